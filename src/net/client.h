@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP client, by libcurl: scrapes, webhooks, probes. One thread of its own drives all transfers. */
+#ifndef STOA_NET_CLIENT_H
+#define STOA_NET_CLIENT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/http.h"
+
+struct http_client;
+
+struct client_request {
+    const char *method;              /* "GET" */
+    struct slice url;
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;
+    int64_t timeout_ns;
+    size_t response_bytes_max;       /* ST_LIMIT above */
+    struct slice user, password;     /* basic auth, when user is set */
+    struct slice bearer;
+    const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: the system's */
+    struct slice proxy_url;
+    bool tls_insecure, follow_redirects;
+};
+
+struct client_response {
+    int status;                      /* 0 when no answer came */
+    struct slice content_type;
+    struct buf body;                 /* decoded from its content encoding */
+    int64_t dns_ns, connect_ns, tls_ns, first_byte_ns, total_ns; /* each a duration from the start */
+};
+
+MUST_CHECK enum status http_client_new(struct http_client **out, struct err *err);
+void http_client_free(struct http_client *c);
+/* Blocks the calling worker. resp->body is the caller's to buf_free, also after an error. */
+MUST_CHECK enum status http_client_do(struct http_client *c, const struct client_request *req,
+                                      struct client_response *resp, struct err *err);
+
+#endif
