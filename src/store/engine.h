@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only door to data: a table of functions that the local engine and a remote one both fill. Query, alert and api
+ * cannot tell which they talk to.
+ *
+ * Calls block and run on workers. Filters, projections and aggregations are handed down, so that an engine can push them
+ * to where the data is; it reports in *did what it did, and the caller does the rest. Each call may run beside any other.
+ * What a query reads is a snapshot: appends and merges during it change nothing. */
+#ifndef STOA_STORE_ENGINE_H
+#define STOA_STORE_ENGINE_H
+
+#include "model/batch.h"
+#include "model/matcher.h"
+#include "sys/clock.h"
+
+enum { TENANTS_PER_QUERY_MAX = 64 };
+
+/* Who asks, until when, and what it may cost. One per query; shared by its engine calls. */
+struct engine_ctx {
+    const struct slice *tenants;
+    size_t tenant_count;
+    struct clock *clock;
+    int64_t deadline_mono_ns;                 /* 0: none; then ST_TIMEOUT */
+    bool (*is_cancelled)(void *arg);          /* may be NULL; then ST_CANCELLED */
+    void *cancel_arg;
+    uint64_t samples_max, bytes_max;          /* 0: none; then ST_LIMIT */
+    /* Out: what it cost, and what an answer must say about itself (a block that does not check, ...). */
+    uint64_t samples_read, bytes_read, blocks_read, rows_read;
+    struct buf warnings;                      /* sentences, each ended by '\n' */
+};
+
+void engine_ctx_init(struct engine_ctx *ctx, const struct slice *tenants, size_t tenant_count, struct clock *clock);
+void engine_ctx_free(struct engine_ctx *ctx);
+/* Call once a block or series: ST_OK, ST_CANCELLED, ST_TIMEOUT or ST_LIMIT. */
+MUST_CHECK enum status engine_ctx_check(struct engine_ctx *ctx, struct err *err);
+void engine_warn(struct engine_ctx *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- append ---- */
+
+/* Called once, from the commit thread or the caller's: ST_OK when the batch is durable and visible. Must not block. */
+struct append_ack {
+    void (*done)(void *arg, enum status st, const struct err *err);
+    void *arg;
+};
+
+/* ---- samples ---- */
+
+enum samples_mode {
+    SAMPLES_RAW,     /* every sample */
+    SAMPLES_LAST,    /* the caller needs only the last one of each series in the window */
+    SAMPLES_PRESENT  /* only whether the series has any (non-stale last) sample: n is 0 or 1 */
+};
+
+struct samples_query {
+    int64_t start_ms, end_ms; /* (start_ms, end_ms]: left-open as PromQL's ranges */
+    const struct matcher *matchers;
+    size_t matcher_count;
+    enum samples_mode mode;
+    /* A hint, step 0 when absent: the grid and window the caller will evaluate fn over, so that an engine may pre-aggregate
+     * or downsample; an engine that ignores it leaves did 0. */
+    struct {
+        int64_t start_ms, end_ms, step_ms, range_ms;
+        struct slice fn;
+    } grid;
+    size_t series_max; /* 0: none; then ST_LIMIT */
+};
+
+/* One series, samples by time, each time once. Valid until the next call. */
+struct series_samples {
+    struct slice labels, tenant;
+    size_t n;
+    const int64_t *t_ms;
+    const double *v;
+};
+
+struct samples_iter {
+    const struct samples_iter_ops *ops;
+};
+struct samples_iter_ops {
+    /* ST_NOT_FOUND (err untouched) at the end. Series come in label order within a tenant, tenants in the order asked. */
+    enum status (*next)(struct samples_iter *it, struct series_samples *out, struct err *err);
+    void (*close)(struct samples_iter *it);
+};
+
+/* ---- events ---- */
+
+enum event_column { /* the fixed columns a predicate can name */
+    COL_FIELD = 0,  /* a field by scope and name */
+    COL_STREAM,     /* a stream label by name */
+    COL_SERVICE, COL_BODY, COL_SEVERITY, COL_DURATION, COL_TRACE_ID, COL_SPAN_ID, COL_PARENT_ID, COL_SPAN_KIND,
+    COL_SPAN_STATUS, COL_SEQ
+};
+
+enum pred_op {
+    PRED_AND, PRED_OR, PRED_NOT, PRED_TRUE,                 /* inner nodes: kids */
+    PRED_EQ, PRED_NE, PRED_LT, PRED_LE, PRED_GT, PRED_GE,   /* leaves */
+    PRED_RE,                                                /* unanchored search by re; anchor in the pattern if wanted */
+    PRED_CONTAINS,                                          /* substring, bytewise */
+    PRED_CONTAINS_NOCASE,                                   /* ASCII case-insensitive */
+    PRED_EXISTS
+};
+
+struct pred {
+    enum pred_op op;
+    struct pred **kids;      /* AND, OR, NOT */
+    size_t kid_count;
+    enum event_column column;
+    int scope;               /* COL_FIELD: enum field_scope, or -1 for any */
+    struct slice name;       /* COL_FIELD, COL_STREAM */
+    enum field_type type;    /* of the value to compare with: STRING, INT or DOUBLE */
+    struct slice text;       /* STRING; 16 or 8 raw bytes for ids; compares with fields as text */
+    int64_t i;               /* INT: compares with numbers and numeric text */
+    double d;
+    struct regex *re;
+};
+
+enum event_want { /* which columns the caller will look at; the rest may be left empty */
+    WANT_STREAM = 1, WANT_BODY = 2, WANT_FIELDS = 4, WANT_SPAN = 8 /* status message, trace state, events, links */, WANT_IDS = 16,
+    WANT_ALL = 31
+};
+
+enum event_order { ORDER_TIME_ASC, ORDER_TIME_DESC, ORDER_NONE };
+
+struct events_query {
+    int64_t start_ns, end_ns;  /* [start, end) over time_ns */
+    uint32_t kinds;            /* bit 1 << enum event_kind */
+    const struct pred *pred;   /* NULL: all */
+    unsigned want;             /* enum event_want bits; times, kind, severity, service, seq always come */
+    enum event_order order;    /* by (time_ns, seq) */
+    size_t limit;              /* 0: all; otherwise the first so many in order */
+    /* Continue behind this row (in order); has_cursor false: from the start. */
+    bool has_cursor;
+    int64_t cursor_time_ns;
+    uint64_t cursor_seq;
+    /* A hint: count rows by bucket (bucket_ns wide, from start_ns) and severity instead of giving rows. 0: no. An engine
+     * that does it sets ENGINE_DID_COUNT in *did and gives blocks of counts. */
+    int64_t count_bucket_ns;
+};
+
+enum engine_did { ENGINE_DID_PRED = 1, ENGINE_DID_ORDER = 2, ENGINE_DID_LIMIT = 4, ENGINE_DID_COUNT = 8 };
+
+struct event_count {
+    int64_t bucket_start_ns;
+    uint8_t severity;
+    struct slice service;
+    double count; /* of weights */
+};
+
+/* A batch of rows, column by column where it pays. Valid until the next call. */
+struct event_block {
+    size_t n;
+    struct slice tenant;
+    const struct event *rows;          /* columns not wanted are empty */
+    const struct event_count *counts;  /* with ENGINE_DID_COUNT; n counts them */
+};
+
+struct events_iter {
+    const struct events_iter_ops *ops;
+};
+struct events_iter_ops {
+    enum status (*next)(struct events_iter *it, struct event_block *out, struct err *err); /* ST_NOT_FOUND at the end */
+    void (*close)(struct events_iter *it);
+};
+
+/* ---- names ---- */
+
+enum names_what { NAMES_LABELS, NAMES_LABEL_VALUES, NAMES_STREAM_LABELS, NAMES_STREAM_VALUES, NAMES_FIELDS, NAMES_FIELD_VALUES,
+                  NAMES_SERVICES, NAMES_METADATA };
+
+struct names_query {
+    enum names_what what;
+    struct slice name;               /* of the label or field whose values are asked for */
+    int64_t start_ns, end_ns;
+    uint32_t kinds;                  /* of events, for the event kinds of names */
+    const struct matcher *matchers;  /* series or streams to look at */
+    size_t matcher_count, limit;     /* limit 0: all */
+};
+
+/* value and, where it is known, how many rows or series have it (else 0). For NAMES_METADATA value is the metric's name. */
+struct name_hit {
+    struct slice value;
+    uint64_t count;
+    const struct metric_metadata *metadata;
+};
+
+/* ---- deletes ---- */
+
+struct tombstone {
+    uint64_t id, lsn;               /* the engine gives both */
+    struct slice tenant;
+    bool is_events, is_erase;       /* an erase also applies to what comes later */
+    int64_t start_ns, end_ns;       /* [start, end) */
+    struct slice selector;          /* {a="b",...}: series or streams */
+    struct slice contains;          /* events: lines containing this; empty: all */
+};
+
+struct engine_stats {
+    uint64_t series, streams, samples, log_records, spans, disk_bytes, wal_bytes, memory_bytes, parts, memory_parts, pending_rows;
+    uint64_t appended_samples, appended_events, wal_syncs, merges, merged_rows, corrupt_blocks, expired_parts;
+    uint64_t disk_free_bytes, disk_total_bytes;
+    int64_t oldest_ns, newest_ns;
+    bool read_only, disk_low, disk_full;
+    char reason[ERR_TEXT_BYTES_MAX]; /* why read-only or full */
+};
+
+struct engine {
+    const struct engine_ops *ops;
+};
+
+struct engine_ops {
+    const char *name;
+    /* Takes batch (its reference). An error is also given by return, and then ack is not called.
+     * ST_LIMIT: too many rows or partitions. ST_FULL: disk guard, read-only. ST_UNAVAILABLE: too much waits already. */
+    enum status (*append)(struct engine *, struct batch *batch, struct append_ack ack, struct err *err);
+    /* Label sets of series with samples in [start_ms, end_ms], in order, each once, living in a. Fails with ST_LIMIT when
+     * over max (0: none). */
+    enum status (*series)(struct engine *, struct engine_ctx *, int64_t start_ms, int64_t end_ms, const struct matcher *matchers,
+                          size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count, struct err *err);
+    enum status (*samples)(struct engine *, struct engine_ctx *, const struct samples_query *q, struct samples_iter **out, struct err *err);
+    enum status (*events)(struct engine *, struct engine_ctx *, const struct events_query *q, struct events_iter **out, unsigned *did, struct err *err);
+    /* Distinct stream label sets with events in the window, as series(). */
+    enum status (*streams)(struct engine *, struct engine_ctx *, int64_t start_ns, int64_t end_ns, uint32_t kinds, const struct matcher *matchers,
+                           size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count, struct err *err);
+    /* Sorted by value, living in a. */
+    enum status (*names)(struct engine *, struct engine_ctx *, const struct names_query *q, struct arena *a, struct name_hit **out, size_t *count,
+                         struct err *err);
+    enum status (*erase)(struct engine *, const struct tombstone *t, struct err *err);
+    enum status (*flush)(struct engine *, struct err *err);  /* everything into file parts; an empty WAL */
+    enum status (*merge)(struct engine *, struct err *err);  /* each partition down to one part a kind and class */
+    void (*stats)(struct engine *, struct engine_stats *out);
+    void (*close)(struct engine *);                          /* flushes */
+};
+
+/* Appends and waits until durable. For callers that may block. */
+MUST_CHECK enum status engine_append_wait(struct engine *e, struct batch *batch, struct err *err);
+
+#endif
