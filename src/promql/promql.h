@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PromQL, by Prometheus 3's rules (left-open ranges). https://prometheus.io/docs/prometheus/latest/querying/basics/ */
+#ifndef STOA_PROMQL_PROMQL_H
+#define STOA_PROMQL_PROMQL_H
+
+#include "query/lang.h"
+
+extern const struct query_lang promql_lang;
+
+/* Just a selector, {a="b"} or name{...}: for match[] parameters. Matchers live in a; destroy each by matcher_destroy. */
+MUST_CHECK enum status promql_parse_selector(struct arena *a, struct slice text, struct matcher **out, size_t *count, struct err *err);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A query language: a table filled by promql/, logql/ and the like, listed in one array by the server and handed to api
+ * and alert, which so need not know the languages. */
+#ifndef STOA_QUERY_LANG_H
+#define STOA_QUERY_LANG_H
+
+#include "query/value.h"
+#include "store/engine.h"
+
+enum { QUERY_TEXT_BYTES_MAX = 64 * KIB, QUERY_POINTS_PER_SERIES_MAX = 11000, QUERY_DEPTH_MAX = 256 };
+
+enum query_direction { DIRECTION_BACKWARD, DIRECTION_FORWARD };
+
+/* How a query is to be run. */
+struct query_params {
+    int64_t start_ns, end_ns;   /* instant: both are the time; range: both ends belong to it */
+    int64_t step_ns;            /* range queries of numbers; > 0 */
+    int64_t lookback_ns;        /* 0: five minutes */
+    size_t limit;               /* lines of a log query, series of a metric query; 0: the language's default */
+    enum query_direction direction;
+    uint32_t features;          /* enum query_feature bits */
+};
+
+enum query_feature { /* Prometheus's own names behind --enable-feature */
+    FEATURE_EXPERIMENTAL_FUNCTIONS = 1, FEATURE_DELAYED_NAME_REMOVAL = 2, FEATURE_DURATION_EXPR = 4
+};
+
+/* Who runs, with what: one per running query. */
+struct query_env {
+    struct engine *engine;
+    struct engine_ctx *ctx;     /* tenants, deadline, cancel, budget, cost and warnings */
+    struct arena *result;       /* lives to the end of the answer */
+    struct buf infos;           /* sentences, each ended by '\n' */
+};
+
+struct query_lang {
+    const char *name; /* "promql" */
+    /* ST_INVALID with the position: "1:5: parse error: ...". type: what it would give. */
+    enum status (*check)(struct slice text, uint32_t features, enum value_type *type, struct err *err);
+    /* The same query in canonical layout. */
+    enum status (*format)(struct slice text, uint32_t features, struct buf *out, struct err *err);
+    enum status (*instant)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
+    enum status (*range)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
+};
+
+#endif
