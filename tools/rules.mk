@@ -1,5 +1,93 @@
-# Set-up, tests and packaging. The compile rules and the layer table are in the Makefile.
+# Set-up, the page, the program, tests, packaging. The compile rules and the layer table are in the Makefile.
 
-toolchain:
-	@true
+VERSION  := 0.1.0
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+# ---- What must be there to build: one stamp, renewed when the package list changes. ----
+toolchain: build/.setup-build
+build/.setup-build: tools/packages.txt tools/setup.sh
+	@mkdir -p build
+	@tools/setup.sh build
+	@touch $@
+build/.setup-test: tools/packages.txt tools/setup.sh
+	@mkdir -p build
+	@tools/setup.sh build test
+	@touch $@
 .PHONY: toolchain
+
+# ---- The page ----
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+build/.web-deps: web/package-lock.json | toolchain
+	@echo "  NPM  web"
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+build/web/.done: $(WEB_SOURCES) build/.web-deps
+	@echo "  PAGE web"
+	@mkdir -p build/web
+	@cd web && npm run --silent build
+	@touch $@
+web: build/web/.done
+$(B)/gen/page_assets.S: build/web/.done tools/embed.sh
+	@mkdir -p $(@D)
+	@tools/embed.sh web/dist $@
+$(B)/gen/page_assets.o: $(B)/gen/page_assets.S
+	@$(CC) -c $< -o $@
+
+# ---- The program ----
+MAIN_LIBS = $(foreach f,$(LIVE),$(B)/lib/$(f).a)
+CLIENT_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard client/*.c)))
+ALL_LIBS = $(call uniq,$(foreach f,$(LIVE),$(LIBS_$(f)))) $(LIBS_base)
+$(B)/stoa: $(MAIN_LIBS) $(CLIENT_OBJS) $(B)/llhttp.a $(B)/gen/page_assets.o
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(CLIENT_OBJS) $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(ALL_LIBS) -o $@
+build/stoa: $(B)/stoa
+	@cp $< $@.tmp && mv $@.tmp $@
+EXTRA_version := -DSTOA_VERSION='"$(VERSION)"' -DSTOA_REVISION='"$(REVISION)"'
+
+run: build/stoa
+	@exec build/stoa serve --data ./data
+
+# ---- Tests ----
+# The client library stands alone: its tests link nothing of src but the runner.
+$(B)/test/client: $(patsubst %.c,$(B)/%.o,$(wildcard client/*_test.c)) $(CLIENT_OBJS) $(B)/src/base/unit.o $(B)/lib/base.a
+	@mkdir -p $(@D)
+	@$(CXX) $(LDFLAGS) $^ $(LIBS_base) -o $@
+UNIT_PROGRAMS = $(foreach f,$(TESTED),$(B)/test/$(f)) $(if $(wildcard client/*_test.c),$(B)/test/client)
+units: $(UNIT_PROGRAMS)
+
+# The fast inner loop: unit tests, layers, style.
+check: $(UNIT_PROGRAMS)
+	@tools/count.sh "layers" tools/layers.py "style" tools/style.py $(foreach t,$(UNIT_PROGRAMS),"$(notdir $(t))" $(t))
+
+test: build/.setup-test
+	@$(MAKE) --no-print-directory build/stoa units
+	@tools/test.sh
+
+conformance: build/stoa
+	@test/conformance.sh "$(CORPORA)"
+
+# ---- Fuzzing: each decoder for SECONDS (60); seeds are made, findings stay in build/fuzz. ----
+SECONDS ?= 60
+FUZZERS = $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
+fuzz: build/.setup-test
+	@tools/fuzz.sh $(SECONDS) $(FUZZERS)
+
+bench: build/stoa
+	@tools/setup.sh build test bench
+	@bench/run.sh
+
+peers: build/.setup-test
+	@tools/peers.sh
+
+fresh:
+	@tools/fresh.sh
+
+install: build/stoa
+	install -D -m 755 build/stoa $(DESTDIR)$(PREFIX)/bin/stoa
+	install -D -m 644 packaging/stoa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/stoa.service
+
+deb: build/stoa
+	@packaging/deb.sh $(VERSION)
+
+clean:
+	rm -rf build web/dist

@@ -214,12 +214,16 @@ struct engine_ops {
     /* Label sets of series with samples in [start_ms, end_ms], in order, each once, living in a. Fails with ST_LIMIT when
      * over max (0: none). */
     enum status (*series)(struct engine *, struct engine_ctx *, int64_t start_ms, int64_t end_ms, const struct matcher *matchers,
-                          size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count, struct err *err);
-    enum status (*samples)(struct engine *, struct engine_ctx *, const struct samples_query *q, struct samples_iter **out, struct err *err);
-    enum status (*events)(struct engine *, struct engine_ctx *, const struct events_query *q, struct events_iter **out, unsigned *did, struct err *err);
+                          size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count,
+                          struct err *err);
+    enum status (*samples)(struct engine *, struct engine_ctx *, const struct samples_query *q, struct samples_iter **out,
+                           struct err *err);
+    enum status (*events)(struct engine *, struct engine_ctx *, const struct events_query *q, struct events_iter **out,
+                          unsigned *did, struct err *err);
     /* Distinct stream label sets with events in the window, as series(). */
     enum status (*streams)(struct engine *, struct engine_ctx *, int64_t start_ns, int64_t end_ns, uint32_t kinds, const struct matcher *matchers,
-                           size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count, struct err *err);
+                           size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count,
+                          struct err *err);
     /* Sorted by value, living in a. */
     enum status (*names)(struct engine *, struct engine_ctx *, const struct names_query *q, struct arena *a, struct name_hit **out, size_t *count,
                          struct err *err);

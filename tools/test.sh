@@ -1,0 +1,16 @@
+#!/bin/sh
+# Everything `make test` runs, in order, counted together.
+set -u
+cd "$(dirname "$0")/.."
+set -- layers tools/layers.py style tools/style.py
+for program in build/release/test/*; do
+    [ -x "$program" ] && [ -f "$program" ] && set -- "$@" "$(basename "$program")" "$program"
+done
+set -- "$@" "commands" test/commands.sh
+[ -f web/package.json ] && set -- "$@" page-units "npm --prefix web test --silent"
+for suite in test/server/test_*.py; do
+    [ -f "$suite" ] && set -- "$@" "$(basename "$suite" .py)" "/usr/bin/python3 $suite"
+done
+[ -x test/clients/run.sh ] && set -- "$@" clients test/clients/run.sh
+[ -x test/browser.sh ] && set -- "$@" browser test/browser.sh
+exec tools/count.sh "$@"
