@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_FIELDS_BYTES_MAX = 2048, LOG_MESSAGE_BYTES_MAX = 1024, LOG_LINE_BYTES_MAX = 4096 };
+enum { LOG_FIELDS_BYTES_MAX = 1536, LOG_MESSAGE_BYTES_MAX = 1024, LOG_LINE_BYTES_MAX = 4096 };
 
 const char *log_level_name(enum log_level level)
 {
