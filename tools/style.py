@@ -9,8 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE_LINES_MAX = 900
 FUNCTION_LINES_MAX = 70
 BANNED = re.compile(r"\b(strcpy|strcat|strtok|sprintf|vsprintf|gets|atoi|atol|atof|strncpy|strncat|alloca|malloc|calloc|realloc)\s*\(")
-# Where the rule makes no sense: the allocation functions themselves, and the runner that must not depend on them.
-BANNED_EXCEPT = {"src/base/slice.c"}
+# Where the rule makes no sense: the allocation functions themselves, and the client library, which stands alone.
+BANNED_EXCEPT = ("src/base/slice.c", "client/")
 OS_CALLS = re.compile(r"\b(clock_gettime|gettimeofday|time\s*\(\s*NULL|fopen|fsync|fdatasync|getrandom|pthread_create)\b")
 OS_ALLOWED = ("src/sys/", "src/base/unit.c", "src/base/unit.h", "client/", "fuzz/", "bench/")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -39,7 +39,7 @@ def check(path):
     for number, line in enumerate(lines, 1):
         code = re.sub(r'"(\\.|[^"\\])*"', '""', line)
         m = BANNED.search(code)
-        if m and name not in BANNED_EXCEPT:
+        if m and not name.startswith(BANNED_EXCEPT):
             found.append(f"{name}:{number}: {m[1]} is banned")
         m = OS_CALLS.search(code)
         if m and not name.startswith(OS_ALLOWED) and not is_test:

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP API: one table of routes over all dialects, one file of handlers per compatible API.
+ *
+ * A handler gets the exchange and the api with everything it may use. Queries run on workers of the HTTP server under a
+ * budget of running queries; what a query costs and how it ends is counted in one place (api_query_begin, api_query_end). */
+#ifndef STOA_API_API_H
+#define STOA_API_API_H
+
+#include "net/http.h"
+#include "query/lang.h"
+#include "store/engine.h"
+#include "sys/thread.h"
+
+enum {
+    QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
+    QUERY_SECONDS_MAX = 120,            /* default deadline */
+    QUERY_SAMPLES_MAX = 50 * 1000 * 1000,
+    QUERY_RESULT_BYTES_MAX = 256 * MIB,
+    API_PARAMS_MAX = 64,                /* of one query string or form */
+    API_FORM_BYTES_MAX = 1 * MIB,
+    API_SELECTORS_MAX = 64              /* match[] of one request */
+};
+
+/* What the server gives and the handlers use. Lives as long as the HTTP server. */
+struct api {
+    struct engine *engine;
+    struct clock *clock;
+    struct log *log;
+    const struct query_lang *promql, *logql;
+    struct self *self;                  /* our own metrics, logs and traces; see api/self.h */
+    const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
+    struct slice config_text;           /* as running; for status/config */
+    struct slice flags_json;            /* {"name":"value"}: the flags we were started with */
+    struct slice version, revision;
+    int64_t started_ns;
+    int64_t retention_ns;
+    uint32_t features;                  /* enum query_feature bits switched on */
+    struct slice (*warnings)(void *arg, struct arena *a); /* sentences ended by '\n' about config keys not yet served, disk, ... */
+    enum status (*reload)(void *arg, struct err *err);
+    void *server;                       /* argument of the two above */
+    atomic_int queries_running;
+    struct api_routes *routes;          /* made by api_init */
+};
+
+/* Collectors as the API shows them. */
+struct api_target {
+    struct slice pool, url, labels, discovered, last_error; /* labels, discovered: canonical */
+    int64_t last_scrape_ns, last_duration_ns, interval_ns, timeout_ns;
+    int health;                         /* 0 unknown, 1 up, 2 down */
+};
+struct api_sources {
+    /* In arena a. */
+    void (*targets)(void *arg, struct arena *a, struct api_target **out, size_t *count);
+    void *arg;
+};
+
+/* The http_options.route callback; user is a struct api. */
+const struct http_route *api_route(void *user, struct http_exchange *x);
+/* The http_options.done callback. */
+void api_done(void *user, struct http_exchange *x, int status, uint64_t bytes_in, uint64_t bytes_out, int64_t ns);
+/* Call once before the server starts: binds the route table to api. */
+void api_init(struct api *api);
+void api_free(struct api *api);
+
+/* ---- For handlers ---- */
+
+/* The {name} part of the route's pattern; empty when there is none. */
+struct slice api_path_part(struct http_exchange *x, struct slice name);
+/* The pattern itself, for metrics and spans: few distinct values. */
+struct slice api_route_pattern(struct http_exchange *x);
+/* Tenants of the request: X-Scope-OrgID, "default" when absent; `|` joins tenants for reads. Answers 400 and returns false
+ * when it is malformed. */
+bool api_read_tenants(struct http_exchange *x, const struct slice **out, size_t *count);
+bool api_write_tenant(struct http_exchange *x, struct slice *out);
+
+/* Query string and form body together, in order; decoded into the exchange's arena. */
+struct api_params {
+    struct {
+        struct slice name, value;
+    } list[API_PARAMS_MAX];
+    size_t count;
+};
+MUST_CHECK enum status api_params_read(struct http_exchange *x, struct api_params *out, struct err *err);
+/* The first of that name; empty (and *found false, when asked) if absent. */
+struct slice api_param(const struct api_params *p, struct slice name, bool *found);
+/* "2026-11-22T10:00:00Z", "1732270800", "1732270800.25": seconds; Loki also sends nanoseconds (19 digits). */
+MUST_CHECK enum status api_parse_time(struct slice text, int64_t *out_ns, struct err *err);
+/* "15s", "1m30s", "15", "0.5". */
+MUST_CHECK enum status api_parse_duration(struct slice text, int64_t *out_ns, struct err *err);
+MUST_CHECK enum status api_param_time(const struct api_params *p, struct slice name, int64_t absent_ns, int64_t *out_ns, struct err *err);
+MUST_CHECK enum status api_param_size(const struct api_params *p, struct slice name, size_t absent, size_t max, size_t *out, struct err *err);
+
+/* A running query: its context, arena and place in the budget. */
+struct api_query {
+    struct api *api;
+    struct http_exchange *x;
+    struct engine_ctx ctx;
+    struct query_env env;
+    struct arena *arena;
+    int64_t start_mono_ns;
+};
+/* Answers 503 and returns false when too many run, 400 when the tenants are malformed. */
+bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query *q);
+/* Counts, traces and frees. st: how it ended. */
+void api_query_end(struct api_query *q, const char *dialect, struct slice text, enum status st, const struct err *err);
+
+/* Statuses as HTTP sees them: 400, 413, 404, 503, ... */
+int api_http_status(enum status st);
+/* {"status":"error","errorType":...,"error":...}, as Prometheus and our own API answer. */
+void api_fail(struct http_exchange *x, enum status st, const struct err *err);
+/* Plain text, as Loki answers. */
+void api_fail_text(struct http_exchange *x, enum status st, const struct err *err);
+void api_reply_json(struct http_exchange *x, int status, struct buf *body); /* takes body */
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every handler of the route table, by file. user of the route is the struct api. */
+#ifndef STOA_API_HANDLERS_H
+#define STOA_API_HANDLERS_H
+
+#include "api/api.h"
+
+#define HANDLER(name) void name(void *user, struct http_exchange *x)
+
+/* self.c: about ourselves */
+HANDLER(self_healthy);
+HANDLER(self_ready);
+HANDLER(self_metrics);
+HANDLER(self_reload);
+
+/* prom_query.c, prom_meta.c, prom_status.c: Prometheus */
+HANDLER(prom_query);
+HANDLER(prom_query_range);
+HANDLER(prom_format_query);
+HANDLER(prom_parse_query);
+HANDLER(prom_labels);
+HANDLER(prom_label_values);
+HANDLER(prom_series);
+HANDLER(prom_metadata);
+HANDLER(prom_delete_series);
+HANDLER(prom_targets);
+HANDLER(prom_buildinfo);
+HANDLER(prom_runtimeinfo);
+HANDLER(prom_flags);
+HANDLER(prom_config);
+HANDLER(prom_tsdb);
+HANDLER(prom_empty_rules);
+HANDLER(prom_empty_alerts);
+HANDLER(prom_empty_exemplars);
+
+/* loki_query.c, loki_meta.c */
+HANDLER(loki_query);
+HANDLER(loki_query_range);
+HANDLER(loki_labels);
+HANDLER(loki_label_values);
+HANDLER(loki_series);
+HANDLER(loki_index_stats);
+HANDLER(loki_format_query);
+HANDLER(loki_buildinfo);
+HANDLER(loki_ready);
+
+/* jaeger.c */
+HANDLER(jaeger_services);
+HANDLER(jaeger_operations);
+HANDLER(jaeger_operations_v2);
+HANDLER(jaeger_search);
+HANDLER(jaeger_trace);
+
+/* ingest_http.c, ingest_otlp.c */
+HANDLER(ingest_prom_write);
+HANDLER(ingest_loki_push);
+HANDLER(ingest_otlp_metrics);
+HANDLER(ingest_otlp_logs);
+HANDLER(ingest_otlp_traces);
+HANDLER(ingest_otlp_metrics_grpc);
+HANDLER(ingest_otlp_logs_grpc);
+HANDLER(ingest_otlp_traces_grpc);
+
+/* stoa.c: our own API */
+HANDLER(stoa_status);
+HANDLER(stoa_services);
+HANDLER(stoa_flush);
+HANDLER(stoa_merge);
+HANDLER(stoa_openapi);
+
+/* page.c: the web page and the manual */
+HANDLER(page_serve);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one table of all routes, and the match.
+ *
+ * A pattern is literal segments and {name} segments; the first row that fits path and method wins, so literal rows stand
+ * before {name} rows. A path that fits with another method is answered 405 with Allow. The parts a pattern names are found
+ * again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
+ * its first segments only until they differ: a linear search costs less than a microsecond. */
+#include "api/handlers.h"
+
+#include <stdio.h>
+
+enum {
+    GET = 1,
+    POST = 2,
+    PUT = 4,
+    DELETE = 8,
+    HEAD = 16,
+    ROUTES_MAX = 160,
+    BODY_NONE = 64 * KIB, /* routes that expect no body */
+    BODY_FORM = API_FORM_BYTES_MAX,
+    BODY_INGEST = 64 * MIB
+};
+
+struct row {
+    unsigned methods;
+    struct slice pattern;
+    unsigned flags;
+    size_t body_bytes_max;
+    void (*handle)(void *user, struct http_exchange *x);
+};
+
+#define ROW(methods, pattern, flags, body, handle) { methods, SLICE_INIT(pattern), flags, body, handle }
+
+static const struct row rows[] = {
+    /* about ourselves */
+    ROW(GET | HEAD, "/-/healthy", ROUTE_ON_LOOP, BODY_NONE, self_healthy),
+    ROW(GET | HEAD, "/-/ready", ROUTE_ON_LOOP, BODY_NONE, self_ready),
+    ROW(POST | PUT, "/-/reload", 0, BODY_NONE, self_reload),
+    ROW(GET | HEAD, "/metrics", 0, BODY_NONE, self_metrics),
+
+    /* Prometheus */
+    ROW(POST, "/api/v1/write", ROUTE_ON_LOOP, BODY_INGEST, ingest_prom_write),
+    ROW(GET | POST, "/api/v1/query", 0, BODY_FORM, prom_query),
+    ROW(GET | POST, "/api/v1/query_range", 0, BODY_FORM, prom_query_range),
+    ROW(GET | POST, "/api/v1/query_exemplars", 0, BODY_FORM, prom_empty_exemplars),
+    ROW(GET | POST, "/api/v1/format_query", 0, BODY_FORM, prom_format_query),
+    ROW(GET | POST, "/api/v1/parse_query", 0, BODY_FORM, prom_parse_query),
+    ROW(GET | POST, "/api/v1/labels", 0, BODY_FORM, prom_labels),
+    ROW(GET, "/api/v1/label/{name}/values", 0, BODY_NONE, prom_label_values),
+    ROW(GET | POST, "/api/v1/series", 0, BODY_FORM, prom_series),
+    ROW(GET, "/api/v1/metadata", 0, BODY_NONE, prom_metadata),
+    ROW(GET, "/api/v1/targets", 0, BODY_NONE, prom_targets),
+    ROW(GET, "/api/v1/rules", 0, BODY_NONE, prom_empty_rules),
+    ROW(GET, "/api/v1/alerts", 0, BODY_NONE, prom_empty_alerts),
+    ROW(GET, "/api/v1/status/buildinfo", 0, BODY_NONE, prom_buildinfo),
+    ROW(GET, "/api/v1/status/runtimeinfo", 0, BODY_NONE, prom_runtimeinfo),
+    ROW(GET, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
+    ROW(GET, "/api/v1/status/config", 0, BODY_NONE, prom_config),
+    ROW(GET, "/api/v1/status/tsdb", 0, BODY_NONE, prom_tsdb),
+    ROW(POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
+    ROW(POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
+
+    /* Loki */
+    ROW(POST, "/loki/api/v1/push", ROUTE_ON_LOOP, BODY_INGEST, ingest_loki_push),
+    ROW(GET | POST, "/loki/api/v1/query", 0, BODY_FORM, loki_query),
+    ROW(GET | POST, "/loki/api/v1/query_range", 0, BODY_FORM, loki_query_range),
+    ROW(GET | POST, "/loki/api/v1/labels", 0, BODY_FORM, loki_labels),
+    ROW(GET | POST, "/loki/api/v1/label", 0, BODY_FORM, loki_labels),
+    ROW(GET | POST, "/loki/api/v1/label/{name}/values", 0, BODY_FORM, loki_label_values),
+    ROW(GET | POST, "/loki/api/v1/series", 0, BODY_FORM, loki_series),
+    ROW(GET | POST, "/loki/api/v1/index/stats", 0, BODY_FORM, loki_index_stats),
+    ROW(GET | POST, "/loki/api/v1/format_query", 0, BODY_FORM, loki_format_query),
+    ROW(GET, "/loki/api/v1/status/buildinfo", 0, BODY_NONE, loki_buildinfo),
+    ROW(GET, "/loki/ready", ROUTE_ON_LOOP, BODY_NONE, loki_ready),
+    ROW(POST, "/otlp/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
+
+    /* OTLP */
+    ROW(POST, "/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
+    ROW(POST, "/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
+    ROW(POST, "/v1/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_traces),
+    ROW(POST, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_metrics_grpc),
+    ROW(POST, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_logs_grpc),
+    ROW(POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_traces_grpc),
+
+    /* Jaeger query */
+    ROW(GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
+    ROW(GET, "/jaeger/api/services/{service}/operations", 0, BODY_NONE, jaeger_operations),
+    ROW(GET, "/jaeger/api/operations", 0, BODY_NONE, jaeger_operations_v2),
+    ROW(GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
+    ROW(GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
+
+    /* our own */
+    ROW(GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
+    ROW(GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
+    ROW(POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
+    ROW(POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
+    ROW(GET, "/api/stoa/v1/openapi.json", 0, BODY_NONE, stoa_openapi),
+
+    /* the page: its own paths, all answered by one index */
+    ROW(GET | HEAD, "/", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/metrics-explorer", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/logs", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/traces", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/trace/{id}", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/docs", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/docs/{page}", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/assets/{file}", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/favicon.svg", 0, BODY_NONE, page_serve),
+};
+
+static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room for");
+
+/* The rows as the HTTP server wants them, bound to one api; made by api_init. */
+struct api_routes {
+    struct http_route routes[COUNT_OF(rows)];
+    struct http_route preflight;
+};
+
+static void preflight(void *user, struct http_exchange *x)
+{
+    http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
+    http_set_header(x, SLICE("Access-Control-Allow-Methods"), SLICE("GET, POST, PUT, DELETE, OPTIONS"));
+    http_set_header(x, SLICE("Access-Control-Allow-Headers"), SLICE("Accept, Authorization, Content-Type, Content-Encoding, Origin, X-Scope-OrgID"));
+    http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
+}
+
+void api_init(struct api *api)
+{
+    struct api_routes *r = mem_new(struct api_routes);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        r->routes[i] = (struct http_route){ rows[i].flags, rows[i].body_bytes_max, rows[i].handle, api };
+    r->preflight = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, preflight, api };
+    api->routes = r;
+}
+
+void api_free(struct api *api)
+{
+    mem_free(api->routes);
+    api->routes = NULL;
+}
+
+static unsigned method_bit(enum http_method m)
+{
+    switch (m) {
+    case HTTP_GET_: return GET;
+    case HTTP_HEAD_: return HEAD | GET;
+    case HTTP_POST_: return POST;
+    case HTTP_PUT_: return PUT;
+    case HTTP_DELETE_: return DELETE;
+    case HTTP_OPTIONS_:
+    case HTTP_PATCH_:
+    case HTTP_OTHER_: return 0;
+    }
+    return 0;
+}
+
+/* Walks pattern and path segment by segment. want, when not empty, asks for the part of that name. */
+static bool pattern_match(struct slice pattern, struct slice path, struct slice want, struct slice *part)
+{
+    while (pattern.len && path.len) {
+        struct slice p, s;
+        pattern = slice_skip(pattern, 1);
+        path = slice_skip(path, 1);
+        size_t pe = MIN(slice_find_char(pattern, '/', 0), pattern.len), se = MIN(slice_find_char(path, '/', 0), path.len);
+        p = slice_sub(pattern, 0, pe);
+        s = slice_sub(path, 0, se);
+        pattern = slice_skip(pattern, pe);
+        path = slice_skip(path, se);
+        if (p.len > 2 && p.ptr[0] == '{') {
+            if (s.len == 0)
+                return false;
+            if (part && slice_eq(slice_sub(p, 1, p.len - 1), want))
+                *part = s;
+        } else if (!slice_eq(p, s)) {
+            return false;
+        }
+    }
+    return pattern.len == 0 && path.len == 0;
+}
+
+static const struct row *row_of(struct http_exchange *x, struct slice path, unsigned *allowed)
+{
+    unsigned bit = method_bit(http_method(x));
+    *allowed = 0;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (!pattern_match(rows[i].pattern, path, SLICE_EMPTY, NULL))
+            continue;
+        if (rows[i].methods & bit)
+            return &rows[i];
+        *allowed |= rows[i].methods;
+    }
+    return NULL;
+}
+
+static void reply_405(struct http_exchange *x, unsigned allowed)
+{
+    static const struct { unsigned bit; const char *name; } names[] = {
+        { GET, "GET" }, { HEAD, "HEAD" }, { POST, "POST" }, { PUT, "PUT" }, { DELETE, "DELETE" },
+    };
+    char list[64];
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (allowed & names[i].bit)
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", names[i].name);
+    http_set_header(x, SLICE("Allow"), slice_of(list, n));
+    struct slice text = arena_printf(http_arena(x), "method %.*s is not allowed for %.*s; allowed: %.*s\n", SLICE_FMT(http_method_text(x)),
+                                     SLICE_FMT(http_path(x)), (int)n, list);
+    http_reply(x, 405, SLICE("text/plain; charset=utf-8"), text);
+}
+
+/* Loki's, Prometheus's and Jaeger's own ports and plain "/path/" with a trailing slash are the same to us. */
+static struct slice normal_path(struct slice path)
+{
+    if (path.len > 1 && path.ptr[path.len - 1] == '/')
+        path.len--;
+    return path;
+}
+
+const struct http_route *api_route(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    unsigned allowed;
+    struct slice path = normal_path(http_path(x));
+    if (http_method(x) == HTTP_OPTIONS_)
+        return &api->routes->preflight;
+    const struct row *row = row_of(x, path, &allowed);
+    if (row)
+        return &api->routes->routes[row - rows];
+    if (allowed)
+        reply_405(x, allowed);
+    return NULL;
+}
+
+struct slice api_path_part(struct http_exchange *x, struct slice name)
+{
+    unsigned allowed;
+    struct slice path = normal_path(http_path(x)), part = SLICE_EMPTY;
+    const struct row *row = row_of(x, path, &allowed);
+    if (row)
+        pattern_match(row->pattern, path, name, &part);
+    return part;
+}
+
+struct slice api_route_pattern(struct http_exchange *x)
+{
+    unsigned allowed;
+    const struct row *row = row_of(x, normal_path(http_path(x)), &allowed);
+    return row ? row->pattern : SLICE("(none)");
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wiring only: which kind answers which call. */
+#include "server/local_engine.h"
+
+#include "events/events.h"
+#include "metrics/metrics.h"
+
+struct local_engine {
+    struct engine engine; /* first */
+    struct store *store;
+};
+
+static struct store *store_of(struct engine *e)
+{
+    return ((struct local_engine *)e)->store;
+}
+
+static enum status local_append(struct engine *e, struct batch *b, struct append_ack ack, struct err *err)
+{
+    return store_append(store_of(e), b, ack, err);
+}
+
+static enum status local_series(struct engine *e, struct engine_ctx *ctx, int64_t start_ms, int64_t end_ms, const struct matcher *matchers,
+                                size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count,
+                                struct err *err)
+{
+    return metrics_series(store_of(e), ctx, start_ms, end_ms, matchers, matcher_count, max, a, out, count, err);
+}
+
+static enum status local_samples(struct engine *e, struct engine_ctx *ctx, const struct samples_query *q, struct samples_iter **out,
+                                 struct err *err)
+{
+    return metrics_samples(store_of(e), ctx, q, out, err);
+}
+
+static enum status local_events(struct engine *e, struct engine_ctx *ctx, const struct events_query *q, struct events_iter **out,
+                                unsigned *did, struct err *err)
+{
+    return events_scan(store_of(e), ctx, q, out, did, err);
+}
+
+static enum status local_streams(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, uint32_t kinds,
+                                 const struct matcher *matchers, size_t matcher_count, size_t max, struct arena *a, struct slice **out,
+                                 size_t *count, struct err *err)
+{
+    return events_streams(store_of(e), ctx, start_ns, end_ns, kinds, matchers, matcher_count, max, a, out, count, err);
+}
+
+static enum status local_names(struct engine *e, struct engine_ctx *ctx, const struct names_query *q, struct arena *a,
+                               struct name_hit **out, size_t *count, struct err *err)
+{
+    switch (q->what) {
+    case NAMES_LABELS:
+    case NAMES_LABEL_VALUES:
+    case NAMES_METADATA:
+        return metrics_names(store_of(e), ctx, q, a, out, count, err);
+    case NAMES_STREAM_LABELS:
+    case NAMES_STREAM_VALUES:
+    case NAMES_FIELDS:
+    case NAMES_FIELD_VALUES:
+    case NAMES_SERVICES:
+        return events_names(store_of(e), ctx, q, a, out, count, err);
+    }
+    return err_set(err, ST_INTERNAL, "names: unknown kind %d", (int)q->what);
+}
+
+static enum status local_erase(struct engine *e, const struct tombstone *t, struct err *err)
+{
+    return store_erase(store_of(e), t, err);
+}
+
+static enum status local_flush(struct engine *e, struct err *err)
+{
+    return store_flush(store_of(e), err);
+}
+
+static enum status local_merge(struct engine *e, struct err *err)
+{
+    return store_merge(store_of(e), err);
+}
+
+static void local_stats(struct engine *e, struct engine_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    store_stats(store_of(e), out);
+    metrics_stats(store_of(e), out);
+    events_stats(store_of(e), out);
+}
+
+static void local_close(struct engine *e)
+{
+    store_close(store_of(e));
+    mem_free(e);
+}
+
+static const struct engine_ops local_ops = {
+    .name = "local",
+    .append = local_append,
+    .series = local_series,
+    .samples = local_samples,
+    .events = local_events,
+    .streams = local_streams,
+    .names = local_names,
+    .erase = local_erase,
+    .flush = local_flush,
+    .merge = local_merge,
+    .stats = local_stats,
+    .close = local_close,
+};
+
+enum status local_engine_open(struct engine **out, struct store_options opt, struct err *err)
+{
+    static const struct store_kind *const kinds[] = { &metrics_kind, &events_kind };
+    opt.kinds = kinds;
+    opt.kind_count = COUNT_OF(kinds);
+    struct local_engine *l = mem_new(struct local_engine);
+    enum status st = store_open(&l->store, &opt, err);
+    if (st) {
+        mem_free(l);
+        return st;
+    }
+    l->engine.ops = &local_ops;
+    *out = &l->engine;
+    return ST_OK;
+}
