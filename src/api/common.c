@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all handlers share: parameters, tenants, times, the budget of running queries, errors as answers. */
+#include "api/api.h"
+
+#include "api/self.h"
+#include "base/date.h"
+#include "base/num.h"
+#include "codec/json.h"
+#include "codec/url.h"
+
+/* ---- parameters ---- */
+
+static enum status params_add(struct http_exchange *x, struct slice text, struct api_params *out, struct err *err)
+{
+    struct slice rest = text, pair;
+    while (slice_next(&rest, '&', &pair)) {
+        struct slice name, value;
+        if (pair.len == 0)
+            continue;
+        if (out->count == API_PARAMS_MAX)
+            return err_set(err, ST_LIMIT, "more than %d parameters", API_PARAMS_MAX);
+        slice_cut(pair, '=', &name, &value);
+        enum status st = url_decode(http_arena(x), name, true, &out->list[out->count].name, err);
+        if (!st)
+            st = url_decode(http_arena(x), value, true, &out->list[out->count].value, err);
+        if (st)
+            return st;
+        out->count++;
+    }
+    return ST_OK;
+}
+
+enum status api_params_read(struct http_exchange *x, struct api_params *out, struct err *err)
+{
+    out->count = 0;
+    enum status st = params_add(x, http_query(x), out, err);
+    if (st || http_method(x) != HTTP_POST_)
+        return st;
+    struct slice type = http_header(x, SLICE("Content-Type"));
+    if (type.len && !slice_starts(type, SLICE("application/x-www-form-urlencoded")))
+        return ST_OK;
+    return params_add(x, http_body(x), out, err);
+}
+
+struct slice api_param(const struct api_params *p, struct slice name, bool *found)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (slice_eq(p->list[i].name, name)) {
+            if (found)
+                *found = true;
+            return p->list[i].value;
+        }
+    }
+    if (found)
+        *found = false;
+    return SLICE_EMPTY;
+}
+
+enum status api_parse_time(struct slice text, int64_t *out_ns, struct err *err)
+{
+    enum { NS_DIGITS_MIN = 17 }; /* Loki: a whole number this long is nanoseconds, a shorter one seconds */
+    int64_t whole;
+    double seconds;
+    if (num_parse_i64(text, &whole)) {
+        *out_ns = text.len >= NS_DIGITS_MIN ? whole : sat_mul(whole, NS_S);
+        return ST_OK;
+    }
+    if (num_parse_double(text, &seconds) && seconds > -9.2e9 && seconds < 9.2e9) {
+        /* Milliseconds are all that PromQL keeps; going through them keeps 1732270800.25 exact. */
+        double ms = seconds * 1000;
+        *out_ns = (int64_t)(ms < 0 ? ms - 0.5 : ms + 0.5) * NS_MS;
+        return ST_OK;
+    }
+    if (date_parse_rfc3339(text, out_ns))
+        return ST_OK;
+    return err_set(err, ST_INVALID, "cannot parse \"%.*s\" to a valid timestamp: give seconds since 1970 or RFC 3339", SLICE_FMT(text));
+}
+
+enum status api_parse_duration(struct slice text, int64_t *out_ns, struct err *err)
+{
+    double seconds;
+    int64_t ms;
+    if (num_parse_double(text, &seconds)) {
+        if (!(seconds > -9.2e9 && seconds < 9.2e9))
+            return err_set(err, ST_INVALID, "cannot parse \"%.*s\" to a valid duration: out of range", SLICE_FMT(text));
+        *out_ns = (int64_t)(seconds * 1e9);
+        return ST_OK;
+    }
+    if (duration_parse_prom(text, &ms)) {
+        *out_ns = sat_mul(ms, NS_MS);
+        return ST_OK;
+    }
+    return err_set(err, ST_INVALID, "cannot parse \"%.*s\" to a valid duration: give seconds or 1d2h3m4s", SLICE_FMT(text));
+}
+
+enum status api_param_time(const struct api_params *p, struct slice name, int64_t absent_ns, int64_t *out_ns, struct err *err)
+{
+    struct slice text = api_param(p, name, NULL);
+    *out_ns = absent_ns;
+    if (text.len == 0)
+        return ST_OK;
+    enum status st = api_parse_time(text, out_ns, err);
+    return st ? err_prefix(err, "invalid parameter \"%.*s\": ", SLICE_FMT(name)) : ST_OK;
+}
+
+enum status api_param_size(const struct api_params *p, struct slice name, size_t absent, size_t max, size_t *out, struct err *err)
+{
+    struct slice text = api_param(p, name, NULL);
+    uint64_t n;
+    *out = absent;
+    if (text.len == 0)
+        return ST_OK;
+    if (!num_parse_u64(text, &n) || n > max)
+        return err_set(err, ST_INVALID, "invalid parameter \"%.*s\": found \"%.*s\", allowed 0 to %zu", SLICE_FMT(name), SLICE_FMT(text), max);
+    *out = n;
+    return ST_OK;
+}
+
+/* ---- tenants ---- */
+
+static void reply_bad_tenant(struct http_exchange *x, struct slice name)
+{
+    struct err err;
+    err_set(&err, ST_INVALID, "header X-Scope-OrgID: tenant \"%.*s\" is not allowed: 1 to 64 of A-Z a-z 0-9 _ . -", SLICE_FMT(name));
+    api_fail(x, ST_INVALID, &err);
+}
+
+bool api_read_tenants(struct http_exchange *x, const struct slice **out, size_t *count)
+{
+    struct slice rest = http_header(x, SLICE("X-Scope-OrgID")), name;
+    struct slice *list = arena_array(http_arena(x), struct slice, TENANTS_PER_QUERY_MAX);
+    size_t n = 0;
+    if (rest.len == 0)
+        list[n++] = SLICE("default");
+    while (slice_next(&rest, '|', &name)) {
+        if (!tenant_is_valid(name) || n == TENANTS_PER_QUERY_MAX) {
+            reply_bad_tenant(x, name);
+            return false;
+        }
+        list[n++] = name;
+    }
+    *out = list;
+    *count = n;
+    return true;
+}
+
+bool api_write_tenant(struct http_exchange *x, struct slice *out)
+{
+    struct slice name = http_header(x, SLICE("X-Scope-OrgID"));
+    *out = name.len ? name : SLICE("default");
+    if (tenant_is_valid(*out))
+        return true;
+    reply_bad_tenant(x, *out);
+    return false;
+}
+
+/* ---- queries ---- */
+
+static bool peer_is_gone(void *arg)
+{
+    return http_is_gone(arg);
+}
+
+bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query *q)
+{
+    const struct slice *tenants;
+    size_t tenant_count;
+    if (!api_read_tenants(x, &tenants, &tenant_count))
+        return false;
+    if (atomic_fetch_add(&api->queries_running, 1) >= QUERIES_RUNNING_MAX) {
+        atomic_fetch_sub(&api->queries_running, 1);
+        struct err err;
+        err_set(&err, ST_UNAVAILABLE, "%d queries are running, which is the limit; try again", QUERIES_RUNNING_MAX);
+        http_set_header(x, SLICE("Retry-After"), SLICE("1"));
+        api_fail(x, ST_UNAVAILABLE, &err);
+        return false;
+    }
+    memset(q, 0, sizeof *q);
+    q->api = api;
+    q->x = x;
+    q->arena = arena_new(QUERY_RESULT_BYTES_MAX);
+    q->start_mono_ns = clock_mono_ns(api->clock);
+    engine_ctx_init(&q->ctx, tenants, tenant_count, api->clock);
+    q->ctx.deadline_mono_ns = q->start_mono_ns + QUERY_SECONDS_MAX * NS_S;
+    q->ctx.samples_max = QUERY_SAMPLES_MAX;
+    q->ctx.is_cancelled = peer_is_gone;
+    q->ctx.cancel_arg = x;
+    q->env.engine = api->engine;
+    q->env.ctx = &q->ctx;
+    q->env.result = q->arena;
+    buf_init(&q->env.infos, 64 * KIB);
+    return true;
+}
+
+void api_query_end(struct api_query *q, const char *dialect, struct slice text, enum status st, const struct err *err)
+{
+    atomic_fetch_sub(&q->api->queries_running, 1);
+    self_query_done(q->api->self, dialect, text, &q->ctx, clock_mono_ns(q->api->clock) - q->start_mono_ns, st, err);
+    buf_free(&q->env.infos);
+    engine_ctx_free(&q->ctx);
+    arena_free(q->arena);
+}
+
+/* ---- answers ---- */
+
+int api_http_status(enum status st)
+{
+    switch (st) {
+    case ST_OK: return 200;
+    case ST_INVALID: return 400;
+    case ST_LIMIT: return 422;
+    case ST_NOT_FOUND: return 404;
+    case ST_EXISTS: return 409;
+    case ST_UNSUPPORTED: return 501;
+    case ST_DENIED: return 403;
+    case ST_UNAVAILABLE:
+    case ST_FULL:
+    case ST_TIMEOUT:
+    case ST_CANCELLED: return 503;
+    case ST_CORRUPT:
+    case ST_IO:
+    case ST_INTERNAL: return 500;
+    }
+    return 500;
+}
+
+/* Prometheus's errorType. */
+static struct slice error_type(enum status st)
+{
+    switch (st) {
+    case ST_OK:
+    case ST_INVALID:
+    case ST_EXISTS:
+    case ST_DENIED: return SLICE("bad_data");
+    case ST_LIMIT:
+    case ST_UNSUPPORTED: return SLICE("execution");
+    case ST_NOT_FOUND: return SLICE("not_found");
+    case ST_UNAVAILABLE:
+    case ST_FULL: return SLICE("unavailable");
+    case ST_TIMEOUT: return SLICE("timeout");
+    case ST_CANCELLED: return SLICE("canceled");
+    case ST_CORRUPT:
+    case ST_IO:
+    case ST_INTERNAL: return SLICE("internal");
+    }
+    return SLICE("internal");
+}
+
+void api_reply_json(struct http_exchange *x, int status, struct buf *body)
+{
+    http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
+    http_reply_buf(x, status, SLICE("application/json"), body);
+}
+
+void api_fail(struct http_exchange *x, enum status st, const struct err *err)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("error"));
+    json_key(&w, SLICE("errorType"));
+    json_string(&w, error_type(st));
+    json_key(&w, SLICE("error"));
+    json_string(&w, slice_str(err->text));
+    json_object_end(&w);
+    api_reply_json(x, api_http_status(st), &out);
+}
+
+void api_fail_text(struct http_exchange *x, enum status st, const struct err *err)
+{
+    struct slice text = arena_printf(http_arena(x), "%s\n", err->text);
+    http_reply(x, api_http_status(st), SLICE("text/plain; charset=utf-8"), text);
+}

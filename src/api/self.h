@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Our own metrics, logs and traces, by the client library. What comes out here is appended to our own store by the server
+ * without producing telemetry again. Queries, jobs, errors and slow requests always have a span; ingest requests at most
+ * SELF_INGEST_SPANS_PER_SECOND_MAX, with weights that make the counts right. */
+#ifndef STOA_API_SELF_H
+#define STOA_API_SELF_H
+
+#include "client/stoa.h"
+#include "net/http.h"
+#include "store/engine.h"
+#include "sys/clock.h"
+
+enum { SELF_INGEST_SPANS_PER_SECOND_MAX = 10, SELF_SLOW_MS = 500 };
+
+struct self;
+
+/* send_span and send_log get what is to be stored; both may be NULL. keeps clock. */
+struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const struct stoa_span_data *span), void *arg);
+void self_free(struct self *s);
+struct stoa_metrics *self_registry(struct self *s);
+
+/* A request is done. is_own: it came from our own collectors, no span. */
+void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,
+                       uint64_t bytes_out, int64_t ns);
+void self_query_done(struct self *s, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
+                     const struct err *err);
+void self_ingest_done(struct self *s, const char *protocol, size_t samples, size_t events, size_t rejected, enum status st);
+/* A background job (flush, merge, scrape, ...) is done. */
+void self_job_done(struct self *s, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error);
+/* The /metrics page: registry plus gauges from stats. The caller mem_frees nothing: appended to out. */
+void self_metrics_page(struct self *s, const struct engine_stats *stats, const struct http_stats *http, struct buf *out);
+
+#endif
