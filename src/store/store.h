@@ -51,10 +51,13 @@ struct store_kind {
     enum status (*prepare)(void *state, struct batch *b, struct err *err);
     /* Serialises this kind's rows for the WAL. Called with the append lock held, so one at a time, in LSN order; segment is
      * the number of the segment the frame will land in: definitions (series labels) are repeated once per segment.
-     * Replay gives exactly these bytes back. */
+     * Replay gives exactly these bytes back. After an error the next frame lands in a new segment. */
     enum status (*wal_encode)(void *state, const struct batch *b, uint64_t segment, struct buf *out, struct err *err);
-    /* Replay: bytes of one frame back into a batch (arena-backed; strings may borrow from bytes until apply is done). Called in
-     * order; new_segment says that definitions start anew. ST_CORRUPT when the bytes do not parse. */
+    /* Replay: bytes of one frame back into a batch (arena-backed; strings may borrow from bytes until apply is done), with
+     * labels, as a decoder would have made it; replay then calls prepare and mem_apply, as an append does. Called in order;
+     * new_segment says that definitions start anew. A frame that does not check is left out and the next one is given:
+     * so definitions carry their id, and rows with an id that was never defined are ST_CORRUPT (nothing is applied then).
+     * Frames already covered by file parts are decoded too, for their definitions, and not applied. */
     enum status (*wal_decode)(void *state, struct slice bytes, bool new_segment, struct batch *out, struct err *err);
 
     /* Raw rows: a table in memory. One writer (the commit thread), many readers at once through kind-owned queries. */
@@ -118,7 +121,8 @@ void store_stats(struct store *s, struct engine_stats *out);
 /* One round of background work (seal, encode, flush, merge, expire, disk guard): for tests with no_background. */
 MUST_CHECK enum status store_tick(struct store *s, struct err *err);
 
-/* What one kind has at this moment. mems hold newer rows than parts; in LSN order. */
+/* What one kind has at this moment. mems hold newer rows than parts; in LSN order. dead: the tombstones of this kind
+ * (is_events for KIND_EVENTS, else not). */
 struct store_view {
     void *const *mems;
     size_t mem_count;
