@@ -75,6 +75,10 @@ uint8_t severity_parse(struct slice text);
 /* Loki's words: "trace" "debug" "info" "warn" "error" "critical" "fatal" "unknown". 21 is "fatal"; "critical" when
  * the record said so (22). */
 struct slice severity_name(uint8_t severity);
+/* Syslog's 0 (emergency) to 7 (debug). */
+uint8_t severity_of_syslog(unsigned level);
+/* What a line says about itself: level=x, "level":"x", [ERROR], WARNING: and the like. 0 when it says nothing. */
+uint8_t severity_detect(struct slice line);
 
 bool event_has_trace(const struct event *e);
 /* First field of that name in any scope (record, then resource, then instrumentation); NULL when absent. */

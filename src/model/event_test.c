@@ -25,6 +25,30 @@ TEST(severity_numbers_have_lokis_words)
         CHECK_STR(severity_name((uint8_t)i), words[i]);
 }
 
+TEST(severity_is_found_in_a_line_where_it_looks_like_one)
+{
+    static const struct {
+        const char *line;
+        uint8_t severity;
+    } lines[] = {
+        { "{\"ts\":1,\"level\":\"warn\",\"msg\":\"ERROR in text\"}", SEVERITY_WARN },
+        { "{\"level\":50,\"msg\":\"x\"}", SEVERITY_ERROR },
+        { "ts=1 level=debug msg=\"an ERROR\"", SEVERITY_DEBUG },
+        { "sublevel=debug [error] x", SEVERITY_ERROR },
+        { "ERROR [auth-service] login failed", SEVERITY_ERROR },
+        { "npm warning: old", SEVERITY_WARN },
+        { "the error of the day was small", SEVERITY_UNKNOWN },
+        { "GET /error/INFO-x 200", SEVERITY_UNKNOWN },
+        { "kernel: panic", SEVERITY_UNKNOWN },
+        { "", SEVERITY_UNKNOWN },
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++)
+        if (severity_detect(slice_str(lines[i].line)) != lines[i].severity)
+            unit_fail(__FILE__, __LINE__, lines[i].line);
+    CHECK_INT(severity_of_syslog(3), SEVERITY_ERROR);
+    CHECK_INT(severity_of_syslog(8), SEVERITY_UNKNOWN);
+}
+
 TEST(event_field_prefers_the_record_to_the_resource)
 {
     struct field fields[] = {
