@@ -10,6 +10,7 @@
 #include "sys/file.h"
 
 struct fs *fs_sim_new(uint64_t seed);
+/* Every file of it must have been closed. Accepts NULL. */
 void fs_sim_free(struct fs *fs);
 
 enum fs_sim_loss {
@@ -22,8 +23,8 @@ void fs_sim_power_cut(struct fs *fs, enum fs_sim_loss how);
 
 /* Syncs (files and folders) done so far. */
 uint64_t fs_sim_syncs(struct fs *fs);
-/* From the n-th sync from now on (1 = the next), nothing is written, synced or renamed any more: every call fails with
- * ST_IO as if the power had gone; follow with fs_sim_power_cut. 0 turns it off. */
+/* From the n-th sync from now on (1 = the next), nothing is written, synced or renamed any more: every call that would
+ * change something fails with ST_IO as if the power had gone; follow with fs_sim_power_cut. 0 turns it off. */
 void fs_sim_stop_at_sync(struct fs *fs, uint64_t n);
 /* The n-th sync from now fails once with ST_IO and the bytes it covered are lost at the next power cut. */
 void fs_sim_fail_sync(struct fs *fs, uint64_t n);
