@@ -86,3 +86,58 @@ size_t utf8_put(uint32_t c, char out[4])
     out[3] = (char)(0x80 | (c & 0x3f));
     return 4;
 }
+
+size_t utf8_decode(struct slice s, uint32_t *out)
+{
+    static const unsigned char lead_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    size_t n = utf8_char(s);
+    if (n == 0)
+        return 0;
+    uint32_t c = (unsigned char)s.ptr[0] & lead_bits[n];
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | ((unsigned char)s.ptr[i] & 0x3f);
+    *out = c;
+    return n;
+}
+
+/* Length of what one U+FFFD stands for at the start of s, which is not empty and starts with no character: the bytes that
+ * some character could have begun with. */
+static size_t broken_bytes(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < 2)
+        return 1;
+    /* The second byte is the one whose range depends on the first. */
+    unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+    if (p[0] < 0xe0 || p[1] < low || p[1] > high)
+        return 1;
+    bool of_four = p[0] >= 0xf0;
+    return of_four && s.len > 2 && is_tail(p[2]) ? 3 : 2;
+}
+
+size_t utf8_count(struct slice s)
+{
+    size_t count = 0;
+    for (; s.len; count++) {
+        size_t n = utf8_char(s);
+        s = slice_skip(s, n ? n : broken_bytes(s));
+    }
+    return count;
+}
+
+void utf8_repair(struct slice s, struct buf *out)
+{
+    const char *good = s.ptr;
+    while (s.len) {
+        size_t n = utf8_char(s);
+        if (n == 0) {
+            buf_put(out, good, (size_t)(s.ptr - good));
+            buf_slice(out, SLICE("\xef\xbf\xbd"));
+            n = broken_bytes(s);
+            good = s.ptr + n;
+        }
+        s = slice_skip(s, n);
+    }
+    buf_put(out, good, (size_t)(s.ptr - good));
+}
