@@ -119,7 +119,9 @@ bool date_parse_rfc3339(struct slice text, int64_t *out_ns)
         second > 60)
         return false;
     int64_t seconds = date_days(year, month, day) * 86400 + hour * HOUR_S + minute * MINUTE_S + second - offset_s;
-    *out_ns = sat_add(sat_mul(seconds, NS_S), fraction_ns);
+    /* Before 1970 from the second's end, so that the very first second of the range does not saturate half-way. */
+    *out_ns = seconds < 0 ? sat_add(sat_mul(seconds + 1, NS_S), fraction_ns - NS_S)
+                          : sat_add(sat_mul(seconds, NS_S), fraction_ns);
     return true;
 }
 
@@ -152,7 +154,8 @@ static char *put_fraction(char *at, int64_t ns, int digits)
 size_t date_format_rfc3339(int64_t ns, int32_t offset_s, int digits, char *out)
 {
     /* In seconds first: at the ends of the range the day's start has no int64_t of nanoseconds. */
-    int64_t seconds = floor_div(ns, NS_S), fraction_ns = ns - seconds * NS_S;
+    int64_t seconds = floor_div(ns, NS_S), fraction_ns = ns % NS_S;
+    fraction_ns += fraction_ns < 0 ? NS_S : 0;
     seconds += offset_s;
     int64_t days = floor_div(seconds, 86400), of_day = seconds - days * 86400;
     struct date date = date_of_days(days);

@@ -100,6 +100,8 @@ TEST(date_reads_back_whatever_it_wrote)
         CHECK_INT(parsed(rfc3339(ns / 2, (int32_t)rand_below(&r, 1440) * 60 - 43200, DATE_DIGITS_SHORTEST)), ns / 2);
     }
     CHECK_INT(parsed(rfc3339(INT64_MAX, 0, 9)), INT64_MAX);
+    CHECK_INT(parsed(rfc3339(INT64_MIN, 0, 9)), INT64_MIN);
+    CHECK_INT(parsed(rfc3339(INT64_MIN + 7, 0, 9)), INT64_MIN + 7);
     CHECK_STR(rfc3339(INT64_MIN, 0, 9), "1677-09-21T00:12:43.145224192Z");
 }
 
