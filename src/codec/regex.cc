@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shim to RE2. */
+#include <re2/re2.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "codec/regex.h"
+}
+
+struct regex {
+    std::unique_ptr<re2::RE2> re;
+    std::vector<std::string> names; /* of group 1.. */
+    std::string prefix;
+    std::vector<std::string> literals;
+    std::vector<slice> literal_slices;
+};
+
+static re2::StringPiece piece(struct slice s)
+{
+    return re2::StringPiece(s.ptr, s.len);
+}
+
+/* "a|b|c" of plain characters and escaped punctuation; anything else is no list of literals. */
+static void find_literals(struct slice pattern, std::vector<std::string> *out)
+{
+    std::string one;
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.ptr[i];
+        if (c == '|') {
+            out->push_back(one);
+            one.clear();
+        } else if (c == '\\' && i + 1 < pattern.len && ispunct((unsigned char)pattern.ptr[i + 1])) {
+            one += pattern.ptr[++i];
+        } else if (strchr("\\.+*?()[]{}^$", c)) {
+            out->clear();
+            return;
+        } else {
+            one += c;
+        }
+    }
+    out->push_back(one);
+}
+
+/* The literal characters a pattern without alternatives begins with. */
+static std::string find_prefix(struct slice pattern)
+{
+    std::string out;
+    for (size_t i = 0; i < pattern.len; i++)
+        if (pattern.ptr[i] == '|' || pattern.ptr[i] == '(')
+            return pattern.ptr[i] == '|' || memchr(pattern.ptr, '|', pattern.len) ? std::string() : out;
+        else if (strchr("\\.+[{^$)]}", pattern.ptr[i]) || pattern.ptr[i] == '*' || pattern.ptr[i] == '?') {
+            if (memchr(pattern.ptr + i, '|', pattern.len - i))
+                return std::string();
+            if (!out.empty() && strchr("*?{", pattern.ptr[i]))
+                out.pop_back();
+            return out;
+        } else
+            out += pattern.ptr[i];
+    return out;
+}
+
+extern "C" enum status regex_compile(struct regex **out, struct slice pattern, unsigned flags, struct err *err)
+{
+    if (pattern.len > REGEX_PATTERN_BYTES_MAX)
+        return err_set(err, ST_LIMIT, "regular expression of %zu bytes, at most %d are allowed", pattern.len, (int)REGEX_PATTERN_BYTES_MAX);
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(REGEX_MEMORY_BYTES_MAX);
+    options.set_case_sensitive(!(flags & REGEX_NOCASE));
+    std::string text(pattern.ptr, pattern.len);
+    if (flags & REGEX_ANCHORED)
+        text = "^(?s:" + text + ")$";
+    else if (flags & REGEX_DOTALL)
+        text = "(?s:" + text + ")";
+    auto re = std::make_unique<re2::RE2>(text, options);
+    if (!re->ok())
+        return err_set(err, ST_INVALID, "invalid regular expression \"%.*s\": %s", (int)std::min(pattern.len, (size_t)200), pattern.ptr,
+                       re->error().c_str());
+    regex *r = new regex;
+    r->names.resize((size_t)re->NumberOfCapturingGroups());
+    for (const auto &name : re->CapturingGroupNames())
+        r->names[(size_t)name.first - 1] = name.second;
+    r->re = std::move(re);
+    if (!(flags & REGEX_NOCASE)) {
+        find_literals(pattern, &r->literals);
+        r->prefix = find_prefix(pattern);
+    }
+    for (const auto &l : r->literals)
+        r->literal_slices.push_back(slice{ l.data(), l.size() });
+    *out = r;
+    return ST_OK;
+}
+
+extern "C" void regex_free(struct regex *re)
+{
+    delete re;
+}
+
+extern "C" bool regex_match(const struct regex *re, struct slice text)
+{
+    return re->re->Match(piece(text), 0, text.len, re2::RE2::UNANCHORED, nullptr, 0);
+}
+
+extern "C" bool regex_find(const struct regex *re, struct slice text, size_t from, struct slice *groups, size_t count)
+{
+    re2::StringPiece found[REGEX_GROUPS_MAX + 1];
+    count = std::min(count, (size_t)REGEX_GROUPS_MAX + 1);
+    int n = (int)std::min(count, re->names.size() + 1);
+    if (from > text.len || !re->re->Match(piece(text), from, text.len, re2::RE2::UNANCHORED, found, n))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        groups[i] = (int)i < n ? slice{ found[i].data(), found[i].size() } : slice{ nullptr, 0 };
+    return true;
+}
+
+extern "C" size_t regex_group_count(const struct regex *re)
+{
+    return re->names.size();
+}
+
+extern "C" struct slice regex_group_name(const struct regex *re, size_t i)
+{
+    if (i == 0 || i > re->names.size())
+        return slice{ "", 0 };
+    return slice{ re->names[i - 1].data(), re->names[i - 1].size() };
+}
+
+static bool is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static void put_group(const struct regex *re, struct slice name, const struct slice *groups, size_t count, struct buf *out)
+{
+    size_t index = 0;
+    bool number = name.len > 0;
+    for (size_t i = 0; i < name.len && number; i++) {
+        number = name.ptr[i] >= '0' && name.ptr[i] <= '9' && index < 1000;
+        index = index * 10 + (size_t)(name.ptr[i] - '0');
+    }
+    if (!number) {
+        index = count;
+        for (size_t i = 0; i < re->names.size(); i++)
+            if (slice_eq(slice{ re->names[i].data(), re->names[i].size() }, name))
+                index = i + 1;
+    }
+    if (index < count && groups[index].ptr)
+        buf_slice(out, groups[index]);
+}
+
+extern "C" void regex_expand(const struct regex *re, struct slice t, const struct slice *groups, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] != '$' || i + 1 == t.len) {
+            buf_char(out, t.ptr[i]);
+            continue;
+        }
+        size_t start = i + 1, end;
+        if (t.ptr[start] == '$') {
+            buf_char(out, '$');
+            i++;
+            continue;
+        }
+        bool braced = t.ptr[start] == '{';
+        for (end = start + braced; end < t.len && is_word(t.ptr[end]); end++)
+            ;
+        if (end == start + braced || (braced && (end == t.len || t.ptr[end] != '}'))) {
+            buf_char(out, '$');
+            continue;
+        }
+        put_group(re, slice_sub(t, start + braced, end), groups, count, out);
+        i = braced ? end : end - 1;
+    }
+}
+
+extern "C" void regex_replace_all(const struct regex *re, struct slice text, struct slice t, struct buf *out)
+{
+    struct slice groups[REGEX_GROUPS_MAX + 1];
+    size_t at = 0, count = std::min(re->names.size() + 1, (size_t)REGEX_GROUPS_MAX + 1);
+    while (at <= text.len && regex_find(re, text, at, groups, count)) {
+        size_t start = (size_t)(groups[0].ptr - text.ptr), end = start + groups[0].len;
+        buf_slice(out, slice_sub(text, at, start));
+        regex_expand(re, t, groups, count, out);
+        if (end == start) {
+            buf_slice(out, slice_sub(text, end, end + 1));
+            end++;
+        }
+        at = end;
+    }
+    if (at < text.len)
+        buf_slice(out, slice_skip(text, at));
+}
+
+extern "C" struct slice regex_prefix(const struct regex *re)
+{
+    return slice{ re->prefix.data(), re->prefix.size() };
+}
+
+extern "C" size_t regex_literals(const struct regex *re, const struct slice **out)
+{
+    *out = re->literal_slices.data();
+    return re->literal_slices.size();
+}
