@@ -4,6 +4,24 @@
 
 #include "base/num.h"
 
+struct slice service_of_labels(struct slice labels)
+{
+    static const struct slice names[] = {
+        SLICE_INIT("service_name"), SLICE_INIT("service"), SLICE_INIT("app"), SLICE_INIT("application"), SLICE_INIT("app_name"),
+        SLICE_INIT("name"), SLICE_INIT("app_kubernetes_io_name"), SLICE_INIT("container"), SLICE_INIT("container_name"),
+        SLICE_INIT("k8s_container_name"), SLICE_INIT("component"), SLICE_INIT("workload"), SLICE_INIT("job"), SLICE_INIT("k8s_job_name"),
+    };
+    size_t best = COUNT_OF(names);
+    struct slice service = SLICE_EMPTY;
+    for (struct label l; labels_next(&labels, &l);)
+        for (size_t i = 0; i < best; i++)
+            if (slice_eq(l.name, names[i])) {
+                best = i;
+                service = l.value;
+            }
+    return service;
+}
+
 bool event_has_trace(const struct event *e)
 {
     static const uint8_t none[sizeof e->trace_id];

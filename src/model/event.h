@@ -80,6 +80,9 @@ uint8_t severity_of_syslog(unsigned level);
 /* What a line says about itself: level=x, "level":"x", [ERROR], WARNING: and the like. 0 when it says nothing. */
 uint8_t severity_detect(struct slice line);
 
+/* A stream's service, from the labels Loki looks at: service_name, service, app, ..., job. Empty when there is none. */
+struct slice service_of_labels(struct slice labels);
+
 bool event_has_trace(const struct event *e);
 /* First field of that name in any scope (record, then resource, then instrumentation); NULL when absent. */
 const struct field *event_field(const struct event *e, struct slice name);

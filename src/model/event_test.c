@@ -49,6 +49,18 @@ TEST(severity_is_found_in_a_line_where_it_looks_like_one)
     CHECK_INT(severity_of_syslog(8), SEVERITY_UNKNOWN);
 }
 
+TEST(service_comes_from_the_first_label_that_names_one)
+{
+    struct arena *a = arena_new(0);
+    struct slice labels;
+    CHECK_INT(labels_parse(a, SLICE("{job=\"j\", container=\"c\", app=\"a\"}"), &labels, NULL), ST_OK);
+    CHECK_STR(service_of_labels(labels), "a");
+    CHECK_INT(labels_parse(a, SLICE("{filename=\"f\", job=\"j\"}"), &labels, NULL), ST_OK);
+    CHECK_STR(service_of_labels(labels), "j");
+    CHECK_STR(service_of_labels(SLICE_EMPTY), "");
+    arena_free(a);
+}
+
 TEST(event_field_prefers_the_record_to_the_resource)
 {
     struct field fields[] = {

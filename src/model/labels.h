@@ -46,6 +46,8 @@ struct slice labels_with(struct arena *a, struct slice labels, struct slice name
 void labels_format(struct slice labels, struct buf *out);
 /* Reads {a="b", c="d"} or name{a="b"} (Loki's push sends the first). Position in the error. */
 MUST_CHECK enum status labels_parse(struct arena *a, struct slice text, struct slice *out, struct err *err);
+/* A string in quotes, escaped as Go's and PromQL's. */
+void text_put_quoted(struct slice s, struct buf *out);
 /* [a-zA-Z_][a-zA-Z0-9_]*, and ':' too in a metric's name. */
 bool label_name_is_legacy(struct slice name);
 bool metric_name_is_legacy(struct slice name);

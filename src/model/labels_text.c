@@ -8,7 +8,7 @@
 
 #define NAME_LABEL SLICE("__name__")
 
-static void put_quoted(struct slice s, struct buf *out)
+void text_put_quoted(struct slice s, struct buf *out)
 {
     static const char letters[] = "abtnvfr"; /* of the codes 7 to 13 */
     buf_char(out, '"');
@@ -43,15 +43,15 @@ void labels_format(struct slice labels, struct buf *out)
     for (const char *comma = ""; labels_next(&rest, &l); comma = ",") {
         buf_slice(out, slice_str(comma));
         if (slice_eq(l.name, NAME_LABEL)) {
-            put_quoted(l.value, out);
+            text_put_quoted(l.value, out);
             continue;
         }
         if (label_name_is_legacy(l.name))
             buf_slice(out, l.name);
         else
-            put_quoted(l.name, out);
+            text_put_quoted(l.name, out);
         buf_char(out, '=');
-        put_quoted(l.value, out);
+        text_put_quoted(l.value, out);
     }
     buf_char(out, '}');
 }
