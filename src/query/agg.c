@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accumulators (agg.h). The order of operations is Prometheus's own, so that results agree to the last bit where series
+ * come in the same order. */
+#include "query/agg.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void agg_kahan_add(double inc, double *sum, double *comp)
+{
+    double t = *sum + inc;
+    if (isinf(t))
+        *comp = 0;
+    else if (fabs(*sum) >= fabs(inc)) /* Neumaier: the larger of the two keeps its digits */
+        *comp += (*sum - t) + inc;
+    else
+        *comp += (inc - t) + *sum;
+    *sum = t;
+}
+
+static void avg_add(struct agg_cell *c, double v)
+{
+    if (c->count == 1) {
+        c->value = v;
+        return;
+    }
+    if (!c->is_incremental) {
+        double sum = c->value, comp = c->comp;
+        agg_kahan_add(v, &sum, &comp);
+        if (!isinf(sum)) {
+            c->value = sum;
+            c->comp = comp;
+            return;
+        }
+        c->is_incremental = true;
+        c->mean = c->value / (c->count - 1);
+        c->comp /= c->count - 1;
+    }
+    double q = (c->count - 1) / c->count;
+    c->mean *= q;
+    c->comp *= q;
+    agg_kahan_add(v / c->count, &c->mean, &c->comp);
+}
+
+static void variance_add(struct agg_cell *c, double v)
+{
+    if (c->count == 1) {
+        c->mean = v;
+        c->value = isfinite(v) ? 0 : NAN;
+        return;
+    }
+    double delta = v - c->mean;
+    c->mean += delta / c->count;
+    c->value += delta * (v - c->mean);
+}
+
+void agg_add(enum agg_op op, struct agg_cell *c, double v)
+{
+    c->count++;
+    switch (op) {
+    case AGG_SUM:
+        if (c->count == 1)
+            c->value = v;
+        else
+            agg_kahan_add(v, &c->value, &c->comp);
+        return;
+    case AGG_AVG:
+        avg_add(c, v);
+        return;
+    case AGG_MIN:
+        if (c->count == 1 || c->value > v || isnan(c->value))
+            c->value = v;
+        return;
+    case AGG_MAX:
+        if (c->count == 1 || c->value < v || isnan(c->value))
+            c->value = v;
+        return;
+    case AGG_COUNT:
+    case AGG_GROUP:
+        return;
+    case AGG_STDDEV:
+    case AGG_STDVAR:
+        variance_add(c, v);
+        return;
+    }
+}
+
+double agg_result(enum agg_op op, const struct agg_cell *c)
+{
+    if (c->count == 0)
+        return NAN;
+    switch (op) {
+    case AGG_SUM:
+        return c->value + c->comp;
+    case AGG_AVG:
+        return c->is_incremental ? c->mean + c->comp : c->value / c->count + c->comp / c->count;
+    case AGG_MIN:
+    case AGG_MAX:
+        return c->value;
+    case AGG_COUNT:
+        return c->count;
+    case AGG_GROUP:
+        return 1;
+    case AGG_STDDEV:
+        return sqrt(c->value / c->count);
+    case AGG_STDVAR:
+        return c->value / c->count;
+    }
+    return NAN;
+}
+
+void agg_values_add(struct arena *a, struct agg_values *values, double v)
+{
+    ARENA_PUSH(a, values->list, values->count, values->cap) = v;
+}
+
+static int double_cmp(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y))
+        return (int)!isnan(x) - (int)!isnan(y);
+    return x < y ? -1 : x > y;
+}
+
+void agg_sort(double *values, size_t count)
+{
+    if (count > 1)
+        qsort(values, count, sizeof *values, double_cmp);
+}
+
+double agg_quantile(double q, double *values, size_t count)
+{
+    if (count == 0 || isnan(q))
+        return NAN;
+    if (q < 0)
+        return -INFINITY;
+    if (q > 1)
+        return INFINITY;
+    agg_sort(values, count);
+    /* Between two values: their weighted mean. */
+    double rank = q * (double)(count - 1);
+    size_t lower = (size_t)floor(rank), upper = MIN(lower + 1, count - 1);
+    double weight = rank - floor(rank);
+    return values[lower] * (1 - weight) + values[upper] * weight;
+}
+
+/* a leaves the list before b. */
+static bool is_worse(const struct agg_ranked *a, const struct agg_ranked *b, bool is_bottom)
+{
+    if (isnan(a->v) || isnan(b->v))
+        return isnan(a->v) && (!isnan(b->v) || a->tag > b->tag);
+    if (a->v != b->v)
+        return is_bottom ? a->v > b->v : a->v < b->v;
+    return a->tag > b->tag;
+}
+
+static void top_sink(struct agg_top *top, size_t at, size_t count, bool is_bottom)
+{
+    struct agg_ranked item = top->list[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && is_worse(&top->list[child + 1], &top->list[child], is_bottom))
+            child++;
+        if (!is_worse(&top->list[child], &item, is_bottom))
+            break;
+        top->list[at] = top->list[child];
+        at = child;
+    }
+    top->list[at] = item;
+}
+
+void agg_top_add(struct arena *a, struct agg_top *top, size_t k, bool is_bottom, double v, uint64_t tag)
+{
+    struct agg_ranked item = { v, tag };
+    if (top->count < k) {
+        ARENA_PUSH(a, top->list, top->count, top->cap) = item;
+        size_t at = top->count - 1;
+        for (; at > 0 && is_worse(&item, &top->list[(at - 1) / 2], is_bottom); at = (at - 1) / 2)
+            top->list[at] = top->list[(at - 1) / 2];
+        top->list[at] = item;
+        return;
+    }
+    if (!is_worse(&top->list[0], &item, is_bottom))
+        return;
+    top->list[0] = item;
+    top_sink(top, 0, top->count, is_bottom);
+}
+
+void agg_top_sort(struct agg_top *top, bool is_bottom)
+{
+    for (size_t n = top->count; n > 1; n--) {
+        struct agg_ranked worst = top->list[0];
+        top->list[0] = top->list[n - 1];
+        top_sink(top, 0, n - 1, is_bottom);
+        top->list[n - 1] = worst;
+    }
+}
