@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Loki API of the same origin. Times are nanoseconds as text: a number would lose the last digits.
+import { getJSON } from './http'
+import { hash32, labelText } from '../lib/text'
+import { onGrid, type Grid, type Line, type Pairs } from '../lib/series'
+import { levelOf, traceIdOf, type Level } from '../lib/logql'
+import { nsOf } from '../lib/time'
+
+export interface LogLine {
+  id: string
+  ns: string
+  text: string
+  labels: Record<string, string>
+  level: Level
+  traceId: string | null
+}
+type Extra = Record<string, unknown>
+interface StreamItem {
+  stream: Record<string, string>
+  values: [string, string, Extra?][]
+}
+interface Answer {
+  data: { resultType: 'streams'; result: StreamItem[] } | { resultType: 'matrix'; result: { metric: Record<string, string>; values: Pairs }[] }
+  warnings?: string[]
+}
+
+// Structured metadata and parsed labels come merged into the stream or as a third element of a value.
+function extraLabels(extra: Extra | undefined): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const [k, v] of Object.entries(extra ?? {})) {
+    if ((k === 'structuredMetadata' || k === 'parsed') && v && typeof v === 'object') Object.assign(out, v)
+    else out[k] = String(v)
+  }
+  return out
+}
+
+function toLine(ns: string, text: string, labels: Record<string, string>): LogLine {
+  return {
+    id: `${ns}-${hash32(JSON.stringify(labels) + text)}`,
+    ns,
+    text,
+    labels,
+    level: levelOf(labels.detected_level ?? labels.level ?? labels.severity_text ?? labels.severity),
+    traceId: traceIdOf(labels, text),
+  }
+}
+
+const newer = (a: LogLine, b: LogLine): number => {
+  if (a.ns.length !== b.ns.length) return b.ns.length - a.ns.length
+  return a.ns < b.ns ? 1 : a.ns > b.ns ? -1 : 0
+}
+
+export interface Page {
+  lines: LogLine[]
+  full: boolean
+  warnings: string[]
+}
+
+// The newest lines in [start, end), newest first.
+export async function queryLines(query: string, startNs: string, endNs: string, limit: number, signal?: AbortSignal): Promise<Page> {
+  const a = await getJSON<Answer>('/loki/api/v1/query_range', { query, start: startNs, end: endNs, limit, direction: 'backward' }, signal)
+  const lines: LogLine[] = []
+  if (a.data.resultType === 'streams')
+    for (const s of a.data.result)
+      for (const [ns, text, extra] of s.values) lines.push(toLine(ns, text, extra ? { ...s.stream, ...extraLabels(extra) } : s.stream))
+  lines.sort(newer)
+  return { lines, full: lines.length >= limit, warnings: a.warnings ?? [] }
+}
+
+// One newer page over the lines already held. If it does not reach them, the older ones are let go.
+export function mergePages(held: LogLine[], page: Page, oldestNs: string): { lines: LogLine[]; gap: boolean } {
+  const ids = new Set(page.lines.map((l) => l.id))
+  const overlap = held.some((l) => ids.has(l.id))
+  if (page.full && !overlap) return { lines: page.lines, gap: held.length > 0 }
+  const lines = [...page.lines, ...held.filter((l) => !ids.has(l.id) && BigInt(l.ns) >= BigInt(oldestNs))]
+  return { lines: lines.sort(newer), gap: false }
+}
+
+export async function queryCounts(query: string, grid: Grid, signal?: AbortSignal): Promise<Line[]> {
+  const a = await getJSON<Answer>(
+    '/loki/api/v1/query_range',
+    { query, start: nsOf(grid.start * 1000), end: nsOf(grid.end * 1000), step: `${grid.step}s` },
+    signal,
+  )
+  if (a.data.resultType !== 'matrix') return []
+  return a.data.result.map((i) => ({ name: labelText(i.metric), labels: i.metric, values: onGrid(i.values, grid) }))
+}
+
+export async function labelNames(signal?: AbortSignal): Promise<string[]> {
+  return (await getJSON<{ data?: string[] }>('/loki/api/v1/labels', {}, signal)).data ?? []
+}
+
+export async function labelValues(name: string, signal?: AbortSignal): Promise<string[]> {
+  return (await getJSON<{ data?: string[] }>(`/loki/api/v1/label/${encodeURIComponent(name)}/values`, {}, signal)).data ?? []
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small edits to the text of a LogQL query, and what can be read off it without parsing it all.
+
+export const LOGS_DEFAULT = '{service_name=~".+"}'
+export const LOGS_ERRORS = '{service_name=~".+"} | detected_level=~"error|critical|fatal"'
+
+export function quote(text: string): string {
+  return '"' + text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t') + '"'
+}
+
+// A query that answers with lines begins with its selector; any other one counts.
+export function answersLines(query: string): boolean {
+  return query.trimStart().startsWith('{')
+}
+
+export function addFilter(query: string, name: string, value: string, not = false): string {
+  const stage = `| ${name}${not ? '!=' : '='}${quote(value)}`
+  const base = query.trim() || LOGS_DEFAULT
+  return base.includes(stage) ? base : `${base} ${stage}`
+}
+
+export function addContains(query: string, text: string): string {
+  const stage = `|= ${quote(text)}`
+  const base = query.trim() || LOGS_DEFAULT
+  return base.includes(stage) ? base : `${base} ${stage}`
+}
+
+export function countByLevel(query: string, stepSeconds: number): string {
+  return `sum by (detected_level) (count_over_time(${query.trim()} [${stepSeconds}s]))`
+}
+
+export function traceQuery(id: string): string {
+  return `{service_name=~".+"} | trace_id=${quote(id)}`
+}
+
+// The literal texts of |= "…" filters, to mark them in the lines.
+export function wanted(query: string): string[] {
+  const out: string[] = []
+  for (const m of query.matchAll(/\|=\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`)/g)) {
+    const text = m[2] ?? m[1].replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c === 't' ? '\t' : c))
+    if (text) out.push(text)
+  }
+  return out
+}
+
+export function split(line: string, words: string[]): { text: string; hit: boolean }[] {
+  if (words.length === 0) return [{ text: line, hit: false }]
+  const out: { text: string; hit: boolean }[] = []
+  let at = 0
+  while (at < line.length) {
+    let best = -1
+    let size = 0
+    for (const w of words) {
+      const i = line.indexOf(w, at)
+      if (i >= 0 && (best < 0 || i < best || (i === best && w.length > size))) {
+        best = i
+        size = w.length
+      }
+    }
+    if (best < 0) break
+    if (best > at) out.push({ text: line.slice(at, best), hit: false })
+    out.push({ text: line.slice(best, best + size), hit: true })
+    at = best + size
+  }
+  if (at < line.length) out.push({ text: line.slice(at), hit: false })
+  return out
+}
+
+export type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'unknown'
+export const LEVELS: Level[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'unknown']
+
+export function levelOf(text: string | undefined): Level {
+  switch ((text ?? '').toLowerCase()) {
+    case 'fatal':
+    case 'critical':
+    case 'crit':
+    case 'emerg':
+    case 'emergency':
+    case 'alert':
+    case 'panic':
+      return 'fatal'
+    case 'error':
+    case 'err':
+      return 'error'
+    case 'warn':
+    case 'warning':
+      return 'warn'
+    case 'info':
+    case 'information':
+    case 'notice':
+      return 'info'
+    case 'debug':
+      return 'debug'
+    case 'trace':
+      return 'trace'
+    default:
+      return 'unknown'
+  }
+}
+
+const TRACE_KEYS = ['trace_id', 'traceid', 'traceID', 'traceId', 'otelTraceID']
+
+export function traceIdOf(labels: Record<string, string>, line: string): string | null {
+  for (const k of TRACE_KEYS) {
+    const v = labels[k]
+    if (v && /^[0-9a-fA-F]{16,32}$/.test(v) && !/^0+$/.test(v)) return v.toLowerCase()
+  }
+  const m = /\btrace_?id["']?\s*[=:]\s*["']?([0-9a-f]{32}|[0-9a-f]{16})\b/i.exec(line)
+  return m ? m[1].toLowerCase() : null
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logs: a LogQL query as lines (newest first, with counts over time and fields) or, if it counts, as a chart.
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { mergePages, queryCounts, queryLines, type LogLine } from '../api/loki'
+import { change, setRange, useAddress, useRange, type RangeNow } from '../state/address'
+import { useFetch } from '../state/fetch'
+import { refreshNow } from '../state/refresh'
+import { useListKeys } from '../state/keys'
+import { addContains, addFilter, answersLines, countByLevel, LOGS_DEFAULT, wanted } from '../lib/logql'
+import { gridTimes, topLines, type Grid } from '../lib/series'
+import { aligned, durationText, nsOf, rangeText, stepFor } from '../lib/time'
+import { count } from '../lib/units'
+import { safe } from '../lib/text'
+import { W } from '../lib/words'
+import { Empty, ErrorBox, Fetch, Skeleton } from '../widgets/States'
+import { QueryEditor } from '../editor/QueryEditor'
+import { LevelHistogram, stackLevels } from '../panels/LevelHistogram'
+import { FieldList } from '../panels/FieldList'
+import { LogList } from '../panels/LogList'
+import { TimeChart } from '../panels/TimeChart'
+
+const PAGE_LINES = 200
+const BARS = 96
+const POINTS = 240
+const CHART_PX = 300
+
+interface Held {
+  key: string
+  lines: LogLine[]
+  end: boolean // no older lines in the range
+  gap: boolean
+}
+
+// The lines of a query: the newest page on every tick, older pages by hand.
+function useLogLines(query: string, r: RangeNow) {
+  const key = `${query}|${r.range.from}|${r.range.to}`
+  const [held, setHeld] = useState<Held | null>(null)
+  const [older, setOlder] = useState<{ busy: boolean; error?: Error }>({ busy: false })
+  const newest = useFetch(answersLines(query) ? key : null, r.tick, (s) => queryLines(query, nsOf(r.startMs), nsOf(r.endMs), PAGE_LINES, s))
+  useEffect(() => {
+    const page = newest.data
+    if (!page || newest.key === null) return
+    setHeld((h) => {
+      if (!h || h.key !== newest.key) return { key: newest.key!, lines: page.lines, end: !page.full, gap: false }
+      const merged = mergePages(h.lines, page, nsOf(r.startMs))
+      return { key: h.key, lines: merged.lines, gap: merged.gap, end: merged.gap ? !page.full : h.end || !page.full }
+    })
+  }, [newest.data])
+  useEffect(() => setOlder({ busy: false }), [key])
+  const loadOlder = () => {
+    const last = held?.lines[held.lines.length - 1]
+    if (!last || older.busy) return
+    setOlder({ busy: true })
+    // The end is exclusive: one nanosecond later includes further lines of the same instant.
+    const end = String(BigInt(last.ns) + 1n)
+    queryLines(query, nsOf(r.startMs), end, PAGE_LINES).then(
+      (page) => {
+        setHeld((h) => {
+          if (!h || h.key !== newest.key) return h
+          const ids = new Set(h.lines.map((l) => l.id))
+          const fresh = page.lines.filter((l) => !ids.has(l.id))
+          return { ...h, lines: [...h.lines, ...fresh], end: !page.full || fresh.length === 0, gap: false }
+        })
+        setOlder({ busy: false })
+      },
+      (error: Error) => setOlder({ busy: false, error }),
+    )
+  }
+  return { newest, held, older, loadOlder }
+}
+
+function Histogram({ query, r }: { query: string; r: RangeNow }) {
+  const step = stepFor(r, BARS)
+  const grid: Grid = { ...aligned(r, step), step }
+  // One step further, so that the newest lines are in the last bar.
+  grid.end += step
+  const f = useFetch(`${query}|${r.range.from}|${r.range.to}|${step}`, r.tick, async (s) => ({
+    grid,
+    stack: stackLevels(await queryCounts(countByLevel(query, step), grid, s), gridTimes(grid).length),
+  }))
+  return (
+    <section class="card histogram" data-panel="histogram" aria-busy={f.busy}>
+      <h2>
+        {f.data ? (f.data.stack.sum === 1 ? W.logs.line : W.logs.lines(count(f.data.stack.sum))) : W.logs.title}
+        <small>
+          {rangeText(r.range, r.endMs)} · {W.logs.bar(durationText(step * 1000))} · {W.logs.drag}
+        </small>
+      </h2>
+      <Fetch of={f} rows={2} isEmpty={(d) => d.stack.sum === 0} empty={<p class="faint">{W.logs.noHistogram}</p>}>
+        {(d) => <LevelHistogram grid={d.grid} stack={d.stack} onZoom={setRange} />}
+      </Fetch>
+    </section>
+  )
+}
+
+interface PartProps {
+  query: string
+  r: RangeNow
+  onFault: (message: string) => void // shown at its place in the editor
+}
+
+function CountChart({ query, r, onFault }: PartProps) {
+  const step = stepFor(r, POINTS)
+  const grid: Grid = { ...aligned(r, step), step }
+  const f = useFetch(`${query}|${r.range.from}|${r.range.to}|${step}`, r.tick, async (s) => ({ grid, lines: await queryCounts(query, grid, s) }))
+  useEffect(() => onFault(f.error?.message ?? ''), [f.error])
+  return (
+    <section class="card" data-panel="counts">
+      <p class="dim count">{W.logs.metricNote}</p>
+      <Fetch of={f} rows={8} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.logs.empty} />}>
+        {(d) => {
+          const top = topLines(d.lines)
+          return (
+            <>
+              <TimeChart
+                times={gridTimes(d.grid)}
+                lines={top.shown.map((l, slot) => ({ name: safe(l.name), values: l.values, slot }))}
+                unit={/\brate\s*\(/.test(query) ? '/s' : ''}
+                height={CHART_PX}
+                label={W.metrics.series(top.all)}
+                onZoom={setRange}
+                start={d.grid.start}
+                end={d.grid.end}
+              />
+              <p class="dim count">{top.all > top.shown.length ? W.metrics.shown(top.shown.length, top.all) : W.metrics.series(top.all)}</p>
+            </>
+          )
+        }}
+      </Fetch>
+    </section>
+  )
+}
+
+function Lines({ query, r, onFault }: PartProps) {
+  const a = useAddress()
+  const sel = a.get('sel')
+  const wrap = a.get('wrap') === '1'
+  const { newest, held, older, loadOlder } = useLogLines(query, r)
+  const lines = held?.key === newest.key || newest.busy ? (held?.lines ?? []) : []
+  useEffect(() => onFault(newest.error?.message ?? ''), [newest.error])
+  const marks = useMemo(() => wanted(query), [query])
+  const onOpen = useCallback((id: string) => change({ sel: id === new URLSearchParams(location.search).get('sel') ? null : id }, true), [])
+  const onFilter = useCallback((name: string, value: string, not: boolean) => {
+    const q = new URLSearchParams(location.search).get('q') || LOGS_DEFAULT
+    change({ q: addFilter(q, name, value, not), sel: null })
+  }, [])
+  const close = () => {
+    if (!sel) return false
+    change({ sel: null }, true)
+    return true
+  }
+  const keys = useListKeys(lines.length, (i) => onOpen(lines[i].id), close)
+  const seen = useRef('')
+  useEffect(() => {
+    // A link that names a line brings it into view, once.
+    if (!sel || seen.current === sel || lines.length === 0) return
+    seen.current = sel
+    const row = keys.ref.current?.querySelector(`[data-id="${CSS.escape(sel)}"]`)
+    const box = row?.getBoundingClientRect()
+    if (box && (box.top < 0 || box.bottom > innerHeight)) row?.scrollIntoView({ block: 'center' })
+  }, [sel, lines])
+  const loaded = held?.key === newest.key && lines.length > 0
+  return (
+    <div class="logs-grid">
+      {lines.length > 0 ? <FieldList lines={lines} onFilter={onFilter} /> : <span />}
+      <section class="card lines" data-panel="lines" aria-busy={newest.busy}>
+        <h2>
+          {W.logs.newestFirst} {lines.length > 0 && <small>{W.logs.loaded(lines.length)}</small>}
+          <button type="button" class={`chip more ${wrap ? 'on' : ''}`} aria-pressed={wrap} onClick={() => change({ wrap: wrap ? null : '1' }, true)}>
+            {W.logs.wrap}
+          </button>
+        </h2>
+        {held?.gap && <p class="stale">{W.logs.sawGap}</p>}
+        {sel && loaded && !newest.busy && !lines.some((l) => l.id === sel) && <p class="stale">{W.logs.noSuchLine}</p>}
+        <Fetch
+          of={newest}
+          rows={10}
+          isEmpty={(d) => d.lines.length === 0 && lines.length === 0}
+          empty={<Empty why={W.logs.empty} hint={W.logs.emptyHint} command={W.logs.emptyCommand(location.origin)} />}
+        >
+          {() => (
+            <>
+              <LogList lines={lines} marks={marks} open={sel} active={keys.active} wrap={wrap} onOpen={onOpen} onFilter={onFilter} listRef={keys.ref} />
+              {older.error && <ErrorBox error={older.error} />}
+              {lines.length > 0 &&
+                (held?.end ? (
+                  <p class="faint end">{W.logs.end}</p>
+                ) : (
+                  <button type="button" class="older" onClick={loadOlder} disabled={older.busy}>
+                    {older.busy ? W.logs.olderBusy : W.logs.older}
+                  </button>
+                ))}
+              {older.busy && <Skeleton rows={2} />}
+            </>
+          )}
+        </Fetch>
+      </section>
+    </div>
+  )
+}
+
+export function Logs() {
+  const a = useAddress()
+  const r = useRange()
+  const query = a.get('q') || LOGS_DEFAULT
+  const typed = useRef(query)
+  const [fault, setFault] = useState('')
+  const [search, setSearch] = useState('')
+  const run = (q: string) => {
+    const next = q.trim() || LOGS_DEFAULT
+    typed.current = next
+    if (next === query) refreshNow()
+    else change({ q: next, sel: null })
+  }
+  const contains = (e: Event) => {
+    e.preventDefault()
+    if (!search) return
+    run(addContains(typed.current, search))
+    setSearch('')
+  }
+  return (
+    <main id="main">
+      <div class="querybar">
+        <span class="lang">LogQL</span>
+        <QueryEditor language="logql" value={query} label={W.logs.title} placeholder={W.logs.placeholder} error={fault} onRun={run} onChange={(t) => (typed.current = t)} />
+        <form class="contains" onSubmit={contains}>
+          <input value={search} placeholder={W.logs.search} aria-label={W.logs.search} title={W.logs.addSearch} spellcheck={false} onInput={(e) => setSearch(e.currentTarget.value)} />
+        </form>
+        <button type="button" class="run" onClick={() => run(typed.current)}>
+          {W.logs.run} <kbd>↵</kbd>
+        </button>
+      </div>
+      {answersLines(query) ? (
+        <>
+          {!fault && <Histogram query={query} r={r} />}
+          <Lines query={query} r={r} onFault={setFault} />
+        </>
+      ) : (
+        <CountChart query={query} r={r} onFault={setFault} />
+      )}
+    </main>
+  )
+}

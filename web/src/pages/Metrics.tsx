@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Metrics explorer: a PromQL query as chart and as table; without a query, the metrics known here.
+import { useRef, useState } from 'preact/hooks'
+import { metadata, metricNames, queryInstant, queryRange, type Lines, type Rows } from '../api/prom'
+import { change, here, link, setRange, useAddress, useRange } from '../state/address'
+import { useFetch } from '../state/fetch'
+import { gridTimes, shortNames, summary, toNumber, topLines, type Grid } from '../lib/series'
+import { aligned, durationText, stamp, stepFor } from '../lib/time'
+import { format, guessUnit, type Unit } from '../lib/units'
+import { labelText, safe } from '../lib/text'
+import { refreshNow } from '../state/refresh'
+import { W } from '../lib/words'
+import { Empty, ErrorBox, Fetch, Notes, Skeleton } from '../widgets/States'
+import { QueryEditor } from '../editor/QueryEditor'
+import { slotClass, TimeChart } from '../panels/TimeChart'
+
+const POINTS = 240
+const CHART_PX = 300
+const ROWS_MAX = 500
+const NAMES_MAX = 300
+
+function Chart({ data, unit }: { data: Lines; unit: Unit }) {
+  const [only, setOnly] = useState('')
+  const { shown, all } = topLines(data.lines)
+  const short = shortNames(shown.map((l) => l.labels))
+  const lines = shown.map((l, i) => ({ key: l.name, name: safe(short[i] || l.name), full: l.name, values: l.values, slot: i }))
+  const visible = only && lines.some((l) => l.key === only) ? lines.filter((l) => l.key === only) : lines
+  return (
+    <>
+      <TimeChart
+        times={gridTimes(data.grid)}
+        lines={visible.map((l) => ({ ...l, fill: visible.length === 1 }))}
+        unit={unit}
+        height={CHART_PX}
+        label={W.metrics.series(all)}
+        onZoom={setRange}
+        start={data.grid.start}
+        end={data.grid.end}
+      />
+      <p class="dim count">
+        {all > shown.length ? W.metrics.shown(shown.length, all) : W.metrics.series(all)} · {W.metrics.step(durationText(data.grid.step * 1000))}
+      </p>
+      <div class="scroll">
+        <table class="legend-table">
+          <thead>
+            <tr>
+              <th>{W.metrics.name}</th>
+              <th class="n">{W.metrics.last}</th>
+              <th class="n wide">{W.metrics.min}</th>
+              <th class="n wide">{W.metrics.mean}</th>
+              <th class="n">{W.metrics.max}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {lines.map((l) => {
+              const s = summary(l.values)
+              return (
+                <tr key={l.key} class={only && only !== l.key ? 'off' : ''}>
+                  <td class="mono">
+                    <button type="button" class="plain" title={`${l.full}\n${W.metrics.only}`} onClick={() => setOnly(only === l.key ? '' : l.key)}>
+                      <i class={`swatch ${slotClass(l.slot)}`} />
+                      {l.name}
+                    </button>
+                  </td>
+                  <td class="n">{format(s.last, unit)}</td>
+                  <td class="n wide">{format(s.min, unit)}</td>
+                  <td class="n wide">{format(s.mean, unit)}</td>
+                  <td class="n">{format(s.max, unit)}</td>
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      </div>
+    </>
+  )
+}
+
+function Table({ data, unit }: { data: Rows; unit: Unit }) {
+  const rows = [...data.rows].sort((a, b) => toNumber(b.value) - toNumber(a.value)).slice(0, ROWS_MAX)
+  const text = (value: string) => (Number.isNaN(toNumber(value)) && value !== 'NaN' ? safe(value) : `${format(toNumber(value), unit)}`)
+  return (
+    <>
+      {data.rows.length > rows.length && <p class="dim count">{W.metrics.rowsShown(rows.length, data.rows.length)}</p>}
+      <div class="scroll">
+        <table class="values">
+          <thead>
+            <tr>
+              <th>{W.metrics.labels}</th>
+              <th class="n">{W.metrics.value}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((r, i) => (
+              <tr key={labelText(r.labels) + i}>
+                <td class="mono break">{labelText(r.labels)}</td>
+                <td class="n mono" title={safe(r.value)}>
+                  {text(r.value)}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {data.rows[0] && <p class="dim count">{W.metrics.at(stamp(data.rows[0].time * 1000))}</p>}
+    </>
+  )
+}
+
+function queryFor(name: string, type: string | undefined): string {
+  if (/_bucket$/.test(name)) return `histogram_quantile(0.99, sum by (le) (rate(${name}[1m])))`
+  if (type === 'counter' || /_(total|count|sum)$/.test(name)) return `rate(${name}[1m])`
+  return name
+}
+
+function Browse() {
+  const r = useRange()
+  const [filter, setFilter] = useState('')
+  const names = useFetch(`names|${r.range.from}|${r.range.to}`, r.tick, (s) => metricNames(Math.floor(r.startMs / 1000), Math.ceil(r.endMs / 1000), s))
+  const meta = useFetch('metadata', 0, metadata)
+  const wanted = filter.toLowerCase().split(/\s+/).filter(Boolean)
+  return (
+    <section class="card" data-panel="browse">
+      <h2>{W.metrics.browse}</h2>
+      <Fetch of={names} rows={8} isEmpty={(d) => d.length === 0} empty={<Empty why={W.metrics.browseEmpty} command={W.home.hostCommand} />}>
+        {(all) => {
+          const list = all.filter((n) => wanted.every((w) => n.toLowerCase().includes(w)))
+          return (
+            <>
+              <div class="row">
+                <input class="filter" value={filter} placeholder={W.metrics.browseFilter} aria-label={W.metrics.browseFilter} spellcheck={false} onInput={(e) => setFilter(e.currentTarget.value)} />
+                <span class="dim">{W.metrics.browseCount(list.length, all.length)}</span>
+              </div>
+              <ul class="names">
+                {list.slice(0, NAMES_MAX).map((name) => {
+                  const base = name.replace(/_(bucket|count|sum)$/, '')
+                  const m = meta.data?.[name]?.[0] ?? meta.data?.[base]?.[0]
+                  return (
+                    <li key={name}>
+                      <a class="mono" href={link('/metrics-explorer', { q: queryFor(name, m?.type) })}>
+                        {safe(name)}
+                      </a>
+                      {m && m.type !== 'unknown' && <span class="chip">{safe(m.type)}</span>}
+                      <span class="dim help">{safe(m?.help ?? '')}</span>
+                    </li>
+                  )
+                })}
+              </ul>
+            </>
+          )
+        }}
+      </Fetch>
+    </section>
+  )
+}
+
+export function Metrics() {
+  const a = useAddress()
+  const r = useRange()
+  const query = a.get('q')
+  const table = a.get('tab') === 'table'
+  const typed = useRef(query)
+  const step = stepFor(r, POINTS)
+  const grid: Grid = { ...aligned(r, step), step }
+  const key = query && `${query}|${r.range.from}|${r.range.to}|${step}`
+  const chart = useFetch(query && !table ? key : null, r.tick, (s) => queryRange(query, grid, s))
+  const rows = useFetch(query && table ? key : null, r.tick, (s) => queryInstant(query, Math.floor(r.endMs / 1000), s))
+  const f = table ? rows : chart
+  const unit = guessUnit(query)
+  const run = (q: string) => {
+    typed.current = q
+    if (q.trim() === query) refreshNow()
+    else change({ q: q.trim() })
+  }
+  const empty = <Empty why={W.metrics.empty} hint={W.metrics.emptyHint} command={W.metrics.emptyCommand(location.origin)} />
+  return (
+    <main id="main">
+      <div class="querybar">
+        <span class="lang">PromQL</span>
+        <QueryEditor language="promql" value={query} label={W.metrics.title} placeholder={W.metrics.placeholder} error={f.error?.message} onRun={run} onChange={(t) => (typed.current = t)} />
+        <button type="button" class="run" onClick={() => run(typed.current)}>
+          {W.metrics.run} <kbd>↵</kbd>
+        </button>
+      </div>
+      {!query && <Browse />}
+      {query && (
+        <section class="card" data-panel="result" aria-busy={f.busy}>
+          <div class="tabs" role="tablist">
+            <a role="tab" aria-selected={!table} class={table ? '' : 'on'} href={here({ tab: null })}>
+              {W.metrics.chart}
+            </a>
+            <a role="tab" aria-selected={table} class={table ? 'on' : ''} href={here({ tab: 'table' })}>
+              {W.metrics.table}
+            </a>
+            <span class="spring" />
+            <a href={here({ q: null, tab: null })}>{W.metrics.browse}</a>
+          </div>
+          <Notes kind="warning" notes={f.data?.warnings ?? []} />
+          <Notes kind="info" notes={f.data?.infos ?? []} />
+          {table ? (
+            <Fetch of={rows} rows={6} isEmpty={(d) => d.rows.length === 0} empty={empty}>
+              {(d) => <Table data={d} unit={unit} />}
+            </Fetch>
+          ) : chart.data === undefined && chart.error ? (
+            <ErrorBox error={chart.error} />
+          ) : chart.slow ? (
+            <Skeleton rows={8} />
+          ) : (
+            <Fetch of={chart} rows={8} isEmpty={(d) => d.lines.length === 0} empty={empty}>
+              {(d) => <Chart data={d} unit={unit} />}
+            </Fetch>
+          )}
+        </section>
+      )}
+    </main>
+  )
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Log lines, newest first; one may be open and shows all its labels. Rows off screen cost no layout.
+import { memo } from '../widgets/memo'
+import { useState } from 'preact/hooks'
+import type { LogLine } from '../api/loki'
+import { here, link } from '../state/address'
+import { split } from '../lib/logql'
+import { clock, day, msOf, sameDay, stamp, utc } from '../lib/time'
+import { cut, safe } from '../lib/text'
+import { W } from '../lib/words'
+
+const LINE_MAX = 2000
+const NS_DIGITS = 9
+const TRACE_SHORT = 8
+const AROUND_MS = 60000
+
+export interface LogListProps {
+  lines: LogLine[]
+  marks: string[]
+  open: string
+  active: number
+  wrap: boolean
+  onOpen: (id: string) => void
+  onFilter: (name: string, value: string, not: boolean) => void
+}
+
+function Marked({ text, marks }: { text: string; marks: string[] }) {
+  return <>{split(text, marks).map((p, i) => (p.hit ? <mark key={i}>{safe(p.text)}</mark> : safe(p.text)))}</>
+}
+
+function Copy({ text, label }: { text: string; label: string }) {
+  const [done, setDone] = useState(false)
+  return (
+    <button
+      type="button"
+      class="quiet"
+      onClick={() =>
+        navigator.clipboard?.writeText(text).then(() => {
+          setDone(true)
+          setTimeout(() => setDone(false), 1500)
+        })
+      }
+    >
+      {done ? W.logs.copied : label}
+    </button>
+  )
+}
+
+function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['onFilter'] }) {
+  const ms = msOf(line.ns)
+  const absolute = here({ sel: line.id, from: String(ms - AROUND_MS), to: String(ms + AROUND_MS) })
+  return (
+    <div class="details">
+      {(line.text.length > 100 || line.text.includes('\n')) && <pre class="full">{safe(line.text, true)}</pre>}
+      <table>
+        <tbody>
+          {Object.keys(line.labels)
+            .sort()
+            .map((k) => (
+              <tr key={k}>
+                <th scope="row">{safe(k)}</th>
+                <td class="break">{safe(line.labels[k], true)}</td>
+                <td class="acts">
+                  <button type="button" class="quiet" title={W.logs.only(safe(k), safe(line.labels[k]))} onClick={() => onFilter(k, line.labels[k], false)}>
+                    {W.logs.onlyShort}
+                  </button>
+                  <button type="button" class="quiet" title={W.logs.not(safe(k), safe(line.labels[k]))} onClick={() => onFilter(k, line.labels[k], true)}>
+                    {W.logs.notShort}
+                  </button>
+                </td>
+              </tr>
+            ))}
+        </tbody>
+      </table>
+      <div class="joins">
+        <span class="dim" title={utc(ms)}>
+          {stamp(ms)}.{line.ns.slice(-NS_DIGITS)}
+        </span>
+        {line.traceId && <a href={link(`/trace/${line.traceId}`)}>{W.logs.openTrace(line.traceId.slice(0, TRACE_SHORT) + '…')}</a>}
+        <a href={link('/logs', { q: line.labels.service_name ? `{service_name=${JSON.stringify(line.labels.service_name)}}` : '{service_name=~".+"}', from: String(ms - AROUND_MS), to: String(ms + AROUND_MS), sel: line.id })}>
+          {W.logs.around}
+        </a>
+        <span class="spring" />
+        <Copy text={line.text} label={W.logs.copyLine} />
+        <Copy text={location.origin + absolute} label={W.logs.copyLink} />
+      </div>
+    </div>
+  )
+}
+
+interface RowProps {
+  line: LogLine
+  index: number
+  marks: string[]
+  open: boolean
+  active: boolean
+  onOpen: (id: string) => void
+  onFilter: LogListProps['onFilter']
+}
+
+const Row = memo(function Row({ line, index, marks, open, active, onOpen, onFilter }: RowProps) {
+  const ms = msOf(line.ns)
+  const today = sameDay(ms, Date.now())
+  return (
+    <div class={`entry ${open ? 'open' : ''}`} data-item={index} data-id={line.id}>
+      <div
+        class={`line ${line.level} ${active ? 'active' : ''}`}
+        role="button"
+        tabIndex={-1}
+        aria-expanded={open}
+        title={W.logs.expand}
+        onClick={(e) => {
+          if (!getSelection()?.toString() && !(e.target as Element).closest('a')) onOpen(line.id)
+        }}
+      >
+        <span class="t" title={utc(ms)}>
+          {today ? clock(ms, true) : `${day(ms)} ${clock(ms)}`}
+        </span>
+        <span class="lv">{W.levels[line.level]}</span>
+        <span class="sv" title={safe(line.labels.service_name ?? '')}>
+          {safe(line.labels.service_name ?? '')}
+        </span>
+        <span class="tx">
+          <Marked text={cut(line.text, LINE_MAX)} marks={marks} />
+        </span>
+        {line.traceId && (
+          <a class="tr" href={link(`/trace/${line.traceId}`)}>
+            {W.logs.trace}
+          </a>
+        )}
+      </div>
+      {open && <Details line={line} onFilter={onFilter} />}
+    </div>
+  )
+})
+
+export function LogList(p: LogListProps & { listRef: { current: HTMLElement | null } }) {
+  return (
+    <div class={`log list ${p.wrap ? 'wrap' : ''}`} ref={p.listRef as never}>
+      {p.lines.map((l, i) => (
+        <Row key={l.id} line={l} index={i} marks={p.marks} open={l.id === p.open} active={i === p.active} onOpen={p.onOpen} onFilter={p.onFilter} />
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines over time. One cursor across all charts of a page; a drag zooms; gaps stay gaps; y from zero.
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { axisTicks, format, type Unit } from '../lib/units'
+import { clock, day, minute, sameDay, utc } from '../lib/time'
+import { useTheme } from '../state/theme'
+import { cut } from '../lib/text'
+
+export interface ChartLine {
+  name: string
+  values: (number | null)[]
+  slot: number // colour and dash by position: six colours, then the same six dashed
+  fill?: boolean
+}
+interface Props {
+  times: number[]
+  lines: ChartLine[]
+  unit: Unit
+  height: number
+  label: string
+  most?: number // y reaches at least this far
+  onZoom?: (startMs: number, endMs: number) => void
+  start?: number // x range in seconds, if wider than the times
+  end?: number
+}
+
+const COLOURS = 6
+const DASHES: number[][] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
+const TOOLTIP_ROWS = 8
+const TOOLTIP_NAME_MAX = 70
+const CHAR_PX = 6.2
+const DRAG_MIN_PX = 5
+
+export const slotClass = (slot: number): string => `c${(slot % COLOURS) + 1}`
+const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+const colour = (slot: number) => css(`--c${(slot % COLOURS) + 1}`)
+
+function timeLabels(splits: number[], incr: number): string[] {
+  return splits.map((t, i) => {
+    const ms = t * 1000
+    if (incr >= 86400) return day(ms)
+    if (i > 0 && !sameDay(ms, splits[i - 1] * 1000)) return day(ms)
+    return incr < 60 ? clock(ms) : minute(ms)
+  })
+}
+
+// A point between two gaps has no line: draw a dot.
+function lonely(values: (number | null | undefined)[]): number[] {
+  const out: number[] = []
+  for (let i = 0; i < values.length; i++) if (values[i] != null && values[i - 1] == null && values[i + 1] == null) out.push(i)
+  return out
+}
+
+function el(tag: string, className: string, text = ''): HTMLElement {
+  const e = document.createElement(tag)
+  e.className = className
+  e.textContent = text
+  return e
+}
+
+function tooltip(u: uPlot, box: HTMLElement, lines: ChartLine[], unit: Unit): void {
+  const i = u.cursor.idx
+  if (i === null || i === undefined) {
+    box.hidden = true
+    return
+  }
+  const ms = u.data[0][i] * 1000
+  const rows = lines
+    .map((line) => ({ line, v: line.values[i] ?? null }))
+    .filter((r) => r.v !== null)
+    .sort((a, b) => (b.v ?? 0) - (a.v ?? 0))
+  box.replaceChildren(el('div', 'tip-time', `${clock(ms)}  ·  ${utc(ms)}`))
+  for (const { line, v } of rows.slice(0, TOOLTIP_ROWS)) {
+    const row = el('div', 'tip-row')
+    row.append(el('span', `swatch ${slotClass(line.slot)}`), el('span', 'tip-name', cut(line.name, TOOLTIP_NAME_MAX)), el('span', 'tip-value', format(v, unit)))
+    box.append(row)
+  }
+  if (rows.length > TOOLTIP_ROWS) box.append(el('div', 'tip-more', `+ ${rows.length - TOOLTIP_ROWS}`))
+  box.hidden = false
+  const left = u.cursor.left ?? 0
+  const room = u.over.clientWidth
+  const width = box.offsetWidth
+  box.style.left = `${left + width + 14 < room ? left + 12 : Math.max(0, left - width - 12)}px`
+  box.style.top = '2px'
+}
+
+function options(p: Props, width: number, box: HTMLElement, live: { lines: ChartLine[]; onZoom?: Props['onZoom']; most?: number; start?: number; end?: number }): uPlot.Options {
+  const grid = { stroke: css('--grid'), width: 1 }
+  let hovered = false
+  const ticksNow = (max: number) => axisTicks(Math.max(max, live.most ?? 0), p.unit)
+  return {
+    width,
+    height: p.height,
+    padding: [6, 4, 0, 0],
+    legend: { show: false },
+    cursor: { sync: { key: 'page', setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { size: 5 } },
+    scales: {
+      x: { time: true, range: (_, lo, hi) => [live.start ?? lo, live.end ?? hi] },
+      y: { range: (_, lo, hi) => [lo < 0 ? -ticksNow(-lo).max : 0, ticksNow(hi ?? 0).max] },
+    },
+    axes: [
+      {
+        stroke: css('--faint'),
+        font: '11px system-ui, sans-serif',
+        size: 22,
+        gap: 4,
+        space: 76,
+        grid: { show: false },
+        ticks: { show: false },
+        values: (_, splits, __, ___, incr) => timeLabels(splits, incr),
+      },
+      {
+        stroke: css('--faint'),
+        font: '11px system-ui, sans-serif',
+        gap: 6,
+        size: (_, values) => Math.max(24, ...(values ?? []).map((v) => String(v).length * CHAR_PX)) + 8,
+        grid,
+        ticks: { show: false },
+        splits: (u) => {
+          const { min, max } = u.scales.y
+          const up = ticksNow(Math.max(0, ...live.lines.flatMap((l) => l.values.map((v) => v ?? 0)))).ticks.filter((t) => t <= (max ?? 0) * 1.0001)
+          return (min ?? 0) < 0 ? [min!, min! / 2, ...up] : up
+        },
+        values: (_, splits) => splits.map((v) => format(v, p.unit)),
+      },
+    ],
+    series: [
+      {},
+      ...p.lines.map((line): uPlot.Series => ({
+        label: line.name,
+        stroke: colour(line.slot),
+        width: 1.4,
+        dash: DASHES[Math.floor(line.slot / COLOURS) % DASHES.length],
+        fill: line.fill ? colour(line.slot) + '1f' : undefined,
+        spanGaps: false,
+        points: { show: true, size: 4, fill: colour(line.slot), filter: (u, s) => lonely(u.data[s] as (number | null)[]) },
+      })),
+    ],
+    hooks: {
+      init: [
+        (u) => {
+          u.over.append(box)
+          u.over.addEventListener('mouseenter', () => (hovered = true))
+          u.over.addEventListener('mouseleave', () => {
+            hovered = false
+            box.hidden = true
+          })
+        },
+      ],
+      setCursor: [(u) => (hovered ? tooltip(u, box, live.lines, p.unit) : void (box.hidden = true))],
+      setSelect: [
+        (u) => {
+          const { left, width: w } = u.select
+          if (!hovered || w < DRAG_MIN_PX) return
+          const a = u.posToVal(left, 'x') * 1000
+          const b = u.posToVal(left + w, 'x') * 1000
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+          live.onZoom?.(a, b)
+        },
+      ],
+    },
+  }
+}
+
+export function TimeChart(p: Props) {
+  const host = useRef<HTMLDivElement>(null)
+  const chart = useRef<uPlot | null>(null)
+  const { dark } = useTheme()
+  const live = useRef<{ lines: ChartLine[]; onZoom?: Props['onZoom']; most?: number; start?: number; end?: number }>(p)
+  Object.assign(live.current, { lines: p.lines, onZoom: p.onZoom, most: p.most, start: p.start, end: p.end })
+  const shape = `${dark}|${p.unit}|${p.height}|${p.lines.map((l) => `${l.name}\u0000${l.slot}\u0000${!!l.fill}`).join('\u0001')}`
+  const data = [p.times, ...p.lines.map((l) => l.values)] as uPlot.AlignedData
+  const made = useRef('')
+
+  useEffect(() => {
+    const box = el('div', 'tip')
+    box.hidden = true
+    const width = Math.max(120, host.current!.clientWidth)
+    live.current = { ...live.current }
+    const u = new uPlot(options(p, width, box, live.current), data, host.current!)
+    chart.current = u
+    made.current = shape
+    const watch = new ResizeObserver(() => {
+      const w = host.current?.clientWidth ?? 0
+      if (w > 0 && w !== u.width) u.setSize({ width: w, height: p.height })
+    })
+    watch.observe(host.current!)
+    return () => {
+      watch.disconnect()
+      u.destroy()
+      chart.current = null
+    }
+  }, [shape])
+
+  useEffect(() => {
+    if (chart.current && made.current === shape) chart.current.setData(data)
+  }, [p.times, p.lines, p.most, p.start, p.end])
+
+  return <div class={`chart h${p.height}`} ref={host} role="img" aria-label={p.label} />
+}
