@@ -11,6 +11,8 @@
 #include "store/engine.h"
 #include "sys/thread.h"
 
+struct self;
+
 enum {
     QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
     QUERY_SECONDS_MAX = 120,            /* default deadline */
@@ -24,6 +26,7 @@ enum {
 /* What the server gives and the handlers use. Lives as long as the HTTP server. */
 struct api {
     struct engine *engine;
+    struct http_server *http;           /* set once it runs */
     struct clock *clock;
     struct log *log;
     const struct query_lang *promql, *logql;
@@ -61,6 +64,9 @@ void api_done(void *user, struct http_exchange *x, int status, uint64_t bytes_in
 /* Call once before the server starts: binds the route table to api. */
 void api_init(struct api *api);
 void api_free(struct api *api);
+
+/* Our own metrics as text, for /metrics and for our own store. */
+void api_metrics_text(struct api *api, struct buf *out);
 
 /* ---- For handlers ---- */
 

@@ -17,7 +17,6 @@ HANDLER(self_reload);
 HANDLER(prom_query);
 HANDLER(prom_query_range);
 HANDLER(prom_format_query);
-HANDLER(prom_parse_query);
 HANDLER(prom_labels);
 HANDLER(prom_label_values);
 HANDLER(prom_series);
@@ -28,10 +27,8 @@ HANDLER(prom_buildinfo);
 HANDLER(prom_runtimeinfo);
 HANDLER(prom_flags);
 HANDLER(prom_config);
-HANDLER(prom_tsdb);
-HANDLER(prom_empty_rules);
-HANDLER(prom_empty_alerts);
-HANDLER(prom_empty_exemplars);
+HANDLER(prom_rules);
+HANDLER(prom_alerts);
 
 /* loki_query.c, loki_meta.c */
 HANDLER(loki_query);
@@ -39,7 +36,6 @@ HANDLER(loki_query_range);
 HANDLER(loki_labels);
 HANDLER(loki_label_values);
 HANDLER(loki_series);
-HANDLER(loki_index_stats);
 HANDLER(loki_format_query);
 HANDLER(loki_buildinfo);
 HANDLER(loki_ready);
@@ -66,7 +62,9 @@ HANDLER(stoa_status);
 HANDLER(stoa_services);
 HANDLER(stoa_flush);
 HANDLER(stoa_merge);
-HANDLER(stoa_openapi);
+
+/* prom_query.c: format_query of any language */
+void api_format_query(const struct query_lang *lang, uint32_t features, struct http_exchange *x);
 
 /* page.c: the web page and the manual */
 HANDLER(page_serve);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Spans as the JSON of Jaeger's query API (model/json of its UI). */
+#ifndef STOA_API_JAEGER_JSON_H
+#define STOA_API_JAEGER_JSON_H
+
+#include "codec/json.h"
+#include "model/event.h"
+
+/* One trace object; spans (all of one trace) are pointers into rows that live on. a: scratch. */
+void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct event *const *spans, size_t count);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loki: query, query_range, format_query. https://grafana.com/docs/loki/latest/reference/loki-http-api/
+ * Errors are plain text, as Loki's clients expect. */
+#include "api/handlers.h"
+#include "api/prom_json.h"
+#include "base/num.h"
+
+enum { LOKI_LIMIT_DEFAULT = 100, LOKI_LIMIT_MAX = 50000, LOKI_RANGE_HOURS_DEFAULT = 1, LOKI_POINTS_DEFAULT = 250,
+       LOKI_ANSWER_BYTES_MAX = 512 * MIB };
+
+static void put_time(struct json_writer *w, int64_t ns)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    json_string(w, slice_of(text, num_format_i64(ns, text)));
+}
+
+/* Without the flag a stream's labels are all labels of its lines together; with it ("categorize-labels") each line says
+ * which of them are structured metadata and which were parsed. */
+static void put_streams(struct json_writer *w, const struct value *v, bool categorize)
+{
+    json_array_begin(w);
+    for (size_t i = 0; i < v->stream_count; i++) {
+        const struct value_stream *s = &v->streams[i];
+        json_object_begin(w);
+        json_key(w, SLICE("stream"));
+        prom_json_labels(w, s->labels);
+        json_key(w, SLICE("values"));
+        json_array_begin(w);
+        for (size_t k = 0; k < s->n; k++) {
+            const struct value_line *l = &s->lines[k];
+            json_array_begin(w);
+            put_time(w, l->time_ns);
+            json_string(w, l->line);
+            if (categorize) {
+                json_object_begin(w);
+                json_key(w, SLICE("structuredMetadata"));
+                prom_json_labels(w, l->metadata);
+                json_key(w, SLICE("parsed"));
+                prom_json_labels(w, l->parsed);
+                json_object_end(w);
+            }
+            json_array_end(w);
+        }
+        json_array_end(w);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static void put_stats(struct json_writer *w, const struct api_query *q)
+{
+    double seconds = (double)(clock_mono_ns(q->api->clock) - q->start_mono_ns) / 1e9;
+    json_key(w, SLICE("stats"));
+    json_object_begin(w);
+    json_key(w, SLICE("summary"));
+    json_object_begin(w);
+    json_key(w, SLICE("totalLinesProcessed"));
+    json_uint(w, q->ctx.rows_read);
+    json_key(w, SLICE("totalBytesProcessed"));
+    json_uint(w, q->ctx.bytes_read);
+    json_key(w, SLICE("execTime"));
+    json_double(w, seconds);
+    json_object_end(w);
+    json_object_end(w);
+}
+
+static void answer(struct api_query *q, const struct value *v)
+{
+    struct buf out;
+    struct json_writer w;
+    bool categorize = slice_contains(http_header(q->x, SLICE("X-Loki-Response-Encoding-Flags")), SLICE("categorize-labels"));
+    buf_init(&out, LOKI_ANSWER_BYTES_MAX);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("success"));
+    json_key(&w, SLICE("data"));
+    json_object_begin(&w);
+    if (v->type == VALUE_STREAMS) {
+        json_key(&w, SLICE("resultType"));
+        json_string(&w, SLICE("streams"));
+        json_key(&w, SLICE("result"));
+        put_streams(&w, v, categorize);
+        if (categorize) {
+            json_key(&w, SLICE("encodingFlags"));
+            json_raw(&w, SLICE("[\"categorize-labels\"]"));
+        }
+    } else {
+        prom_json_result(&w, v);
+    }
+    put_stats(&w, q);
+    json_object_end(&w);
+    prom_json_notes(&w, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
+    json_object_end(&w);
+    api_reply_json(q->x, 200, &out);
+}
+
+static enum status common_params(const struct api_params *p, struct query_params *out, struct err *err)
+{
+    struct slice direction = api_param(p, SLICE("direction"), NULL);
+    enum status st = api_param_size(p, SLICE("limit"), LOKI_LIMIT_DEFAULT, LOKI_LIMIT_MAX, &out->limit, err);
+    if (st)
+        return st;
+    if (slice_eq_nocase(direction, SLICE("forward")))
+        out->direction = DIRECTION_FORWARD;
+    else if (direction.len == 0 || slice_eq_nocase(direction, SLICE("backward")))
+        out->direction = DIRECTION_BACKWARD;
+    else
+        return err_set(err, ST_INVALID, "parameter \"direction\": found \"%.*s\", allowed: forward, backward", SLICE_FMT(direction));
+    return ST_OK;
+}
+
+static enum status run_instant(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
+{
+    struct query_params params = { 0 };
+    enum status st = api_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
+    if (!st)
+        st = common_params(p, &params, err);
+    if (st)
+        return st;
+    params.end_ns = params.start_ns;
+    return q->api->logql->instant(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
+}
+
+static enum status range_params(const struct api *api, const struct api_params *p, struct query_params *out, struct err *err)
+{
+    struct slice step = api_param(p, SLICE("step"), NULL), since = api_param(p, SLICE("since"), NULL);
+    int64_t back = LOKI_RANGE_HOURS_DEFAULT * 3600 * NS_S;
+    enum status st = api_param_time(p, SLICE("end"), clock_wall_ns(api->clock), &out->end_ns, err);
+    if (!st && since.len)
+        st = api_parse_duration(since, &back, err);
+    if (!st)
+        st = api_param_time(p, SLICE("start"), sat_sub(out->end_ns, back), &out->start_ns, err);
+    if (st)
+        return st;
+    if (out->end_ns < out->start_ns)
+        return err_set(err, ST_INVALID, "end timestamp must not be before or equal to start time");
+    if (step.len)
+        st = api_parse_duration(step, &out->step_ns, err);
+    else
+        out->step_ns = MAX((out->end_ns - out->start_ns) / LOKI_POINTS_DEFAULT / NS_S, (int64_t)1) * NS_S;
+    if (st)
+        return st;
+    if (out->step_ns < NS_MS)
+        return err_set(err, ST_INVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    if ((out->end_ns - out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
+        return err_set(err, ST_INVALID, "exceeded maximum resolution of %d points per time series. Try increasing the value of the step parameter",
+                       QUERY_POINTS_PER_SERIES_MAX);
+    return ST_OK;
+}
+
+static enum status run_range(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
+{
+    struct query_params params = { 0 };
+    enum status st = range_params(q->api, p, &params, err);
+    if (!st)
+        st = common_params(p, &params, err);
+    return st ? st : q->api->logql->range(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
+}
+
+static void serve(struct api *api, struct http_exchange *x,
+                  enum status (*run)(struct api_query *, const struct api_params *, struct value *, struct err *))
+{
+    struct api_params p;
+    struct api_query q;
+    struct value v = { 0 };
+    struct err err;
+    if (!api_query_begin(api, x, &q))
+        return;
+    enum status st = api_params_read(x, &p, &err);
+    if (!st)
+        st = run(&q, &p, &v, &err);
+    if (!st && arena_over(q.arena))
+        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena), QUERY_RESULT_BYTES_MAX);
+    struct slice text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    if (st)
+        api_fail_text(x, st == ST_LIMIT ? ST_INVALID : st, &err);
+    else
+        answer(&q, &v);
+    api_query_end(&q, "logql", text, st, &err);
+}
+
+void loki_query(void *user, struct http_exchange *x)
+{
+    serve(user, x, run_instant);
+}
+
+void loki_query_range(void *user, struct http_exchange *x)
+{
+    serve(user, x, run_range);
+}
+
+void loki_format_query(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    api_format_query(api->logql, api->features, x);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Query values as Prometheus's JSON. */
+#ifndef STOA_API_PROM_JSON_H
+#define STOA_API_PROM_JSON_H
+
+#include "api/api.h"
+#include "codec/json.h"
+
+/* {"a":"b",...} */
+void prom_json_labels(struct json_writer *w, struct slice labels);
+/* [1732270800.25,"0.5"]: seconds with at most three digits, the value as text. */
+void prom_json_point(struct json_writer *w, int64_t t_ms, double v);
+/* "resultType":...,"result":... inside an object that is open. Scalars, strings, vectors and matrices. */
+void prom_json_result(struct json_writer *w, const struct value *v);
+/* ,"warnings":[...],"infos":[...]: only those there are; text is sentences ended by '\n'. */
+void prom_json_notes(struct json_writer *w, struct slice warnings, struct slice infos);
+
+#endif

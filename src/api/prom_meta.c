@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prometheus: labels, label values, series, metadata, delete_series. */
+#include "api/handlers.h"
+#include "api/prom_json.h"
+#include "base/num.h"
+#include "promql/promql.h"
+
+#include <stdlib.h>
+
+enum { NAMES_MAX = 1000 * 1000 };
+
+/* The match[] selectors of a request. */
+struct selectors {
+    struct matcher *list[API_SELECTORS_MAX];
+    size_t counts[API_SELECTORS_MAX], count;
+};
+
+static void selectors_free(struct selectors *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t k = 0; k < s->counts[i]; k++)
+            matcher_destroy(&s->list[i][k]);
+}
+
+static enum status selectors_read(struct arena *a, const struct api_params *p, struct selectors *out, struct err *err)
+{
+    out->count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        if (!slice_eq(p->list[i].name, SLICE("match[]")))
+            continue;
+        if (out->count == API_SELECTORS_MAX)
+            return err_set(err, ST_LIMIT, "more than %d match[] parameters", API_SELECTORS_MAX);
+        enum status st = promql_parse_selector(a, p->list[i].value, &out->list[out->count], &out->counts[out->count], err);
+        if (st)
+            return err_prefix(err, "invalid parameter \"match[]\": ");
+        out->count++;
+    }
+    return ST_OK;
+}
+
+/* What every call of this file reads first. */
+struct meta {
+    struct api_query q;
+    struct api_params p;
+    struct selectors match;
+    int64_t start_ns, end_ns;
+    size_t limit;
+    struct err err;
+};
+
+static enum status meta_read(struct meta *m)
+{
+    m->match.count = 0;
+    enum status st = api_params_read(m->q.x, &m->p, &m->err);
+    if (!st)
+        st = api_param_time(&m->p, SLICE("start"), 0, &m->start_ns, &m->err);
+    if (!st)
+        st = api_param_time(&m->p, SLICE("end"), clock_wall_ns(m->q.api->clock) + 86400 * NS_S, &m->end_ns, &m->err);
+    if (!st)
+        st = api_param_size(&m->p, SLICE("limit"), 0, NAMES_MAX, &m->limit, &m->err);
+    return st ? st : selectors_read(m->q.arena, &m->p, &m->match, &m->err);
+}
+
+static void meta_end(struct meta *m, enum status st)
+{
+    if (st)
+        api_fail(m->q.x, st, &m->err);
+    selectors_free(&m->match);
+    api_query_end(&m->q, "prometheus_meta", http_query(m->q.x), st, &m->err);
+}
+
+static int by_slice(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static int by_labels(const void *a, const void *b)
+{
+    return labels_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static size_t unique(struct slice *list, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !slice_eq(list[kept - 1], list[i]))
+            list[kept++] = list[i];
+    return kept;
+}
+
+static void answer_strings(struct meta *m, struct slice *list, size_t n)
+{
+    struct buf out;
+    struct json_writer w;
+    bool cut = m->limit && n > m->limit;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("success"));
+    json_key(&w, SLICE("data"));
+    json_array_begin(&w);
+    for (size_t i = 0; i < (cut ? m->limit : n); i++)
+        json_string(&w, list[i]);
+    json_array_end(&w);
+    if (cut)
+        engine_warn(&m->q.ctx, "results truncated due to limit");
+    prom_json_notes(&w, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
+    json_object_end(&w);
+    api_reply_json(m->q.x, 200, &out);
+}
+
+/* Names or values over all selectors, merged. */
+static enum status collect_names(struct meta *m, enum names_what what, struct slice name, struct slice **out, size_t *count)
+{
+    size_t rounds = MAX(m->match.count, (size_t)1), cap = 0;
+    *out = NULL;
+    *count = 0;
+    for (size_t i = 0; i < rounds; i++) {
+        struct names_query nq = { .what = what, .name = name, .start_ns = m->start_ns, .end_ns = m->end_ns };
+        struct name_hit *hits;
+        size_t n;
+        if (m->match.count) {
+            nq.matchers = m->match.list[i];
+            nq.matcher_count = m->match.counts[i];
+        }
+        enum status st = m->q.api->engine->ops->names(m->q.api->engine, &m->q.ctx, &nq, m->q.arena, &hits, &n, &m->err);
+        if (st)
+            return st;
+        for (size_t k = 0; k < n; k++)
+            ARENA_PUSH(m->q.arena, *out, *count, cap) = hits[k].value;
+    }
+    if (*count)
+        qsort(*out, *count, sizeof **out, by_slice);
+    *count = unique(*out, *count);
+    return ST_OK;
+}
+
+void prom_labels(void *user, struct http_exchange *x)
+{
+    struct meta m;
+    struct slice *list;
+    size_t n;
+    if (!api_query_begin(user, x, &m.q))
+        return;
+    enum status st = meta_read(&m);
+    if (!st)
+        st = collect_names(&m, NAMES_LABELS, SLICE_EMPTY, &list, &n);
+    if (!st)
+        answer_strings(&m, list, n);
+    meta_end(&m, st);
+}
+
+void prom_label_values(void *user, struct http_exchange *x)
+{
+    struct meta m;
+    struct slice *list, name = api_path_part(x, SLICE("name"));
+    size_t n;
+    if (!api_query_begin(user, x, &m.q))
+        return;
+    enum status st = meta_read(&m);
+    if (!st)
+        st = collect_names(&m, NAMES_LABEL_VALUES, name, &list, &n);
+    if (!st)
+        answer_strings(&m, list, n);
+    meta_end(&m, st);
+}
+
+static void answer_series(struct meta *m, struct slice *list, size_t n)
+{
+    struct buf out;
+    struct json_writer w;
+    bool cut = m->limit && n > m->limit;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("success"));
+    json_key(&w, SLICE("data"));
+    json_array_begin(&w);
+    for (size_t i = 0; i < (cut ? m->limit : n); i++)
+        prom_json_labels(&w, list[i]);
+    json_array_end(&w);
+    if (cut)
+        engine_warn(&m->q.ctx, "results truncated due to limit");
+    prom_json_notes(&w, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
+    json_object_end(&w);
+    api_reply_json(m->q.x, 200, &out);
+}
+
+void prom_series(void *user, struct http_exchange *x)
+{
+    struct meta m;
+    struct slice *all = NULL;
+    size_t n = 0, cap = 0;
+    if (!api_query_begin(user, x, &m.q))
+        return;
+    enum status st = meta_read(&m);
+    if (!st && m.match.count == 0)
+        st = err_set(&m.err, ST_INVALID, "no match[] parameter provided");
+    for (size_t i = 0; !st && i < m.match.count; i++) {
+        struct slice *list;
+        size_t count;
+        st = m.q.api->engine->ops->series(m.q.api->engine, &m.q.ctx, m.start_ns / NS_MS, m.end_ns / NS_MS, m.match.list[i], m.match.counts[i],
+                                          NAMES_MAX, m.q.arena, &list, &count, &m.err);
+        for (size_t k = 0; !st && k < count; k++)
+            ARENA_PUSH(m.q.arena, all, n, cap) = list[k];
+    }
+    if (!st) {
+        if (n)
+            qsort(all, n, sizeof *all, by_labels);
+        answer_series(&m, all, unique(all, n));
+    }
+    meta_end(&m, st);
+}
+
+void prom_metadata(void *user, struct http_exchange *x)
+{
+    struct meta m;
+    struct name_hit *hits;
+    size_t n, written = 0;
+    if (!api_query_begin(user, x, &m.q))
+        return;
+    enum status st = meta_read(&m);
+    struct names_query nq = { .what = NAMES_METADATA, .start_ns = m.start_ns, .end_ns = m.end_ns };
+    if (!st)
+        nq.name = api_param(&m.p, SLICE("metric"), NULL);
+    if (!st)
+        st = m.q.api->engine->ops->names(m.q.api->engine, &m.q.ctx, &nq, m.q.arena, &hits, &n, &m.err);
+    if (!st) {
+        struct buf out;
+        struct json_writer w;
+        buf_init(&out, 0);
+        json_writer_init(&w, &out);
+        json_object_begin(&w);
+        json_key(&w, SLICE("status"));
+        json_string(&w, SLICE("success"));
+        json_key(&w, SLICE("data"));
+        json_object_begin(&w);
+        for (size_t i = 0; i < n && (m.limit == 0 || written < m.limit); i++) {
+            const struct metric_metadata *md = hits[i].metadata;
+            if (md == NULL || (nq.name.len && !slice_eq(nq.name, hits[i].value)))
+                continue;
+            written++;
+            json_key(&w, hits[i].value);
+            json_array_begin(&w);
+            json_object_begin(&w);
+            json_key(&w, SLICE("type"));
+            json_string(&w, slice_str(metric_type_name(md->type)));
+            json_key(&w, SLICE("help"));
+            json_string(&w, md->help);
+            json_key(&w, SLICE("unit"));
+            json_string(&w, md->unit);
+            json_object_end(&w);
+            json_array_end(&w);
+        }
+        json_object_end(&w);
+        json_object_end(&w);
+        api_reply_json(x, 200, &out);
+    }
+    meta_end(&m, st);
+}
+
+void prom_delete_series(void *user, struct http_exchange *x)
+{
+    struct meta m;
+    if (!api_query_begin(user, x, &m.q))
+        return;
+    enum status st = meta_read(&m);
+    if (!st && m.match.count == 0)
+        st = err_set(&m.err, ST_INVALID, "no match[] parameter provided");
+    for (size_t i = 0; !st && i < m.p.count; i++) {
+        if (!slice_eq(m.p.list[i].name, SLICE("match[]")))
+            continue;
+        struct tombstone t = { .tenant = m.q.ctx.tenants[0], .start_ns = m.start_ns, .end_ns = sat_add(m.end_ns, NS_MS),
+                               .selector = m.p.list[i].value };
+        st = m.q.api->engine->ops->erase(m.q.api->engine, &t, &m.err);
+    }
+    if (!st)
+        http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
+    meta_end(&m, st);
+}

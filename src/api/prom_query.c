@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prometheus: query, query_range, format_query, parse_query.
+ * https://prometheus.io/docs/prometheus/latest/querying/api/ */
+#include "api/handlers.h"
+#include "api/prom_json.h"
+
+enum { PROM_ANSWER_BYTES_MAX = 512 * MIB };
+
+static void answer(struct api_query *q, const struct value *v, const struct api_params *p)
+{
+    struct buf out;
+    struct json_writer w;
+    struct slice stats = api_param(p, SLICE("stats"), NULL);
+    buf_init(&out, PROM_ANSWER_BYTES_MAX);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("success"));
+    json_key(&w, SLICE("data"));
+    json_object_begin(&w);
+    prom_json_result(&w, v);
+    if (stats.len) {
+        json_key(&w, SLICE("stats"));
+        json_object_begin(&w);
+        json_key(&w, SLICE("samples"));
+        json_object_begin(&w);
+        json_key(&w, SLICE("totalQueryableSamples"));
+        json_uint(&w, q->ctx.samples_read);
+        json_object_end(&w);
+        json_object_end(&w);
+    }
+    json_object_end(&w);
+    prom_json_notes(&w, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
+    json_object_end(&w);
+    api_reply_json(q->x, 200, &out);
+}
+
+/* timeout and lookback_delta, and limit: the same for both kinds of query. */
+static enum status common_params(struct api_query *q, const struct api_params *p, struct query_params *out, struct err *err)
+{
+    struct slice timeout = api_param(p, SLICE("timeout"), NULL), lookback = api_param(p, SLICE("lookback_delta"), NULL);
+    enum status st = api_param_size(p, SLICE("limit"), 0, 1000 * 1000 * 1000, &out->limit, err);
+    if (!st && timeout.len) {
+        int64_t ns;
+        st = api_parse_duration(timeout, &ns, err);
+        if (!st && ns > 0)
+            q->ctx.deadline_mono_ns = q->start_mono_ns + MIN(ns, QUERY_SECONDS_MAX * NS_S);
+    }
+    if (!st && lookback.len)
+        st = api_parse_duration(lookback, &out->lookback_ns, err);
+    out->features = q->api->features;
+    return st;
+}
+
+static enum status run_instant(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
+{
+    struct query_params params = { 0 };
+    enum status st = api_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
+    if (!st)
+        st = common_params(q, p, &params, err);
+    if (st)
+        return st;
+    params.end_ns = params.start_ns;
+    return q->api->promql->instant(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
+}
+
+static enum status range_params(const struct api_params *p, struct query_params *out, struct err *err)
+{
+    struct slice start = api_param(p, SLICE("start"), NULL), end = api_param(p, SLICE("end"), NULL), step = api_param(p, SLICE("step"), NULL);
+    enum status st = api_parse_time(start, &out->start_ns, err);
+    if (st)
+        return err_prefix(err, "invalid parameter \"start\": ");
+    st = api_parse_time(end, &out->end_ns, err);
+    if (st)
+        return err_prefix(err, "invalid parameter \"end\": ");
+    st = api_parse_duration(step, &out->step_ns, err);
+    if (st)
+        return err_prefix(err, "invalid parameter \"step\": ");
+    if (out->end_ns < out->start_ns)
+        return err_set(err, ST_INVALID, "invalid parameter \"end\": end timestamp must not be before start time");
+    if (out->step_ns < NS_MS)
+        return err_set(err, ST_INVALID, "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer");
+    if ((out->end_ns - out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
+        return err_set(err, ST_INVALID, "exceeded maximum resolution of %d points per timeseries. Try decreasing the query resolution (?step=XX)",
+                       QUERY_POINTS_PER_SERIES_MAX);
+    return ST_OK;
+}
+
+static enum status run_range(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
+{
+    struct query_params params = { 0 };
+    enum status st = range_params(p, &params, err);
+    if (!st)
+        st = common_params(q, p, &params, err);
+    return st ? st : q->api->promql->range(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
+}
+
+static void serve(struct api *api, struct http_exchange *x,
+                  enum status (*run)(struct api_query *, const struct api_params *, struct value *, struct err *))
+{
+    struct api_params p;
+    struct api_query q;
+    struct value v = { 0 };
+    struct err err;
+    if (!api_query_begin(api, x, &q))
+        return;
+    enum status st = api_params_read(x, &p, &err);
+    if (!st)
+        st = run(&q, &p, &v, &err);
+    if (!st && arena_over(q.arena))
+        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena), QUERY_RESULT_BYTES_MAX);
+    struct slice text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    if (st)
+        api_fail(x, st, &err);
+    else
+        answer(&q, &v, &p);
+    api_query_end(&q, "promql", text, st, &err);
+}
+
+void prom_query(void *user, struct http_exchange *x)
+{
+    serve(user, x, run_instant);
+}
+
+void prom_query_range(void *user, struct http_exchange *x)
+{
+    serve(user, x, run_range);
+}
+
+static void reply_text_data(struct http_exchange *x, struct slice text)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("success"));
+    json_key(&w, SLICE("data"));
+    json_string(&w, text);
+    json_object_end(&w);
+    api_reply_json(x, 200, &out);
+}
+
+/* format_query of any language; loki.c uses it too. */
+void api_format_query(const struct query_lang *lang, uint32_t features, struct http_exchange *x)
+{
+    struct api_params p;
+    struct err err;
+    struct buf text;
+    buf_init(&text, API_FORM_BYTES_MAX);
+    enum status st = api_params_read(x, &p, &err);
+    if (!st)
+        st = lang->format(api_param(&p, SLICE("query"), NULL), features, &text, &err);
+    if (st)
+        api_fail(x, st, &err);
+    else
+        reply_text_data(x, buf_as_slice(&text));
+    buf_free(&text);
+}
+
+void prom_format_query(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    api_format_query(api->promql, api->features, x);
+}

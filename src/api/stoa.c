@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Our own API: status, flush, merge, health and the page of our own metrics. */
+#include "api/handlers.h"
+#include "api/prom_json.h"
+#include "api/self.h"
+
+void self_healthy(void *user, struct http_exchange *x)
+{
+    http_reply(x, 200, SLICE("text/plain; charset=utf-8"), SLICE("Stoa is healthy.\n"));
+}
+
+void self_ready(void *user, struct http_exchange *x)
+{
+    http_reply(x, 200, SLICE("text/plain; charset=utf-8"), SLICE("Stoa is ready.\n"));
+}
+
+void self_reload(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct err err;
+    enum status st = api->reload(api->server, &err);
+    if (st)
+        api_fail(x, st, &err);
+    else
+        http_reply(x, 200, SLICE("text/plain; charset=utf-8"), SLICE("configuration reloaded\n"));
+}
+
+void self_metrics(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct buf out;
+    buf_init(&out, 0);
+    api_metrics_text(api, &out);
+    http_reply_buf(x, 200, SLICE("text/plain; version=0.0.4; charset=utf-8"), &out);
+}
+
+void api_metrics_text(struct api *api, struct buf *out)
+{
+    struct engine_stats stats;
+    struct http_stats http = { 0 };
+    api->engine->ops->stats(api->engine, &stats);
+    if (api->http)
+        http_server_stats(api->http, &http);
+    self_metrics_page(api->self, &stats, &http, out);
+}
+
+static void put_uint(struct json_writer *w, struct slice key, uint64_t v)
+{
+    json_key(w, key);
+    json_uint(w, v);
+}
+
+static void put_warnings(struct api *api, struct http_exchange *x, struct json_writer *w)
+{
+    struct slice lines = api->warnings ? api->warnings(api->server, http_arena(x)) : SLICE_EMPTY, line;
+    json_key(w, SLICE("warnings"));
+    json_array_begin(w);
+    while (slice_next(&lines, '\n', &line))
+        json_string(w, line);
+    json_array_end(w);
+}
+
+void stoa_status(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct engine_stats s;
+    struct json_writer w;
+    struct buf out;
+    api->engine->ops->stats(api->engine, &s);
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("status"));
+    json_string(&w, SLICE("success"));
+    json_key(&w, SLICE("data"));
+    json_object_begin(&w);
+    json_key(&w, SLICE("version"));
+    json_string(&w, api->version);
+    json_key(&w, SLICE("revision"));
+    json_string(&w, api->revision);
+    json_key(&w, SLICE("uptime_seconds"));
+    json_int(&w, (clock_wall_ns(api->clock) - api->started_ns) / NS_S);
+    put_uint(&w, SLICE("retention_seconds"), (uint64_t)(api->retention_ns / NS_S));
+    put_uint(&w, SLICE("series"), s.series);
+    put_uint(&w, SLICE("streams"), s.streams);
+    put_uint(&w, SLICE("samples"), s.samples);
+    put_uint(&w, SLICE("log_records"), s.log_records);
+    put_uint(&w, SLICE("spans"), s.spans);
+    put_uint(&w, SLICE("disk_bytes"), s.disk_bytes);
+    put_uint(&w, SLICE("wal_bytes"), s.wal_bytes);
+    put_uint(&w, SLICE("memory_bytes"), s.memory_bytes);
+    put_uint(&w, SLICE("parts"), s.parts);
+    put_uint(&w, SLICE("memory_parts"), s.memory_parts);
+    put_uint(&w, SLICE("pending_rows"), s.pending_rows);
+    put_uint(&w, SLICE("merges"), s.merges);
+    put_uint(&w, SLICE("corrupt_blocks"), s.corrupt_blocks);
+    json_key(&w, SLICE("read_only"));
+    json_bool(&w, s.read_only);
+    json_key(&w, SLICE("disk_full"));
+    json_bool(&w, s.disk_full);
+    json_key(&w, SLICE("disk_free_ratio"));
+    json_double(&w, s.disk_total_bytes ? (double)s.disk_free_bytes / (double)s.disk_total_bytes : 1);
+    put_warnings(api, x, &w);
+    json_object_end(&w);
+    json_object_end(&w);
+    api_reply_json(x, 200, &out);
+}
+
+static void reply_done(struct http_exchange *x, enum status st, const struct err *err)
+{
+    if (st)
+        api_fail(x, st, err);
+    else
+        http_reply(x, 200, SLICE("application/json"), SLICE("{\"status\":\"success\"}"));
+}
+
+static void run_job(struct api *api, struct http_exchange *x, const char *name, enum status (*job)(struct engine *, struct err *))
+{
+    struct err err;
+    int64_t wall = clock_wall_ns(api->clock), start = clock_mono_ns(api->clock);
+    enum status st = job(api->engine, &err);
+    self_job_done(api->self, name, wall, clock_mono_ns(api->clock) - start, st, st ? err.text : "");
+    reply_done(x, st, &err);
+}
+
+void stoa_flush(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    run_job(api, x, "flush", api->engine->ops->flush);
+}
+
+void stoa_merge(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    run_job(api, x, "merge", api->engine->ops->merge);
+}
