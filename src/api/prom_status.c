@@ -4,7 +4,8 @@
 #include "api/prom_json.h"
 #include "base/date.h"
 
-enum { TIME_TEXT_BYTES_MAX = 40 };
+enum { TIME_TEXT_BYTES_MAX = DURATION_TEXT_BYTES_MAX };
+static_assert((int)DURATION_TEXT_BYTES_MAX >= (int)DATE_TEXT_BYTES_MAX, "one room for both");
 
 static void begin(struct json_writer *w, struct buf *out)
 {
@@ -32,7 +33,7 @@ static void put_time(struct json_writer *w, struct slice key, int64_t ns)
 {
     char text[TIME_TEXT_BYTES_MAX];
     json_key(w, key);
-    json_string(w, ns ? slice_of(text, date_format_rfc3339(ns, text)) : SLICE("0001-01-01T00:00:00Z"));
+    json_string(w, ns ? slice_of(text, date_format_rfc3339(ns, 0, 3, text)) : SLICE("0001-01-01T00:00:00Z"));
 }
 
 static void put_target(struct json_writer *w, const struct api_target *t)
