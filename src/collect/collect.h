@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the server collects by itself: this machine's metrics, its logs, and targets it scrapes.
+ *
+ * Each collector has one thread of its own (the scraper a few workers), makes batches and hands them to the sink, which
+ * blocks until they are stored. A collector that fails says so by log and by job_done, and goes on. */
+#ifndef STOA_COLLECT_COLLECT_H
+#define STOA_COLLECT_COLLECT_H
+
+#include "codec/yaml.h"
+#include "model/batch.h"
+#include "net/client.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/log.h"
+
+/* What collectors may use of the server. Keeps everything. */
+struct collect_env {
+    struct clock *clock;
+    struct fs *fs;
+    struct log *log;
+    struct http_client *client;
+    struct slice instance;      /* the host's name */
+    void *arg;
+    /* Takes batch. Blocks until durable. */
+    enum status (*append)(void *arg, struct batch *batch, struct err *err);
+    /* A round is done (host, logs, a scrape): for metrics and spans. error "" when st is ST_OK. */
+    void (*job_done)(void *arg, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error);
+    /* Small durable values (positions in files). *out appended; ST_NOT_FOUND when there is none. */
+    enum status (*state_get)(void *arg, struct slice key, struct buf *out, struct err *err);
+    enum status (*state_put)(void *arg, struct slice key, struct slice value, struct err *err);
+};
+
+/* ---- host.c and its families: node_exporter's and process-exporter's names ---- */
+
+struct host_options {
+    int64_t interval_ns;            /* 5 s */
+    struct slice proc, sys, rootfs; /* "/proc", "/sys", "/" */
+    size_t processes_max;           /* groups shown: top by CPU and by memory */
+};
+struct host_collector;
+MUST_CHECK enum status host_start(struct host_collector **out, const struct collect_env *env, const struct host_options *opt, struct err *err);
+void host_stop(struct host_collector *h); /* waits; accepts NULL */
+/* One round into b, without thread or sink: for tests and `stoa test host`. state of counters: none is needed. */
+MUST_CHECK enum status host_collect(const struct collect_env *env, const struct host_options *opt, struct batch *b, struct err *err);
+
+/* ---- logs.c: journal and files ---- */
+
+struct logs_options {
+    bool journal;                   /* the machine's journal, when it has one */
+    struct slice journal_dir;       /* empty: the machine's */
+    const struct slice *files;      /* paths or globs; followed through rotation, truncation and restart */
+    size_t file_count;
+    size_t line_bytes_max;          /* EVENT_BODY_BYTES_MAX */
+};
+struct logs_collector;
+MUST_CHECK enum status logs_start(struct logs_collector **out, const struct collect_env *env, const struct logs_options *opt, struct err *err);
+void logs_stop(struct logs_collector *l); /* waits; accepts NULL */
+
+/* ---- scrape.c, scrape_config.c, discovery.c, relabel.c: Prometheus scraping ---- */
+
+struct scrape_set; /* an immutable parsed configuration, in an arena */
+/* Reads global and scrape_configs of a merged configuration. Unknown keys are errors with line and suggestion; keys of
+ * prometheus.yml that are known but not served yet are told in warnings, one sentence a line. */
+MUST_CHECK enum status scrape_config_read(struct arena *a, const struct yaml_node *root, struct scrape_set **out, struct buf *warnings,
+                                          struct err *err);
+size_t scrape_set_jobs(const struct scrape_set *s);
+
+struct scraper;
+/* Keeps set until scraper_stop or the next scraper_reload. */
+MUST_CHECK enum status scraper_start(struct scraper **out, const struct collect_env *env, const struct scrape_set *set, struct err *err);
+void scraper_reload(struct scraper *s, const struct scrape_set *set);
+void scraper_stop(struct scraper *s); /* waits; accepts NULL */
+
+struct scrape_target {
+    struct slice pool, url, labels, discovered, last_error; /* labels, discovered: canonical */
+    int64_t last_scrape_ns, last_duration_ns, interval_ns, timeout_ns;
+    int health; /* 0 unknown, 1 up, 2 down */
+};
+/* As of now, in a. */
+void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **out, size_t *count);
+
+#endif
