@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tombstones as the engine applies them: parsed once a query or merge, then asked per series. */
+#ifndef STOA_METRICS_DEAD_H
+#define STOA_METRICS_DEAD_H
+
+#include "model/matcher.h"
+#include "store/store.h"
+
+struct dead;
+
+/* What tombstones delete of one series: rows with start_ns <= time < end_ns and an LSN below lsn (an erase: any). */
+struct dead_range {
+    int64_t start_ns, end_ns;
+    uint64_t lsn;
+    bool is_erase;
+};
+
+/* Of the tombstones for samples; NULL when there are none. ST_INVALID: a selector that does not parse. */
+MUST_CHECK enum status dead_new(struct tombstones list, struct dead **out, struct err *err);
+void dead_free(struct dead *d); /* accepts NULL */
+/* The ranges for a series, valid until the next call; d may be NULL. */
+size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const struct dead_range **out);
+static inline bool dead_hits(const struct dead_range *r, int64_t t_ns, uint64_t lsn)
+{
+    return t_ns >= r->start_ns && t_ns < r->end_ns && (r->is_erase || lsn < r->lsn);
+}
+/* The highest LSN of d's tombstones; 0 when d is NULL. */
+uint64_t dead_lsn(const struct dead *d);
+
+/* name{a="b",c=~"d"} or {a="b"}: matchers in a, to be destroyed by the caller one by one. */
+MUST_CHECK enum status selector_parse(struct arena *a, struct slice text, struct matcher **out, size_t *count, struct err *err);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Raw rows -> parts: rows are sorted by partition and series by counting, series by the dictionary's label order, samples of
+ * a series by time (mostly they are already). Of equal times the later row, that is the higher LSN, wins.
+ *
+ * Tombstones known now are applied here, where each row still has its LSN; a part remembers up to which LSN that was done
+ * (applied_lsn), so that readers apply only newer ones to it, and those are newer than every row in it. */
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "metrics/build.h"
+#include "metrics/dead.h"
+#include "metrics/rows.h"
+
+struct place {
+    int64_t t_ms;
+    uint32_t row;
+};
+
+struct encode {
+    struct rows *rows;
+    size_t count;
+    struct rows_block **blocks;
+    uint32_t *by_partition;   /* row numbers, grouped */
+    int64_t *partitions;      /* first instants */
+    size_t *partition_end;
+    size_t partition_count, partition_cap;
+    uint32_t slot_end, *slot_count;
+    struct dead *dead;
+    struct buf about;
+};
+
+static inline const struct rows_block *block_of(const struct encode *e, uint32_t row)
+{
+    return e->blocks[row / ROWS_BLOCK];
+}
+static inline int64_t time_of(const struct encode *e, uint32_t row)
+{
+    return block_of(e, row)->t_ms[row % ROWS_BLOCK];
+}
+static inline uint32_t slot_of(const struct encode *e, uint32_t row)
+{
+    return block_of(e, row)->slot[row % ROWS_BLOCK];
+}
+
+static uint32_t partition_find(struct encode *e, int64_t first_ns)
+{
+    for (size_t i = 0; i < e->partition_count; i++)
+        if (e->partitions[i] == first_ns)
+            return (uint32_t)i;
+    if (e->partition_count == e->partition_cap) {
+        e->partition_cap = e->partition_cap ? e->partition_cap * 2 : 16;
+        e->partitions = mem_realloc(e->partitions, e->partition_cap * sizeof *e->partitions);
+    }
+    e->partitions[e->partition_count] = first_ns;
+    return (uint32_t)e->partition_count++;
+}
+
+/* Groups row numbers by partition, in row order inside each. */
+static void partition_rows(struct encode *e)
+{
+    struct store *s = e->rows->state->store;
+    uint32_t *of = mem_alloc((e->count + 1) * sizeof *of);
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    for (size_t i = 0; i < e->count; i += ROWS_BLOCK) {
+        const struct rows_block *b = e->blocks[i / ROWS_BLOCK];
+        min = MIN(min, b->min_t_ms);
+        max = MAX(max, b->max_t_ms);
+    }
+    bool is_one = e->count > 0 && store_partition_of(s, sat_mul(min, NS_MS)) == store_partition_of(s, sat_mul(max, NS_MS));
+    if (is_one) {
+        partition_find(e, store_partition_of(s, sat_mul(min, NS_MS)));
+        memset(of, 0, e->count * sizeof *of);
+    } else {
+        for (size_t i = 0; i < e->count; i++)
+            of[i] = partition_find(e, store_partition_of(s, sat_mul(time_of(e, (uint32_t)i), NS_MS)));
+    }
+    size_t *at = mem_zalloc((e->partition_count + 1) * sizeof *at);
+    for (size_t i = 0; i < e->count; i++)
+        at[of[i] + 1]++;
+    for (size_t p = 0; p < e->partition_count; p++)
+        at[p + 1] += at[p];
+    e->by_partition = mem_alloc((e->count + 1) * sizeof *e->by_partition);
+    for (size_t i = 0; i < e->count; i++)
+        e->by_partition[at[of[i]]++] = (uint32_t)i;
+    e->partition_end = at; /* each moved on to where the next begins */
+    mem_free(of);
+}
+
+static int places_cmp(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    if (x->t_ms != y->t_ms)
+        return x->t_ms < y->t_ms ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Sorts by time, drops what a later row or a tombstone overrules; fills t and v. */
+static size_t series_samples(struct encode *e, const struct series *s, struct place *list, size_t n, int64_t *t, double *v)
+{
+    bool is_sorted = true;
+    for (size_t i = 1; i < n && is_sorted; i++)
+        is_sorted = list[i - 1].t_ms < list[i].t_ms;
+    if (!is_sorted)
+        qsort(list, n, sizeof *list, places_cmp);
+    const struct dead_range *dead = NULL;
+    size_t dead_count = dead_of(e->dead, series_tenant(s), series_labels(s), &dead), kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n && list[i].t_ms == list[i + 1].t_ms)
+            continue;
+        const struct rows_block *b = block_of(e, list[i].row);
+        size_t at = list[i].row % ROWS_BLOCK;
+        bool is_dead = false;
+        for (size_t d = 0; d < dead_count; d++)
+            is_dead |= dead_hits(&dead[d], sat_mul(list[i].t_ms, NS_MS), e->rows->lsn_base + b->lsn[at]);
+        if (is_dead)
+            continue;
+        t[kept] = list[i].t_ms;
+        v[kept++] = b->v[at];
+    }
+    return kept;
+}
+
+/* Feeds the rows of one partition to a builder. */
+static enum status feed(struct encode *e, const uint32_t *rows, size_t n, struct build *b, struct err *err)
+{
+    struct series_dict *dict = e->rows->state->dict;
+    uint32_t *slots = mem_alloc((n + 1) * sizeof *slots);
+    size_t slot_count = 0, most = 0;
+    for (size_t i = 0; i < n; i++)
+        if (e->slot_count[slot_of(e, rows[i])]++ == 0)
+            slots[slot_count++] = slot_of(e, rows[i]);
+    series_sort(dict, slots, slot_count);
+    size_t *starts = mem_alloc((slot_count + 1) * sizeof *starts), total = 0;
+    for (size_t i = 0; i < slot_count; i++) {
+        size_t count = e->slot_count[slots[i]];
+        starts[i] = total;
+        e->slot_count[slots[i]] = (uint32_t)total; /* from here on: where its next row goes */
+        total += count;
+        most = MAX(most, count);
+    }
+    starts[slot_count] = total;
+    struct place *places = mem_alloc((n + 1) * sizeof *places);
+    for (size_t i = 0; i < n; i++)
+        places[e->slot_count[slot_of(e, rows[i])]++] = (struct place){ time_of(e, rows[i]), rows[i] };
+    int64_t *t = mem_alloc((most + 1) * sizeof *t);
+    double *v = mem_alloc((most + 1) * sizeof *v);
+    enum status st = ST_OK;
+    for (size_t i = 0; i < slot_count && st == ST_OK; i++) {
+        const struct series *s = series_at(dict, slots[i]);
+        size_t kept = series_samples(e, s, places + starts[i], starts[i + 1] - starts[i], t, v);
+        if (kept > 0) {
+            build_series(b, series_tenant(s), series_labels(s));
+            st = build_samples(b, t, v, kept, err);
+        }
+    }
+    for (size_t i = 0; i < slot_count; i++)
+        e->slot_count[slots[i]] = 0;
+    mem_free(slots);
+    mem_free(starts);
+    mem_free(places);
+    mem_free(t);
+    mem_free(v);
+    return st;
+}
+
+static enum status encode_partition(struct encode *e, int64_t first_ns, const uint32_t *rows, size_t n, bool with_metadata,
+                                    struct part_sink *sink, struct err *err)
+{
+    struct rows *r = e->rows;
+    struct part_writer *w;
+    enum status st = part_sink_begin(sink, first_ns, 0, &w, err);
+    if (st)
+        return st;
+    struct build *b = build_new(r->state, w);
+    struct buf meta, none;
+    buf_init(&meta, PART_META_BYTES_MAX);
+    buf_init(&none, 0);
+    buf_varint(&none, 0);
+    st = feed(e, rows, n, b, err);
+    if (st == ST_OK)
+        st = build_end(b, dead_lsn(e->dead), r->lsn_base, r->lsn_last, first_ns, buf_as_slice(with_metadata ? &e->about : &none), &meta, err);
+    if (st == ST_OK)
+        st = part_sink_end(sink, w, buf_as_slice(&meta), err);
+    build_free(b);
+    buf_free(&meta);
+    buf_free(&none);
+    return st;
+}
+
+static enum status encode_all(struct encode *e, struct part_sink *sink, struct err *err)
+{
+    /* Metadata goes with the newest day, which lives longest. */
+    size_t newest = 0;
+    for (size_t p = 1; p < e->partition_count; p++)
+        if (e->partitions[p] > e->partitions[newest])
+            newest = p;
+    enum status st = ST_OK;
+    for (size_t p = 0, from = 0; p < e->partition_count && st == ST_OK; from = e->partition_end[p++])
+        st = encode_partition(e, e->partitions[p], e->by_partition + from, e->partition_end[p] - from, p == newest, sink, err);
+    if (st == ST_OK && e->partition_count == 0 && e->rows->metadata_count > 0)
+        st = encode_partition(e, store_partition_of(e->rows->state->store, MAX(e->rows->received_ns, (int64_t)0)), NULL, 0, true, sink, err);
+    return st;
+}
+
+enum status build_from_rows(void *mem, struct part_sink *sink, struct err *err)
+{
+    struct rows *r = mem;
+    struct encode e = { .rows = r, .count = atomic_load_explicit(&r->count, memory_order_acquire) };
+    struct store_view *view = store_view_take(r->state->store, KIND_METRICS, INT64_MAX - 1, INT64_MAX);
+    enum status st = dead_new(view->dead, &e.dead, err);
+    if (st == ST_OK) {
+        e.blocks = mem_alloc((e.count / ROWS_BLOCK + 1) * sizeof(struct rows_block *));
+        struct rows_block *b = r->first;
+        for (size_t i = 0; i < e.count; i += ROWS_BLOCK, b = b->next)
+            e.blocks[i / ROWS_BLOCK] = b;
+        e.slot_end = series_slot_end(r->state->dict);
+        e.slot_count = mem_zalloc(((size_t)e.slot_end + 1) * sizeof *e.slot_count);
+        buf_init(&e.about, PART_META_BYTES_MAX);
+        metadata_write_entries(r->state->metadata, r->metadata, r->metadata_count, &e.about);
+        partition_rows(&e);
+        st = encode_all(&e, sink, err);
+    }
+    store_view_drop(view);
+    dead_free(e.dead);
+    buf_free(&e.about);
+    mem_free(e.blocks);
+    mem_free(e.slot_count);
+    mem_free(e.by_partition);
+    mem_free(e.partitions);
+    mem_free(e.partition_end);
+    return st;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kind's table for the store, what is checked when a batch comes in, and figures about ourselves. */
+#include "metrics/metrics.h"
+
+#include "base/num.h"
+#include "metrics/build.h"
+#include "metrics/merge.h"
+#include "metrics/rows.h"
+#include "metrics/spart.h"
+#include "metrics/wal_rows.h"
+
+static const int64_t time_ms_max = INT64_MAX / NS_MS; /* later times have no nanoseconds */
+
+static void state_close(void *state)
+{
+    struct metrics_state *st = state;
+    if (st == NULL)
+        return;
+    wal_rows_free(st->wal);
+    metadata_free(st->metadata);
+    series_dict_free(st->dict);
+    mem_free(st);
+}
+
+static enum status state_open(struct store *s, uint64_t seed, void **state, struct err *err)
+{
+    struct metrics_state *st = mem_new(struct metrics_state);
+    st->store = s;
+    st->seed = seed;
+    st->dict = series_dict_new(seed);
+    st->metadata = metadata_new();
+    st->wal = wal_rows_new();
+    *state = st;
+    return ST_OK;
+}
+
+static bool has_rows(const struct batch *b)
+{
+    return b->series_count > 0 || b->metadata_count > 0;
+}
+
+/* ST_LIMIT when the samples lie in more than BATCH_PARTITIONS_MAX partitions. */
+static enum status partitions_check(struct metrics_state *st, const struct batch *b, int64_t min_ms, int64_t max_ms, struct err *err)
+{
+    int64_t seen[BATCH_PARTITIONS_MAX], last = store_partition_of(st->store, min_ms * NS_MS);
+    if (last == store_partition_of(st->store, max_ms * NS_MS))
+        return ST_OK;
+    size_t count = 0;
+    for (size_t i = 0; i < b->sample_count; i++) {
+        int64_t p = store_partition_of(st->store, b->samples[i].t_ms * NS_MS);
+        bool known = count > 0 && p == last;
+        for (size_t j = 0; j < count && !known; j++)
+            known = seen[j] == p;
+        last = p;
+        if (known)
+            continue;
+        if (count == BATCH_PARTITIONS_MAX)
+            return err_set(err, ST_LIMIT, "request: its samples lie in more than %d partitions (days)", BATCH_PARTITIONS_MAX);
+        seen[count++] = p;
+    }
+    return ST_OK;
+}
+
+static enum status prepare(void *state, struct batch *b, struct err *err)
+{
+    struct metrics_state *st = state;
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    for (size_t i = 0; i < b->sample_count; i++) {
+        min = MIN(min, b->samples[i].t_ms);
+        max = MAX(max, b->samples[i].t_ms);
+    }
+    if (b->sample_count > 0 && (min < 0 || max > time_ms_max))
+        return err_set(err, ST_INVALID, "request: a sample has the time %lld ms; allowed are 0 to %lld", (long long)(min < 0 ? min : max),
+                       (long long)time_ms_max);
+    enum status status = b->sample_count > 0 ? partitions_check(st, b, min, max, err) : ST_OK;
+    return status ? status : series_intern_batch(st->dict, b, err);
+}
+
+const struct store_kind metrics_kind = {
+    .id = KIND_METRICS,
+    .name = "metrics",
+    .open = state_open,
+    .close = state_close,
+    .has_rows = has_rows,
+    .prepare = prepare,
+    .wal_encode = wal_rows_encode,
+    .wal_decode = wal_rows_decode,
+    .mem_new = rows_new,
+    .mem_free = rows_free,
+    .mem_apply = rows_apply,
+    .mem_bytes = rows_bytes,
+    .mem_rows = rows_count,
+    .mem_encode = build_from_rows,
+    .part_open = spart_open,
+    .part_close = spart_close,
+    .merge = merge_parts,
+};
+
+void metrics_stats(struct store *s, struct engine_stats *out)
+{
+    struct metrics_state *st = store_kind_state(s, KIND_METRICS);
+    struct store_view *v = store_view_take(s, KIND_METRICS, INT64_MIN, INT64_MAX);
+    uint64_t series = series_count(st->dict), samples = 0;
+    for (size_t i = 0; i < v->part_count; i++) {
+        /* The same series stands in many parts, so the largest is a floor. */
+        series = MAX(series, (uint64_t)spart_series_count(part_user(v->parts[i])));
+        samples += part_info(v->parts[i])->rows;
+    }
+    for (size_t i = 0; i < v->mem_count; i++)
+        samples += atomic_load_explicit(&((const struct rows *)v->mems[i])->count, memory_order_acquire);
+    store_view_drop(v);
+    out->series = series;
+    out->samples = samples;
+    out->memory_bytes += series_bytes(st->dict) + atomic_load_explicit(&st->index_bytes, memory_order_relaxed);
+    out->corrupt_blocks += atomic_load_explicit(&st->corrupt_blocks, memory_order_relaxed);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Raw samples in memory: columns in arrival order, in blocks that never move. One writer (the commit thread) appends and
+ * then publishes the count; readers look at what was published, without a lock. */
+#ifndef STOA_METRICS_ROWS_H
+#define STOA_METRICS_ROWS_H
+
+#include "metrics/state.h"
+
+enum { ROWS_BLOCK = 16384 };
+
+struct rows_block {
+    struct rows_block *next;           /* to be followed only when the count says there is more */
+    int64_t min_t_ms, max_t_ms;        /* to be read only when the block is full */
+    uint32_t slot[ROWS_BLOCK];
+    uint32_t lsn[ROWS_BLOCK];          /* from rows.lsn_base */
+    int64_t t_ms[ROWS_BLOCK];
+    double v[ROWS_BLOCK];
+};
+
+struct rows {
+    struct metrics_state *state;
+    uint64_t generation;
+    struct rows_block *first, *last;
+    uint64_t lsn_base, lsn_last;       /* lsn_base is good once count > 0 */
+    int64_t received_ns;
+    _Atomic uint64_t count;
+    _Atomic size_t bytes;
+    struct metadata_entry **metadata;  /* seen by this table; the writer's, and the encoder's once sealed */
+    _Atomic size_t metadata_count;
+    size_t metadata_cap;
+};
+
+/* As in struct store_kind. */
+void *rows_new(void *state);
+void rows_free(void *mem);
+void rows_apply(void *mem, const struct batch *b, uint64_t lsn);
+size_t rows_bytes(const void *mem);
+/* Samples, and metadata seen: so that a table with nothing but metadata is kept too. */
+uint64_t rows_count(const void *mem);
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a part of samples and its index.
+ *
+ * At open only the small meta is looked at, and its metadata goes to the table, so that a start with many parts is quick.
+ * The index (pairs, rows, lists of times, groups) is read and decoded once, when a query first needs it; postings are not
+ * stored at all but made from the rows then. It stays until the part is closed.
+ *
+ * (1) Nothing here trusts counts or numbers before they are checked against what is left of the bytes. */
+#include "metrics/spart.h"
+
+#include "metrics/layout.h"
+#include "sys/thread.h"
+
+enum { CODE_EXPECTED = 0, CODE_NEW = 1, CODE_PAIR = 2, NONE = UINT32_MAX };
+
+struct spart {
+    struct metrics_state *st;
+    const struct part *part;
+    uint64_t applied_lsn, index_bytes;
+    uint32_t series_count;
+    struct block_ref *index_refs, *times_refs;
+    size_t index_ref_count, times_ref_count;
+    struct slice about;
+    struct mutex lock;
+    _Atomic bool is_loaded;
+    struct spart_index index;
+    size_t bytes;
+};
+
+static bool refs_read(struct reader *r, size_t count, struct block_ref **out)
+{
+    if (r->bad || count > reader_left(r))
+        return false;
+    *out = mem_alloc((count + 1) * sizeof **out);
+    for (size_t i = 0; i < count; i++) {
+        (*out)[i].offset = read_varint(r);
+        (*out)[i].length = (uint32_t)read_varint(r);
+    }
+    return !r->bad;
+}
+
+static bool meta_read(struct spart *sp, struct reader *r)
+{
+    sp->applied_lsn = read_varint(r);
+    sp->series_count = (uint32_t)read_varint(r);
+    sp->index_bytes = read_varint(r);
+    sp->index_ref_count = read_varint(r);
+    if (sp->index_bytes > INDEX_BYTES_MAX || !refs_read(r, sp->index_ref_count, &sp->index_refs))
+        return false;
+    sp->times_ref_count = read_varint(r);
+    if (!refs_read(r, sp->times_ref_count, &sp->times_refs))
+        return false;
+    sp->about = slice_of(r->at, reader_left(r));
+    size_t count = read_varint(r);
+    for (size_t i = 0; i < count && !r->bad; i++) {
+        struct slice tenant = read_lenslice(r);
+        struct metric_metadata m;
+        metadata_read(r, &m);
+        if (!r->bad)
+            metadata_put(sp->st->metadata, tenant, &m, part_info(sp->part)->max_lsn);
+    }
+    return !r->bad && reader_left(r) == 0;
+}
+
+enum status spart_open(void *state, const struct part *p, void **user, struct err *err)
+{
+    struct reader r = reader_of(part_meta(p));
+    unsigned version = read_u8(&r);
+    if (version != PART_SAMPLES_VERSION)
+        return err_set(err, ST_CORRUPT, "part %016llx: samples of version %u, known is %d", (unsigned long long)part_info(p)->id, version,
+                       PART_SAMPLES_VERSION);
+    struct spart *sp = mem_new(struct spart);
+    sp->st = state;
+    sp->part = p;
+    mutex_init(&sp->lock);
+    if (!meta_read(sp, &r)) {
+        spart_close(sp);
+        return err_set(err, ST_CORRUPT, "part %016llx: its meta of %zu bytes does not parse", (unsigned long long)part_info(p)->id,
+                       part_meta(p).len);
+    }
+    *user = sp;
+    return ST_OK;
+}
+
+void spart_close(void *user)
+{
+    struct spart *sp = user;
+    if (sp == NULL)
+        return;
+    atomic_fetch_sub_explicit(&sp->st->index_bytes, sp->bytes, memory_order_relaxed);
+    index_free(&sp->index.labels);
+    mem_free(sp->index.row_at);
+    mem_free(sp->index.row_pairs);
+    mem_free(sp->index.times);
+    mem_free(sp->index.groups);
+    mem_free(sp->index_refs);
+    mem_free(sp->times_refs);
+    mutex_destroy(&sp->lock);
+    mem_free(sp);
+}
+
+uint64_t spart_applied_lsn(const struct spart *sp)
+{
+    return sp->applied_lsn;
+}
+const struct part *spart_part(const struct spart *sp)
+{
+    return sp->part;
+}
+uint32_t spart_series_count(const struct spart *sp)
+{
+    return sp->series_count;
+}
+struct slice spart_about(const struct spart *sp)
+{
+    return sp->about;
+}
+const struct block_ref *spart_times_ref(const struct spart *sp, uint32_t page)
+{
+    return page < sp->times_ref_count ? &sp->times_refs[page] : NULL;
+}
+struct metrics_state *spart_state(const struct spart *sp)
+{
+    return sp->st;
+}
+
+/* ---- the index ---- */
+
+/* All while decoding; freed at its end. */
+struct decode {
+    struct arena *arena;
+    struct slice *tenants;
+    uint32_t *tenant_series;
+    size_t tenant_count;
+    struct slice *names;
+    size_t name_count;
+    uint32_t *pair_ids; /* number in the part -> position in the index */
+    size_t pair_count;
+};
+
+static bool tenants_read(struct decode *d, struct reader *r)
+{
+    d->tenant_count = read_varint(r);
+    if (r->bad || d->tenant_count > reader_left(r))
+        return false;
+    d->tenants = arena_array(d->arena, struct slice, d->tenant_count + 1);
+    d->tenant_series = arena_array(d->arena, uint32_t, d->tenant_count + 1);
+    for (size_t i = 0; i < d->tenant_count; i++) {
+        d->tenants[i] = read_lenslice(r);
+        d->tenant_series[i] = (uint32_t)read_varint(r);
+        if (!tenant_is_valid(d->tenants[i]))
+            return false;
+    }
+    return !r->bad;
+}
+
+static bool pairs_read(struct decode *d, struct index *ix, struct reader *r)
+{
+    d->name_count = read_varint(r);
+    if (r->bad || d->name_count > reader_left(r))
+        return false;
+    d->names = arena_array(d->arena, struct slice, d->name_count + 1);
+    for (size_t i = 0; i < d->name_count; i++)
+        d->names[i] = read_lenslice(r);
+    d->pair_count = read_varint(r);
+    if (r->bad || d->pair_count > reader_left(r))
+        return false;
+    d->pair_ids = arena_array(d->arena, uint32_t, d->pair_count + 1);
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    for (size_t i = 0; i < d->pair_count && !r->bad; i++) {
+        size_t name = read_varint(r);
+        struct slice value = read_lenslice(r);
+        if (name >= d->name_count || r->bad) {
+            r->bad = true;
+            break;
+        }
+        buf_reset(&bytes);
+        index_pair_bytes(&bytes, d->names[name], value);
+        d->pair_ids[i] = index_pair_put(ix, buf_as_slice(&bytes));
+    }
+    buf_free(&bytes);
+    return !r->bad;
+}
+
+/* The rows, with pair numbers of the part. */
+static bool rows_read(struct decode *d, struct spart_index *ix, struct reader *r)
+{
+    struct slice shape_bytes = read_lenslice(r), code_bytes = read_lenslice(r);
+    struct reader shapes = reader_of(shape_bytes), codes = reader_of(code_bytes);
+    uint32_t n = ix->series_count, next_new = 0;
+    if (r->bad || n > shape_bytes.len)
+        return false;
+    uint32_t *follow = arena_array(d->arena, uint32_t, d->pair_count + 1);
+    memset(follow, 0xff, (d->pair_count + 1) * sizeof *follow);
+    ix->row_at = mem_alloc(((size_t)n + 1) * sizeof *ix->row_at);
+    size_t at = 0, cap = LABELS_PER_SERIES_MAX, last_at = 0, last_count = 0;
+    ix->row_pairs = mem_alloc(cap * sizeof *ix->row_pairs);
+    for (uint32_t i = 0; i < n; i++) {
+        size_t shared = read_varint(&shapes), fresh = read_varint(&shapes);
+        if (shapes.bad || shared > last_count || fresh > reader_left(&codes))
+            return false;
+        if (at + shared + fresh > cap) {
+            cap = MAX(at + shared + fresh, cap * 2);
+            ix->row_pairs = mem_realloc(ix->row_pairs, cap * sizeof *ix->row_pairs);
+        }
+        ix->row_at[i] = at;
+        uint32_t *row = ix->row_pairs + at;
+        const uint32_t *last = ix->row_pairs + last_at;
+        memcpy(row, last, shared * sizeof *row);
+        for (size_t j = shared; j < shared + fresh; j++) {
+            uint32_t replaced = j < last_count ? last[j] : NONE;
+            uint64_t code = read_varint(&codes);
+            uint64_t pair = code == CODE_NEW ? next_new++ : code >= CODE_PAIR ? code - CODE_PAIR : replaced != NONE ? follow[replaced] : NONE;
+            if (pair >= d->pair_count)
+                return false;
+            row[j] = (uint32_t)pair;
+            if (replaced != NONE)
+                follow[replaced] = (uint32_t)pair;
+        }
+        last_at = at;
+        last_count = shared + fresh;
+        at += last_count;
+    }
+    ix->row_at[n] = at;
+    return !codes.bad;
+}
+
+static bool times_read(struct spart *sp, struct spart_index *ix, struct reader *r)
+{
+    size_t n = read_varint(r);
+    if (r->bad || n > reader_left(r))
+        return false;
+    ix->times = mem_alloc((n + 1) * sizeof *ix->times);
+    ix->times_count = (uint32_t)n;
+    uint32_t page = 0, offset = 0;
+    int64_t first = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t on = read_varint(r), bytes = read_varint(r), count = read_varint(r);
+        if (on != page)
+            offset = 0;
+        page = (uint32_t)on;
+        first = (int64_t)((uint64_t)first + (uint64_t)read_zigzag(r));
+        int64_t last = (int64_t)((uint64_t)first + read_varint(r));
+        if (r->bad || on >= sp->times_ref_count || bytes > CHUNK_BYTES_MAX || count == 0 || count > CHUNK_SAMPLES_MAX)
+            return false;
+        ix->times[i] = (struct spart_times){ page, offset, (uint16_t)bytes, (uint16_t)count, first, last };
+        offset += (uint32_t)bytes;
+    }
+    return true;
+}
+
+static bool groups_read(struct spart_index *ix, struct reader *r)
+{
+    size_t n = read_varint(r);
+    if (r->bad || n > reader_left(r))
+        return false;
+    ix->groups = mem_alloc((n + 1) * sizeof *ix->groups);
+    ix->group_count = (uint32_t)n;
+    uint32_t first = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct spart_group *g = &ix->groups[i];
+        g->first = first += (uint32_t)read_varint(r);
+        g->last = g->first + (uint32_t)read_varint(r);
+        g->head.offset = read_varint(r);
+        g->head.length = (uint32_t)read_varint(r);
+        g->min_ms = read_zigzag(r);
+        g->max_ms = (int64_t)((uint64_t)g->min_ms + read_varint(r));
+        if (r->bad || g->last >= ix->series_count || g->last < g->first || g->last - g->first > UINT16_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Numbers become positions, and every pair gets the ordinals of its series. */
+static void postings_make(struct decode *d, struct spart_index *ix)
+{
+    size_t total = ix->row_at[ix->series_count];
+    size_t *at = arena_zalloc(d->arena, (d->pair_count + 2) * sizeof *at);
+    for (size_t i = 0; i < total; i++)
+        at[ix->row_pairs[i] + 1]++;
+    for (size_t p = 0; p < d->pair_count; p++)
+        at[p + 1] += at[p];
+    uint32_t *ids = mem_alloc((total + 1) * sizeof *ids);
+    for (uint32_t s = 0; s < ix->series_count; s++)
+        for (size_t i = ix->row_at[s]; i < ix->row_at[s + 1]; i++) {
+            ids[at[ix->row_pairs[i]]++] = s;
+            ix->row_pairs[i] = d->pair_ids[ix->row_pairs[i]];
+        }
+    for (size_t p = 0, from = 0; p < d->pair_count; from = at[p++]) {
+        roaring_bitmap_t *to = ix->labels.pairs[d->pair_ids[p]].ids;
+        roaring_bitmap_add_many(to, at[p] - from, ids + from);
+        roaring_bitmap_run_optimize(to);
+        roaring_bitmap_shrink_to_fit(to);
+    }
+    mem_free(ids);
+}
+
+static bool tenants_make(struct decode *d, struct spart_index *ix)
+{
+    uint64_t from = 0;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    for (size_t i = 0; i < d->tenant_count; i++) {
+        buf_reset(&bytes);
+        index_pair_bytes(&bytes, SLICE_EMPTY, d->tenants[i]);
+        uint32_t at = index_pair_put(&ix->labels, buf_as_slice(&bytes));
+        roaring_bitmap_add_range(ix->labels.pairs[at].ids, from, from + d->tenant_series[i]);
+        from += d->tenant_series[i];
+    }
+    buf_free(&bytes);
+    return from == ix->series_count;
+}
+
+static bool index_decode(struct spart *sp, struct spart_index *ix, struct slice bytes)
+{
+    struct decode d = { .arena = arena_new(0) };
+    struct reader r = reader_of(bytes);
+    bool ok = tenants_read(&d, &r) && pairs_read(&d, &ix->labels, &r) && rows_read(&d, ix, &r) && times_read(sp, ix, &r) && groups_read(ix, &r) &&
+              reader_left(&r) == 0;
+    if (ok) {
+        postings_make(&d, ix);
+        ok = tenants_make(&d, ix);
+    }
+    arena_free(d.arena);
+    return ok;
+}
+
+static enum status index_load(struct spart *sp, struct err *err)
+{
+    struct buf bytes;
+    buf_init(&bytes, INDEX_BYTES_MAX);
+    enum status st = ST_OK;
+    for (size_t i = 0; i < sp->index_ref_count && st == ST_OK; i++) {
+        struct block *b;
+        st = part_read(sp->part, sp->index_refs[i], &b, err);
+        if (st == ST_OK) {
+            buf_slice(&bytes, b->bytes);
+            block_drop(b);
+        }
+    }
+    if (st == ST_OK) {
+        struct spart_index ix = { .series_count = sp->series_count };
+        index_init(&ix.labels);
+        bool ok = bytes.len == sp->index_bytes && index_decode(sp, &ix, buf_as_slice(&bytes));
+        sp->index = ix; /* spart_close frees it, good or bad */
+        if (!ok)
+            st = err_set(err, ST_CORRUPT, "part %016llx: its index of %zu bytes does not parse", (unsigned long long)part_info(sp->part)->id,
+                         bytes.len);
+    }
+    buf_free(&bytes);
+    if (st)
+        return st;
+    sp->bytes = index_bytes(&sp->index.labels) + sp->index.row_at[sp->series_count] * sizeof(uint32_t) +
+                ((size_t)sp->series_count + 1) * sizeof(size_t) + sp->index.times_count * sizeof(struct spart_times);
+    atomic_fetch_add_explicit(&sp->st->index_bytes, sp->bytes, memory_order_relaxed);
+    return ST_OK;
+}
+
+static void index_reset(struct spart_index *ix)
+{
+    index_free(&ix->labels);
+    mem_free(ix->row_at);
+    mem_free(ix->row_pairs);
+    mem_free(ix->times);
+    mem_free(ix->groups);
+    *ix = (struct spart_index){ 0 };
+}
+
+enum status spart_index_get(struct spart *sp, const struct spart_index **out, struct err *err)
+{
+    if (!atomic_load_explicit(&sp->is_loaded, memory_order_acquire)) {
+        enum status st = ST_OK;
+        mutex_lock(&sp->lock);
+        if (!atomic_load_explicit(&sp->is_loaded, memory_order_relaxed)) {
+            st = index_load(sp, err);
+            if (st)
+                index_reset(&sp->index);
+            else
+                atomic_store_explicit(&sp->is_loaded, true, memory_order_release);
+        }
+        mutex_unlock(&sp->lock);
+        if (st)
+            return st;
+    }
+    *out = &sp->index;
+    return ST_OK;
+}
+
+void spart_labels(const struct spart_index *ix, uint32_t ordinal, struct buf *out)
+{
+    buf_reset(out);
+    for (size_t i = ix->row_at[ordinal]; i < ix->row_at[ordinal + 1]; i++) {
+        const struct index_pair *p = &ix->labels.pairs[ix->row_pairs[i]];
+        buf_put(out, p->bytes, p->len);
+    }
+}
+
+struct slice spart_tenant(const struct spart_index *ix, uint32_t ordinal)
+{
+    const struct index_name *tenants = index_name(&ix->labels, SLICE_EMPTY);
+    for (uint32_t i = 0; tenants && i < tenants->count; i++)
+        if (roaring_bitmap_contains(ix->labels.pairs[tenants->pairs[i]].ids, ordinal))
+            return ix->labels.pairs[tenants->pairs[i]].value;
+    return SLICE_EMPTY;
+}

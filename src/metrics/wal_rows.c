@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Samples in the WAL.
+ *
+ *     u8 version | tenant | varint series | varint samples
+ *     per series: zigzag (ordinal - last ordinal - 1) | varint count | labels, when the ordinal is new in this segment
+ *     per sample: zigzag (time - last time)
+ *     per sample: how its bits differ from the series' last value in this segment
+ *     varint metadata count | metadata
+ *
+ * Texts are varint length and bytes. Ordinals count the definitions of a segment from 0. The difference of bits is XOR, as
+ * a byte (first byte that differs << 4 | number of bytes) and those bytes; 0 when none do.
+ *
+ * (1) Encoding happens in LSN order under the store's append lock, and replay in the same order, so both sides know the
+ *     same definitions and last values. */
+#include "metrics/wal_rows.h"
+
+enum { WAL_ROWS_VERSION = 1, VARINT_BYTES_MAX = 10, DIFF_BYTES_MAX = 9 };
+
+struct definition {
+    struct slice labels;
+    uint64_t bits;
+};
+
+struct wal_rows {
+    /* Writing. */
+    uint64_t segment;
+    uint32_t next_ordinal;
+    /* Replay. */
+    struct arena *arena;
+    struct definition *defs;
+    size_t def_count, def_cap;
+};
+
+struct wal_rows *wal_rows_new(void)
+{
+    struct wal_rows *w = mem_new(struct wal_rows);
+    w->segment = UINT64_MAX;
+    return w;
+}
+
+static void replay_end(struct wal_rows *w)
+{
+    arena_free(w->arena);
+    mem_free(w->defs);
+    w->arena = NULL;
+    w->defs = NULL;
+    w->def_count = w->def_cap = 0;
+}
+
+void wal_rows_free(struct wal_rows *w)
+{
+    if (w)
+        replay_end(w);
+    mem_free(w);
+}
+
+static uint8_t *put_varint(uint8_t *to, uint64_t v)
+{
+    for (; v >= 128; v >>= 7)
+        *to++ = (uint8_t)(v | 128);
+    *to++ = (uint8_t)v;
+    return to;
+}
+
+static uint8_t *put_diff(uint8_t *to, uint64_t diff)
+{
+    if (diff == 0) {
+        *to++ = 0;
+        return to;
+    }
+    unsigned low = (unsigned)__builtin_ctzll(diff) / 8, high = 7 - (unsigned)__builtin_clzll(diff) / 8, n = high - low + 1;
+    *to++ = (uint8_t)(low << 4 | n);
+    diff >>= low * 8;
+    memcpy(to, &diff, 8);
+    return to + n;
+}
+
+static uint64_t get_diff(struct reader *r)
+{
+    unsigned head = read_u8(r), low = head >> 4, n = head & 15;
+    if (head == 0)
+        return 0;
+    if (low + n > 8 || n == 0 || reader_left(r) < n) {
+        r->bad = true;
+        return 0;
+    }
+    uint64_t diff = 0;
+    memcpy(&diff, r->at, n);
+    r->at += n;
+    return diff << (low * 8);
+}
+
+static void put_series(struct metrics_state *st, const struct batch *b, uint64_t segment, struct buf *out)
+{
+    struct wal_rows *w = st->wal;
+    uint32_t last = UINT32_MAX;
+    for (size_t i = 0; i < b->series_count; i++) {
+        struct series *s = series_at(st->dict, series_slot(b->series[i].ref));
+        bool is_new = s->wal_segment != segment;
+        if (is_new) {
+            s->wal_segment = segment;
+            s->wal_ordinal = w->next_ordinal++;
+            s->wal_bits = 0;
+        }
+        buf_zigzag(out, (int64_t)(int32_t)(s->wal_ordinal - last - 1));
+        buf_varint(out, b->series[i].count);
+        if (is_new)
+            buf_lenslice(out, series_labels(s));
+        last = s->wal_ordinal;
+    }
+}
+
+static void put_samples(struct metrics_state *st, const struct batch *b, struct buf *out)
+{
+    size_t room = b->sample_count * (VARINT_BYTES_MAX + DIFF_BYTES_MAX);
+    uint8_t *start = (uint8_t *)buf_room(out, room + sizeof(uint64_t)), *to = start;
+    if (to == NULL)
+        return;
+    int64_t last = 0;
+    for (size_t i = 0; i < b->series_count; i++)
+        for (uint32_t j = 0; j < b->series[i].count; j++) {
+            int64_t t = b->samples[b->series[i].first + j].t_ms;
+            int64_t delta = (int64_t)((uint64_t)t - (uint64_t)last);
+            to = put_varint(to, ((uint64_t)delta << 1) ^ (uint64_t)(delta >> 63));
+            last = t;
+        }
+    for (size_t i = 0; i < b->series_count; i++) {
+        struct series *s = series_at(st->dict, series_slot(b->series[i].ref));
+        for (uint32_t j = 0; j < b->series[i].count; j++) {
+            uint64_t bits = double_bits(b->samples[b->series[i].first + j].v);
+            to = put_diff(to, bits ^ s->wal_bits);
+            s->wal_bits = bits;
+        }
+    }
+    buf_added(out, (size_t)(to - start));
+}
+
+enum status wal_rows_encode(void *state, const struct batch *b, uint64_t segment, struct buf *out, struct err *err)
+{
+    struct metrics_state *st = state;
+    struct wal_rows *w = st->wal;
+    if (w->arena)
+        replay_end(w);
+    if (w->segment != segment) {
+        w->segment = segment;
+        w->next_ordinal = 0;
+    }
+    size_t samples = 0;
+    for (size_t i = 0; i < b->series_count; i++)
+        samples += b->series[i].count;
+    buf_u8(out, WAL_ROWS_VERSION);
+    buf_lenslice(out, b->tenant);
+    buf_varint(out, b->series_count);
+    buf_varint(out, samples);
+    series_lock_batch(st->dict, (struct batch *)b);
+    put_series(st, b, segment, out);
+    put_samples(st, b, out);
+    series_unlock(st->dict);
+    buf_varint(out, b->metadata_count);
+    for (size_t i = 0; i < b->metadata_count; i++)
+        metadata_write(out, &b->metadata[i]);
+    return buf_over(out) ? err_set(err, ST_LIMIT, "request: its samples do not fit into one WAL frame of %zu bytes", out->max) : ST_OK;
+}
+
+/* ---- replay ---- */
+
+static struct definition *define(struct wal_rows *w, struct slice labels)
+{
+    if (w->def_count == w->def_cap) {
+        w->def_cap = w->def_cap ? w->def_cap * 2 : 1024;
+        w->defs = mem_realloc(w->defs, w->def_cap * sizeof *w->defs);
+    }
+    w->defs[w->def_count] = (struct definition){ .labels = arena_copy(w->arena, labels) };
+    return &w->defs[w->def_count++];
+}
+
+/* Reads the series; ordinals[i] and counts[i] of each go to lists in the batch's arena. */
+static bool get_series(struct wal_rows *w, struct reader *r, size_t count, uint32_t *ordinals, uint32_t *counts)
+{
+    uint32_t last = UINT32_MAX;
+    for (size_t i = 0; i < count && !r->bad; i++) {
+        uint32_t ordinal = last + 1 + (uint32_t)read_zigzag(r);
+        uint64_t n = read_varint(r);
+        if (ordinal > w->def_count || n > BATCH_ROWS_MAX)
+            return false;
+        if (ordinal == w->def_count) {
+            struct slice labels = read_lenslice(r);
+            if (r->bad || !labels_check(labels))
+                return false;
+            define(w, labels);
+        }
+        ordinals[i] = ordinal;
+        counts[i] = (uint32_t)n;
+        last = ordinal;
+    }
+    return !r->bad;
+}
+
+static bool get_samples(struct wal_rows *w, struct reader *r, size_t series, const uint32_t *ordinals, const uint32_t *counts, size_t total,
+                        struct batch *out)
+{
+    int64_t *times = arena_array(out->arena, int64_t, total);
+    int64_t last = 0;
+    for (size_t i = 0; i < total; i++)
+        times[i] = last = (int64_t)((uint64_t)last + (uint64_t)read_zigzag(r));
+    size_t at = 0;
+    for (size_t i = 0; i < series; i++) {
+        struct definition *d = &w->defs[ordinals[i]];
+        batch_series(out, d->labels);
+        for (uint32_t j = 0; j < counts[i]; j++) {
+            if (at == total)
+                return false;
+            d->bits ^= get_diff(r);
+            batch_sample(out, times[at++], double_of_bits(d->bits));
+        }
+    }
+    return at == total && !r->bad;
+}
+
+enum status wal_rows_decode(void *state, struct slice bytes, bool new_segment, struct batch *out, struct err *err)
+{
+    struct metrics_state *st = state;
+    struct wal_rows *w = st->wal;
+    if (new_segment)
+        replay_end(w);
+    if (w->arena == NULL)
+        w->arena = arena_new(0);
+    struct reader r = reader_of(bytes);
+    unsigned version = read_u8(&r);
+    if (version != WAL_ROWS_VERSION)
+        return err_set(err, ST_CORRUPT, "WAL frame: samples of version %u, known is %d", version, WAL_ROWS_VERSION);
+    struct slice tenant = read_lenslice(&r);
+    size_t series = read_varint(&r), total = read_varint(&r);
+    if (r.bad || !tenant_is_valid(tenant) || series > reader_left(&r) || total > reader_left(&r))
+        return err_set(err, ST_CORRUPT, "WAL frame: the head of its samples does not parse (%zu bytes)", bytes.len);
+    out->tenant = arena_copy(out->arena, tenant);
+    uint32_t *ordinals = arena_array(out->arena, uint32_t, series + 1), *counts = arena_array(out->arena, uint32_t, series + 1);
+    if (!get_series(w, &r, series, ordinals, counts) || !get_samples(w, &r, series, ordinals, counts, total, out))
+        return err_set(err, ST_CORRUPT, "WAL frame: its %zu series do not parse (%zu bytes)", series, bytes.len);
+    size_t about = read_varint(&r);
+    for (size_t i = 0; i < about && !r.bad; i++) {
+        struct metric_metadata m;
+        metadata_read(&r, &m);
+        if (!r.bad)
+            batch_metadata(out, m.name, m.type, m.help, m.unit);
+    }
+    if (r.bad || reader_left(&r) > 0)
+        return err_set(err, ST_CORRUPT, "WAL frame: its metadata does not parse (%zu bytes)", bytes.len);
+    return series_intern_batch(st->dict, out, err);
+}
