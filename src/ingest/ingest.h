@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decoders: the bytes of a request become rows of a batch. Pure: no socket, no store, no clock.
+ *
+ * What can be kept of a request is kept: a bad series, record or span is left out, counted by kind, and the first
+ * reason of its kind is told (a protocol's "partial success"). Only a body that is no such message at all is an error. */
+#ifndef STOA_INGEST_INGEST_H
+#define STOA_INGEST_INGEST_H
+
+#include "model/batch.h"
+
+struct ingest_header {
+    struct slice name, value; /* names in any case */
+};
+
+/* What a decoder may know beside the body. Everything borrowed for the call. */
+struct ingest_ctx {
+    int64_t received_ns;
+    struct slice peer;        /* address of the sender, or the file's name */
+    struct slice tenant;      /* empty: "default" */
+    const struct ingest_header *headers;
+    size_t header_count;
+    int32_t zone_offset_s;    /* local time minus UTC: for lines that tell no zone */
+    struct slice stream;      /* lines: canonical labels of what they came from; copied */
+};
+
+/* The header's value, or the empty slice. */
+struct slice ingest_header(const struct ingest_ctx *ctx, struct slice name);
+
+enum ingest_kind { INGEST_SAMPLES, INGEST_HISTOGRAMS, INGEST_EXEMPLARS, INGEST_METADATA, INGEST_LOGS, INGEST_SPANS, INGEST_KIND_COUNT };
+
+struct ingest_tally {
+    uint64_t accepted, rejected;
+    struct err first; /* why the first of the rejected was */
+};
+
+struct ingest_result {
+    struct ingest_tally kinds[INGEST_KIND_COUNT];
+    uint64_t warnings;         /* things that were changed or ignored, not refused */
+    struct err first_warning;
+};
+
+void ingest_reject(struct ingest_result *r, enum ingest_kind kind, uint64_t count, const struct err *why);
+void ingest_warn(struct ingest_result *r, const struct err *what);
+const char *ingest_kind_name(enum ingest_kind kind); /* "samples", "logs", ... */
+uint64_t ingest_rejected(const struct ingest_result *r); /* over all kinds */
+
+/* Fills out from body, which must outlive out (rows point into it). out->tenant and ->received_ns are set by ingest_decode.
+ * ST_INVALID: no message of this protocol. ST_LIMIT: over BATCH_ROWS_MAX rows or the arena's maximum. */
+typedef enum status ingest_decoder(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result,
+                                   struct err *err);
+
+struct ingest_protocol {
+    struct slice name;       /* "prometheus_remote_write", "loki_push", "otlp_metrics", ... */
+    size_t body_bytes_max;   /* after decompression */
+    bool snappy_block;       /* protobuf bodies come as a snappy block even when no header says so */
+    ingest_decoder *decode;
+};
+
+extern const struct ingest_protocol ingest_protocols[];
+extern const size_t ingest_protocol_count;
+/* NULL when there is none of that name. */
+const struct ingest_protocol *ingest_protocol_find(struct slice name);
+
+/* What a server calls: takes Content-Encoding (gzip, deflate, zstd, snappy; found by its magic when the header is missing or
+ * wrong) off body, copies it into the batch's arena and decodes. Borrows body and ctx for the call only. *result is cleared.
+ * ST_INVALID: does not decompress. ST_UNSUPPORTED: another encoding. ST_LIMIT: larger than body_bytes_max, or as above. */
+MUST_CHECK enum status ingest_decode(const struct ingest_protocol *protocol, const struct ingest_ctx *ctx, struct slice body, struct batch *out,
+                                     struct ingest_result *result, struct err *err);
+
+/* True when the body is JSON: by Content-Type, or by its first byte when the header says neither JSON nor protobuf. */
+bool ingest_is_json(const struct ingest_ctx *ctx, struct slice body);
+/* ST_LIMIT when the batch is over its rows or its memory. */
+MUST_CHECK enum status ingest_check(const struct batch *b, struct err *err);
+
+ingest_decoder prom_write_decode, loki_push_decode, otlp_metrics_decode, otlp_logs_decode, otlp_traces_decode, lines_decode;
+
+#endif

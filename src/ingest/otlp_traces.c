@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OTLP traces: ExportTraceServiceRequest{ resource_spans=1 { resource=1, scope_spans=2 { scope=1, spans=2 } } }.
+ *
+ * A span's stream is {service_name="..."}; everything it carries stays with it: attributes by scope, events, links, status. */
+#include "base/num.h"
+#include "base/utf8.h"
+#include "ingest/otlp.h"
+
+enum { RESOURCE_SPANS = 1, SCOPE_SPANS = 2, SPANS = 2, SPAN_KIND_MAX = 5, SPAN_STATUS_MAX = 2 };
+
+enum span_field { SPAN_TRACE = 1, SPAN_ID = 2, SPAN_STATE = 3, SPAN_PARENT = 4, SPAN_NAME = 5, SPAN_KIND = 6, SPAN_START = 7, SPAN_END = 8,
+                  SPAN_ATTRIBUTES = 9, SPAN_EVENTS = 11, SPAN_LINKS = 13, SPAN_STATUS = 15 };
+
+struct span_lists {
+    struct field_list fields;
+    struct span_event *events;
+    struct span_link *links;
+    size_t event_count, event_cap, link_count, link_cap, cut;
+};
+
+static bool event_read(struct slice bytes, struct arena *a, struct span_lists *lists)
+{
+    struct field_list fields = { 0 };
+    struct span_event e = { .name = SLICE_EMPTY };
+    bool ok = true;
+    struct pb p = pb_of(bytes);
+    if (lists->event_count == SPAN_EVENTS_MAX) {
+        lists->cut++;
+        return true;
+    }
+    while (pb_next(&p)) {
+        switch (p.field) {
+        case 1:
+            e.time_ns = otlp_time(p.value);
+            break;
+        case 2:
+            e.name = p.bytes;
+            break;
+        case 3:
+            ok = otlp_attribute(a, p.bytes, SCOPE_RECORD, &fields) && ok;
+            break;
+        }
+    }
+    e.fields = fields.items;
+    e.field_count = (uint32_t)fields.count;
+    ARENA_PUSH(a, lists->events, lists->event_count, lists->event_cap) = e;
+    return ok && !p.bad;
+}
+
+static bool link_read(struct slice bytes, struct arena *a, struct span_lists *lists)
+{
+    struct field_list fields = { 0 };
+    struct span_link l = { .trace_state = SLICE_EMPTY };
+    bool ok = true;
+    struct pb p = pb_of(bytes);
+    if (lists->link_count == SPAN_EVENTS_MAX) {
+        lists->cut++;
+        return true;
+    }
+    while (pb_next(&p)) {
+        switch (p.field) {
+        case 1:
+            otlp_id(p.bytes, l.trace_id, sizeof l.trace_id);
+            break;
+        case 2:
+            otlp_id(p.bytes, l.span_id, sizeof l.span_id);
+            break;
+        case 3:
+            l.trace_state = p.bytes;
+            break;
+        case 4:
+            ok = otlp_attribute(a, p.bytes, SCOPE_RECORD, &fields) && ok;
+            break;
+        }
+    }
+    l.fields = fields.items;
+    l.field_count = (uint32_t)fields.count;
+    ARENA_PUSH(a, lists->links, lists->link_count, lists->link_cap) = l;
+    return ok && !p.bad;
+}
+
+static bool status_read(struct slice bytes, struct event *e)
+{
+    struct pb p = pb_of(bytes);
+    while (pb_next(&p)) {
+        if (p.field == 2)
+            e->status_message = p.bytes;
+        else if (p.field == 3)
+            e->span_status = p.value <= SPAN_STATUS_MAX ? (uint8_t)p.value : 0;
+    }
+    return !p.bad;
+}
+
+/* False, with the reason, when the span cannot be kept. */
+static bool span_read(struct slice bytes, struct arena *a, struct event *e, struct span_lists *lists, struct err *why)
+{
+    bool has_trace = false, has_id = false, ok = true;
+    uint64_t end = 0;
+    size_t trace_bytes = 0, id_bytes = 0;
+    struct pb p = pb_of(bytes);
+    while (pb_next(&p)) {
+        switch ((enum span_field)p.field) {
+        case SPAN_TRACE:
+            trace_bytes = p.bytes.len;
+            has_trace = otlp_id(p.bytes, e->trace_id, sizeof e->trace_id);
+            break;
+        case SPAN_ID:
+            id_bytes = p.bytes.len;
+            has_id = otlp_id(p.bytes, e->span_id, sizeof e->span_id);
+            break;
+        case SPAN_STATE:
+            e->trace_state = p.bytes;
+            break;
+        case SPAN_PARENT:
+            otlp_id(p.bytes, e->parent_id, sizeof e->parent_id);
+            break;
+        case SPAN_NAME:
+            e->body = p.bytes;
+            break;
+        case SPAN_KIND:
+            e->span_kind = p.value <= SPAN_KIND_MAX ? (uint8_t)p.value : 0;
+            break;
+        case SPAN_START:
+            e->time_ns = otlp_time(p.value);
+            break;
+        case SPAN_END:
+            end = p.value;
+            break;
+        case SPAN_ATTRIBUTES:
+            ok = otlp_attribute(a, p.bytes, SCOPE_RECORD, &lists->fields) && ok;
+            break;
+        case SPAN_EVENTS:
+            ok = event_read(p.bytes, a, lists) && ok;
+            break;
+        case SPAN_LINKS:
+            ok = link_read(p.bytes, a, lists) && ok;
+            break;
+        case SPAN_STATUS:
+            ok = status_read(p.bytes, e) && ok;
+            break;
+        }
+    }
+    struct slice name = utf8_cut(e->body, 80);
+    e->duration_ns = otlp_time(end) > e->time_ns ? sat_sub(otlp_time(end), e->time_ns) : 0;
+    if (!ok || p.bad)
+        err_set(why, ST_INVALID, "span \"%.*s\" is no valid message (broken protobuf, or an attribute without a key)", SLICE_FMT(name));
+    else if (!has_trace)
+        err_set(why, ST_INVALID, "span \"%.*s\": trace_id has %zu bytes, must be 16 and not all zero", SLICE_FMT(name), trace_bytes);
+    else if (!has_id)
+        err_set(why, ST_INVALID, "span \"%.*s\": span_id has %zu bytes, must be 8 and not all zero", SLICE_FMT(name), id_bytes);
+    else if (e->time_ns == 0)
+        err_set(why, ST_INVALID, "span \"%.*s\": start_time_unix_nano is 0", SLICE_FMT(name));
+    else
+        return true;
+    return false;
+}
+
+static void span_add(const struct ingest_ctx *ctx, struct slice bytes, const struct otlp_resource *scope, struct slice stream,
+                     struct slice service, struct batch *out, struct ingest_result *r)
+{
+    struct span_lists lists = { 0 };
+    struct err why;
+    lists.fields.cap = scope->fields.count + 8;
+    lists.fields.items = arena_array(out->arena, struct field, lists.fields.cap);
+    lists.fields.count = scope->fields.count;
+    if (lists.fields.count)
+        memcpy(lists.fields.items, scope->fields.items, lists.fields.count * sizeof *lists.fields.items);
+    struct event *e = batch_event(out);
+    e->kind = EVENT_SPAN;
+    e->stream = stream;
+    e->service = service;
+    e->observed_ns = ctx->received_ns;
+    if (!span_read(bytes, out->arena, e, &lists, &why)) {
+        ingest_reject(r, INGEST_SPANS, 1, &why);
+        out->event_count--;
+        return;
+    }
+    e->fields = lists.fields.items;
+    e->field_count = (uint32_t)lists.fields.count;
+    e->events = lists.events;
+    e->event_count = (uint32_t)lists.event_count;
+    e->links = lists.links;
+    e->link_count = (uint32_t)lists.link_count;
+    r->kinds[INGEST_SPANS].accepted++;
+    if (lists.cut)
+        ingest_warn(r, (err_set(&why, ST_LIMIT, "span \"%.*s\": %zu events or links beyond the first %d are left out",
+                                SLICE_FMT(utf8_cut(e->body, 80)), lists.cut, SPAN_EVENTS_MAX), &why));
+}
+
+static enum status resource_decode(const struct ingest_ctx *ctx, struct slice message, struct batch *out, struct ingest_result *r, struct err *err)
+{
+    struct otlp_resource resource, scope;
+    struct slice stream;
+    struct err why = { 0 };
+    bool whole = otlp_resource_read(out->arena, message, &resource);
+    struct slice service = resource.service.len ? resource.service : SLICE("unknown_service");
+    struct label label = { SLICE("service_name"), service };
+    enum status st = labels_build(out->arena, &label, 1, &stream, &why);
+    if (!whole && !st)
+        st = err_set(&why, ST_INVALID, "an attribute is no valid message");
+    if (st) {
+        err_prefix(&why, "resource of spans: ");
+        ingest_reject(r, INGEST_SPANS, otlp_count(message, SCOPE_SPANS, SPANS), &why);
+        return ST_OK;
+    }
+    struct pb p = pb_of(message);
+    while (pb_next(&p)) {
+        if (p.field != SCOPE_SPANS)
+            continue;
+        if (!otlp_scope_read(out->arena, p.bytes, &resource, &scope))
+            ingest_warn(r, (err_set(&why, ST_INVALID, "scope of spans: an attribute is no valid message, left out"), &why));
+        struct pb q = pb_of(p.bytes);
+        while (pb_next(&q)) {
+            if (q.field != SPANS)
+                continue;
+            span_add(ctx, q.bytes, &scope, stream, service, out, r);
+            st = ingest_check(out, err);
+            if (st)
+                return st;
+        }
+        if (q.bad)
+            return err_set(err, ST_INVALID, "otlp traces: scope_spans is no protobuf message");
+    }
+    return p.bad ? err_set(err, ST_INVALID, "otlp traces: resource_spans is no protobuf message") : ST_OK;
+}
+
+enum status otlp_traces_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)
+{
+    struct slice message;
+    enum status st = otlp_body(ctx, OTLP_TRACES, body, out->arena, &message, err);
+    if (st)
+        return st;
+    struct pb p = pb_of(message);
+    while (pb_next(&p)) {
+        if (p.field != RESOURCE_SPANS)
+            continue;
+        st = resource_decode(ctx, p.bytes, out, result, err);
+        if (st)
+            return st;
+    }
+    return p.bad ? err_set(err, ST_INVALID, "otlp traces: the body is no ExportTraceServiceRequest") : ST_OK;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of all protocols, and what they share: bodies unpacked, counts kept. */
+#include "codec/compress.h"
+#include "ingest/ingest.h"
+
+enum {
+    METRICS_BODY_BYTES_MAX = 64 * MIB,
+    LOGS_BODY_BYTES_MAX = 64 * MIB,
+    TRACES_BODY_BYTES_MAX = 64 * MIB,
+    LINES_BODY_BYTES_MAX = 64 * MIB,
+    BODY_SLACK_BYTES = 64 /* behind a body, so that vector code may read past its end */
+};
+
+const struct ingest_protocol ingest_protocols[] = {
+    { SLICE_INIT("prometheus_remote_write"), METRICS_BODY_BYTES_MAX, true, prom_write_decode },
+    { SLICE_INIT("loki_push"), LOGS_BODY_BYTES_MAX, true, loki_push_decode },
+    { SLICE_INIT("otlp_metrics"), METRICS_BODY_BYTES_MAX, false, otlp_metrics_decode },
+    { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, otlp_logs_decode },
+    { SLICE_INIT("otlp_traces"), TRACES_BODY_BYTES_MAX, false, otlp_traces_decode },
+    { SLICE_INIT("lines"), LINES_BODY_BYTES_MAX, false, lines_decode },
+};
+const size_t ingest_protocol_count = COUNT_OF(ingest_protocols);
+
+const struct ingest_protocol *ingest_protocol_find(struct slice name)
+{
+    for (size_t i = 0; i < ingest_protocol_count; i++)
+        if (slice_eq(ingest_protocols[i].name, name))
+            return &ingest_protocols[i];
+    return NULL;
+}
+
+struct slice ingest_header(const struct ingest_ctx *ctx, struct slice name)
+{
+    for (size_t i = 0; i < ctx->header_count; i++)
+        if (slice_eq_nocase(ctx->headers[i].name, name))
+            return ctx->headers[i].value;
+    return SLICE_EMPTY;
+}
+
+const char *ingest_kind_name(enum ingest_kind kind)
+{
+    static const char *const names[INGEST_KIND_COUNT] = { "samples", "histograms", "exemplars", "metadata", "logs", "spans" };
+    return names[kind];
+}
+
+void ingest_reject(struct ingest_result *r, enum ingest_kind kind, uint64_t count, const struct err *why)
+{
+    struct ingest_tally *t = &r->kinds[kind];
+    if (count && t->rejected == 0)
+        t->first = *why;
+    t->rejected += count;
+}
+
+void ingest_warn(struct ingest_result *r, const struct err *what)
+{
+    if (r->warnings++ == 0)
+        r->first_warning = *what;
+}
+
+uint64_t ingest_rejected(const struct ingest_result *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < INGEST_KIND_COUNT; i++)
+        n += r->kinds[i].rejected;
+    return n;
+}
+
+enum status ingest_check(const struct batch *b, struct err *err)
+{
+    if (batch_rows(b) > BATCH_ROWS_MAX)
+        return err_set(err, ST_LIMIT, "the request has over %d samples and records; send it in parts", BATCH_ROWS_MAX);
+    if (arena_over(b->arena))
+        return err_set(err, ST_LIMIT, "the request needs over %zu bytes of memory; send it in parts", arena_bytes_max(b->arena));
+    return ST_OK;
+}
+
+/* Protobuf's first byte here is 0x0a, a newline too: so white space is no sign of JSON, only '{' behind it is. */
+bool ingest_is_json(const struct ingest_ctx *ctx, struct slice body)
+{
+    struct slice type = ingest_header(ctx, SLICE("content-type")), text = slice_trim(body);
+    bool brace = text.len && text.ptr[0] == '{';
+    if (slice_contains(type, SLICE("json")))
+        return brace || body.len == 0 || body.ptr[0] != '\n';
+    return brace && body.ptr[0] != '\n' && !slice_contains(type, SLICE("protobuf"));
+}
+
+enum status ingest_decode(const struct ingest_protocol *protocol, const struct ingest_ctx *ctx, struct slice body, struct batch *out,
+                          struct ingest_result *result, struct err *err)
+{
+    struct buf room;
+    struct slice plain;
+    struct slice text = slice_trim(body);
+    /* JSON is never inside a snappy block without a header saying so. */
+    bool want_snappy = protocol->snappy_block && !(text.len && text.ptr[0] == '{');
+    memset(result, 0, sizeof *result);
+    out->received_ns = ctx->received_ns;
+    if (ctx->tenant.len)
+        out->tenant = arena_copy(out->arena, ctx->tenant);
+    buf_init(&room, protocol->body_bytes_max + BODY_SLACK_BYTES);
+    enum status st = body_decode(ingest_header(ctx, SLICE("content-encoding")), body, want_snappy, protocol->body_bytes_max, &room, &plain, err);
+    if (!st && plain.len > protocol->body_bytes_max)
+        st = err_set(err, ST_LIMIT, "the body has %zu bytes, %.*s takes at most %zu", plain.len, SLICE_FMT(protocol->name), protocol->body_bytes_max);
+    if (!st) {
+        char *copy = arena_alloc(out->arena, plain.len + BODY_SLACK_BYTES);
+        memcpy(copy, plain.ptr, plain.len);
+        memset(copy + plain.len, 0, BODY_SLACK_BYTES);
+        plain = slice_of(copy, plain.len);
+    }
+    buf_free(&room);
+    return st ? st : protocol->decode(ctx, plain, out, result, err);
+}
