@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Top-level keys of all files are put into one map; then one table says for each key who reads it. Prometheus's file is read
+ * by the scraper; what Prometheus, Alertmanager and blackbox_exporter know and we do not serve yet is told, not refused. */
+#include "server/config.h"
+
+#include <stdio.h>
+
+#include "base/map.h"
+
+#define HOUR_NS (3600 * NS_S)
+
+static enum status read_listen(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return yaml_text(root, SLICE("listen"), &c->listen, err);
+}
+
+static enum status read_data(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return yaml_text(root, SLICE("data"), &c->data, err);
+}
+
+static enum status read_retention(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    enum status st = yaml_duration(root, SLICE("retention"), &c->retention_ns, err);
+    if (!st && c->retention_ns < HOUR_NS)
+        return yaml_fail(yaml_get(root, SLICE("retention")), err, "retention: found less than 1h, which is the least allowed");
+    return st;
+}
+
+static enum status read_tls(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("cert_file"), SLICE_INIT("key_file") };
+    const struct yaml_node *n = yaml_get(root, SLICE("tls"));
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st)
+        st = yaml_text(n, keys[0], &c->tls_cert, err);
+    if (!st)
+        st = yaml_text(n, keys[1], &c->tls_key, err);
+    if (!st && n && (c->tls_cert.len == 0 || c->tls_key.len == 0))
+        return yaml_fail(n, err, "tls: both cert_file and key_file are needed");
+    return st;
+}
+
+static enum status read_store(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("memory_raw"),  SLICE_INIT("memory_parts"),    SLICE_INIT("cache"),
+                                         SLICE_INIT("wal_segment"), SLICE_INIT("flush_interval"),  SLICE_INIT("bytes_in_flight"),
+                                         SLICE_INIT("disk_warn_ratio"), SLICE_INIT("disk_refuse_ratio") };
+    const struct yaml_node *n = yaml_get(root, SLICE("store"));
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    uint64_t *const sizes[] = { &c->memory_raw_bytes, &c->memory_parts_bytes, &c->cache_bytes, &c->wal_segment_bytes };
+    for (size_t i = 0; !st && i < COUNT_OF(sizes); i++)
+        st = yaml_size(n, keys[i], sizes[i], err);
+    if (!st)
+        st = yaml_duration(n, keys[4], &c->flush_interval_ns, err);
+    if (!st)
+        st = yaml_size(n, keys[5], &c->in_flight_bytes, err);
+    if (!st)
+        st = yaml_double(n, keys[6], 0, 1, &c->disk_warn_ratio, err);
+    return st ? st : yaml_double(n, keys[7], 0, 1, &c->disk_refuse_ratio, err);
+}
+
+static enum status read_host(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("enabled"), SLICE_INIT("interval"), SLICE_INIT("paths"), SLICE_INIT("processes") };
+    static const struct slice path_keys[] = { SLICE_INIT("proc"), SLICE_INIT("sys"), SLICE_INIT("rootfs") };
+    const struct yaml_node *n = yaml_get(root, SLICE("host")), *paths = yaml_get(n, SLICE("paths"));
+    struct slice *const places[] = { &c->host.proc, &c->host.sys, &c->host.rootfs };
+    int64_t processes = (int64_t)c->host.processes_max;
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st)
+        st = yaml_only(paths, path_keys, COUNT_OF(path_keys), err);
+    if (!st)
+        st = yaml_bool(n, keys[0], &c->host_enabled, err);
+    if (!st)
+        st = yaml_duration(n, keys[1], &c->host.interval_ns, err);
+    if (!st && c->host.interval_ns < NS_S)
+        return yaml_fail(yaml_get(n, keys[1]), err, "interval: found less than 1s, which is the least allowed");
+    for (size_t i = 0; !st && i < COUNT_OF(places); i++)
+        st = yaml_text(paths, path_keys[i], places[i], err);
+    if (!st)
+        st = yaml_int(n, keys[3], 0, 1000, &processes, err);
+    c->host.processes_max = (size_t)processes;
+    return st;
+}
+
+static enum status read_logs(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("journal"), SLICE_INIT("journal_dir"), SLICE_INIT("files"), SLICE_INIT("line_max") };
+    const struct yaml_node *n = yaml_get(root, SLICE("logs"));
+    uint64_t line_max = c->logs.line_bytes_max;
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st)
+        st = yaml_bool(n, keys[0], &c->logs.journal, err);
+    if (!st)
+        st = yaml_text(n, keys[1], &c->logs.journal_dir, err);
+    if (!st && yaml_get(n, keys[2])) {
+        struct slice *files;
+        st = yaml_texts(c->arena, n, keys[2], &files, &c->logs.file_count, err);
+        c->logs.files = files;
+    }
+    if (!st)
+        st = yaml_size(n, keys[3], &line_max, err);
+    if (!st && (line_max < 1024 || line_max > EVENT_BODY_BYTES_MAX))
+        return yaml_fail(yaml_get(n, keys[3]), err, "line_max: found %llu bytes, allowed 1KiB to 1MiB", (unsigned long long)line_max);
+    c->logs.line_bytes_max = line_max;
+    return st;
+}
+
+static enum status read_self(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("enabled") };
+    const struct yaml_node *n = yaml_get(root, SLICE("self"));
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    return st ? st : yaml_bool(n, keys[0], &c->self_enabled, err);
+}
+
+static enum status read_listener(struct config *c, const struct yaml_node *n, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls") };
+    static const struct slice tls_keys[] = { SLICE_INIT("cert_file"), SLICE_INIT("key_file") };
+    static const struct slice dialects[] = { SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
+                                             SLICE_INIT("jaeger_query") };
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    struct config_listener *l = &c->listeners[c->listener_count];
+    size_t i = 0;
+    if (!st && c->listener_count == CONFIG_LISTENERS_MAX)
+        return yaml_fail(n, err, "listeners: more than %d", CONFIG_LISTENERS_MAX);
+    if (!st)
+        st = yaml_text(n, keys[0], &l->dialect, err);
+    if (!st)
+        st = yaml_text(n, keys[1], &l->address, err);
+    if (!st)
+        st = yaml_only(yaml_get(n, keys[2]), tls_keys, COUNT_OF(tls_keys), err);
+    if (!st)
+        st = yaml_text(yaml_get(n, keys[2]), tls_keys[0], &l->tls_cert, err);
+    if (!st)
+        st = yaml_text(yaml_get(n, keys[2]), tls_keys[1], &l->tls_key, err);
+    if (st)
+        return st;
+    while (i < COUNT_OF(dialects) && !slice_eq(dialects[i], l->dialect))
+        i++;
+    if (i == COUNT_OF(dialects) || l->address.len == 0)
+        return yaml_fail(n, err, "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query and "
+                         "an address such as 127.0.0.1:9090", SLICE_FMT(l->dialect), SLICE_FMT(l->address));
+    c->listener_count++;
+    return ST_OK;
+}
+
+static enum status read_listeners(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    const struct yaml_node *n = yaml_get(root, SLICE("listeners"));
+    if (n == NULL)
+        return ST_OK;
+    if (n->type != YAML_SEQUENCE)
+        return yaml_fail(n, err, "listeners: expected a list of {dialect, address, tls}");
+    c->listeners_given = true;
+    enum status st = ST_OK;
+    for (size_t i = 0; !st && i < n->count; i++)
+        st = read_listener(c, n->items[i], err);
+    return st;
+}
+
+static enum status read_scrapes(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return scrape_config_read(c->arena, root, &c->scrapes, &c->warnings, err);
+}
+
+/* NULL: known to Prometheus, Alertmanager or blackbox_exporter, not served by this version. */
+static const struct {
+    struct slice key;
+    enum status (*read)(struct config *c, const struct yaml_node *root, struct err *err);
+} sections[] = {
+    { SLICE_INIT("listen"), read_listen },
+    { SLICE_INIT("data"), read_data },
+    { SLICE_INIT("retention"), read_retention },
+    { SLICE_INIT("tls"), read_tls },
+    { SLICE_INIT("store"), read_store },
+    { SLICE_INIT("host"), read_host },
+    { SLICE_INIT("logs"), read_logs },
+    { SLICE_INIT("self"), read_self },
+    { SLICE_INIT("listeners"), read_listeners },
+    { SLICE_INIT("scrape_configs"), read_scrapes },
+    { SLICE_INIT("global"), NULL }, /* read with scrape_configs */
+    { SLICE_INIT("rule_files"), NULL },
+    { SLICE_INIT("scrape_config_files"), NULL },
+    { SLICE_INIT("alerting"), NULL },
+    { SLICE_INIT("remote_write"), NULL },
+    { SLICE_INIT("remote_read"), NULL },
+    { SLICE_INIT("storage"), NULL },
+    { SLICE_INIT("tracing"), NULL },
+    { SLICE_INIT("otlp"), NULL },
+    { SLICE_INIT("runtime"), NULL },
+    { SLICE_INIT("groups"), NULL },
+    { SLICE_INIT("alerts"), NULL },
+    { SLICE_INIT("route"), NULL },
+    { SLICE_INIT("receivers"), NULL },
+    { SLICE_INIT("inhibit_rules"), NULL },
+    { SLICE_INIT("templates"), NULL },
+    { SLICE_INIT("mute_time_intervals"), NULL },
+    { SLICE_INIT("time_intervals"), NULL },
+    { SLICE_INIT("modules"), NULL },
+    { SLICE_INIT("retention_policies"), NULL },
+};
+
+static void set_defaults(struct config *c)
+{
+    static const struct slice files[] = { SLICE_INIT("/var/log/syslog"), SLICE_INIT("/var/log/messages"), SLICE_INIT("/var/log/auth.log"),
+                                          SLICE_INIT("/var/log/kern.log"), SLICE_INIT("/var/log/daemon.log"), SLICE_INIT("/var/log/dpkg.log"),
+                                          SLICE_INIT("/var/log/apt/history.log"), SLICE_INIT("/var/log/nginx/*.log"),
+                                          SLICE_INIT("/var/log/apache2/*.log") };
+    c->listen = SLICE("127.0.0.1:7862");
+    c->data = SLICE("./data");
+    c->retention_ns = 31 * 24 * HOUR_NS;
+    c->in_flight_bytes = 256 * MIB;
+    c->disk_warn_ratio = 0.10;
+    c->disk_refuse_ratio = 0.05;
+    c->host_enabled = c->self_enabled = true;
+    c->host = (struct host_options){ 5 * NS_S, SLICE("/proc"), SLICE("/sys"), SLICE("/"), 20 };
+    c->logs = (struct logs_options){ .journal = true, .files = files, .file_count = COUNT_OF(files), .line_bytes_max = EVENT_BODY_BYTES_MAX };
+}
+
+/* Adds the keys of one file to the merged map. */
+static enum status merge(struct config *c, struct yaml_node *all, const struct yaml_node *file, struct err *err)
+{
+    if (file->type != YAML_MAP)
+        return yaml_fail(file, err, "expected a map of keys at the top");
+    for (size_t i = 0; i < file->count; i++) {
+        for (size_t k = 0; k < all->count; k++)
+            if (slice_eq(all->keys[k], file->keys[i]))
+                return err_set(err, ST_INVALID, "%.*s:%d: key \"%.*s\" stands in %.*s:%d already", SLICE_FMT(file->file), file->key_lines[i],
+                               SLICE_FMT(file->keys[i]), SLICE_FMT(all->items[k]->file), all->key_lines[k]);
+        size_t n = all->count;
+        all->keys = arena_grow(c->arena, all->keys, n * sizeof *all->keys, (n + 1) * sizeof *all->keys);
+        all->key_lines = arena_grow(c->arena, all->key_lines, n * sizeof *all->key_lines, (n + 1) * sizeof *all->key_lines);
+        all->items = arena_grow(c->arena, all->items, n * sizeof *all->items, (n + 1) * sizeof *all->items);
+        all->keys[n] = file->keys[i];
+        all->key_lines[n] = file->key_lines[i];
+        all->items[n] = file->items[i];
+        all->count++;
+    }
+    return ST_OK;
+}
+
+static enum status load_file(struct config *c, struct fs *fs, struct slice path, struct yaml_node *all, struct buf *texts, struct err *err)
+{
+    struct buf text;
+    struct yaml_node *file;
+    struct slice name = arena_copy(c->arena, path);
+    buf_init(&text, 0);
+    enum status st = fs_read_all(fs, name.ptr, CONFIG_FILE_BYTES_MAX, &text, err);
+    if (!st)
+        st = yaml_parse(c->arena, name, buf_as_slice(&text), &file, err);
+    if (!st) {
+        buf_slice(texts, buf_as_slice(&text));
+        st = merge(c, all, file, err);
+    }
+    buf_free(&text);
+    return st;
+}
+
+static enum status check_keys(struct config *c, const struct yaml_node *all, struct err *err)
+{
+    struct slice known[COUNT_OF(sections)];
+    for (size_t i = 0; i < COUNT_OF(sections); i++)
+        known[i] = sections[i].key;
+    for (size_t i = 0; i < all->count; i++) {
+        size_t k = 0;
+        while (k < COUNT_OF(sections) && !slice_eq(sections[k].key, all->keys[i]))
+            k++;
+        if (k == COUNT_OF(sections)) {
+            struct slice near = yaml_suggest(all->keys[i], known, COUNT_OF(known));
+            return err_set(err, ST_INVALID, "%.*s:%d: unknown key \"%.*s\"%s%.*s%s", SLICE_FMT(all->items[i]->file), all->key_lines[i],
+                           SLICE_FMT(all->keys[i]), near.len ? "; did you mean \"" : "", SLICE_FMT(near), near.len ? "\"?" : "");
+        }
+        if (sections[k].read == NULL && !slice_eq(all->keys[i], SLICE("global")))
+            buf_printf(&c->warnings, "%.*s:%d: \"%.*s\" is known but not served by this version\n", SLICE_FMT(all->items[i]->file),
+                       all->key_lines[i], SLICE_FMT(all->keys[i]));
+    }
+    return ST_OK;
+}
+
+enum status config_read(struct fs *fs, const struct slice *paths, size_t count, struct config **out, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct config *c = arena_new_of(a, struct config);
+    struct yaml_node *all = arena_new_of(a, struct yaml_node);
+    struct buf texts;
+    enum status st = ST_OK;
+    c->arena = a;
+    all->type = YAML_MAP;
+    all->line = 1;
+    buf_init(&c->warnings, 64 * KIB);
+    buf_init(&texts, 0);
+    set_defaults(c);
+    for (size_t i = 0; !st && i < count; i++)
+        st = load_file(c, fs, paths[i], all, &texts, err);
+    if (!st)
+        st = check_keys(c, all, err);
+    for (size_t i = 0; !st && i < COUNT_OF(sections); i++)
+        if (sections[i].read)
+            st = sections[i].read(c, all, err);
+    if (!st && c->disk_refuse_ratio > c->disk_warn_ratio)
+        st = err_set(err, ST_INVALID, "store: disk_refuse_ratio %g is above disk_warn_ratio %g", c->disk_refuse_ratio, c->disk_warn_ratio);
+    c->text = arena_copy(a, buf_as_slice(&texts));
+    buf_free(&texts);
+    if (st) {
+        config_free(c);
+        return st;
+    }
+    *out = c;
+    return ST_OK;
+}
+
+void config_free(struct config *c)
+{
+    if (c == NULL)
+        return;
+    buf_free(&c->warnings);
+    arena_free(c->arena);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration: one or more YAML files merged into one tree, checked, and read into values.
+ * A key that stands in two files is an error naming both; an unknown key is an error with line and suggestion; a key that is
+ * known but not served yet is a warning by name. docs/configuration.md describes every key. */
+#ifndef STOA_SERVER_CONFIG_H
+#define STOA_SERVER_CONFIG_H
+
+#include "collect/collect.h"
+
+enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
+
+struct config_listener {
+    struct slice dialect, address, tls_cert, tls_key;
+};
+
+struct config {
+    struct arena *arena;              /* owns everything */
+    struct slice listen, data;
+    struct slice tls_cert, tls_key;   /* empty: no TLS */
+    int64_t retention_ns;
+    uint64_t memory_raw_bytes, memory_parts_bytes, cache_bytes, wal_segment_bytes, in_flight_bytes;
+    int64_t flush_interval_ns;
+    double disk_warn_ratio, disk_refuse_ratio;
+    bool host_enabled, self_enabled;
+    struct host_options host;
+    struct logs_options logs;
+    struct config_listener listeners[CONFIG_LISTENERS_MAX];
+    size_t listener_count;
+    bool listeners_given;
+    struct scrape_set *scrapes;
+    struct buf warnings;              /* sentences, each ended by '\n' */
+    struct slice text;                /* the files, one after another */
+};
+
+/* paths: count files; none gives the defaults. Borrows paths. *out set on success only. */
+MUST_CHECK enum status config_read(struct fs *fs, const struct slice *paths, size_t count, struct config **out, struct err *err);
+void config_free(struct config *c); /* accepts NULL */
+
+#endif
