@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the request bodies beside it that are not text: protobuf, and protobuf inside a snappy block.
+
+Run it in any folder; it writes into its own. The expected rows (*.expect) are made by
+`STOA_UPDATE=1 build/release/test/ingest wire` and read by a person before they are committed."""
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+T_MS = 1767225600000  # 2026-01-01T00:00:00Z
+T_NS = T_MS * 1000000
+
+
+def varint(n):
+    n &= (1 << 64) - 1
+    out = b""
+    while n > 0x7F:
+        out += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def f_int(number, n):
+    return varint(number << 3) + varint(n)
+
+
+def f_fixed64(number, n):
+    return varint(number << 3 | 1) + struct.pack("<Q", n & (1 << 64) - 1)
+
+
+def f_double(number, v):
+    return varint(number << 3 | 1) + struct.pack("<d", v)
+
+
+def f_bytes(number, b):
+    b = b.encode() if isinstance(b, str) else b
+    return varint(number << 3 | 2) + varint(len(b)) + b
+
+
+def f_msg(number, *parts):
+    return f_bytes(number, b"".join(parts))
+
+
+def snappy(b):
+    """A valid block made of literals only."""
+    out = varint(len(b))
+    for i in range(0, len(b), 60):
+        part = b[i:i + 60]
+        out += bytes([(len(part) - 1) << 2]) + part
+    return out
+
+
+def write(path, b):
+    path = os.path.join(HERE, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(b)
+
+
+# ---- Prometheus remote write ----
+
+def label(n, v):
+    return f_msg(1, f_bytes(1, n), f_bytes(2, v))
+
+
+def series(labels, samples, *more):
+    return f_msg(1, *[label(n, v) for n, v in labels], *[f_msg(2, f_double(1, v) if v else b"", f_int(2, t)) for t, v in samples], *more)
+
+
+STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+
+
+def raw_sample(bits, t):
+    return f_msg(2, varint(1 << 3 | 1) + struct.pack("<Q", bits), f_int(2, t))
+
+
+write("prometheus_remote_write/plain.snappy", snappy(
+    series([("__name__", "up"), ("instance", "a:9100"), ("job", "node")], [(T_MS, 1), (T_MS + 15000, 0)]) +
+    series([("job", "node"), ("__name__", "unsorted"), ("Area", "eu"), ("empty", "")], [(T_MS, 0.1)]) +
+    series([("__name__", "ends")], [], raw_sample(0x7FF0000000000002, T_MS), raw_sample(0x7FF8000000000001, T_MS + 1),
+           raw_sample(0x8000000000000000, T_MS + 2)) +
+    f_msg(3, f_int(1, 1), f_bytes(2, "up"), f_bytes(4, "Is it up?"), f_bytes(5, "")) +
+    f_msg(3, f_int(1, 5), f_bytes(2, "rpc_seconds"), f_bytes(4, "Time."), f_bytes(5, "seconds"))))
+write("prometheus_remote_write/partial.snappy", snappy(
+    series([("__name__", "good"), ("a", "1")], [(T_MS, 1)]) +
+    series([("a", "1"), ("b", "2")], [(T_MS, 2), (T_MS + 1, 3)]) +
+    series([("__name__", "twice"), ("a", "1"), ("a", "2")], [(T_MS, 4)]) +
+    series([("__name__", "long"), ("a", "x" * 5000)], [(T_MS, 5)]) +
+    series([("__name__", "bad"), ("a", b"\xff")], [(T_MS, 6)]) +
+    series([], [(T_MS, 7)]) +
+    series([("__name__", "native")], [], f_msg(4, f_int(1, 3))) +
+    series([("__name__", "with_exemplar")], [(T_MS, 8)], f_msg(3, label("trace_id", "abc"), f_double(2, 1), f_int(3, T_MS))) +
+    f_msg(3, f_int(1, 1)) +
+    series([("__name__", "last")], [(T_MS, 9)])))
+write("prometheus_remote_write/bare.pb", series([("__name__", "not_compressed")], [(T_MS, 1)]))
+
+# ---- Loki push ----
+
+
+def entry(ns, line, *meta):
+    return f_msg(2, f_msg(1, f_int(1, ns // 10**9), f_int(2, ns % 10**9)), f_bytes(2, line), *[f_msg(3, f_bytes(1, n), f_bytes(2, v)) for n, v in meta])
+
+
+write("loki_push/plain.snappy", snappy(
+    f_msg(1, f_bytes(1, '{app="web", level="info"}'), entry(T_NS + 1, "hello"), entry(T_NS + 2, "wörld", ("trace_id", "0af7651916cd43dd8448eb211c80319c"),
+          ("span_id", "b7ad6b7169203331"), ("detected_level", "error"))) +
+    f_msg(1, entry(T_NS + 3, "entries before labels"), f_bytes(1, '{filename="/var/log/x"}'), f_int(3, 7)) +
+    f_msg(1, f_bytes(1, '{app=}'), entry(T_NS, "lost"), entry(T_NS, "lost too")) +
+    f_msg(1, f_bytes(1, '{}'), entry(T_NS, "no labels"))))
+
+# ---- OTLP ----
+
+
+def any_value(v):
+    if isinstance(v, bool):
+        return f_int(2, v)
+    if isinstance(v, int):
+        return f_int(3, v)
+    if isinstance(v, float):
+        return f_double(4, v)
+    if isinstance(v, bytes):
+        return f_bytes(7, v)
+    if isinstance(v, list):
+        return f_msg(5, *[f_msg(1, any_value(x)) for x in v])
+    if isinstance(v, dict):
+        return f_msg(6, *[attr(1, k, x) for k, x in v.items()])
+    return f_bytes(1, v)
+
+
+def attr(number, k, v):
+    return f_msg(number, f_bytes(1, k), f_msg(2, any_value(v)))
+
+
+RESOURCE = f_msg(1, attr(1, "service.name", "shop"), attr(1, "service.namespace", "prod"), attr(1, "service.instance.id", "i-1"),
+                 attr(1, "host.name", "h1"), attr(1, "k8s.pod.name", "shop-0"), attr(1, "process.pid", 42))
+SCOPE = f_msg(1, f_bytes(1, "lib"), f_bytes(2, "1.2"), attr(3, "scope.attr", True))
+TRACE = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
+SPAN = bytes.fromhex("b7ad6b7169203331")
+
+
+def record(*parts):
+    return f_msg(2, *parts)
+
+
+write("otlp_logs/plain.pb", f_msg(1, RESOURCE, f_msg(2, SCOPE,
+      record(f_fixed64(1, T_NS), f_int(2, 17), f_bytes(3, "ERROR"), f_msg(5, any_value("it broke")), attr(6, "http.status", 500),
+             attr(6, "ratio", 0.5), attr(6, "tags", ["a", {"b": [1, None or "x"]}]), attr(6, "raw", b"\x00\x01"), f_bytes(9, TRACE), f_bytes(10, SPAN),
+             f_fixed64(11, T_NS + 5)),
+      record(f_bytes(3, "Warning"), f_msg(5, any_value({"event": "login", "ok": True})), f_fixed64(11, T_NS + 6), f_bytes(12, "user.login")),
+      record(f_msg(5, any_value(7))),
+      record(f_msg(5, any_value("an attribute without a key")), f_msg(6, f_msg(2, any_value("v")))))) +
+      f_msg(1, f_msg(2, record(f_fixed64(1, T_NS), f_msg(5, any_value("no resource"))))))
+
+write("otlp_traces/plain.pb", f_msg(1, RESOURCE, f_msg(2, SCOPE,
+      f_msg(2, f_bytes(1, TRACE), f_bytes(2, SPAN), f_bytes(3, "a=b"), f_bytes(5, "GET /cart"), f_int(6, 2), f_fixed64(7, T_NS), f_fixed64(8, T_NS + 2500000),
+            attr(9, "http.route", "/cart"), f_msg(11, f_fixed64(1, T_NS + 100), f_bytes(2, "retry"), attr(3, "n", 2)),
+            f_msg(13, f_bytes(1, TRACE), f_bytes(2, SPAN), f_bytes(3, "x=y"), attr(4, "why", "batch")), f_msg(15, f_bytes(2, "boom"), f_int(3, 2))),
+      f_msg(2, f_bytes(1, TRACE), f_bytes(2, bytes.fromhex("00f067aa0ba902b7")), f_bytes(4, SPAN), f_bytes(5, "SELECT"), f_int(6, 3), f_fixed64(7, T_NS + 10),
+            f_fixed64(8, T_NS)),
+      f_msg(2, f_bytes(1, bytes(16)), f_bytes(2, SPAN), f_bytes(5, "zero trace"), f_fixed64(7, T_NS)),
+      f_msg(2, f_bytes(1, TRACE), f_bytes(2, SPAN[:5]), f_bytes(5, "short id"), f_fixed64(7, T_NS)))))
+
+
+def point(t, *parts):
+    return f_msg(1, f_fixed64(2, T_NS - 10**9), f_fixed64(3, t), *parts)
+
+
+def metric(name, unit, number, *data):
+    return f_msg(2, f_bytes(1, name), f_bytes(2, name + " helps"), f_bytes(3, unit), f_msg(number, *data))
+
+
+CUMULATIVE, DELTA = f_int(2, 2), f_int(2, 1)
+write("otlp_metrics/plain.pb", f_msg(1, RESOURCE, f_msg(2, SCOPE,
+      metric("process.cpu.utilization", "1", 5, point(T_NS, f_double(4, 0.25), attr(7, "cpu.state", "user"), attr(7, "1st", 1), attr(7, "_x", 2))),
+      metric("http.server.requests", "{request}", 7, CUMULATIVE, f_int(3, 1), point(T_NS, f_fixed64(6, 12), attr(7, "a.b", "x"), attr(7, "a_b", "y"))),
+      metric("queue.size", "1", 7, CUMULATIVE, point(T_NS, f_fixed64(6, -3))),
+      metric("http.server.duration", "ms", 9, CUMULATIVE,
+             f_msg(1, f_fixed64(3, T_NS), f_fixed64(4, 6), f_double(5, 61.5), f_bytes(6, struct.pack("<4Q", 1, 2, 0, 3)),
+                   f_bytes(7, struct.pack("<3d", 0.5, 10, 1e6)), attr(9, "route", "/")),
+             f_msg(1, f_fixed64(3, T_NS), f_fixed64(4, 6), f_bytes(6, struct.pack("<2Q", 1, 2)), f_bytes(7, struct.pack("<3d", 0.5, 10, 1e6)))),
+      metric("gc.pause", "s", 11, f_msg(1, f_fixed64(3, T_NS), f_fixed64(4, 9), f_double(5, 1.5), f_msg(6, f_double(1, 0.5), f_double(2, 0.1)),
+                                         f_msg(6, f_double(1, 0.99), f_double(2, 0.4)))),
+      metric("gone", "", 5, point(T_NS, f_int(8, 1))),
+      metric("delta.count", "", 7, DELTA, f_int(3, 1), point(T_NS, f_fixed64(6, 1)), point(T_NS, f_fixed64(6, 2))),
+      metric("exp", "", 10, CUMULATIVE, f_msg(1, f_fixed64(3, T_NS))),
+      metric("no.value", "", 5, point(T_NS)))))
