@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole numbers lose their minimum (of values or of steps) and their greatest common divisor, then lie in byte planes:
+ * all lowest bytes, then all second bytes, and so on. Planes leave the compressor behind us runs of alike bytes, and an
+ * outlier costs planes of zeros, which cost nothing. All arithmetic wraps, so every int64 comes back exactly.
+ *
+ * Strings are a run of bytes with lengths, or a dictionary where at most a quarter of them differ. Doubles that are short
+ * decimals become whole numbers; the others are their bits. */
+#include "events/evcol.h"
+
+#include <math.h>
+
+#include "base/map.h"
+#include "model/sample.h"
+
+enum { DICT_EXTRA = 16, DICT_PART = 4, DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2 };
+
+static const double POWERS[DECIMAL_EXPONENT_MAX + 1] = { 1, 10, 100, 1000, 10000 };
+
+/* ---- whole numbers ---- */
+
+struct shape {
+    int64_t min;
+    uint64_t range, gcd;
+};
+
+static uint64_t gcd_of(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t t = a % b;
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+static struct shape shape_of(const int64_t *v, size_t n)
+{
+    struct shape s = { v[0], 0, 0 };
+    int64_t max = v[0];
+    for (size_t i = 1; i < n; i++) {
+        s.min = MIN(s.min, v[i]);
+        max = MAX(max, v[i]);
+    }
+    s.range = (uint64_t)max - (uint64_t)s.min;
+    for (size_t i = 0; i < n && s.gcd != 1; i++)
+        s.gcd = gcd_of((uint64_t)v[i] - (uint64_t)s.min, s.gcd);
+    return s;
+}
+
+static unsigned width_of(uint64_t range)
+{
+    unsigned w = 0;
+    while (range) {
+        w++;
+        range >>= 8;
+    }
+    return w;
+}
+
+/* Bits it takes to say the values one by one: what the compressor will be left with, roughly. */
+static uint64_t cost_of(const int64_t *v, size_t n, const struct shape *s)
+{
+    uint64_t bits = 0;
+    if (s->gcd == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t u = ((uint64_t)v[i] - (uint64_t)s->min) / s->gcd;
+        bits += u ? 64 - (unsigned)__builtin_clzll(u) : 0;
+    }
+    return bits;
+}
+
+static void put_planes(struct buf *out, const int64_t *v, size_t n, const struct shape *s)
+{
+    buf_zigzag(out, s->min);
+    buf_varint(out, s->gcd);
+    unsigned w = s->gcd ? width_of(s->range / s->gcd) : 0;
+    buf_u8(out, (uint8_t)w);
+    uint8_t *at = (uint8_t *)buf_room(out, (size_t)w * n);
+    if (at == NULL || w == 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t u = (uint64_t)v[i] - (uint64_t)s->min;
+        u = s->gcd > 1 ? u / s->gcd : u;
+        for (unsigned p = 0; p < w; p++)
+            at[p * n + i] = (uint8_t)(u >> (8 * p));
+    }
+    buf_added(out, (size_t)w * n);
+}
+
+static bool get_planes(struct reader *r, int64_t *v, size_t n)
+{
+    int64_t min = read_zigzag(r);
+    uint64_t gcd = read_varint(r);
+    unsigned w = read_u8(r);
+    if (r->bad || w > 8)
+        return false;
+    struct slice planes = read_bytes(r, (size_t)w * n);
+    if (r->bad)
+        return false;
+    const uint8_t *at = (const uint8_t *)planes.ptr;
+    for (size_t i = 0; i < n; i++)
+        v[i] = 0;
+    for (unsigned p = 0; p < w; p++)
+        for (size_t i = 0; i < n; i++)
+            v[i] |= (int64_t)((uint64_t)at[p * n + i] << (8 * p));
+    for (size_t i = 0; i < n; i++)
+        v[i] = (int64_t)((uint64_t)v[i] * gcd + (uint64_t)min);
+    return true;
+}
+
+void evcol_put_ints(struct buf *out, const int64_t *v, size_t n)
+{
+    if (n == 0)
+        return;
+    struct shape plain = shape_of(v, n);
+    if (plain.range == 0) {
+        buf_u8(out, EVCOL_INT_CONST);
+        buf_zigzag(out, v[0]);
+        return;
+    }
+    int64_t *step = mem_alloc(n * sizeof *step);
+    for (size_t i = 1; i < n; i++)
+        step[i - 1] = (int64_t)((uint64_t)v[i] - (uint64_t)v[i - 1]);
+    struct shape delta = shape_of(step, n - 1);
+    if (cost_of(step, n - 1, &delta) < cost_of(v, n, &plain)) {
+        buf_u8(out, EVCOL_INT_DELTA);
+        buf_zigzag(out, v[0]);
+        put_planes(out, step, n - 1, &delta);
+    } else {
+        buf_u8(out, EVCOL_INT_PLAIN);
+        put_planes(out, v, n, &plain);
+    }
+    mem_free(step);
+}
+
+bool evcol_get_ints(struct reader *r, int64_t *v, size_t n)
+{
+    if (n == 0)
+        return true;
+    unsigned codec = read_u8(r);
+    if (codec == EVCOL_INT_PLAIN)
+        return get_planes(r, v, n);
+    int64_t first = read_zigzag(r);
+    if (codec == EVCOL_INT_CONST) {
+        for (size_t i = 0; i < n; i++)
+            v[i] = first;
+        return !r->bad;
+    }
+    if (codec != EVCOL_INT_DELTA || !get_planes(r, v + 1, n - 1))
+        return false;
+    v[0] = first;
+    for (size_t i = 1; i < n; i++)
+        v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)v[i - 1]);
+    return true;
+}
+
+/* ---- doubles ---- */
+
+static bool is_decimal(const double *v, size_t n, int exponent, int64_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        double scaled = v[i] * POWERS[exponent];
+        if (!(fabs(scaled) < 9007199254740992.0))
+            return false;
+        out[i] = (int64_t)nearbyint(scaled);
+        if (double_bits((double)out[i] / POWERS[exponent]) != double_bits(v[i]))
+            return false;
+    }
+    return true;
+}
+
+void evcol_put_doubles(struct buf *out, const double *v, size_t n)
+{
+    int64_t *ints = mem_alloc((n + 1) * sizeof *ints);
+    for (int exponent = 0; exponent <= DECIMAL_EXPONENT_MAX; exponent++) {
+        if (!is_decimal(v, n, exponent, ints))
+            continue;
+        buf_u8(out, EVCOL_DOUBLE_DECIMAL);
+        buf_u8(out, (uint8_t)exponent);
+        evcol_put_ints(out, ints, n);
+        mem_free(ints);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        ints[i] = (int64_t)double_bits(v[i]);
+    buf_u8(out, EVCOL_DOUBLE_BITS);
+    evcol_put_ints(out, ints, n);
+    mem_free(ints);
+}
+
+bool evcol_get_doubles(struct reader *r, double *v, size_t n)
+{
+    unsigned codec = read_u8(r);
+    unsigned exponent = codec == EVCOL_DOUBLE_DECIMAL ? read_u8(r) : 0;
+    if (r->bad || codec > EVCOL_DOUBLE_DECIMAL || exponent > DECIMAL_EXPONENT_MAX)
+        return false;
+    int64_t *ints = mem_alloc((n + 1) * sizeof *ints);
+    bool ok = evcol_get_ints(r, ints, n);
+    for (size_t i = 0; ok && i < n; i++)
+        v[i] = codec == EVCOL_DOUBLE_BITS ? double_of_bits((uint64_t)ints[i]) : (double)ints[i] / POWERS[exponent];
+    mem_free(ints);
+    return ok;
+}
+
+/* ---- strings ---- */
+
+static void put_plain(struct buf *out, const struct slice *v, size_t n)
+{
+    int64_t *lens = mem_alloc((n + 1) * sizeof *lens);
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        lens[i] = (int64_t)v[i].len;
+        total += v[i].len;
+    }
+    evcol_put_ints(out, lens, n);
+    mem_free(lens);
+    char *at = buf_room(out, total);
+    if (at == NULL)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].len)
+            memcpy(at, v[i].ptr, v[i].len);
+        at += v[i].len;
+    }
+    buf_added(out, total);
+}
+
+/* Distinct values in order of appearance; false when there are too many to be worth it. */
+static bool dict_of(const struct slice *v, size_t n, struct slice *dict, size_t *dict_count, int64_t *ids)
+{
+    struct map seen;
+    map_init(&seen);
+    size_t count = 0, max = n / DICT_PART + DICT_EXTRA;
+    for (size_t i = 0; i < n && count <= max; i++) {
+        if (i && v[i].ptr == v[i - 1].ptr && v[i].len == v[i - 1].len) {
+            ids[i] = ids[i - 1];
+            continue;
+        }
+        bool added;
+        uint64_t *id = map_put(&seen, v[i], &added);
+        if (added && count <= max) {
+            *id = count;
+            dict[count++] = v[i];
+        }
+        ids[i] = (int64_t)*id;
+    }
+    map_free(&seen);
+    *dict_count = count;
+    return count <= max;
+}
+
+void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
+{
+    struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
+    int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
+    size_t dict_count;
+    if (dict_of(v, n, dict, &dict_count, ids)) {
+        buf_u8(out, EVCOL_STRING_DICT);
+        buf_varint(out, dict_count);
+        put_plain(out, dict, dict_count);
+        evcol_put_ints(out, ids, n);
+    } else {
+        buf_u8(out, EVCOL_STRING_PLAIN);
+        put_plain(out, v, n);
+    }
+    mem_free(ids);
+    mem_free(dict);
+}
+
+static bool get_plain(struct reader *r, size_t n, struct arena *a, uint32_t **ends, const char **bytes)
+{
+    int64_t *lens = mem_alloc((n + 1) * sizeof *lens);
+    bool ok = evcol_get_ints(r, lens, n);
+    size_t left = reader_left(r), total = 0;
+    *ends = arena_array(a, uint32_t, n + 1);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = lens[i] >= 0 && (uint64_t)lens[i] <= left - total;
+        total += ok ? (size_t)lens[i] : 0;
+        ok = ok && total <= UINT32_MAX;
+        (*ends)[i] = (uint32_t)total;
+    }
+    mem_free(lens);
+    if (ok)
+        *bytes = read_bytes(r, total).ptr;
+    return ok;
+}
+
+bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
+{
+    unsigned codec = read_u8(r);
+    uint32_t *ends;
+    *s = (struct evcol_strings){ .n = n, .is_dict = codec == EVCOL_STRING_DICT };
+    if (codec == EVCOL_STRING_PLAIN) {
+        bool ok = !r->bad && get_plain(r, n, a, &ends, &s->bytes);
+        s->ends = ends;
+        return ok;
+    }
+    uint64_t count = read_varint(r);
+    const char *bytes = "";
+    if (r->bad || codec != EVCOL_STRING_DICT || count > n / DICT_PART + DICT_EXTRA || !get_plain(r, (size_t)count, a, &ends, &bytes))
+        return false;
+    struct slice *dict = arena_array(a, struct slice, (size_t)count + 1);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t from = i ? ends[i - 1] : 0;
+        dict[i] = slice_of(bytes + from, ends[i] - from);
+    }
+    int64_t *wide = mem_alloc((n + 1) * sizeof *wide);
+    uint32_t *ids = arena_array(a, uint32_t, n + 1);
+    bool ok = evcol_get_ints(r, wide, n);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = (uint64_t)wide[i] < count;
+        ids[i] = (uint32_t)wide[i];
+    }
+    mem_free(wide);
+    s->dict_count = (size_t)count;
+    s->dict = dict;
+    s->ids = ids;
+    return ok;
+}
+
+/* ---- ids ---- */
+
+void evcol_put_fixed(struct buf *out, const uint8_t *v, size_t width, size_t n)
+{
+    struct slice *list = mem_alloc((n + 1) * sizeof *list);
+    struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
+    int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
+    size_t dict_count;
+    for (size_t i = 0; i < n; i++)
+        list[i] = slice_of(v + i * width, width);
+    if (dict_of(list, n, dict, &dict_count, ids)) {
+        buf_u8(out, EVCOL_FIXED_DICT);
+        buf_varint(out, dict_count);
+        for (size_t i = 0; i < dict_count; i++)
+            buf_slice(out, dict[i]);
+        evcol_put_ints(out, ids, n);
+    } else {
+        buf_u8(out, EVCOL_FIXED_PLAIN);
+        buf_put(out, v, width * n);
+    }
+    mem_free(ids);
+    mem_free(dict);
+    mem_free(list);
+}
+
+bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n)
+{
+    unsigned codec = read_u8(r);
+    if (codec == EVCOL_FIXED_PLAIN) {
+        struct slice all = read_bytes(r, width * n);
+        if (r->bad)
+            return false;
+        if (all.len)
+            memcpy(v, all.ptr, all.len);
+        return true;
+    }
+    uint64_t count = read_varint(r);
+    if (r->bad || codec != EVCOL_FIXED_DICT || count > n / DICT_PART + DICT_EXTRA)
+        return false;
+    struct slice dict = read_bytes(r, (size_t)count * width);
+    int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
+    bool ok = !r->bad && evcol_get_ints(r, ids, n);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = (uint64_t)ids[i] < count;
+        if (ok)
+            memcpy(v + i * width, dict.ptr + (size_t)ids[i] * width, width);
+    }
+    mem_free(ids);
+    return ok;
+}
+
+/* ---- cells ---- */
+
+static bool type_is_text(unsigned type)
+{
+    return type == FIELD_STRING || type == FIELD_BYTES || type == FIELD_JSON;
+}
+
+void evcol_put_cells(struct buf *out, const struct field *const *fields, size_t n)
+{
+    struct arena *a = arena_new(0);
+    struct slice *keys = arena_array(a, struct slice, n + 1), *values = arena_array(a, struct slice, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct field *f = fields[i];
+        char *key = arena_alloc(a, CELL_KEY_HEAD_BYTES + f->name.len);
+        key[0] = (char)f->scope;
+        key[1] = (char)f->type;
+        if (f->name.len)
+            memcpy(key + CELL_KEY_HEAD_BYTES, f->name.ptr, f->name.len);
+        keys[i] = slice_of(key, CELL_KEY_HEAD_BYTES + f->name.len);
+        values[i] = type_is_text(f->type) ? f->text : slice_of(&f->i, sizeof f->i);
+    }
+    evcol_put_strings(out, keys, n);
+    evcol_put_strings(out, values, n);
+    arena_free(a);
+}
+
+bool evcol_get_cells(struct reader *r, struct field *fields, size_t n, struct arena *a)
+{
+    struct evcol_strings keys, values;
+    if (!evcol_get_strings(r, &keys, n, a) || !evcol_get_strings(r, &values, n, a))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct slice key = evcol_string(&keys, i), value = evcol_string(&values, i);
+        if (key.len < CELL_KEY_HEAD_BYTES || (uint8_t)key.ptr[1] > FIELD_JSON)
+            return false;
+        struct field *f = &fields[i];
+        *f = (struct field){ .scope = (uint8_t)key.ptr[0], .type = (uint8_t)key.ptr[1], .text = SLICE_EMPTY };
+        f->name = slice_skip(key, CELL_KEY_HEAD_BYTES);
+        if (type_is_text(f->type))
+            f->text = value;
+        else if (value.len == sizeof f->i)
+            memcpy(&f->i, value.ptr, sizeof f->i);
+        else
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Columns as bytes: whole numbers, doubles, strings, ids and cells (scope, type, name, value). Every column starts with a codec id,
+ * so that better codecs can be added later; ids are final. docs/formats/events-part.md.
+ *
+ * Readers check everything: get functions return false when the bytes are not what a writer makes. */
+#ifndef STOA_EVENTS_EVCOL_H
+#define STOA_EVENTS_EVCOL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "model/event.h"
+
+enum evcol_int_codec { EVCOL_INT_CONST = 0, EVCOL_INT_PLAIN = 1, EVCOL_INT_DELTA = 2 };
+enum evcol_string_codec { EVCOL_STRING_PLAIN = 0, EVCOL_STRING_DICT = 1 };
+enum evcol_double_codec { EVCOL_DOUBLE_BITS = 0, EVCOL_DOUBLE_DECIMAL = 1 };
+enum evcol_fixed_codec { EVCOL_FIXED_PLAIN = 0, EVCOL_FIXED_DICT = 1 };
+
+enum { EVCOL_VALUES_MAX = 1 << 24 }; /* of one column of one block: more is not ours */
+
+void evcol_put_ints(struct buf *out, const int64_t *v, size_t n);
+bool evcol_get_ints(struct reader *r, int64_t *v, size_t n);
+
+void evcol_put_doubles(struct buf *out, const double *v, size_t n);
+bool evcol_get_doubles(struct reader *r, double *v, size_t n);
+
+/* A decoded string column. Strings borrow from the bytes read. */
+struct evcol_strings {
+    size_t n;
+    bool is_dict;
+    size_t dict_count;      /* is_dict */
+    const struct slice *dict;
+    const uint32_t *ids;
+    const char *bytes;      /* not is_dict: value i is bytes[ends[i - 1] .. ends[i]) */
+    const uint32_t *ends;
+};
+void evcol_put_strings(struct buf *out, const struct slice *v, size_t n);
+bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);
+static inline struct slice evcol_string(const struct evcol_strings *s, size_t i)
+{
+    if (s->is_dict)
+        return s->dict[s->ids[i]];
+    uint32_t from = i ? s->ends[i - 1] : 0;
+    return slice_of(s->bytes + from, s->ends[i] - from);
+}
+
+/* n ids of width bytes each, in one run. */
+void evcol_put_fixed(struct buf *out, const uint8_t *v, size_t width, size_t n);
+bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n);
+
+/* Fields with their names beside them: for those without a column of their own, and those of span events and links. */
+void evcol_put_cells(struct buf *out, const struct field *const *fields, size_t n);
+bool evcol_get_cells(struct reader *r, struct field *fields, size_t n, struct arena *a);
+
+#endif

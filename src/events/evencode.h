@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The columns of one block, from rows. */
+#ifndef STOA_EVENTS_EVENCODE_H
+#define STOA_EVENTS_EVENCODE_H
+
+#include "events/evcol.h"
+#include "events/evdir.h"
+
+enum { EVENCODE_OBSERVED_RELATIVE = 0, EVENCODE_OBSERVED_ABSOLUTE = 1 };
+enum { EVENCODE_PARENT_NONE = 0, EVENCODE_PARENT_ELSEWHERE = 1, EVENCODE_PARENT_ROWS = 2 }; /* + zigzag of rows back */
+
+struct evencode {
+    const struct event *const *rows;
+    size_t n;
+    struct arena *arena; /* scratch, of one block */
+    /* The block's own numbers of stream, service and set of fields, by row. */
+    const int64_t *streams, *services, *shapes;
+    /* Sets of fields in this block: shape i is elements[starts[i] .. starts[i + 1]); an element is 1 + the field's number
+     * in the part, or 0 for a cell. */
+    const uint32_t *elements, *starts;
+    size_t shape_count;
+    const struct field *const *cells;
+    size_t cell_count;
+};
+
+/* Appends the column's bytes; false (and nothing appended) when every row has the column's default. */
+bool evencode_column(const struct evencode *e, enum evdir_column column, struct buf *out);
+
+#endif

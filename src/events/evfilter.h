@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A filter of one block: which words its bodies have and which values its fields have. It may say yes wrongly (under 1 %),
+ * never no. */
+#ifndef STOA_EVENTS_EVFILTER_H
+#define STOA_EVENTS_EVFILTER_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+/* What a block has, collected. */
+struct evfilter_set {
+    uint64_t *slots;
+    size_t cap, count;
+};
+void evfilter_init(struct evfilter_set *s);
+void evfilter_free(struct evfilter_set *s);
+void evfilter_clear(struct evfilter_set *s);
+void evfilter_add_text(struct evfilter_set *s, struct slice text);
+void evfilter_add_value(struct evfilter_set *s, struct slice name, struct slice value);
+void evfilter_build(const struct evfilter_set *s, struct buf *out);
+
+/* False when bytes are no filter, or hash is surely not in it. *bad tells which. */
+bool evfilter_has(struct slice bytes, uint64_t hash, bool *bad);
+uint64_t evfilter_value_hash(struct slice name, struct slice value);
+/* Hashes of the words any text must have that is (is_whole) or contains needle. The first and last word of a needle that
+ * may go on outside it do not count. */
+const uint64_t *evfilter_words(struct slice needle, bool is_whole, struct arena *a, size_t *count);
+
+#endif

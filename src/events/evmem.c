@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows lie in a list of chunks and never move; what they point to lies in one arena. What repeats (tenants, streams,
+ * services, names of fields) is kept once, so that equal text mostly has equal pointers and sorting and encoding can
+ * compare pointers first.
+ *
+ * (1) A row and the link to its chunk are written before the count that covers them is published (release), and readers
+ *     load the count (acquire) before they follow a link: so readers need no lock.
+ * (2) Nothing published changes until evmem_free. */
+#include "events/evmem.h"
+
+#include "base/map.h"
+
+enum { CHUNK_ROWS = 256, INTERN_BYTES_MAX = 4096 };
+
+struct evmem_chunk {
+    struct evmem_chunk *next;
+    struct evrow rows[CHUNK_ROWS];
+};
+
+struct evmem {
+    void *owner;
+    struct arena *arena;
+    struct map interned;
+    struct evmem_chunk *first, *last;
+    size_t last_used;
+    _Atomic uint64_t rows;
+    _Atomic size_t bytes;
+};
+
+static struct evmem_chunk *chunk_new(void)
+{
+    struct evmem_chunk *c = mem_alloc(sizeof *c);
+    c->next = NULL;
+    return c;
+}
+
+struct evmem *evmem_new(void *owner)
+{
+    struct evmem *m = mem_new(struct evmem);
+    m->owner = owner;
+    m->arena = arena_new(0);
+    map_init(&m->interned);
+    m->first = m->last = chunk_new();
+    return m;
+}
+
+void evmem_free(struct evmem *m)
+{
+    if (m == NULL)
+        return;
+    for (struct evmem_chunk *c = m->first, *next; c; c = next) {
+        next = c->next;
+        mem_free(c);
+    }
+    map_free(&m->interned);
+    arena_free(m->arena);
+    mem_free(m);
+}
+
+static struct slice copy(struct arena *a, struct slice s)
+{
+    return s.len ? arena_copy(a, s) : SLICE_EMPTY;
+}
+
+static struct slice intern(struct evmem *m, struct slice s)
+{
+    if (s.len == 0)
+        return SLICE_EMPTY;
+    if (s.len > INTERN_BYTES_MAX)
+        return arena_copy(m->arena, s);
+    uint64_t *at = map_get(&m->interned, s);
+    if (at)
+        return slice_of((const char *)(uintptr_t)*at, s.len);
+    struct slice kept = arena_copy(m->arena, s);
+    bool added;
+    *map_put(&m->interned, kept, &added) = (uintptr_t)kept.ptr;
+    return kept;
+}
+
+struct field *evmem_copy_fields(struct arena *a, const struct field *fields, uint32_t count)
+{
+    struct field *to = arena_array(a, struct field, count);
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = fields[i];
+        to[i].name = copy(a, fields[i].name);
+        to[i].text = copy(a, fields[i].text);
+    }
+    return to;
+}
+
+static void copy_lists(struct evmem *m, struct event *to, const struct event *e)
+{
+    struct arena *a = m->arena;
+    to->events = e->event_count ? arena_array(a, struct span_event, e->event_count) : NULL;
+    for (uint32_t i = 0; i < e->event_count; i++) {
+        to->events[i] = e->events[i];
+        to->events[i].name = intern(m, e->events[i].name);
+        to->events[i].fields = evmem_copy_fields(a, e->events[i].fields, e->events[i].field_count);
+    }
+    to->links = e->link_count ? arena_array(a, struct span_link, e->link_count) : NULL;
+    for (uint32_t i = 0; i < e->link_count; i++) {
+        to->links[i] = e->links[i];
+        to->links[i].trace_state = copy(a, e->links[i].trace_state);
+        to->links[i].fields = evmem_copy_fields(a, e->links[i].fields, e->links[i].field_count);
+    }
+}
+
+static void copy_event(struct evmem *m, struct event *to, const struct event *e)
+{
+    *to = *e;
+    to->stream = intern(m, e->stream);
+    to->service = intern(m, e->service);
+    to->body = e->kind == EVENT_LOG ? copy(m->arena, e->body) : intern(m, e->body);
+    to->trace_state = copy(m->arena, e->trace_state);
+    to->status_message = copy(m->arena, e->status_message);
+    to->fields = arena_array(m->arena, struct field, e->field_count);
+    for (uint32_t i = 0; i < e->field_count; i++) {
+        to->fields[i] = e->fields[i];
+        to->fields[i].name = intern(m, e->fields[i].name);
+        to->fields[i].text = copy(m->arena, e->fields[i].text);
+    }
+    copy_lists(m, to, e);
+}
+
+void evmem_apply(struct evmem *m, const struct batch *b, uint64_t lsn)
+{
+    struct slice tenant = intern(m, b->tenant);
+    for (size_t i = 0; i < b->event_count; i++) {
+        if (m->last_used == CHUNK_ROWS) {
+            m->last = m->last->next = chunk_new();
+            m->last_used = 0;
+        }
+        struct evrow *row = &m->last->rows[m->last_used++];
+        row->tenant = tenant;
+        copy_event(m, &row->e, &b->events[i]);
+        row->e.seq = lsn << 20 | i;
+    }
+    size_t interned = m->interned.cap * sizeof(struct map_entry);
+    uint64_t rows = atomic_load_explicit(&m->rows, memory_order_relaxed) + b->event_count;
+    atomic_store_explicit(&m->bytes, arena_bytes(m->arena) + interned + (size_t)rows * sizeof(struct evrow), memory_order_relaxed);
+    atomic_store_explicit(&m->rows, rows, memory_order_release);
+}
+
+void *evmem_owner(const struct evmem *m)
+{
+    return m->owner;
+}
+
+size_t evmem_bytes(const struct evmem *m)
+{
+    return atomic_load_explicit(&m->bytes, memory_order_relaxed);
+}
+
+uint64_t evmem_rows(const struct evmem *m)
+{
+    return atomic_load_explicit(&m->rows, memory_order_relaxed);
+}
+
+struct evmem_walk evmem_walk(const struct evmem *m)
+{
+    return (struct evmem_walk){ .left = atomic_load_explicit(&m->rows, memory_order_acquire), .chunk = m->first };
+}
+
+const struct evrow *evmem_next(struct evmem_walk *w)
+{
+    if (w->left == 0)
+        return NULL;
+    if (w->at == CHUNK_ROWS) {
+        w->chunk = w->chunk->next;
+        w->at = 0;
+    }
+    w->left--;
+    return &w->chunk->rows[w->at++];
+}
+
+struct slice evrow_group(const struct event *e)
+{
+    struct slice rest = e->stream;
+    struct label first;
+    if (e->kind != EVENT_LOG || !labels_next(&rest, &first))
+        return SLICE_EMPTY;
+    return slice_of(e->stream.ptr, e->stream.len - rest.len);
+}
+
+int evrow_cmp(struct slice tenant_a, const struct event *a, struct slice tenant_b, const struct event *b)
+{
+    int c = tenant_a.ptr == tenant_b.ptr ? 0 : slice_cmp(tenant_a, tenant_b);
+    if (c == 0)
+        c = (a->kind > b->kind) - (a->kind < b->kind);
+    if (c == 0 && a->stream.ptr != b->stream.ptr)
+        c = slice_cmp(evrow_group(a), evrow_group(b));
+    if (c == 0)
+        c = (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
+    return c ? c : (a->seq > b->seq) - (a->seq < b->seq);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Merges parts row by row in evrow_cmp order: a heap of one reader a part, each holding one decoded block. A block that is
+ * used up belongs to the writer from then on, which frees it when the rows that point into it are written.
+ *
+ * (1) A tombstone deletes only rows with a lower LSN, so it is applied to each input row, before rows mix.
+ * (2) Rows with equal seq are one row; they are neighbours, because all of the sort key is theirs. */
+#include "events/evmerge.h"
+
+#include "events/evmem.h"
+#include "events/evread.h"
+#include "events/evtomb.h"
+#include "events/evwrite.h"
+
+enum { STOP_CHECK_ROWS = 1024 };
+
+struct loaded { /* a block as rows */
+    struct evread *x;
+    struct arena *arena;
+    struct event *rows;
+    size_t count;
+};
+
+struct source {
+    const struct part *p;
+    const struct evdir *d;
+    size_t next_block, at;
+    struct loaded *now;
+    struct slice tenant;
+};
+
+struct merge {
+    struct source *sources;
+    struct source **heap;
+    size_t heap_count;
+    struct evtombs tombs;
+    struct evwrite *out;
+};
+
+static void loaded_free(void *arg)
+{
+    struct loaded *l = arg;
+    if (l == NULL)
+        return;
+    evread_free(l->x);
+    arena_free(l->arena);
+    mem_free(l);
+}
+
+static bool block_is_touched(const struct merge *m, const struct source *s, const struct evdir_block *b)
+{
+    for (size_t i = 0; i < m->tombs.count; i++)
+        if (evtomb_may_touch(&m->tombs.list[i], s->d->tenants[b->tenant], b->min_ns, b->max_ns, b->min_lsn))
+            return true;
+    return false;
+}
+
+/* Loads the next block that has rows left; s->now NULL at the end. */
+static enum status load_next(struct merge *m, struct source *s, struct err *err)
+{
+    s->now = NULL;
+    s->at = 0;
+    while (s->next_block < s->d->block_count) {
+        const struct evdir_block *b = &s->d->blocks[s->next_block++];
+        struct loaded *l = mem_new(struct loaded);
+        l->arena = arena_new(0);
+        l->x = evread_new(s->p, s->d, b, NULL);
+        l->rows = arena_array(l->arena, struct event, b->rows);
+        enum status st = evread_load(l->x, WANT_ALL, err);
+        bool is_touched = block_is_touched(m, s, b);
+        for (size_t r = 0; st == ST_OK && r < b->rows; r++) {
+            evread_row(l->x, r, WANT_ALL, l->arena, &l->rows[l->count]);
+            l->count += !is_touched || !evtombs_dead(&m->tombs, s->d->tenants[b->tenant], &l->rows[l->count]);
+        }
+        if (st || l->count == 0) {
+            loaded_free(l);
+            if (st)
+                return st;
+            continue;
+        }
+        s->tenant = s->d->tenants[b->tenant];
+        s->now = l;
+        return ST_OK;
+    }
+    return ST_OK;
+}
+
+static bool is_before(const struct source *a, const struct source *b)
+{
+    return evrow_cmp(a->tenant, &a->now->rows[a->at], b->tenant, &b->now->rows[b->at]) < 0;
+}
+
+static void heap_down(struct merge *m, size_t i)
+{
+    for (;;) {
+        size_t best = i;
+        for (size_t kid = 2 * i + 1; kid <= 2 * i + 2 && kid < m->heap_count; kid++)
+            if (is_before(m->heap[kid], m->heap[best]))
+                best = kid;
+        if (best == i)
+            return;
+        struct source *t = m->heap[i];
+        m->heap[i] = m->heap[best];
+        m->heap[best] = t;
+        i = best;
+    }
+}
+
+static enum status merge_rows(struct merge *m, const atomic_bool *stop, struct err *err)
+{
+    uint64_t last_seq = 0, steps = 0;
+    int64_t last_ns = 0;
+    bool has_last = false;
+    while (m->heap_count) {
+        struct source *s = m->heap[0];
+        const struct event *row = &s->now->rows[s->at];
+        if (++steps % STOP_CHECK_ROWS == 0 && stop && atomic_load(stop))
+            return err_set(err, ST_CANCELLED, "merge of events: stopped");
+        if (!has_last || row->seq != last_seq || row->time_ns != last_ns) {
+            enum status st = evwrite_add(m->out, s->tenant, row, err);
+            if (st)
+                return st;
+        }
+        has_last = true;
+        last_seq = row->seq;
+        last_ns = row->time_ns;
+        if (++s->at == s->now->count) {
+            evwrite_retire(m->out, loaded_free, s->now);
+            enum status st = load_next(m, s, err);
+            if (st)
+                return st;
+            if (s->now == NULL)
+                m->heap[0] = m->heap[--m->heap_count];
+        }
+        heap_down(m, 0);
+    }
+    return ST_OK;
+}
+
+enum status evmerge_parts(const struct part *const *parts, size_t count, struct tombstones dead, struct part_writer *out, struct buf *meta,
+                          const atomic_bool *stop, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct merge m = { .sources = arena_zalloc(a, (count + 1) * sizeof *m.sources), .heap = arena_array(a, struct source *, count + 1) };
+    enum status st = ST_OK;
+    m.tombs = evtombs_compile(dead, a, NULL);
+    m.out = evwrite_new(out);
+    for (size_t i = 0; st == ST_OK && i < count; i++) {
+        m.sources[i] = (struct source){ .p = parts[i], .d = part_user(parts[i]) };
+        st = load_next(&m, &m.sources[i], err);
+        if (m.sources[i].now)
+            m.heap[m.heap_count++] = &m.sources[i];
+    }
+    for (size_t i = m.heap_count; i-- > 0;)
+        heap_down(&m, i);
+    if (st == ST_OK)
+        st = merge_rows(&m, stop, err);
+    if (st == ST_OK)
+        st = evwrite_end(m.out, meta, err);
+    evwrite_free(m.out);
+    for (size_t i = 0; i < count; i++)
+        loaded_free(m.sources[i].now);
+    evtombs_free(&m.tombs);
+    arena_free(a);
+    return st;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events as bytes of a WAL frame, and back, without loss. docs/formats/events-wal.md. */
+#ifndef STOA_EVENTS_EVWAL_H
+#define STOA_EVENTS_EVWAL_H
+
+#include "model/batch.h"
+
+/* Every event of the batch, but for seq, which the store gives anew. */
+void evwal_encode(const struct batch *b, struct buf *out);
+/* Adds the events to out; their strings borrow from bytes. ST_CORRUPT says where. */
+MUST_CHECK enum status evwal_decode(struct slice bytes, struct batch *out, struct err *err);
+
+#endif

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows gather until a block is full (rows, raw bytes) or the next row has another tenant or kind. Then every column is
+ * encoded by itself. Where the bytes of a column go:
+ *
+ *     head frame    what every search reads (time, seq, severity, stream, service, weight) and small fixed columns
+ *     tail frame    small columns of fields
+ *     own frame     columns of 2 KiB and more, and the filter
+ *
+ * so that a query reads few frames and little of what it does not need.
+ *
+ * Fields: each (scope, name, type) is a column, numbered in the part in order of appearance, up to EVDIR_FIELDS_MAX; what
+ * comes later goes to the cells. A row's list of fields in its order is a shape; equal shapes are kept once a block. */
+#include "events/evwrite.h"
+
+#include "base/map.h"
+#include "events/evencode.h"
+#include "events/evfilter.h"
+#include "events/evmem.h"
+#include "events/evtrace.h"
+
+enum {
+    OWN_FRAME_BYTES_MIN = 2 * KIB,
+    NAME_CACHE = 512,
+    NO_NUMBER = UINT32_MAX,
+    FIELD_COST_BYTES = 8, /* what a field counts toward a block's size beside its text */
+};
+
+struct values { /* of one field in the block being made */
+    uint32_t count, cap;
+    struct slice *texts;
+    int64_t *numbers;
+};
+
+struct name_cache {
+    const char *ptr;
+    size_t len;
+    uint32_t number;
+    uint8_t scope, type;
+};
+
+struct retired {
+    void (*free_fn)(void *);
+    void *arg;
+};
+
+struct evwrite {
+    struct part_writer *w;
+    struct arena *part, *block; /* lifetimes */
+    struct evdir dir;
+    size_t tenant_cap, stream_cap, service_cap, block_cap;
+    struct map tenants, streams, services, fields;
+    struct evtrace_pair *traces;
+    size_t trace_count, trace_cap;
+    uint64_t rows_total;
+
+    const struct event **rows;
+    size_t n, raw_bytes;
+    struct slice tenant; /* of rows waiting; in part */
+    struct retired *retired;
+    size_t retired_count, retired_cap;
+
+    struct values *values; /* by number of the field */
+    struct name_cache names[NAME_CACHE];
+    struct evfilter_set filter;
+    struct buf head, tail, own;
+};
+
+struct evwrite *evwrite_new(struct part_writer *w)
+{
+    struct evwrite *x = mem_new(struct evwrite);
+    x->w = w;
+    x->part = x->dir.arena = arena_new(0);
+    x->block = arena_new(0);
+    x->rows = mem_alloc(EVDIR_BLOCK_ROWS_MAX * sizeof *x->rows);
+    x->values = mem_alloc(EVDIR_FIELDS_MAX * sizeof *x->values);
+    x->dir.fields = arena_array(x->part, struct evdir_field, EVDIR_FIELDS_MAX);
+    map_init(&x->tenants);
+    map_init(&x->streams);
+    map_init(&x->services);
+    map_init(&x->fields);
+    evfilter_init(&x->filter);
+    buf_init(&x->head, PART_BLOCK_BYTES_MAX);
+    buf_init(&x->tail, PART_BLOCK_BYTES_MAX);
+    buf_init(&x->own, PART_BLOCK_BYTES_MAX);
+    return x;
+}
+
+static void free_retired(struct evwrite *x)
+{
+    for (size_t i = 0; i < x->retired_count; i++)
+        x->retired[i].free_fn(x->retired[i].arg);
+    x->retired_count = 0;
+}
+
+void evwrite_free(struct evwrite *x)
+{
+    if (x == NULL)
+        return;
+    free_retired(x);
+    mem_free(x->retired);
+    map_free(&x->tenants);
+    map_free(&x->streams);
+    map_free(&x->services);
+    map_free(&x->fields);
+    evfilter_free(&x->filter);
+    buf_free(&x->head);
+    buf_free(&x->tail);
+    buf_free(&x->own);
+    mem_free(x->traces);
+    mem_free(x->values);
+    mem_free(x->rows);
+    arena_free(x->block);
+    arena_free(x->part);
+    mem_free(x);
+}
+
+void evwrite_retire(struct evwrite *x, void (*free_fn)(void *), void *arg)
+{
+    if (x->n == 0) {
+        free_fn(arg);
+        return;
+    }
+    if (x->retired_count == x->retired_cap) {
+        x->retired_cap = x->retired_cap ? x->retired_cap * 2 : 16;
+        x->retired = mem_realloc(x->retired, x->retired_cap * sizeof *x->retired);
+    }
+    x->retired[x->retired_count++] = (struct retired){ free_fn, arg };
+}
+
+uint64_t evwrite_rows(const struct evwrite *x)
+{
+    return x->rows_total;
+}
+
+/* ---- dictionaries ---- */
+
+static uint32_t number_of(struct evwrite *x, struct map *m, struct slice **list, size_t *count, size_t *cap, struct slice s)
+{
+    uint64_t *at = map_get(m, s);
+    if (at)
+        return (uint32_t)*at;
+    struct slice kept = s.len ? arena_copy(x->part, s) : SLICE_EMPTY;
+    bool added;
+    *map_put(m, kept, &added) = *count;
+    ARENA_PUSH(x->part, *list, *count, *cap) = kept;
+    return (uint32_t)*count - 1;
+}
+
+static uint32_t field_number_slow(struct evwrite *x, const struct field *f)
+{
+    char *key = arena_alloc(x->block, f->name.len + 2);
+    key[0] = (char)f->scope;
+    key[1] = (char)f->type;
+    if (f->name.len)
+        memcpy(key + 2, f->name.ptr, f->name.len);
+    struct slice s = slice_of(key, f->name.len + 2);
+    uint64_t *at = map_get(&x->fields, s);
+    if (at)
+        return (uint32_t)*at;
+    if (x->dir.field_count == EVDIR_FIELDS_MAX)
+        return NO_NUMBER;
+    bool added;
+    struct slice kept = arena_copy(x->part, s);
+    *map_put(&x->fields, kept, &added) = x->dir.field_count;
+    x->values[x->dir.field_count] = (struct values){ 0 };
+    x->dir.fields[x->dir.field_count] = (struct evdir_field){ f->scope, f->type, slice_skip(kept, 2) };
+    return (uint32_t)x->dir.field_count++;
+}
+
+/* Within a block equal pointers mean equal names, which saves hashing most of them. */
+static uint32_t field_number(struct evwrite *x, const struct field *f)
+{
+    struct name_cache *c = &x->names[((uintptr_t)f->name.ptr >> 4 ^ f->type ^ f->name.len) % NAME_CACHE];
+    if (c->ptr == f->name.ptr && c->len == f->name.len && c->type == f->type && c->scope == f->scope && f->name.len)
+        return c->number;
+    *c = (struct name_cache){ f->name.ptr, f->name.len, field_number_slow(x, f), f->scope, f->type };
+    return c->number;
+}
+
+/* ---- one block ---- */
+
+struct making {
+    struct evwrite *x;
+    struct evdir_block *b;
+    struct evencode e;
+    size_t frame_cap, place_cap;
+    uint32_t *elements, *starts;
+    const struct field **cells;
+    size_t element_count, element_cap, start_cap, cell_cap;
+    struct err *err;
+    enum status st;
+};
+
+/* Numbers of this block's own for numbers of the part: what the directory lists, in order of appearance. */
+static int64_t *local_numbers(struct making *k, bool is_stream, uint32_t **list, uint32_t *list_count)
+{
+    struct evwrite *x = k->x;
+    size_t cap = 0, count = 0;
+    int64_t *v = arena_array(x->block, int64_t, x->n);
+    struct map local;
+    map_init(&local);
+    struct slice last = { NULL, 0 };
+    for (size_t i = 0; i < x->n; i++) {
+        struct slice s = is_stream ? x->rows[i]->stream : x->rows[i]->service;
+        if (i && s.ptr == last.ptr && s.len == last.len) {
+            v[i] = v[i - 1];
+            continue;
+        }
+        last = s;
+        bool added;
+        uint64_t *id = map_put(&local, s, &added);
+        if (added) {
+            *id = count;
+            uint32_t number = is_stream ? number_of(x, &x->streams, &x->dir.streams, &x->dir.stream_count, &x->stream_cap, s)
+                                        : number_of(x, &x->services, &x->dir.services, &x->dir.service_count, &x->service_cap, s);
+            ARENA_PUSH(x->part, *list, count, cap) = number;
+        }
+        v[i] = (int64_t)*id;
+    }
+    map_free(&local);
+    *list_count = (uint32_t)count;
+    return v;
+}
+
+static void push_value(struct evwrite *x, struct values *v, const struct field *f)
+{
+    bool is_text = f->type == FIELD_STRING || f->type == FIELD_BYTES || f->type == FIELD_JSON;
+    if (v->count == v->cap) {
+        uint32_t cap = v->cap ? v->cap * 2 : 64;
+        if (is_text)
+            v->texts = arena_grow(x->block, v->texts, v->cap * sizeof *v->texts, cap * sizeof *v->texts);
+        else
+            v->numbers = arena_grow(x->block, v->numbers, v->cap * sizeof *v->numbers, cap * sizeof *v->numbers);
+        v->cap = cap;
+    }
+    if (is_text)
+        v->texts[v->count++] = f->text;
+    else
+        v->numbers[v->count++] = f->i;
+}
+
+static void gather_fields(struct making *k)
+{
+    struct evwrite *x = k->x;
+    struct map shapes;
+    map_init(&shapes);
+    int64_t *ids = arena_array(x->block, int64_t, x->n);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct event *row = x->rows[i];
+        uint32_t *elements = arena_array(x->block, uint32_t, row->field_count + 1);
+        for (uint32_t f = 0; f < row->field_count; f++) {
+            uint32_t number = field_number(x, &row->fields[f]);
+            elements[f] = number == NO_NUMBER ? 0 : number + 1;
+            if (number == NO_NUMBER)
+                ARENA_PUSH(x->block, k->cells, k->e.cell_count, k->cell_cap) = &row->fields[f];
+            else
+                push_value(x, &x->values[number], &row->fields[f]);
+        }
+        bool added;
+        uint64_t *id = map_put(&shapes, slice_of(elements, row->field_count * sizeof *elements), &added);
+        if (added) {
+            *id = k->e.shape_count;
+            ARENA_PUSH(x->block, k->starts, k->e.shape_count, k->start_cap) = (uint32_t)k->element_count;
+            for (uint32_t f = 0; f < row->field_count; f++)
+                ARENA_PUSH(x->block, k->elements, k->element_count, k->element_cap) = elements[f];
+        }
+        ids[i] = (int64_t)*id;
+    }
+    map_free(&shapes);
+    size_t starts = k->e.shape_count;
+    ARENA_PUSH(x->block, k->starts, starts, k->start_cap) = (uint32_t)k->element_count;
+    k->e.shapes = ids;
+    k->e.elements = k->elements;
+    k->e.starts = k->starts;
+    k->e.cells = k->cells;
+}
+
+static uint32_t write_frame(struct making *k, struct buf *raw)
+{
+    struct block_ref ref = { 0 };
+    if (k->st == ST_OK && buf_over(raw))
+        k->st = err_set(k->err, ST_INTERNAL, "events: a column of %zu rows is over %d bytes", k->x->n, PART_BLOCK_BYTES_MAX);
+    if (k->st == ST_OK)
+        k->st = part_write(k->x->w, CODEC_ZSTD, buf_as_slice(raw), &ref, k->err);
+    size_t count = k->b->frame_count;
+    ARENA_PUSH(k->x->part, k->b->frames, count, k->frame_cap) = ref;
+    k->b->frame_count = (uint32_t)count;
+    buf_reset(raw);
+    return (uint32_t)count - 1;
+}
+
+/* shared: NULL gives the column a frame of its own whatever its size. The shared frame is written later, so that its
+ * number is not known yet: 0 stands for the head, 1 for the tail, own ones follow. */
+static void place_column(struct making *k, uint32_t column, uint32_t values, struct buf *shared, bool is_head)
+{
+    struct buf *own = &k->x->own;
+    struct evdir_place p = { .column = column, .length = (uint32_t)own->len, .values = values };
+    if (shared && (is_head || own->len < OWN_FRAME_BYTES_MIN)) {
+        p.frame = shared == &k->x->tail;
+        p.offset = (uint32_t)shared->len;
+        buf_slice(shared, buf_as_slice(own));
+        buf_reset(own);
+    } else {
+        p.frame = write_frame(k, own);
+    }
+    size_t count = k->b->place_count;
+    ARENA_PUSH(k->x->part, k->b->places, count, k->place_cap) = p;
+    k->b->place_count = (uint32_t)count;
+}
+
+static bool column_is_head(enum evdir_column c)
+{
+    return c == EVCOL_TIME || c == EVCOL_LSN || c == EVCOL_ROW || c == EVCOL_SEVERITY || c == EVCOL_STREAM || c == EVCOL_SERVICE ||
+           c == EVCOL_WEIGHT;
+}
+
+static void place_fixed(struct making *k)
+{
+    for (enum evdir_column c = EVCOL_TIME; c <= EVCOL_LINKS; c++)
+        if (evencode_column(&k->e, c, &k->x->own))
+            place_column(k, c, 0, &k->x->head, column_is_head(c));
+}
+
+static void place_filter(struct making *k)
+{
+    struct evwrite *x = k->x;
+    evfilter_clear(&x->filter);
+    for (size_t i = 0; i < x->n; i++)
+        if (i == 0 || x->rows[i]->body.ptr != x->rows[i - 1]->body.ptr)
+            evfilter_add_text(&x->filter, x->rows[i]->body);
+    for (size_t f = 0; f < x->dir.field_count; f++)
+        for (uint32_t i = 0; x->dir.fields[f].type == FIELD_STRING && i < x->values[f].count; i++)
+            if (i == 0 || !slice_eq(x->values[f].texts[i], x->values[f].texts[i - 1]))
+                evfilter_add_value(&x->filter, x->dir.fields[f].name, x->values[f].texts[i]);
+    if (x->filter.count == 0)
+        return;
+    evfilter_build(&x->filter, &x->own);
+    place_column(k, EVCOL_FILTER, 0, NULL, false);
+}
+
+static void place_values(struct making *k)
+{
+    struct evwrite *x = k->x;
+    for (uint32_t f = 0; f < x->dir.field_count; f++) {
+        struct values *v = &x->values[f];
+        if (v->count == 0)
+            continue;
+        if (v->texts)
+            evcol_put_strings(&x->own, v->texts, v->count);
+        else if (x->dir.fields[f].type == FIELD_DOUBLE)
+            evcol_put_doubles(&x->own, (const double *)v->numbers, v->count);
+        else
+            evcol_put_ints(&x->own, v->numbers, v->count);
+        place_column(k, EVCOL_FIELD_FIRST + f, v->count, &x->tail, false);
+        *v = (struct values){ 0 };
+    }
+}
+
+static void summarise(struct evwrite *x, struct evdir_block *b)
+{
+    const struct event *first = x->rows[0];
+    *b = (struct evdir_block){ .rows = (uint32_t)x->n, .kind = first->kind, .min_ns = first->time_ns, .max_ns = first->time_ns };
+    b->tenant = number_of(x, &x->tenants, &x->dir.tenants, &x->dir.tenant_count, &x->tenant_cap, x->tenant);
+    b->min_duration_ns = b->max_duration_ns = first->duration_ns;
+    b->min_lsn = b->max_lsn = first->seq >> 20;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct event *r = x->rows[i];
+        b->min_ns = MIN(b->min_ns, r->time_ns);
+        b->max_ns = MAX(b->max_ns, r->time_ns);
+        b->min_duration_ns = MIN(b->min_duration_ns, r->duration_ns);
+        b->max_duration_ns = MAX(b->max_duration_ns, r->duration_ns);
+        b->min_lsn = MIN(b->min_lsn, r->seq >> 20);
+        b->max_lsn = MAX(b->max_lsn, r->seq >> 20);
+        b->severities[r->severity < EVDIR_SEVERITIES ? r->severity : 0]++;
+    }
+}
+
+static void note_traces(struct evwrite *x, uint32_t block)
+{
+    const struct event *last = NULL;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct event *r = x->rows[i];
+        if (!event_has_trace(r) || (last && memcmp(last->trace_id, r->trace_id, sizeof r->trace_id) == 0))
+            continue;
+        last = r;
+        if (x->trace_count == x->trace_cap) {
+            x->trace_cap = x->trace_cap ? x->trace_cap * 2 : 1024;
+            x->traces = mem_realloc(x->traces, x->trace_cap * sizeof *x->traces);
+        }
+        x->traces[x->trace_count++] = (struct evtrace_pair){ evtrace_hash(r->trace_id), block };
+    }
+}
+
+static enum status write_block(struct evwrite *x, struct err *err)
+{
+    if (x->n == 0)
+        return ST_OK;
+    memset(x->names, 0, sizeof x->names);
+    note_traces(x, (uint32_t)x->dir.block_count);
+    struct evdir_block *b = &ARENA_PUSH(x->part, x->dir.blocks, x->dir.block_count, x->block_cap);
+    summarise(x, b);
+    struct making k = { .x = x, .b = b, .err = err, .e = { .rows = x->rows, .n = x->n, .arena = x->block } };
+    k.e.streams = local_numbers(&k, true, &b->streams, &b->stream_count);
+    k.e.services = local_numbers(&k, false, &b->services, &b->service_count);
+    gather_fields(&k);
+    b->has_cells = k.e.cell_count != 0;
+    size_t reserved = b->frame_count; /* 0 head, 1 tail; filled in below */
+    for (; reserved < 2; reserved++) {
+        size_t count = b->frame_count;
+        ARENA_PUSH(x->part, b->frames, count, k.frame_cap) = (struct block_ref){ 0 };
+        b->frame_count = (uint32_t)count;
+    }
+    place_fixed(&k);
+    place_filter(&k);
+    place_values(&k);
+    struct buf *shared[2] = { &x->head, &x->tail };
+    for (int i = 0; i < 2 && shared[i]->len; i++) {
+        uint32_t last = write_frame(&k, shared[i]);
+        b->frames[i] = b->frames[last];
+        b->frame_count--;
+    }
+    part_writer_rows(x->w, x->n, b->min_ns, b->max_ns, b->min_lsn, b->max_lsn);
+    x->rows_total += x->n;
+    x->n = x->raw_bytes = 0;
+    arena_reset(x->block);
+    free_retired(x);
+    return k.st;
+}
+
+/* ---- rows in ---- */
+
+static size_t raw_bytes_of(const struct event *e)
+{
+    size_t bytes = e->body.len + e->status_message.len + e->trace_state.len + 64;
+    for (uint32_t i = 0; i < e->field_count; i++)
+        bytes += e->fields[i].text.len + FIELD_COST_BYTES;
+    for (uint32_t i = 0; i < e->event_count; i++) {
+        bytes += e->events[i].name.len + FIELD_COST_BYTES;
+        for (uint32_t f = 0; f < e->events[i].field_count; f++)
+            bytes += e->events[i].fields[f].text.len + FIELD_COST_BYTES;
+    }
+    return bytes + (size_t)e->link_count * sizeof(struct span_link);
+}
+
+enum status evwrite_add(struct evwrite *x, struct slice tenant, const struct event *row, struct err *err)
+{
+    bool is_other = x->n && (row->kind != x->rows[0]->kind || !slice_eq(tenant, x->tenant));
+    if (is_other || x->n == EVDIR_BLOCK_ROWS_MAX || x->raw_bytes >= EVDIR_BLOCK_BYTES_MAX) {
+        enum status st = write_block(x, err);
+        if (st)
+            return st;
+    }
+    if (x->n == 0 && !slice_eq(tenant, x->tenant))
+        x->tenant = arena_copy(x->part, tenant);
+    x->rows[x->n++] = row;
+    x->raw_bytes += raw_bytes_of(row);
+    return ST_OK;
+}
+
+enum status evwrite_end(struct evwrite *x, struct buf *meta, struct err *err)
+{
+    enum status st = write_block(x, err);
+    if (st == ST_OK)
+        st = evtrace_write(x->w, x->traces, x->trace_count, &x->dir, err);
+    if (st)
+        return st;
+    evdir_encode(&x->dir, meta);
+    return buf_over(meta) ? err_set(err, ST_LIMIT, "events: the directory of a part is over its limit") : ST_OK;
+}
