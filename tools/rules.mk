@@ -42,7 +42,7 @@ $(B)/stoa: $(MAIN_LIBS) $(CLIENT_OBJS) $(B)/llhttp.a $(B)/gen/page_assets.o
 	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(CLIENT_OBJS) $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(ALL_LIBS) -o $@
 build/stoa: $(B)/stoa
 	@cp $< $@.tmp && mv $@.tmp $@
-EXTRA_version := -DSTOA_VERSION='"$(VERSION)"' -DSTOA_REVISION='"$(REVISION)"'
+EXTRA_version := -DBUILD_VERSION='"$(VERSION)"' -DBUILD_REVISION='"$(REVISION)"'
 
 run: build/stoa
 	@exec build/stoa serve --data ./data

@@ -12,6 +12,7 @@
 #include "sys/thread.h"
 
 struct self;
+struct pipeline;
 
 enum {
     QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
@@ -31,6 +32,7 @@ struct api {
     struct log *log;
     const struct query_lang *promql, *logql;
     struct self *self;                  /* our own metrics, logs and traces; see api/self.h */
+    struct pipeline *pipeline;
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
     struct slice config_text;           /* as running; for status/config */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */
@@ -59,6 +61,8 @@ struct api_sources {
 
 /* The http_options.route callback; user is a struct api. */
 const struct http_route *api_route(void *user, struct http_exchange *x);
+/* The number by which the server's listener knows its dialect; 0 for none. */
+int api_listener_tag(struct slice dialect);
 /* The http_options.done callback. */
 void api_done(void *user, struct http_exchange *x, int status, uint64_t bytes_in, uint64_t bytes_out, int64_t ns);
 /* Call once before the server starts: binds the route table to api. */
@@ -72,8 +76,6 @@ void api_metrics_text(struct api *api, struct buf *out);
 
 /* The {name} part of the route's pattern; empty when there is none. */
 struct slice api_path_part(struct http_exchange *x, struct slice name);
-/* The pattern itself, for metrics and spans: few distinct values. */
-struct slice api_route_pattern(struct http_exchange *x);
 /* Tenants of the request: X-Scope-OrgID, "default" when absent; `|` joins tenants for reads. Answers 400 and returns false
  * when it is malformed. */
 bool api_read_tenants(struct http_exchange *x, const struct slice **out, size_t *count);

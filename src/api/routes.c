@@ -6,6 +6,7 @@
  * again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
  * its first segments only until they differ: a linear search costs less than a microsecond. */
 #include "api/handlers.h"
+#include "api/self.h"
 
 #include <stdio.h>
 
@@ -203,11 +204,31 @@ static void reply_405(struct http_exchange *x, unsigned allowed)
     http_reply(x, 405, SLICE("text/plain; charset=utf-8"), text);
 }
 
-/* Loki's, Prometheus's and Jaeger's own ports and plain "/path/" with a trailing slash are the same to us. */
-static struct slice normal_path(struct slice path)
+/* A dialect's own listener has its paths at the root: Jaeger's "/api/traces" stands for our "/jaeger/api/traces". */
+static const struct {
+    struct slice dialect, prefix;
+} listeners[] = {
+    { SLICE_INIT("prometheus"), SLICE_INIT("") }, { SLICE_INIT("loki"), SLICE_INIT("") },         { SLICE_INIT("otlp_http"), SLICE_INIT("") },
+    { SLICE_INIT("otlp_grpc"), SLICE_INIT("") },  { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger") },
+};
+
+int api_listener_tag(struct slice dialect)
 {
+    for (size_t i = 0; i < COUNT_OF(listeners); i++)
+        if (slice_eq(listeners[i].dialect, dialect))
+            return (int)i + 1;
+    return 0;
+}
+
+/* The path as the table has it; a trailing slash does not count. */
+static struct slice normal_path(struct http_exchange *x)
+{
+    struct slice path = http_path(x);
+    int tag = http_listener_tag(x);
     if (path.len > 1 && path.ptr[path.len - 1] == '/')
         path.len--;
+    if (tag > 0 && (size_t)tag <= COUNT_OF(listeners) && listeners[tag - 1].prefix.len && slice_starts(path, SLICE("/api/")))
+        path = arena_printf(http_arena(x), "%.*s%.*s", SLICE_FMT(listeners[tag - 1].prefix), SLICE_FMT(path));
     return path;
 }
 
@@ -215,7 +236,7 @@ const struct http_route *api_route(void *user, struct http_exchange *x)
 {
     struct api *api = user;
     unsigned allowed;
-    struct slice path = normal_path(http_path(x));
+    struct slice path = normal_path(x);
     if (http_method(x) == HTTP_OPTIONS_)
         return &api->routes->preflight;
     const struct row *row = row_of(x, path, &allowed);
@@ -229,16 +250,18 @@ const struct http_route *api_route(void *user, struct http_exchange *x)
 struct slice api_path_part(struct http_exchange *x, struct slice name)
 {
     unsigned allowed;
-    struct slice path = normal_path(http_path(x)), part = SLICE_EMPTY;
+    struct slice path = normal_path(x), part = SLICE_EMPTY;
     const struct row *row = row_of(x, path, &allowed);
     if (row)
         pattern_match(row->pattern, path, name, &part);
     return part;
 }
 
-struct slice api_route_pattern(struct http_exchange *x)
+void api_done(void *user, struct http_exchange *x, int status, uint64_t bytes_in, uint64_t bytes_out, int64_t ns)
 {
+    struct api *api = user;
     unsigned allowed;
-    const struct row *row = row_of(x, normal_path(http_path(x)), &allowed);
-    return row ? row->pattern : SLICE("(none)");
+    const struct row *row = row_of(x, normal_path(x), &allowed);
+    bool is_ingest = row && row->body_bytes_max == BODY_INGEST;
+    self_request_done(api->self, x, row ? row->pattern : SLICE("(none)"), is_ingest, status, bytes_in, bytes_out, ns);
 }

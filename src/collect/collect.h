@@ -76,6 +76,10 @@ struct scrape_target {
     int64_t last_scrape_ns, last_duration_ns, interval_ns, timeout_ns;
     int health; /* 0 unknown, 1 up, 2 down */
 };
+/* A page in Prometheus's text or OpenMetrics format (by content type) into b: each sample at t_ms unless it has a time of its
+ * own, with the extra labels added (job, instance, ...), and the metadata. For our own metrics. */
+MUST_CHECK enum status scrape_page_read(struct slice page, struct slice content_type, int64_t t_ms, const struct label *extra, size_t extra_count,
+                                        struct batch *b, struct err *err);
 /* As of now, in a. */
 void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **out, size_t *count);
 

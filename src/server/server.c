@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Order of start: configuration, store (recovery), HTTP, collectors, own telemetry. Order of end: the reverse, so that whatever
+ * still produces rows has stopped before the store flushes. Signals are taken by the main thread alone, which waits for
+ * them: SIGTERM and SIGINT end, SIGHUP reloads. */
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/self.h"
+#include "logql/logql.h"
+#include "pipeline/pipeline.h"
+#include "promql/promql.h"
+#include "server/config.h"
+#include "server/flags.h"
+#include "server/local_engine.h"
+#include "server/telemetry.h"
+#include "server/version.h"
+#include "store/kv.h"
+
+enum { DRAIN_SECONDS = 10, HOST_NAME_BYTES_MAX = 256 };
+
+struct server {
+    struct flags flags;
+    struct config *config;
+    struct clock *clock;
+    struct fs *fs;
+    struct log log;
+    struct budget in_flight;
+    struct engine *engine;
+    struct kv *kv;
+    struct http_server *http;
+    struct http_client *client;
+    struct telemetry *telemetry;
+    struct self *self;
+    struct pipeline *pipeline;
+    struct api api;
+    struct api_sources sources;
+    struct collect_env env;
+    struct host_collector *host;
+    struct logs_collector *logs;
+    struct scraper *scraper;
+    struct config *retired[64]; /* configurations replaced by a reload, still referred to by the scraper's targets */
+    size_t retired_count;
+    struct mutex reload_lock;
+    char host_name[HOST_NAME_BYTES_MAX];
+};
+
+/* ---- what collectors and the API ask of us ---- */
+
+static enum status on_append(void *arg, struct batch *b, struct err *err)
+{
+    struct server *s = arg;
+    struct ingest_result result = { 0 };
+    enum status st = pipeline_run(s->pipeline, b, &result, err);
+    if (st) {
+        batch_drop(b);
+        return st;
+    }
+    return engine_append_wait(s->engine, b, err);
+}
+
+static void on_job_done(void *arg, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error)
+{
+    struct server *s = arg;
+    self_job_done(s->self, job, start_wall_ns, ns, st, error);
+}
+
+static enum status on_state_get(void *arg, struct slice key, struct buf *out, struct err *err)
+{
+    return kv_get(((struct server *)arg)->kv, key, out, err);
+}
+
+static enum status on_state_put(void *arg, struct slice key, struct slice value, struct err *err)
+{
+    return kv_put(((struct server *)arg)->kv, key, value, err);
+}
+
+static void on_targets(void *arg, struct arena *a, struct api_target **out, size_t *count)
+{
+    struct server *s = arg;
+    struct scrape_target *from;
+    scraper_targets(s->scraper, a, &from, count);
+    *out = arena_array(a, struct api_target, *count + 1);
+    for (size_t i = 0; i < *count; i++)
+        (*out)[i] = (struct api_target){ from[i].pool, from[i].url, from[i].labels, from[i].discovered, from[i].last_error,
+                                         from[i].last_scrape_ns, from[i].last_duration_ns, from[i].interval_ns, from[i].timeout_ns,
+                                         from[i].health };
+}
+
+static struct slice on_warnings(void *arg, struct arena *a)
+{
+    struct server *s = arg;
+    struct engine_stats stats;
+    struct buf out;
+    s->engine->ops->stats(s->engine, &stats);
+    buf_init(&out, 0);
+    mutex_lock(&s->reload_lock);
+    buf_slice(&out, buf_as_slice(&s->config->warnings));
+    mutex_unlock(&s->reload_lock);
+    if (stats.read_only || stats.disk_full)
+        buf_printf(&out, "writes are refused: %s\n", stats.reason);
+    else if (stats.disk_low)
+        buf_printf(&out, "the disk of the data folder has %.1f %% left\n",
+                   100.0 * (double)stats.disk_free_bytes / (double)MAX(stats.disk_total_bytes, 1u));
+    if (stats.corrupt_blocks)
+        buf_printf(&out, "%llu blocks on disk did not check and are left out of answers\n", (unsigned long long)stats.corrupt_blocks);
+    struct slice text = arena_copy(a, buf_as_slice(&out));
+    buf_free(&out);
+    return text;
+}
+
+/* A good new file changes what is scraped; the old configuration stays alive, for answers being written refer to it. */
+static enum status reload(void *arg, struct err *err)
+{
+    struct server *s = arg;
+    struct config *fresh;
+    mutex_lock(&s->reload_lock);
+    enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, &fresh, err);
+    if (!st && s->retired_count == COUNT_OF(s->retired)) {
+        config_free(fresh);
+        st = err_set(err, ST_LIMIT, "reloaded %zu times, which is the most without a restart", COUNT_OF(s->retired));
+    }
+    if (!st) {
+        s->retired[s->retired_count++] = s->config;
+        s->config = fresh;
+        s->api.config_text = fresh->text;
+        scraper_reload(s->scraper, fresh->scrapes);
+    }
+    mutex_unlock(&s->reload_lock);
+    log_line(&s->log, st ? LOG_ERROR : LOG_INFO, st ? "reload failed; the old configuration keeps running" : "configuration reloaded",
+             st ? "error=\"%s\"" : "%s", st ? err->text : "");
+    return st;
+}
+
+/* ---- start ---- */
+
+static enum status start_store(struct server *s, struct err *err)
+{
+    const struct config *c = s->config;
+    struct slice dir = s->flags.data.len ? s->flags.data : c->data;
+    struct store_options opt = {
+        .dir = dir,
+        .fs = s->fs,
+        .clock = s->clock,
+        .log = &s->log,
+        .retention_ns = c->retention_ns,
+        .mem_bytes_max = c->memory_raw_bytes,
+        .mem_parts_bytes_max = c->memory_parts_bytes,
+        .cache_bytes_max = c->cache_bytes,
+        .wal_segment_bytes_max = c->wal_segment_bytes,
+        .flush_interval_ns = c->flush_interval_ns,
+        .disk_warn_ratio = c->disk_warn_ratio,
+        .disk_refuse_ratio = c->disk_refuse_ratio,
+    };
+    struct slice path = arena_copy(c->arena, dir);
+    enum status st = fs_mkdir_all(s->fs, path.ptr, err);
+    if (!st)
+        st = local_engine_open(&s->engine, opt, err);
+    if (!st)
+        st = kv_open(&s->kv, arena_printf(c->arena, "%.*s/state.db", SLICE_FMT(dir)), err);
+    return st;
+}
+
+static void fill_api(struct server *s)
+{
+    s->api = (struct api){
+        .engine = s->engine,
+        .clock = s->clock,
+        .log = &s->log,
+        .promql = &promql_lang,
+        .logql = &logql_lang,
+        .self = s->self,
+        .sources = &s->sources,
+        .pipeline = s->pipeline,
+        .config_text = s->config->text,
+        .flags_json = s->flags.json,
+        .version = slice_str(STOA_VERSION),
+        .revision = slice_str(STOA_REVISION),
+        .started_ns = clock_wall_ns(s->clock),
+        .retention_ns = s->config->retention_ns,
+        .warnings = on_warnings,
+        .reload = reload,
+        .server = s,
+    };
+    s->sources = (struct api_sources){ on_targets, s };
+    api_init(&s->api);
+}
+
+static const char *path_or_null(struct slice path)
+{
+    return path.len ? path.ptr : NULL;
+}
+
+static enum status start_http(struct server *s, struct err *err)
+{
+    const struct config *c = s->config;
+    s->in_flight = (struct budget){ .name = "bytes_in_flight", .max = c->in_flight_bytes };
+    struct http_options opt = {
+        .address = s->flags.listen.len ? s->flags.listen : c->listen,
+        .tls_cert = path_or_null(c->tls_cert),
+        .tls_key = path_or_null(c->tls_key),
+        .in_flight = &s->in_flight,
+        .log = &s->log,
+        .route = api_route,
+        .done = api_done,
+        .user = &s->api,
+    };
+    enum status st = http_server_start(&s->http, &opt, err);
+    s->api.http = s->http;
+    return st;
+}
+
+/* Without a list: OTLP's two well-known ports on loopback, skipped with one line when taken. `--listen …:0` opens nothing else. */
+static enum status start_listeners(struct server *s, struct err *err)
+{
+    static const struct config_listener usual[] = { { SLICE_INIT("otlp_http"), SLICE_INIT("127.0.0.1:4318"), SLICE_INIT(""), SLICE_INIT("") },
+                                                    { SLICE_INIT("otlp_grpc"), SLICE_INIT("127.0.0.1:4317"), SLICE_INIT(""), SLICE_INIT("") } };
+    const struct config *c = s->config;
+    bool given = c->listeners_given, nothing_else = slice_ends(s->flags.listen, SLICE(":0"));
+    const struct config_listener *list = given ? c->listeners : usual;
+    size_t n = given ? c->listener_count : nothing_else ? 0 : COUNT_OF(usual);
+    for (size_t i = 0; i < n; i++) {
+        struct slice bound;
+        enum status st = http_server_listen(s->http, list[i].address, path_or_null(list[i].tls_cert), path_or_null(list[i].tls_key),
+                                            api_listener_tag(list[i].dialect), &bound, err);
+        if (st && given)
+            return st;
+        if (st)
+            log_line(&s->log, LOG_WARNING, "listener skipped", "dialect=%.*s reason=\"%s\"", SLICE_FMT(list[i].dialect), err->text);
+        else
+            log_line(&s->log, LOG_INFO, "listening", "dialect=%.*s address=%.*s", SLICE_FMT(list[i].dialect), SLICE_FMT(bound));
+    }
+    return ST_OK;
+}
+
+static enum status start_collectors(struct server *s, struct err *err)
+{
+    const struct config *c = s->config;
+    enum status st = http_client_new(&s->client, err);
+    s->env = (struct collect_env){ s->clock,  s->fs,       &s->log,     s->client,   slice_str(s->host_name), s,
+                                   on_append, on_job_done, on_state_get, on_state_put };
+    if (!st && c->host_enabled)
+        st = host_start(&s->host, &s->env, &c->host, err);
+    if (!st)
+        st = logs_start(&s->logs, &s->env, &c->logs, err);
+    if (!st)
+        st = scraper_start(&s->scraper, &s->env, c->scrapes, err);
+    if (!st && c->self_enabled)
+        st = telemetry_start(s->telemetry, &s->api, err);
+    return st;
+}
+
+static enum status start(struct server *s, struct err *err)
+{
+    enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, &s->config, err);
+    if (st)
+        return st;
+    s->telemetry = telemetry_new(s->clock, slice_str(s->host_name));
+    if (s->config->self_enabled) {
+        s->log.sink = telemetry_line;
+        s->log.sink_arg = s->telemetry;
+    }
+    s->self = self_new(s->clock, s->config->self_enabled ? telemetry_span : NULL, s->telemetry);
+    s->pipeline = pipeline_new();
+    struct slice lines = buf_as_slice(&s->config->warnings), line;
+    while (slice_next(&lines, '\n', &line))
+        log_line(&s->log, LOG_WARNING, "configuration", "note=\"%.*s\"", SLICE_FMT(line));
+    st = start_store(s, err);
+    if (st)
+        return st;
+    fill_api(s);
+    st = start_http(s, err);
+    if (!st)
+        st = start_listeners(s, err);
+    return st ? st : start_collectors(s, err);
+}
+
+/* ---- end ---- */
+
+static void stop(struct server *s)
+{
+    scraper_stop(s->scraper);
+    logs_stop(s->logs);
+    host_stop(s->host);
+    if (s->http) {
+        http_server_stop(s->http, DRAIN_SECONDS * NS_S);
+        s->api.http = NULL;
+    }
+    s->log.sink = NULL;
+    if (s->telemetry)
+        telemetry_stop(s->telemetry);
+    http_client_free(s->client);
+    if (s->engine)
+        s->engine->ops->close(s->engine);
+    kv_close(s->kv);
+    api_free(&s->api);
+    self_free(s->self);
+    pipeline_free(s->pipeline);
+    telemetry_free(s->telemetry);
+    for (size_t i = 0; i < s->retired_count; i++)
+        config_free(s->retired[i]);
+    config_free(s->config);
+    flags_free(&s->flags);
+}
+
+static void wait_for_end(struct server *s, const sigset_t *signals)
+{
+    for (;;) {
+        int signal_number;
+        if (sigwait(signals, &signal_number))
+            continue;
+        if (signal_number != SIGHUP)
+            return;
+        struct err err;
+        (void)reload(s, &err);
+    }
+}
+
+int server_main(int argc, char **argv)
+{
+    struct server *s = mem_new(struct server);
+    struct err err;
+    sigset_t signals;
+    s->clock = clock_real();
+    s->fs = fs_real();
+    s->log = (struct log){ .clock = s->clock, .min = LOG_INFO, .fd = STDERR_FILENO };
+    mutex_init(&s->reload_lock);
+    int64_t begin_ns = clock_mono_ns(s->clock);
+    if (flags_read(argc, argv, &s->flags, &err)) {
+        fprintf(stderr, "stoa serve: %s\n", err.text);
+        return 2;
+    }
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    if (gethostname(s->host_name, sizeof s->host_name - 1) || s->host_name[0] == 0)
+        memcpy(s->host_name, "localhost", sizeof "localhost");
+    enum status st = start(s, &err);
+    if (st) {
+        fprintf(stderr, "stoa serve: %s\n", err.text);
+    } else {
+        struct slice at = http_server_address(s->http);
+        fprintf(stderr, "stoa: ready on %s://%.*s in %lld ms\n", s->config->tls_cert.len ? "https" : "http", SLICE_FMT(at),
+                (long long)((clock_mono_ns(s->clock) - begin_ns) / NS_MS));
+        wait_for_end(s, &signals);
+    }
+    stop(s);
+    mutex_destroy(&s->reload_lock);
+    mem_free(s);
+    return st ? 1 : 0;
+}
