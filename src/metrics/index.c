@@ -152,9 +152,10 @@ void index_add(struct index *ix, uint32_t id, struct slice tenant, struct slice 
 {
     char room[130];
     struct slice pair, rest = labels;
-    roaring_bitmap_add(ix->pairs[index_pair_put(ix, tenant_pair(tenant, room, sizeof room))].ids, id);
+    uint32_t at = index_pair_put(ix, tenant_pair(tenant, room, sizeof room));
+    roaring_bitmap_add(ix->pairs[at].ids, id);
     while (pair_next(&rest, &pair)) {
-        uint32_t at = index_pair_put(ix, pair);
+        at = index_pair_put(ix, pair);
         roaring_bitmap_add(ix->pairs[at].ids, id);
     }
 }

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine against a model so simple that it is right: a list of (tenant, series, time, value) with the last word kept. */
+#include <stdlib.h>
+
+#include "base/rand.h"
+#include "base/unit.h"
+#include "metrics/metrics.h"
+#include "sys/file_sim.h"
+
+enum { MODEL_SERIES = 40, MODEL_TENANTS = 2, MODEL_TIMES_MAX = 4096 };
+
+static const struct slice tenant_names[MODEL_TENANTS] = { SLICE_INIT("default"), SLICE_INIT("blue") };
+static const int64_t day_ms = 86400000, base_ms = 1700000000000;
+
+struct point {
+    int64_t t_ms;
+    double v;
+};
+
+struct model_series {
+    struct slice labels;
+    struct point points[MODEL_TIMES_MAX];
+    size_t count;
+};
+
+struct world {
+    struct rand rand;
+    struct arena *arena;
+    struct fs *fs;
+    struct clock *clock;
+    struct store *store;
+    struct model_series *series[MODEL_TENANTS][MODEL_SERIES];
+};
+
+static struct slice labels_of(struct arena *a, unsigned i)
+{
+    struct label list[4] = { { SLICE("__name__"), arena_printf(a, "metric_%u", i % 5) },
+                             { SLICE("instance"), arena_printf(a, "host%u", i / 5) },
+                             { SLICE("mode"), i % 3 ? arena_printf(a, "m%u", i % 3) : SLICE_EMPTY },
+                             { SLICE("only"), i % 7 ? SLICE_EMPTY : SLICE("here") } };
+    struct slice out;
+    CHECK(labels_build(a, list, 4, &out, NULL) == ST_OK);
+    return out;
+}
+
+static void world_start(struct world *w)
+{
+    static const struct store_kind *const kinds[] = { &metrics_kind };
+    struct store_options opt = { .dir = SLICE("data"), .fs = w->fs, .clock = w->clock, .kinds = kinds, .kind_count = 1, .no_background = true,
+                                 .retention_ns = INT64_MAX };
+    struct err err = { 0 };
+    if (store_open(&w->store, &opt, &err))
+        unit_fail(__FILE__, __LINE__, err.text);
+}
+
+static void world_open(struct world *w)
+{
+    *w = (struct world){ .arena = arena_new(0), .fs = fs_sim_new(1), .clock = clock_sim_new((base_ms + 60000) * NS_MS) };
+    rand_seed(&w->rand, unit_seed());
+    for (unsigned t = 0; t < MODEL_TENANTS; t++)
+        for (unsigned i = 0; i < MODEL_SERIES; i++) {
+            w->series[t][i] = arena_new_of(w->arena, struct model_series);
+            w->series[t][i]->labels = labels_of(w->arena, i);
+        }
+    world_start(w);
+}
+
+static void world_close(struct world *w)
+{
+    store_close(w->store);
+    clock_sim_free(w->clock);
+    fs_sim_free(w->fs);
+    arena_free(w->arena);
+}
+
+struct waiter {
+    atomic_bool done;
+    enum status st;
+};
+
+static void acked(void *arg, enum status st, const struct err *err)
+{
+    struct waiter *w = arg;
+    w->st = st;
+    atomic_store(&w->done, true);
+}
+
+static void append(struct store *s, struct batch *b)
+{
+    struct waiter waiter = { 0 };
+    struct err err = { 0 };
+    if (store_append(s, b, (struct append_ack){ acked, &waiter }, &err))
+        unit_fail(__FILE__, __LINE__, err.text);
+    for (int i = 0; i < 100000 && !atomic_load(&waiter.done); i++)
+        CHECK(store_tick(s, &err) == ST_OK);
+    CHECK(atomic_load(&waiter.done) && waiter.st == ST_OK);
+}
+
+static void model_put(struct model_series *m, int64_t t_ms, double v)
+{
+    size_t at = 0;
+    while (at < m->count && m->points[at].t_ms < t_ms)
+        at++;
+    if (at == m->count || m->points[at].t_ms != t_ms) {
+        CHECK(m->count < MODEL_TIMES_MAX);
+        memmove(&m->points[at + 1], &m->points[at], (m->count++ - at) * sizeof m->points[0]);
+    }
+    m->points[at] = (struct point){ t_ms, v };
+}
+
+static double value_any(struct rand *r)
+{
+    switch (rand_below(r, 8)) {
+    case 0: return double_of_bits(STALE_NAN_BITS);
+    case 1: return double_of_bits(0x7ff8000000000000ull | rand_below(r, 1000));
+    case 2: return -0.0;
+    case 3: return double_of_bits(rand_u64(r));
+    default: return (double)rand_below(r, 100000) / 100;
+    }
+}
+
+static int64_t time_any(struct rand *r)
+{
+    /* Mostly the last hour; days ago; and any age. */
+    if (rand_one_in(r, 40))
+        return (int64_t)rand_below(r, (uint64_t)base_ms);
+    if (rand_one_in(r, 8))
+        return base_ms - (int64_t)rand_below(r, 3) * day_ms - (int64_t)rand_below(r, 100) * 1000;
+    return base_ms - (int64_t)rand_below(r, 400) * 1000;
+}
+
+static void step_insert(struct world *w)
+{
+    struct batch *b = batch_new(0);
+    unsigned t = (unsigned)rand_below(&w->rand, MODEL_TENANTS);
+    b->tenant = tenant_names[t];
+    b->received_ns = base_ms * NS_MS;
+    for (uint64_t n = 1 + rand_below(&w->rand, 20); n > 0; n--) {
+        struct model_series *m = w->series[t][rand_below(&w->rand, MODEL_SERIES)];
+        batch_series(b, arena_copy(b->arena, m->labels));
+        for (uint64_t k = 1 + rand_below(&w->rand, rand_one_in(&w->rand, 30) ? 100 : 4); k > 0 && m->count < MODEL_TIMES_MAX - 1; k--) {
+            int64_t at = time_any(&w->rand);
+            double v = value_any(&w->rand);
+            batch_sample(b, at, v);
+            model_put(m, at, v);
+        }
+    }
+    append(w->store, b);
+}
+
+static void step_delete(struct world *w)
+{
+    unsigned t = (unsigned)rand_below(&w->rand, MODEL_TENANTS), host = (unsigned)rand_below(&w->rand, 8);
+    int64_t from = base_ms - (int64_t)rand_below(&w->rand, 400) * 1000, to = from + (int64_t)rand_below(&w->rand, 60) * 1000;
+    struct err err = { 0 };
+    struct slice host_name = arena_printf(w->arena, "host%u", host);
+    struct tombstone dead = { .tenant = tenant_names[t], .start_ns = from * NS_MS, .end_ns = to * NS_MS,
+                              .selector = arena_printf(w->arena, "{instance=\"%.*s\",mode!=\"m1\"}", SLICE_FMT(host_name)) };
+    if (store_erase(w->store, &dead, &err))
+        unit_fail(__FILE__, __LINE__, err.text);
+    for (unsigned i = 0; i < MODEL_SERIES; i++) {
+        struct model_series *m = w->series[t][i];
+        if (!slice_eq(labels_get(m->labels, SLICE("instance")), host_name) || slice_eq(labels_get(m->labels, SLICE("mode")), SLICE("m1")))
+            continue;
+        size_t kept = 0;
+        for (size_t j = 0; j < m->count; j++)
+            if (m->points[j].t_ms < from || m->points[j].t_ms >= to)
+                m->points[kept++] = m->points[j];
+        m->count = kept;
+    }
+}
+
+static int model_cmp(const void *a, const void *b)
+{
+    return labels_cmp((*(struct model_series *const *)a)->labels, (*(struct model_series *const *)b)->labels);
+}
+
+/* The window (start, end] of a series. */
+static const struct point *model_window(const struct model_series *m, int64_t start, int64_t end, size_t *n)
+{
+    size_t from = 0, to = m->count;
+    while (from < to && m->points[from].t_ms <= start)
+        from++;
+    while (to > from && m->points[to - 1].t_ms > end)
+        to--;
+    *n = to - from;
+    return &m->points[from];
+}
+
+static void check_series(const struct series_samples *got, const struct point *want, size_t n, enum samples_mode mode)
+{
+    if (mode != SAMPLES_RAW) {
+        want += n - 1;
+        n = 1;
+    }
+    CHECK_INT(got->n, n);
+    for (size_t i = 0; i < n; i++) {
+        CHECK_INT(got->t_ms[i], want[i].t_ms);
+        CHECK(mode == SAMPLES_PRESENT || double_bits(got->v[i]) == double_bits(want[i].v));
+    }
+}
+
+/* Every series of tenants 0 and 1 that the matchers accept, in the window, in the mode: engine against model. */
+static void check_query(struct world *w, const struct matcher *matchers, size_t count, int64_t start, int64_t end, enum samples_mode mode)
+{
+    struct engine_ctx ctx;
+    struct err err = { 0 };
+    struct samples_iter *it;
+    struct series_samples got;
+    engine_ctx_init(&ctx, tenant_names, MODEL_TENANTS, w->clock);
+    struct samples_query q = { .start_ms = start, .end_ms = end, .matchers = matchers, .matcher_count = count, .mode = mode };
+    if (metrics_samples(w->store, &ctx, &q, &it, &err))
+        unit_fail(__FILE__, __LINE__, err.text);
+    for (unsigned t = 0; t < MODEL_TENANTS; t++) {
+        qsort(w->series[t], MODEL_SERIES, sizeof w->series[t][0], model_cmp);
+        for (unsigned i = 0; i < MODEL_SERIES; i++) {
+            const struct model_series *m = w->series[t][i];
+            size_t n;
+            const struct point *p = model_window(m, start, end, &n);
+            if (n == 0 || !matchers_match(matchers, count, m->labels) || (mode == SAMPLES_PRESENT && is_stale(p[n - 1].v)))
+                continue;
+            CHECK(it->ops->next(it, &got, &err) == ST_OK);
+            CHECK(slice_eq(got.labels, m->labels) && slice_eq(got.tenant, tenant_names[t]));
+            check_series(&got, p, n, mode);
+        }
+    }
+    CHECK(it->ops->next(it, &got, &err) == ST_NOT_FOUND);
+    it->ops->close(it);
+    CHECK_INT(ctx.warnings.len, 0);
+    engine_ctx_free(&ctx);
+}
+
+/* series() for one tenant. */
+static void check_labels(struct world *w, const struct matcher *matchers, size_t count, int64_t start, int64_t end)
+{
+    struct engine_ctx ctx;
+    struct err err = { 0 };
+    struct arena *a = arena_new(0);
+    struct slice *list;
+    size_t n, expected = 0;
+    engine_ctx_init(&ctx, tenant_names, 1, w->clock);
+    CHECK(metrics_series(w->store, &ctx, start, end, matchers, count, 0, a, &list, &n, &err) == ST_OK);
+    qsort(w->series[0], MODEL_SERIES, sizeof w->series[0][0], model_cmp);
+    for (unsigned i = 0; i < MODEL_SERIES; i++) {
+        size_t in;
+        model_window(w->series[0][i], start - 1, end, &in);
+        if (in == 0 || !matchers_match(matchers, count, w->series[0][i]->labels))
+            continue;
+        CHECK(expected < n && slice_eq(list[expected], w->series[0][i]->labels));
+        expected++;
+    }
+    CHECK_INT(n, expected);
+    engine_ctx_free(&ctx);
+    arena_free(a);
+}
+
+static void check_everything(struct world *w)
+{
+    struct matcher m[8];
+    struct err err;
+    CHECK(matcher_init(&m[0], MATCH_EQ, SLICE("__name__"), SLICE("metric_2"), &err) == ST_OK);
+    CHECK(matcher_init(&m[1], MATCH_RE, SLICE("instance"), SLICE("host[1-4]"), &err) == ST_OK);
+    CHECK(matcher_init(&m[2], MATCH_EQ, SLICE("mode"), SLICE(""), &err) == ST_OK);
+    CHECK(matcher_init(&m[3], MATCH_NE, SLICE("mode"), SLICE(""), &err) == ST_OK);
+    CHECK(matcher_init(&m[4], MATCH_NRE, SLICE("mode"), SLICE("m1|x.*"), &err) == ST_OK);
+    CHECK(matcher_init(&m[5], MATCH_RE, SLICE("only"), SLICE("here|"), &err) == ST_OK);
+    CHECK(matcher_init(&m[6], MATCH_EQ, SLICE("nothing"), SLICE("at all"), &err) == ST_OK);
+    CHECK(matcher_init(&m[7], MATCH_NE, SLICE("instance"), SLICE("host3"), &err) == ST_OK);
+    for (int mode = SAMPLES_RAW; mode <= SAMPLES_PRESENT; mode++) {
+        int64_t end = base_ms - (int64_t)rand_below(&w->rand, 400) * 1000, start = end - (int64_t)rand_below(&w->rand, 300) * 1000 - 1;
+        check_query(w, NULL, 0, -1, INT64_MAX / NS_MS - 1, (enum samples_mode)mode);
+        check_query(w, NULL, 0, start, end, (enum samples_mode)mode);
+        for (unsigned i = 0; i < 8; i++) {
+            check_query(w, &m[i], 1, start, end, (enum samples_mode)mode);
+            unsigned together = 1 + (unsigned)rand_below(&w->rand, 3);
+            check_query(w, &m[i], MIN(8 - i, together), start, base_ms, (enum samples_mode)mode);
+        }
+        check_labels(w, &m[mode], 1, start, end);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        matcher_destroy(&m[i]);
+}
+
+static void step_any(struct world *w)
+{
+    struct err err = { 0 };
+    uint64_t what = rand_below(&w->rand, 100);
+    if (what < 80) {
+        step_insert(w);
+    } else if (what < 88) {
+        CHECK(store_flush(w->store, &err) == ST_OK);
+    } else if (what < 91) {
+        if (store_merge(w->store, &err))
+            unit_fail(__FILE__, __LINE__, err.text);
+    } else if (what < 95) {
+        step_delete(w);
+    } else if (what < 97) {
+        store_close(w->store);
+        world_start(w);
+    } else {
+        store_abandon(w->store);
+        fs_sim_power_cut(w->fs, LOSE_ALL);
+        world_start(w);
+    }
+}
+
+TEST(engine_answers_as_a_simple_model_through_flushes_merges_deletes_and_crashes)
+{
+    struct world w;
+    world_open(&w);
+    for (int step = 0; step < 400; step++) {
+        step_any(&w);
+        if (step % 20 == 19)
+            check_everything(&w);
+    }
+    world_close(&w);
+}
+
+static struct batch *batch_of(struct arena *a, const char *name, unsigned n, int64_t t_ms, double v)
+{
+    struct batch *b = batch_new(0);
+    b->received_ns = base_ms * NS_MS;
+    for (unsigned i = 0; i < n; i++) {
+        struct label list[] = { { SLICE("__name__"), slice_str(name) }, { SLICE("i"), arena_printf(b->arena, "%u", i) } };
+        struct slice labels;
+        CHECK(labels_build(b->arena, list, 2, &labels, NULL) == ST_OK);
+        batch_series(b, labels);
+        batch_sample(b, t_ms, v);
+    }
+    return b;
+}
+
+TEST(engine_forgets_series_that_are_no_longer_written)
+{
+    struct world w;
+    struct engine_stats stats = { 0 };
+    struct err err;
+    world_open(&w);
+    for (int round = 0; round < 20; round++) {
+        struct batch *b = batch_of(w.arena, round % 2 ? "odd" : "even", 2000, base_ms + round, 1);
+        for (size_t i = 0; i < b->series_count; i++)
+            b->series[i].labels = labels_with(b->arena, b->series[i].labels, SLICE("pod"), arena_printf(b->arena, "p%d", round));
+        append(w.store, b);
+        CHECK(store_flush(w.store, &err) == ST_OK);
+    }
+    CHECK(store_merge(w.store, &err) == ST_OK);
+    metrics_stats(w.store, &stats);
+    CHECK_INT(stats.samples, 40000);
+    CHECK(stats.memory_bytes < 4000 * KIB);
+    world_close(&w);
+}
+
+TEST(engine_keeps_label_names_values_and_metadata_through_a_restart)
+{
+    struct world w;
+    struct err err = { 0 };
+    struct engine_ctx ctx;
+    struct name_hit *hits;
+    size_t n;
+    world_open(&w);
+    struct batch *b = batch_of(w.arena, "up", 3, base_ms, 1);
+    batch_metadata(b, SLICE("up"), METRIC_GAUGE, SLICE("Is it there"), SLICE(""));
+    append(w.store, b);
+    for (int round = 0; round < 3; round++) {
+        engine_ctx_init(&ctx, tenant_names, 1, w.clock);
+        struct names_query q = { .what = NAMES_LABELS, .start_ns = (base_ms - 1000) * NS_MS, .end_ns = (base_ms + 1000) * NS_MS };
+        CHECK(metrics_names(w.store, &ctx, &q, w.arena, &hits, &n, &err) == ST_OK);
+        CHECK_INT(n, 2);
+        CHECK_STR(hits[0].value, "__name__");
+        CHECK_INT(hits[0].count, 3);
+        q.what = NAMES_LABEL_VALUES;
+        q.name = SLICE("i");
+        CHECK(metrics_names(w.store, &ctx, &q, w.arena, &hits, &n, &err) == ST_OK);
+        CHECK_INT(n, 3);
+        CHECK_STR(hits[2].value, "2");
+        q = (struct names_query){ .what = NAMES_METADATA };
+        CHECK(metrics_names(w.store, &ctx, &q, w.arena, &hits, &n, &err) == ST_OK);
+        CHECK_INT(n, 1);
+        CHECK_STR(hits[0].metadata->help, "Is it there");
+        CHECK_INT(hits[0].metadata->type, METRIC_GAUGE);
+        engine_ctx_free(&ctx);
+        if (round == 0)
+            store_abandon(w.store); /* replayed from the WAL */
+        else
+            store_close(w.store); /* read from a part */
+        world_start(&w);
+    }
+    world_close(&w);
+}
+
+TEST(engine_refuses_more_series_or_samples_than_a_query_may_cost)
+{
+    struct world w;
+    struct err err = { 0 };
+    struct engine_ctx ctx;
+    struct samples_iter *it;
+    struct series_samples got;
+    world_open(&w);
+    append(w.store, batch_of(w.arena, "many", 10, base_ms, 1));
+    engine_ctx_init(&ctx, tenant_names, 1, w.clock);
+    struct samples_query q = { .start_ms = 0, .end_ms = base_ms, .series_max = 9 };
+    CHECK(metrics_samples(w.store, &ctx, &q, &it, &err) == ST_OK);
+    for (int i = 0; i < 9; i++)
+        CHECK(it->ops->next(it, &got, &err) == ST_OK);
+    CHECK(it->ops->next(it, &got, &err) == ST_LIMIT);
+    it->ops->close(it);
+    ctx.samples_max = 4;
+    ctx.samples_read = 0;
+    q.series_max = 0;
+    CHECK(metrics_samples(w.store, &ctx, &q, &it, &err) == ST_OK);
+    enum status st = ST_OK;
+    for (int i = 0; i < 10 && st == ST_OK; i++)
+        st = it->ops->next(it, &got, &err);
+    CHECK(st == ST_LIMIT);
+    it->ops->close(it);
+    engine_ctx_free(&ctx);
+    world_close(&w);
+}
+
+TEST(engine_refuses_times_before_1970_and_too_many_days)
+{
+    struct world w;
+    struct err err = { 0 };
+    struct waiter waiter = { 0 };
+    world_open(&w);
+    CHECK(store_append(w.store, batch_of(w.arena, "old", 1, -5, 1), (struct append_ack){ acked, &waiter }, &err) == ST_INVALID);
+    struct batch *b = batch_of(w.arena, "days", 1, base_ms, 1);
+    for (int i = 1; i < 70; i++)
+        batch_sample(b, base_ms - i * day_ms, 1);
+    CHECK(store_append(w.store, b, (struct append_ack){ acked, &waiter }, &err) == ST_LIMIT);
+    world_close(&w);
+}
