@@ -7,6 +7,7 @@
 #define STOA_INGEST_INGEST_H
 
 #include "model/batch.h"
+#include "model/ingest_result.h"
 
 struct ingest_header {
     struct slice name, value; /* names in any case */
@@ -25,24 +26,6 @@ struct ingest_ctx {
 
 /* The header's value, or the empty slice. */
 struct slice ingest_header(const struct ingest_ctx *ctx, struct slice name);
-
-enum ingest_kind { INGEST_SAMPLES, INGEST_HISTOGRAMS, INGEST_EXEMPLARS, INGEST_METADATA, INGEST_LOGS, INGEST_SPANS, INGEST_KIND_COUNT };
-
-struct ingest_tally {
-    uint64_t accepted, rejected;
-    struct err first; /* why the first of the rejected was */
-};
-
-struct ingest_result {
-    struct ingest_tally kinds[INGEST_KIND_COUNT];
-    uint64_t warnings;         /* things that were changed or ignored, not refused */
-    struct err first_warning;
-};
-
-void ingest_reject(struct ingest_result *r, enum ingest_kind kind, uint64_t count, const struct err *why);
-void ingest_warn(struct ingest_result *r, const struct err *what);
-const char *ingest_kind_name(enum ingest_kind kind); /* "samples", "logs", ... */
-uint64_t ingest_rejected(const struct ingest_result *r); /* over all kinds */
 
 /* Fills out from body, which must outlive out (rows point into it). out->tenant and ->received_ns are set by ingest_decode.
  * ST_INVALID: no message of this protocol. ST_LIMIT: over BATCH_ROWS_MAX rows or the arena's maximum. */

@@ -158,8 +158,8 @@ static void series_report(struct ingest_result *r, const struct series *s, struc
         ingest_reject(r, INGEST_HISTOGRAMS, s->histograms, &why);
     }
     if (s->exemplars) {
-        err_set(&why, ST_UNSUPPORTED, "series %.*s: exemplars are not stored", SLICE_FMT(name));
-        ingest_reject(r, INGEST_EXEMPLARS, s->exemplars, &why);
+        err_set(&why, ST_UNSUPPORTED, "series %.*s: exemplars are not stored, the samples are", SLICE_FMT(name));
+        ingest_warn(r, &why);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of all protocols, and what they share: bodies unpacked, counts kept. */
+/* The table of all protocols, and what they share: bodies unpacked, limits checked. */
 #include "codec/compress.h"
 #include "ingest/ingest.h"
 
@@ -35,34 +35,6 @@ struct slice ingest_header(const struct ingest_ctx *ctx, struct slice name)
         if (slice_eq_nocase(ctx->headers[i].name, name))
             return ctx->headers[i].value;
     return SLICE_EMPTY;
-}
-
-const char *ingest_kind_name(enum ingest_kind kind)
-{
-    static const char *const names[INGEST_KIND_COUNT] = { "samples", "histograms", "exemplars", "metadata", "logs", "spans" };
-    return names[kind];
-}
-
-void ingest_reject(struct ingest_result *r, enum ingest_kind kind, uint64_t count, const struct err *why)
-{
-    struct ingest_tally *t = &r->kinds[kind];
-    if (count && t->rejected == 0)
-        t->first = *why;
-    t->rejected += count;
-}
-
-void ingest_warn(struct ingest_result *r, const struct err *what)
-{
-    if (r->warnings++ == 0)
-        r->first_warning = *what;
-}
-
-uint64_t ingest_rejected(const struct ingest_result *r)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < INGEST_KIND_COUNT; i++)
-        n += r->kinds[i].rejected;
-    return n;
 }
 
 enum status ingest_check(const struct batch *b, struct err *err)

@@ -104,7 +104,8 @@ TEST(labels_over_a_limit_are_refused_by_name)
 TEST(labels_order_is_by_name_then_value_with_the_metric_first)
 {
     struct arena *a = arena_new(0);
-    static const char *const sorted[] = { "{}", "a", "a{a=\"1\"}", "a{a=\"1\",b=\"1\"}", "a{a=\"2\"}", "a{b=\"0\"}", "b{Z=\"1\"}", "{A=\"1\"}", "{a=\"1\"}" };
+    static const char *const sorted[] = { "{}",           "a",            "a{a=\"1\"}", "a{a=\"1\",b=\"1\"}", "a{a=\"2\"}",
+                                          "a{b=\"0\"}", "b{Z=\"1\"}", "{A=\"1\"}",  "{a=\"1\"}" };
     for (size_t i = 0; i < COUNT_OF(sorted); i++)
         for (size_t k = 0; k < COUNT_OF(sorted); k++) {
             int order = labels_cmp(parse(a, sorted[i]), parse(a, sorted[k]));

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stages run one after another over a whole batch, in the order of the table at the end.
+ *
+ * (1) A stage keeps the batch whole: rows it takes out are closed up in place, so counts and indices stay right.
+ * (2) What is taken out or changed is counted by reason, told once by example, and never stops the rows beside it.
+ * (3) The steady state allocates nothing: only a cut text or a new stream does. */
+#include "pipeline/pipeline.h"
+
+#include <stdatomic.h>
+
+#include "base/utf8.h"
+
+#define TRUNCATED_MARK SLICE("\xe2\x80\xa6") /* … */
+
+enum { SHOWN_BYTES = 120, DAY_S = 86400 };
+
+struct pipeline {
+    struct pipeline_options opt;
+    atomic_uint_fast64_t counts[PIPELINE_REASON_COUNT];
+};
+
+/* One run. */
+struct pass {
+    const struct pipeline_options *opt;
+    struct batch *b;
+    struct ingest_result *result;
+    uint64_t counts[PIPELINE_REASON_COUNT];
+    int64_t latest_ns;
+    struct slice stream_before, stream_after, service; /* of the event before: streams come in runs */
+};
+
+static const struct {
+    const char *name;
+    bool is_drop;
+} reasons[PIPELINE_REASON_COUNT] = {
+    [PIPELINE_SAMPLE_TIME] = { "sample_time", true },
+    [PIPELINE_SERIES_LABELS] = { "series_labels", true },
+    [PIPELINE_SPAN_TIME] = { "span_time", true },
+    [PIPELINE_LOG_TIME] = { "log_time", false },
+    [PIPELINE_EVENT_FIELDS] = { "event_fields", true },
+    [PIPELINE_FIELD_NAME] = { "field_name", true },
+    [PIPELINE_FIELD_CUT] = { "field_cut", false },
+    [PIPELINE_BODY_CUT] = { "body_cut", false },
+    [PIPELINE_SEVERITY_DETECTED] = { "severity_detected", false },
+    [PIPELINE_SERVICE_FOUND] = { "service_found", false },
+};
+
+/* ---- samples ---- */
+
+static struct slice series_text(struct pass *p, struct slice labels)
+{
+    struct buf b;
+    buf_init(&b, 0);
+    labels_format(labels, &b);
+    struct slice text = arena_copy(p->b->arena, utf8_cut(buf_as_slice(&b), SHOWN_BYTES));
+    buf_free(&b);
+    return text;
+}
+
+static bool series_is_fine(struct pass *p, const struct batch_series *s, int64_t latest_ms)
+{
+    if (p->opt->labels_max < LABELS_PER_SERIES_MAX && labels_count(s->labels) > p->opt->labels_max)
+        return false;
+    for (uint32_t i = 0; i < s->count; i++) {
+        int64_t t_ms = p->b->samples[s->first + i].t_ms;
+        if (t_ms < 0 || t_ms > latest_ms)
+            return false;
+    }
+    return true;
+}
+
+/* Copies what may stay of a series down to the first free places. */
+static void series_close_up(struct pass *p, const struct batch_series *s, int64_t latest_ms, size_t *series_kept, size_t *samples_kept)
+{
+    struct batch *b = p->b;
+    struct err why;
+    struct batch_series out = { .labels = s->labels, .first = (uint32_t)*samples_kept };
+    size_t count = labels_count(s->labels);
+    uint64_t dropped = 0;
+    if (count > p->opt->labels_max) {
+        err_set(&why, ST_LIMIT, "series %.*s has %zu labels, at most %u are allowed", SLICE_FMT(series_text(p, s->labels)), count, p->opt->labels_max);
+        ingest_withdraw(p->result, INGEST_SAMPLES, s->count, &why);
+        p->counts[PIPELINE_SERIES_LABELS]++;
+        return;
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct sample sample = b->samples[s->first + i];
+        if (sample.t_ms < 0 || sample.t_ms > latest_ms) {
+            if (dropped++ == 0)
+                err_set(&why, ST_INVALID, "series %.*s: time %lld ms lies %s", SLICE_FMT(series_text(p, s->labels)), (long long)sample.t_ms,
+                        sample.t_ms < 0 ? "before 1970" : "further ahead of now than is allowed");
+            continue;
+        }
+        b->samples[(*samples_kept)++] = sample;
+        out.count++;
+    }
+    if (dropped) {
+        ingest_withdraw(p->result, INGEST_SAMPLES, dropped, &why);
+        p->counts[PIPELINE_SAMPLE_TIME] += dropped;
+    }
+    if (out.count)
+        b->series[(*series_kept)++] = out;
+}
+
+static void stage_samples(struct pass *p)
+{
+    struct batch *b = p->b;
+    int64_t latest_ms = p->latest_ns / NS_MS;
+    size_t i = 0;
+    while (i < b->series_count && series_is_fine(p, &b->series[i], latest_ms))
+        i++;
+    if (i == b->series_count)
+        return;
+    size_t series_kept = i, samples_kept = b->series[i].first;
+    for (; i < b->series_count; i++) {
+        struct batch_series s = b->series[i];
+        series_close_up(p, &s, latest_ms, &series_kept, &samples_kept);
+    }
+    b->series_count = series_kept;
+    b->sample_count = samples_kept;
+}
+
+/* ---- events ---- */
+
+static struct slice cut_with_mark(struct pass *p, struct slice text, size_t bytes_max)
+{
+    struct slice kept = utf8_cut(text, bytes_max - EVENT_TRUNCATED_MARK_BYTES);
+    char *copy = arena_alloc(p->b->arena, kept.len + EVENT_TRUNCATED_MARK_BYTES);
+    memcpy(copy, kept.ptr, kept.len);
+    memcpy(copy + kept.len, TRUNCATED_MARK.ptr, EVENT_TRUNCATED_MARK_BYTES);
+    return slice_of(copy, kept.len + EVENT_TRUNCATED_MARK_BYTES);
+}
+
+static enum ingest_kind kind_of(const struct event *e)
+{
+    return e->kind == EVENT_SPAN ? INGEST_SPANS : INGEST_LOGS;
+}
+
+static struct slice event_shown(const struct event *e)
+{
+    return utf8_cut(e->body, SHOWN_BYTES);
+}
+
+static void fields_limit(struct pass *p, struct event *e)
+{
+    uint32_t kept = 0;
+    struct err what;
+    for (uint32_t i = 0; i < e->field_count; i++) {
+        struct field f = e->fields[i];
+        if (f.name.len == 0 || f.name.len > EVENT_FIELD_NAME_BYTES_MAX) {
+            ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s...\" of a record is left out: its name has %zu bytes, 1 to %d are allowed",
+                                            SLICE_FMT(utf8_cut(f.name, SHOWN_BYTES)), f.name.len, EVENT_FIELD_NAME_BYTES_MAX), &what));
+            p->counts[PIPELINE_FIELD_NAME]++;
+            continue;
+        }
+        if ((f.type == FIELD_STRING || f.type == FIELD_JSON) && f.text.len > p->opt->body_bytes_max) {
+            ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s\" of a record is cut: it has %zu bytes, %u are kept",
+                                            SLICE_FMT(utf8_cut(f.name, SHOWN_BYTES)), f.text.len, p->opt->body_bytes_max), &what));
+            f.text = cut_with_mark(p, f.text, p->opt->body_bytes_max);
+            f.type = FIELD_STRING; /* cut JSON is none */
+            p->counts[PIPELINE_FIELD_CUT]++;
+        }
+        e->fields[kept++] = f;
+    }
+    e->field_count = kept;
+}
+
+/* False when the event must go. */
+static bool event_limit(struct pass *p, struct event *e)
+{
+    struct err why;
+    if (e->field_count > p->opt->fields_max) {
+        err_set(&why, ST_LIMIT, "record \"%.*s\" has %u fields, at most %u are allowed", SLICE_FMT(event_shown(e)), e->field_count, p->opt->fields_max);
+        ingest_withdraw(p->result, kind_of(e), 1, &why);
+        p->counts[PIPELINE_EVENT_FIELDS]++;
+        return false;
+    }
+    if (e->body.len > p->opt->body_bytes_max) {
+        ingest_warn(p->result, (err_set(&why, ST_LIMIT, "line \"%.*s...\" is cut: it has %zu bytes, %u are kept", SLICE_FMT(event_shown(e)), e->body.len,
+                                        p->opt->body_bytes_max), &why));
+        e->body = cut_with_mark(p, e->body, p->opt->body_bytes_max);
+        p->counts[PIPELINE_BODY_CUT]++;
+    }
+    fields_limit(p, e);
+    return true;
+}
+
+/* A log line with a broken clock is still worth having; a span at a wrong time would tear its trace. */
+static bool event_time(struct pass *p, struct event *e)
+{
+    struct err why;
+    if (e->time_ns >= 0 && e->time_ns <= p->latest_ns)
+        return true;
+    const char *where = e->time_ns < 0 ? "before 1970" : "further ahead of now than is allowed";
+    if (e->kind == EVENT_SPAN) {
+        err_set(&why, ST_INVALID, "span \"%.*s\": start %lld ns lies %s", SLICE_FMT(event_shown(e)), (long long)e->time_ns, where);
+        ingest_withdraw(p->result, INGEST_SPANS, 1, &why);
+        p->counts[PIPELINE_SPAN_TIME]++;
+        return false;
+    }
+    ingest_warn(p->result, (err_set(&why, ST_INVALID, "line \"%.*s\": time %lld ns lies %s; the time of arrival is taken", SLICE_FMT(event_shown(e)),
+                                    (long long)e->time_ns, where), &why));
+    e->time_ns = p->b->received_ns;
+    p->counts[PIPELINE_LOG_TIME]++;
+    return true;
+}
+
+/* Both drop events, so they share the closing up. */
+static void stage_events(struct pass *p)
+{
+    struct batch *b = p->b;
+    size_t kept = 0;
+    for (size_t i = 0; i < b->event_count; i++) {
+        struct event *e = &b->events[i];
+        if (!event_limit(p, e) || !event_time(p, e))
+            continue;
+        if (kept != i)
+            b->events[kept] = *e;
+        kept++;
+    }
+    b->event_count = kept;
+}
+
+/* ---- what rows tell about themselves ---- */
+
+static void service_find(struct pass *p, struct event *e)
+{
+    struct slice service = service_of_labels(e->stream);
+    const struct field *f = service.len ? NULL : event_field(e, SLICE("service.name"));
+    struct label label = { SLICE("service_name"), f ? field_text(p->b->arena, f) : service };
+    struct slice checked;
+    if (label.value.len == 0 || labels_build(p->b->arena, &label, 1, &checked, NULL))
+        label.value = SLICE("unknown_service");
+    /* Only a service told by the stream holds for the next event of it, too. */
+    p->stream_before = service.len ? e->stream : SLICE_EMPTY;
+    p->stream_after = labels_get(e->stream, label.name).len ? e->stream : labels_with(p->b->arena, e->stream, label.name, label.value);
+    p->service = label.value;
+}
+
+/* service and the stream's service_name: given by most decoders, found here for the others. */
+static void event_service(struct pass *p, struct event *e)
+{
+    if (e->service.len && labels_get(e->stream, SLICE("service_name")).len)
+        return;
+    bool same = e->service.len == 0 && p->stream_before.ptr == e->stream.ptr && p->stream_before.len == e->stream.len && e->stream.len;
+    if (e->service.len) {
+        e->stream = labels_with(p->b->arena, e->stream, SLICE("service_name"), utf8_cut(e->service, LABEL_VALUE_BYTES_MAX));
+        return;
+    }
+    if (!same)
+        service_find(p, e);
+    e->service = p->service;
+    e->stream = p->stream_after;
+    p->counts[PIPELINE_SERVICE_FOUND]++;
+}
+
+static void stage_enrich(struct pass *p)
+{
+    for (size_t i = 0; i < p->b->event_count; i++) {
+        struct event *e = &p->b->events[i];
+        event_service(p, e);
+        if (e->kind != EVENT_LOG || e->severity != SEVERITY_UNKNOWN)
+            continue;
+        e->severity = severity_detect(e->body);
+        p->counts[PIPELINE_SEVERITY_DETECTED] += e->severity != SEVERITY_UNKNOWN;
+    }
+}
+
+static void (*const stages[])(struct pass *p) = { stage_samples, stage_events, stage_enrich };
+
+/* ---- the pipeline ---- */
+
+struct pipeline_options pipeline_options_default(void)
+{
+    return (struct pipeline_options){ .future_ns_max = DAY_S * NS_S, .labels_max = LABELS_PER_SERIES_MAX, .body_bytes_max = EVENT_BODY_BYTES_MAX,
+                                      .fields_max = EVENT_FIELDS_MAX };
+}
+
+static uint32_t at_most(uint32_t value, uint32_t max)
+{
+    return value == 0 ? max : MIN(value, max);
+}
+
+struct pipeline *pipeline_new(const struct pipeline_options *opt)
+{
+    struct pipeline *p = mem_new(struct pipeline);
+    p->opt = opt ? *opt : pipeline_options_default();
+    if (p->opt.future_ns_max <= 0)
+        p->opt.future_ns_max = pipeline_options_default().future_ns_max;
+    p->opt.labels_max = at_most(p->opt.labels_max, LABELS_PER_SERIES_MAX);
+    p->opt.body_bytes_max = MAX(at_most(p->opt.body_bytes_max, EVENT_BODY_BYTES_MAX), 4 * EVENT_TRUNCATED_MARK_BYTES);
+    p->opt.fields_max = at_most(p->opt.fields_max, EVENT_FIELDS_MAX);
+    return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    mem_free(p);
+}
+
+enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err)
+{
+    struct pass pass = { .opt = &p->opt, .b = b, .result = result, .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY,
+                         .service = SLICE_EMPTY };
+    pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
+    for (size_t i = 0; i < COUNT_OF(stages); i++)
+        stages[i](&pass);
+    for (size_t i = 0; i < PIPELINE_REASON_COUNT; i++)
+        if (pass.counts[i])
+            atomic_fetch_add_explicit(&p->counts[i], pass.counts[i], memory_order_relaxed);
+    if (arena_over(b->arena))
+        return err_set(err, ST_LIMIT, "the request needs over %zu bytes of memory; send it in parts", arena_bytes_max(b->arena));
+    return ST_OK;
+}
+
+const char *pipeline_reason_name(enum pipeline_reason reason)
+{
+    return reasons[reason].name;
+}
+
+bool pipeline_reason_is_drop(enum pipeline_reason reason)
+{
+    return reasons[reason].is_drop;
+}
+
+uint64_t pipeline_count(const struct pipeline *p, enum pipeline_reason reason)
+{
+    return atomic_load_explicit(&p->counts[reason], memory_order_relaxed);
+}

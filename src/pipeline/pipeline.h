@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to every batch between its decoder and the store: limits, times, and what can be told from the rows themselves.
+ *
+ * Rows that break a limit are taken out one by one and told in the result; the rest goes on. Stages are one table. */
+#ifndef STOA_PIPELINE_PIPELINE_H
+#define STOA_PIPELINE_PIPELINE_H
+
+#include "model/batch.h"
+#include "model/ingest_result.h"
+
+struct pipeline_options {
+    int64_t future_ns_max;    /* how far ahead of its arrival a row's time may lie */
+    uint32_t labels_max;      /* of a series; at most LABELS_PER_SERIES_MAX */
+    uint32_t body_bytes_max;  /* of a log line; at most EVENT_BODY_BYTES_MAX */
+    uint32_t fields_max;      /* of a record; at most EVENT_FIELDS_MAX */
+};
+
+struct pipeline_options pipeline_options_default(void);
+
+/* Any number of threads may run batches through one pipeline at once. */
+struct pipeline;
+/* Copies opt; NULL: the default. Values over the hard limits, and zeros, become the hard limits. */
+struct pipeline *pipeline_new(const struct pipeline_options *opt);
+void pipeline_free(struct pipeline *p); /* accepts NULL */
+
+/* Changes b in place; what is taken out moves from accepted to rejected in *result. ST_LIMIT: the batch's arena is over. */
+MUST_CHECK enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err);
+
+/* What the stages did, since the start. */
+enum pipeline_reason {
+    PIPELINE_SAMPLE_TIME,       /* dropped: before 1970 or too far ahead */
+    PIPELINE_SERIES_LABELS,     /* dropped: too many labels */
+    PIPELINE_SPAN_TIME,         /* dropped: as for samples */
+    PIPELINE_LOG_TIME,          /* changed: such a time became the time of arrival */
+    PIPELINE_EVENT_FIELDS,      /* dropped: too many fields */
+    PIPELINE_FIELD_NAME,        /* dropped: one field, its name is empty or too long */
+    PIPELINE_FIELD_CUT,         /* changed: a field's text was cut */
+    PIPELINE_BODY_CUT,          /* changed: a line was cut */
+    PIPELINE_SEVERITY_DETECTED, /* changed: found in the line */
+    PIPELINE_SERVICE_FOUND,     /* changed: found in the stream or the resource */
+    PIPELINE_REASON_COUNT
+};
+const char *pipeline_reason_name(enum pipeline_reason reason); /* "sample_time", ...: for metrics */
+bool pipeline_reason_is_drop(enum pipeline_reason reason);
+uint64_t pipeline_count(const struct pipeline *p, enum pipeline_reason reason);
+
+#endif
