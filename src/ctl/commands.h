@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of the program, each a function that gives the exit code: 0 done, 1 failed, 2 wrong usage.
+ * argv[0] is the command's own name. */
+#ifndef STOA_CTL_COMMANDS_H
+#define STOA_CTL_COMMANDS_H
+
+int query_command(int argc, char **argv);
+int check_command(int argc, char **argv);
+int test_command(int argc, char **argv);
+int version_command(int argc, char **argv);
+
+#endif

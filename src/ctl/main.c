@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `stoa COMMAND`: one table; a command stands in it, and so in the help, only when it works. */
+#include <curl/curl.h>
+#include <stdio.h>
+
+#include "base/slice.h"
+#include "ctl/commands.h"
+#include "server/server.h"
+#include "server/version.h"
+
+static const struct command {
+    const char *name, *arguments, *what;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT]", "run the server", server_main },
+    { "query", "[--url URL] [--logs] [--start T --end T --step D] QUERY", "ask a running server, PromQL or LogQL", query_command },
+    { "check", "config FILE...", "say what is wrong with configuration files", check_command },
+    { "test", "promql|logql FILE...", "run query scripts against an engine in memory", test_command },
+    { "version", "", "say which version this is", version_command },
+};
+
+int version_command(int argc, char **argv)
+{
+    printf("stoa %s (%s)\n", STOA_VERSION, STOA_REVISION);
+    return 0;
+}
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "Stoa: metrics, logs and traces in one program.\n\n");
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        fprintf(out, "  stoa %s %s\n        %s\n", commands[i].name, commands[i].arguments, commands[i].what);
+}
+
+int main(int argc, char **argv)
+{
+    struct slice name = slice_str(argc > 1 ? argv[1] : "");
+    if (slice_eq(name, SLICE("help")) || slice_eq(name, SLICE("--help")) || slice_eq(name, SLICE("-h"))) {
+        print_help(stdout);
+        return 0;
+    }
+    if (slice_eq(name, SLICE("--version")))
+        return version_command(0, argv);
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (!slice_eq(slice_str(commands[i].name), name))
+            continue;
+        /* Not thread-safe, so before any thread. */
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    if (name.len)
+        fprintf(stderr, "stoa: unknown command \"%.*s\"\n\n", SLICE_FMT(name));
+    print_help(stderr);
+    return 2;
+}

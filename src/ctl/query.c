@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `stoa query`: asks a running server over the same API as everybody else, and prints a line per series and point or, for
+ * logs, per line. --json prints the server's answer as it came. */
+#include <stdio.h>
+
+#include "base/date.h"
+#include "base/num.h"
+#include "codec/json.h"
+#include "codec/url.h"
+#include "ctl/commands.h"
+#include "net/client.h"
+#include "sys/clock.h"
+
+enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
+
+struct options {
+    struct slice url, query, start, end, step, at, limit, tenant;
+    bool logs, json;
+};
+
+static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
+                            "       stoa query --start T --end T --step D QUERY        (a range; T: seconds or RFC 3339)\n"
+                            "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n";
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    const struct {
+        const char *name;
+        struct slice *place;
+    } values[] = { { "--url", &o->url }, { "--start", &o->start }, { "--end", &o->end },      { "--step", &o->step },
+                   { "--time", &o->at }, { "--limit", &o->limit }, { "--tenant", &o->tenant } };
+    for (int i = 1; i < argc; i++) {
+        struct slice arg = slice_str(argv[i]);
+        size_t k = 0;
+        while (k < COUNT_OF(values) && !slice_eq(slice_str(values[k].name), arg))
+            k++;
+        if (k < COUNT_OF(values)) {
+            if (++i == argc)
+                return false;
+            *values[k].place = slice_str(argv[i]);
+        } else if (slice_eq(arg, SLICE("--logs"))) {
+            o->logs = true;
+        } else if (slice_eq(arg, SLICE("--json"))) {
+            o->json = true;
+        } else if (slice_starts(arg, SLICE("--")) || o->query.len) {
+            return false;
+        } else {
+            o->query = arg;
+        }
+    }
+    return o->query.len > 0;
+}
+
+static void add(struct buf *out, const char *name, struct slice value)
+{
+    if (value.len == 0)
+        return;
+    buf_printf(out, "%s%s=", out->len ? "&" : "", name);
+    url_encode(value, out);
+}
+
+static void print_labels(struct json_value labels)
+{
+    struct json_value value;
+    struct slice key;
+    bool first = true;
+    if (json_get(labels, SLICE("__name__"), &value)) {
+        struct slice name = json_get_string(value);
+        printf("%.*s", SLICE_FMT(name));
+    }
+    printf("{");
+    for (struct json_iter it = json_object(labels); json_object_next(&it, &key, &value);) {
+        if (slice_eq(key, SLICE("__name__")))
+            continue;
+        struct slice text = json_get_string(value);
+        printf("%s%.*s=\"%.*s\"", first ? "" : ",", SLICE_FMT(key), SLICE_FMT(text));
+        first = false;
+    }
+    printf("}");
+}
+
+/* [time, "value"] */
+static void print_point(struct json_value point)
+{
+    struct json_iter it = json_array(point);
+    struct json_value time, value;
+    double seconds = 0;
+    char text[DATE_TEXT_BYTES_MAX];
+    if (!json_array_next(&it, &time) || !json_array_next(&it, &value))
+        return;
+    (void)json_get_double(time, &seconds);
+    size_t n = date_format_rfc3339((int64_t)(seconds * 1000 + 0.5) * NS_MS, 0, 3, text);
+    struct slice v = json_get_string(value);
+    printf(" %.*s @ %.*s\n", SLICE_FMT(v), (int)n, text);
+}
+
+static void print_series(struct json_value series)
+{
+    struct json_value labels, point, points;
+    if (!json_get(series, SLICE("metric"), &labels))
+        return;
+    if (json_get(series, SLICE("value"), &point)) {
+        print_labels(labels);
+        print_point(point);
+        return;
+    }
+    if (!json_get(series, SLICE("values"), &points))
+        return;
+    for (struct json_iter it = json_array(points); json_array_next(&it, &point);) {
+        print_labels(labels);
+        print_point(point);
+    }
+}
+
+static void print_stream(struct json_value stream)
+{
+    struct json_value labels, lines, line, part;
+    if (!json_get(stream, SLICE("stream"), &labels) || !json_get(stream, SLICE("values"), &lines))
+        return;
+    for (struct json_iter it = json_array(lines); json_array_next(&it, &line);) {
+        struct json_iter parts = json_array(line);
+        int64_t ns = 0;
+        char text[DATE_TEXT_BYTES_MAX];
+        if (!json_array_next(&parts, &part) || !num_parse_i64(json_get_string(part), &ns) || !json_array_next(&parts, &part))
+            continue;
+        size_t n = date_format_rfc3339(ns, 0, 9, text);
+        struct slice body = json_get_string(part);
+        printf("%.*s ", (int)n, text);
+        print_labels(labels);
+        printf(" %.*s\n", SLICE_FMT(body));
+    }
+}
+
+static void print_notes(struct json_value answer, struct slice key)
+{
+    struct json_value list, note;
+    if (!json_get(answer, key, &list))
+        return;
+    for (struct json_iter it = json_array(list); json_array_next(&it, &note);) {
+        struct slice text = json_get_string(note);
+        fprintf(stderr, "%.*s: %.*s\n", (int)key.len - 1, key.ptr, SLICE_FMT(text));
+    }
+}
+
+static int print_answer(struct slice body)
+{
+    struct json_parser *p = json_parser_new();
+    struct json_value answer, data, result, type, item;
+    struct err err;
+    int code = 1;
+    if (json_parse(p, body, &answer, &err)) {
+        fprintf(stderr, "stoa query: the answer is no JSON: %s\n", err.text);
+    } else if (json_get(answer, SLICE("data"), &data) && json_get(data, SLICE("result"), &result) &&
+               json_get(data, SLICE("resultType"), &type)) {
+        struct slice t = json_get_string(type);
+        if (slice_eq(t, SLICE("scalar")) || slice_eq(t, SLICE("string")))
+            print_point(result);
+        else
+            for (struct json_iter it = json_array(result); json_array_next(&it, &item);)
+                slice_eq(t, SLICE("streams")) ? print_stream(item) : print_series(item);
+        print_notes(answer, SLICE("warnings"));
+        print_notes(answer, SLICE("infos"));
+        code = 0;
+    }
+    json_parser_free(p);
+    return code;
+}
+
+static int print_failure(const struct client_response *resp)
+{
+    struct json_parser *p = json_parser_new();
+    struct json_value answer, error;
+    struct slice text = buf_as_slice(&resp->body);
+    if (json_parse(p, text, &answer, NULL) == ST_OK && json_get(answer, SLICE("error"), &error))
+        text = json_get_string(error);
+    fprintf(stderr, "stoa query: %d: %.*s\n", resp->status, SLICE_FMT(text));
+    json_parser_free(p);
+    return 1;
+}
+
+static struct slice path_of(const struct options *o)
+{
+    bool is_range = o->step.len > 0 || (o->start.len > 0 && !o->logs);
+    if (o->logs)
+        return SLICE("/loki/api/v1/query_range");
+    return is_range ? SLICE("/api/v1/query_range") : SLICE("/api/v1/query");
+}
+
+int query_command(int argc, char **argv)
+{
+    struct options o = { .url = SLICE("http://127.0.0.1:7862") };
+    if (!parse(argc, argv, &o)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    struct arena *a = arena_new(0);
+    struct buf form;
+    struct http_client *client;
+    struct client_response resp = { 0 };
+    struct err err;
+    buf_init(&form, 0);
+    add(&form, "query", o.query);
+    add(&form, "start", o.start);
+    add(&form, "end", o.end);
+    add(&form, "step", o.step);
+    add(&form, "time", o.at);
+    add(&form, "limit", o.limit);
+    struct slice path = path_of(&o);
+    struct http_header headers[] = { { SLICE("Content-Type"), SLICE("application/x-www-form-urlencoded") }, { SLICE("X-Scope-OrgID"), o.tenant } };
+    struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
+                                  .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
+                                  .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
+    int code = 1;
+    if (http_client_new(&client, &err) || http_client_do(client, &req, &resp, &err))
+        fprintf(stderr, "stoa query: %s\n", err.text);
+    else if (resp.status != 200)
+        code = print_failure(&resp);
+    else if (o.json)
+        code = fwrite(resp.body.ptr, 1, resp.body.len, stdout) == resp.body.len ? 0 : 1;
+    else
+        code = print_answer(buf_as_slice(&resp.body));
+    buf_free(&resp.body);
+    buf_free(&form);
+    http_client_free(client);
+    arena_free(a);
+    return code;
+}
