@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine against a model so simple that it is right: a list of (tenant, series, time, value) with the last word kept. */
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/rand.h"
@@ -43,14 +44,19 @@ static struct slice labels_of(struct arena *a, unsigned i)
     return out;
 }
 
-static void world_start(struct world *w)
+static void world_start_with(struct world *w, bool no_background)
 {
     static const struct store_kind *const kinds[] = { &metrics_kind };
-    struct store_options opt = { .dir = SLICE("data"), .fs = w->fs, .clock = w->clock, .kinds = kinds, .kind_count = 1, .no_background = true,
+    struct store_options opt = { .dir = SLICE("data"), .fs = w->fs, .clock = w->clock, .kinds = kinds, .kind_count = 1, .no_background = no_background,
                                  .retention_ns = INT64_MAX };
     struct err err = { 0 };
     if (store_open(&w->store, &opt, &err))
         unit_fail(__FILE__, __LINE__, err.text);
+}
+
+static void world_start(struct world *w)
+{
+    world_start_with(w, true);
 }
 
 static void world_open(struct world *w)
@@ -428,5 +434,98 @@ TEST(engine_refuses_times_before_1970_and_too_many_days)
     for (int i = 1; i < 70; i++)
         batch_sample(b, base_ms - i * day_ms, 1);
     CHECK(store_append(w.store, b, (struct append_ack){ acked, &waiter }, &err) == ST_LIMIT);
+    world_close(&w);
+}
+
+/* ---- at once ---- */
+
+enum { RACE_ROUNDS = 150, RACE_SERIES = 50 };
+
+struct race {
+    struct world *w;
+    _Atomic int64_t acked_ms[2]; /* the last time whose samples are acknowledged, per appender */
+    atomic_int running;
+    unsigned number;
+};
+
+struct racer {
+    struct race *race;
+    unsigned number;
+};
+
+static void race_append(void *arg)
+{
+    struct racer *r = arg;
+    const char *name = r->number ? "one" : "zero";
+    for (int i = 1; i <= RACE_ROUNDS; i++) {
+        struct waiter waiter = { 0 };
+        struct err err = { 0 };
+        struct batch *b = batch_of(NULL, name, RACE_SERIES, base_ms + i, i);
+        if (store_append(r->race->w->store, b, (struct append_ack){ acked, &waiter }, &err))
+            unit_fail(__FILE__, __LINE__, err.text);
+        while (!atomic_load(&waiter.done))
+            sched_yield();
+        CHECK(waiter.st == ST_OK);
+        atomic_store(&r->race->acked_ms[r->number], base_ms + i);
+    }
+    atomic_fetch_sub(&r->race->running, 1);
+}
+
+/* Every series of the name has every sample that was acknowledged before the query began. */
+static void race_look(struct race *race, unsigned number)
+{
+    struct engine_ctx ctx;
+    struct err err = { 0 };
+    struct samples_iter *it;
+    struct series_samples got;
+    struct matcher m;
+    CHECK(matcher_init(&m, MATCH_RE, SLICE("__name__"), number ? SLICE("on.") : SLICE("zer.*"), &err) == ST_OK);
+    int64_t upto = atomic_load(&race->acked_ms[number]);
+    engine_ctx_init(&ctx, tenant_names, 1, race->w->clock);
+    struct samples_query q = { .start_ms = base_ms, .end_ms = base_ms + RACE_ROUNDS, .matchers = &m, .matcher_count = 1 };
+    CHECK(metrics_samples(race->w->store, &ctx, &q, &it, &err) == ST_OK);
+    size_t series = 0;
+    for (; it->ops->next(it, &got, &err) == ST_OK; series++) {
+        CHECK(got.n >= (size_t)(upto - base_ms));
+        for (size_t i = 0; i < got.n; i++)
+            CHECK(got.t_ms[i] == base_ms + 1 + (int64_t)i && got.v[i] == (double)(i + 1));
+    }
+    CHECK(upto == base_ms || series == RACE_SERIES);
+    CHECK_INT(ctx.warnings.len, 0);
+    it->ops->close(it);
+    engine_ctx_free(&ctx);
+    matcher_destroy(&m);
+}
+
+static void race_query(void *arg)
+{
+    struct racer *r = arg;
+    while (atomic_load(&r->race->running) > 0)
+        race_look(r->race, r->number);
+}
+
+TEST(engine_shows_all_that_was_acknowledged_while_it_appends_flushes_and_merges)
+{
+    struct world w;
+    struct race race = { .w = &w, .running = 2 };
+    struct racer racers[2] = { { &race, 0 }, { &race, 1 } };
+    struct thread *threads[4];
+    struct err err = { 0 };
+    world_open(&w);
+    store_close(w.store);
+    world_start_with(&w, false);
+    atomic_store(&race.acked_ms[0], base_ms);
+    atomic_store(&race.acked_ms[1], base_ms);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(thread_start(&threads[i], "race", i < 2 ? race_append : race_query, &racers[i % 2], &err) == ST_OK);
+    while (atomic_load(&race.running) > 0) {
+        CHECK(store_flush(w.store, &err) == ST_OK);
+        if (store_merge(w.store, &err))
+            unit_fail(__FILE__, __LINE__, err.text);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        thread_join(threads[i]);
+    race_look(&race, 0);
+    race_look(&race, 1);
     world_close(&w);
 }
