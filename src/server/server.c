@@ -264,7 +264,7 @@ static enum status start(struct server *s, struct err *err)
         s->log.sink_arg = s->telemetry;
     }
     s->self = self_new(s->clock, s->config->self_enabled ? telemetry_span : NULL, s->telemetry);
-    s->pipeline = pipeline_new();
+    s->pipeline = pipeline_new(NULL);
     struct slice lines = buf_as_slice(&s->config->warnings), line;
     while (slice_next(&lines, '\n', &line))
         log_line(&s->log, LOG_WARNING, "configuration", "note=\"%.*s\"", SLICE_FMT(line));
