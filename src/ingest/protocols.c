@@ -46,11 +46,14 @@ enum status ingest_check(const struct batch *b, struct err *err)
     return ST_OK;
 }
 
-/* Protobuf's first byte here is 0x0a, a newline too: so white space is no sign of JSON, only '{' behind it is. */
+/* No message of ours starts with the byte '{' (a group's tag). A newline is the tag of field 1 though: behind one, only
+ * Content-Type can tell. */
 bool ingest_is_json(const struct ingest_ctx *ctx, struct slice body)
 {
     struct slice type = ingest_header(ctx, SLICE("content-type")), text = slice_trim(body);
     bool brace = text.len && text.ptr[0] == '{';
+    if (body.len && body.ptr[0] == '{')
+        return true;
     if (slice_contains(type, SLICE("json")))
         return brace || body.len == 0 || body.ptr[0] != '\n';
     return brace && body.ptr[0] != '\n' && !slice_contains(type, SLICE("protobuf"));

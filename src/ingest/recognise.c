@@ -276,7 +276,8 @@ static bool take_tag(struct slice *rest, struct recognised *out)
         out->pid = slice_sub(pid, 0, pid.len - 1);
     if (tag.len == 0 || !(is_alpha(tag.ptr[0]) || tag.ptr[0] == '/' || tag.ptr[0] == '_' || tag.ptr[0] == '('))
         return false;
-    out->service = tag;
+    size_t paren = slice_find_char(tag, '(', 1); /* sshd(pam_unix) */
+    out->service = slice_sub(tag, 0, paren);
     out->message = skip_spaces(s);
     *rest = s;
     return true;
@@ -450,17 +451,23 @@ static bool is_number(struct slice word)
 static struct slice take_tokens(struct slice s, struct recognised *out)
 {
     for (int i = 0; i < TOKENS_MAX; i++) {
-        while (peek(s) == ' ' || peek(s) == '|' || peek(s) == '\t' || (peek(s) == '-' && s.len > 1 && s.ptr[1] == ' ') || peek(s) == ':')
+        while (peek(s) == ' ' || peek(s) == '|' || peek(s) == '\t' || peek(s) == ',' || (peek(s) == '-' && s.len > 1 && s.ptr[1] == ' ') || peek(s) == ':')
             s = slice_skip(s, 1);
         bool bracketed = peek(s) == '[';
         struct slice rest, token;
         if (bracketed ? !slice_cut(slice_skip(s, 1), ']', &token, &rest) : !slice_cut(s, ' ', &token, &rest))
             return s;
         struct slice trimmed = slice_trim(token);
+        if (i == 0 && (slice_eq(trimmed, SLICE("UTC")) || slice_eq(trimmed, SLICE("GMT")))) {
+            s = rest;
+            continue;
+        }
         bool colon = slice_ends(trimmed, SLICE(":"));
         trimmed.len -= colon;
         bool dashed = slice_starts(rest, SLICE("- ")) || slice_starts(rest, SLICE(": "));
-        uint8_t severity = trimmed.len > 1 && (bracketed || colon || is_upper(trimmed)) ? severity_parse(trimmed) : 0;
+        /* Right behind the time "Info" is a level; further in it must look like one. */
+        bool looks = bracketed || colon || is_upper(trimmed) || (i == 0 && trimmed.len > 3 && is_upper(slice_sub(trimmed, 0, 1)));
+        uint8_t severity = trimmed.len > 1 && looks ? severity_parse(trimmed) : 0;
         if (severity && out->severity == 0)
             out->severity = severity;
         else if (bracketed && out->service.len == 0 && is_service(trimmed))
@@ -483,10 +490,25 @@ static bool read_dated(struct slice line, const struct scene *sc, struct recogni
     bool bracketed = peek(s) == '[';
     if (bracketed)
         s = slice_skip(s, 1);
-    if (!time_take_iso(&s, &c))
+    if (!time_take_iso(&s, &c) && !(bracketed && time_take_asctime(&s, &c)))
         return false;
     if (bracketed && peek(s) == ']')
         s = slice_skip(s, 1);
+    out->time_ns = civil_ns(&c, sc->zone_offset_s);
+    out->message = take_tokens(s, out);
+    return true;
+}
+
+/* "update-alternatives 2026-01-01 00:00:00: text": the program in front of the time. */
+static bool read_named(struct slice line, const struct scene *sc, struct recognised *out)
+{
+    struct civil c;
+    struct slice s = line, name = take_word(&s);
+    name.len -= slice_ends(name, SLICE(":"));
+    s = skip_spaces(s);
+    if (!is_service(name) || severity_parse(name) || !time_take_iso(&s, &c))
+        return false;
+    out->service = name;
     out->time_ns = civil_ns(&c, sc->zone_offset_s);
     out->message = take_tokens(s, out);
     return true;
@@ -503,6 +525,7 @@ static const struct {
     { SLICE_INIT("klog"), read_klog },
     { SLICE_INIT("python"), read_python },
     { SLICE_INIT("access"), read_access },
+    { SLICE_INIT("dated"), read_named },
     { SLICE_INIT("logfmt"), read_logfmt },
 };
 

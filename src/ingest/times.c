@@ -155,6 +155,19 @@ bool time_take_syslog(struct slice *rest, struct civil *out)
     return true;
 }
 
+bool time_take_asctime(struct slice *rest, struct civil *out)
+{
+    struct slice s = *rest;
+    struct civil c;
+    if (s.len > 4 && s.ptr[3] == ' ' && s.ptr[0] >= 'F' && s.ptr[0] <= 'W')
+        s = slice_skip(s, 4);
+    if (!time_take_syslog(&s, &c) || !take_char(&s, ' ') || !take_digits(&s, 4, &c.year))
+        return false;
+    *out = c;
+    *rest = s;
+    return true;
+}
+
 bool time_take_clf(struct slice *rest, struct civil *out)
 {
     struct slice s = *rest;

@@ -20,6 +20,8 @@ int64_t civil_ns(const struct civil *c, int32_t zone_offset_s);
 bool time_take_iso(struct slice *rest, struct civil *out);
 /* "Nov 22 13:16:01", without a year: year is 0. */
 bool time_take_syslog(struct slice *rest, struct civil *out);
+/* "Sun Nov 22 13:16:01.5 2026", with or without the day of the week. */
+bool time_take_asctime(struct slice *rest, struct civil *out);
 /* "22/Nov/2026:13:16:01 +0000" */
 bool time_take_clf(struct slice *rest, struct civil *out);
 /* klog's "1122 13:16:01.123456" (behind the severity letter), without a year. */
