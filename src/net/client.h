@@ -27,7 +27,7 @@ struct client_request {
 
 struct client_response {
     int status;                      /* 0 when no answer came */
-    struct slice content_type;
+    struct slice content_type;       /* lives in body's memory: until body is freed or written to */
     struct buf body;                 /* decoded from its content encoding */
     int64_t dns_ns, connect_ns, tls_ns, first_byte_ns, total_ns; /* each a duration from the start */
 };

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread drives a curl multi handle. A caller fills an easy handle, queues it, and sleeps until the thread says that it
+ * is done; so no caller's thread ever touches the multi, and connections are shared by all callers.
+ *
+ * Only http and https, redirects included. Proxies of the environment are not used: who wants one says so. A name for the
+ * certificate other than the URL's host (server_name) is done by asking for that name and connecting to the host. */
+#include "net/client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+
+#include "sys/thread.h"
+
+enum { REDIRECTS_MAX = 10, POLL_MS = 1000, CONNECTIONS_KEPT_MAX = 256 };
+
+struct job {
+    struct job *next;
+    CURL *easy;
+    struct curl_slist *headers, *connect_to;
+    struct client_response *resp;
+    size_t bytes_max;
+    bool over, done;
+    CURLcode result;
+    struct cond cond; /* with the client's lock */
+    char reason[CURL_ERROR_SIZE];
+};
+
+struct http_client {
+    CURLM *multi;
+    struct thread *thread;
+    struct mutex lock;
+    struct job *queued;  /* under lock */
+    struct job *running; /* the thread's */
+    bool stopping;       /* under lock */
+};
+
+/* ---- The thread ---- */
+
+static void end_job(struct http_client *c, struct job *j, CURLcode result)
+{
+    for (struct job **p = &c->running; *p; p = &(*p)->next)
+        if (*p == j) {
+            *p = j->next;
+            break;
+        }
+    curl_multi_remove_handle(c->multi, j->easy);
+    mutex_lock(&c->lock);
+    j->result = result;
+    j->done = true;
+    cond_signal(&j->cond);
+    mutex_unlock(&c->lock);
+}
+
+/* False when the client stops. */
+static bool take_queued(struct http_client *c)
+{
+    mutex_lock(&c->lock);
+    struct job *j = c->queued;
+    c->queued = NULL;
+    bool stopping = c->stopping;
+    mutex_unlock(&c->lock);
+    for (struct job *next; j; j = next) {
+        next = j->next;
+        j->next = c->running;
+        c->running = j;
+        if (curl_multi_add_handle(c->multi, j->easy) != CURLM_OK)
+            end_job(c, j, CURLE_FAILED_INIT);
+    }
+    return !stopping;
+}
+
+static void client_main(void *arg)
+{
+    struct http_client *c = arg;
+    while (take_queued(c)) {
+        int running, left;
+        curl_multi_perform(c->multi, &running);
+        for (CURLMsg *m; (m = curl_multi_info_read(c->multi, &left)) != NULL;) {
+            struct job *j = NULL;
+            CURLcode result = m->data.result;
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &j);
+            if (m->msg == CURLMSG_DONE && j)
+                end_job(c, j, result);
+        }
+        curl_multi_poll(c->multi, NULL, 0, POLL_MS, NULL);
+    }
+    while (c->running)
+        end_job(c, c->running, CURLE_ABORTED_BY_CALLBACK);
+}
+
+enum status http_client_new(struct http_client **out, struct err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(err, ST_INTERNAL, "the HTTP client library does not start");
+    struct http_client *c = mem_new(struct http_client);
+    mutex_init(&c->lock);
+    c->multi = curl_multi_init();
+    assert(c->multi);
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT_MAX);
+    enum status st = thread_start(&c->thread, "http-client", client_main, c, err);
+    if (st) {
+        http_client_free(c);
+        return st;
+    }
+    *out = c;
+    return ST_OK;
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (c == NULL)
+        return;
+    mutex_lock(&c->lock);
+    c->stopping = true;
+    mutex_unlock(&c->lock);
+    curl_multi_wakeup(c->multi);
+    thread_join(c->thread);
+    curl_multi_cleanup(c->multi);
+    mutex_destroy(&c->lock);
+    mem_free(c);
+    curl_global_cleanup();
+}
+
+/* ---- One request ---- */
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct job *j = arg;
+    n *= size;
+    if (j->resp->body.len + n > j->bytes_max) {
+        j->over = true;
+        return 0;
+    }
+    buf_put(&j->resp->body, bytes, n);
+    return n;
+}
+
+/* A NUL-terminated copy, for a library that wants one. */
+static const char *c_str(struct arena *a, struct slice s)
+{
+    return arena_copy(a, s).ptr;
+}
+
+static void set_method(CURL *e, const struct client_request *req)
+{
+    struct slice method = slice_str(req->method ? req->method : "GET");
+    bool get = slice_eq(method, SLICE("GET"));
+    if (slice_eq(method, SLICE("HEAD"))) {
+        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+    } else if (!get || req->body.len) {
+        curl_easy_setopt(e, CURLOPT_POST, 1L);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.len);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.len ? req->body.ptr : "");
+        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, req->method ? req->method : "GET");
+    }
+}
+
+static void add_headers(struct job *j, struct arena *a, const struct client_request *req)
+{
+    bool has_type = false;
+    for (size_t i = 0; i < req->header_count; i++) {
+        struct slice name = req->headers[i].name, value = req->headers[i].value;
+        has_type = has_type || slice_eq_nocase(name, SLICE("content-type"));
+        struct slice line = value.len ? arena_printf(a, "%.*s: %.*s", SLICE_FMT(name), SLICE_FMT(value))
+                                      : arena_printf(a, "%.*s;", SLICE_FMT(name));
+        j->headers = curl_slist_append(j->headers, line.ptr);
+    }
+    j->headers = curl_slist_append(j->headers, "Expect:");
+    if (!has_type)
+        j->headers = curl_slist_append(j->headers, "Content-Type:");
+}
+
+/* The URL with server_name for a host, connections going to the real host, and the Host header unchanged. */
+static const char *url_with_name(struct job *j, struct arena *a, const struct client_request *req)
+{
+    const char *url = c_str(a, req->url);
+    char *host = NULL, *port = NULL, *renamed = NULL;
+    CURLU *u = curl_url();
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+        curl_url_set(u, CURLUPART_HOST, req->server_name, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
+        j->connect_to = curl_slist_append(
+            NULL, arena_printf(a, "%s:%s:%s:%s", req->server_name, port, host, port).ptr);
+        j->headers = curl_slist_append(j->headers, arena_printf(a, "Host: %s:%s", host, port).ptr);
+        url = c_str(a, slice_str(renamed));
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(renamed);
+    curl_url_cleanup(u);
+    return url;
+}
+
+static void set_security(CURL *e, struct arena *a, const struct client_request *req)
+{
+    long auth = 0;
+    if (req->user.len) {
+        curl_easy_setopt(e, CURLOPT_USERNAME, c_str(a, req->user));
+        curl_easy_setopt(e, CURLOPT_PASSWORD, c_str(a, req->password));
+        auth = CURLAUTH_BASIC;
+    }
+    if (req->bearer.len) {
+        curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, c_str(a, req->bearer));
+        auth = CURLAUTH_BEARER;
+    }
+    if (auth)
+        curl_easy_setopt(e, CURLOPT_HTTPAUTH, auth);
+    if (req->ca_file)
+        curl_easy_setopt(e, CURLOPT_CAINFO, req->ca_file);
+    if (req->cert_file)
+        curl_easy_setopt(e, CURLOPT_SSLCERT, req->cert_file);
+    if (req->key_file)
+        curl_easy_setopt(e, CURLOPT_SSLKEY, req->key_file);
+    if (req->tls_insecure) {
+        curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    curl_easy_setopt(e, CURLOPT_PROXY, req->proxy_url.len ? c_str(a, req->proxy_url) : "");
+}
+
+static void prepare(struct job *j, struct arena *a, const struct client_request *req)
+{
+    CURL *e = j->easy;
+    curl_easy_setopt(e, CURLOPT_PRIVATE, j);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, j->reason);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, req->follow_redirects ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)MAX(req->timeout_ns / NS_MS, (int64_t)1));
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, j);
+    set_method(e, req);
+    add_headers(j, a, req);
+    curl_easy_setopt(e, CURLOPT_URL, req->server_name ? url_with_name(j, a, req) : c_str(a, req->url));
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, j->headers);
+    if (j->connect_to)
+        curl_easy_setopt(e, CURLOPT_CONNECT_TO, j->connect_to);
+    set_security(e, a, req);
+}
+
+static int64_t info_ns(CURL *e, CURLINFO what)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(e, what, &us);
+    return (int64_t)us * 1000;
+}
+
+static void read_answer(const struct job *j, struct client_response *resp)
+{
+    CURL *e = j->easy;
+    long status = 0;
+    char *type = NULL;
+    curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(e, CURLINFO_CONTENT_TYPE, &type);
+    resp->status = (int)status;
+    /* The type lives behind the body's end, so that the caller has one thing to free. */
+    struct slice t = slice_str(type);
+    if (t.len) {
+        char *to = buf_room(&resp->body, t.len);
+        memcpy(to, t.ptr, t.len);
+        resp->content_type = slice_of(to, t.len);
+    }
+    resp->dns_ns = info_ns(e, CURLINFO_NAMELOOKUP_TIME_T);
+    resp->connect_ns = info_ns(e, CURLINFO_CONNECT_TIME_T);
+    resp->tls_ns = info_ns(e, CURLINFO_APPCONNECT_TIME_T);
+    resp->first_byte_ns = info_ns(e, CURLINFO_STARTTRANSFER_TIME_T);
+    resp->total_ns = info_ns(e, CURLINFO_TOTAL_TIME_T);
+}
+
+static enum status status_of(const struct job *j, const struct client_request *req, struct err *err)
+{
+    struct slice url = slice_sub(req->url, 0, 200);
+    const char *why = j->reason[0] ? j->reason : curl_easy_strerror(j->result);
+    if (j->over)
+        return err_set(err, ST_LIMIT, "%.*s: the answer has more than %zu bytes, the most that are allowed",
+                       SLICE_FMT(url), j->bytes_max);
+    if (j->result == CURLE_OK)
+        return ST_OK;
+    static const struct {
+        CURLcode code;
+        enum status status;
+    } table[] = {
+        { CURLE_OPERATION_TIMEDOUT, ST_TIMEOUT },
+        { CURLE_COULDNT_CONNECT, ST_UNAVAILABLE },
+        { CURLE_COULDNT_RESOLVE_HOST, ST_UNAVAILABLE },
+        { CURLE_COULDNT_RESOLVE_PROXY, ST_UNAVAILABLE },
+        { CURLE_GOT_NOTHING, ST_UNAVAILABLE },
+        { CURLE_ABORTED_BY_CALLBACK, ST_CANCELLED },
+        { CURLE_URL_MALFORMAT, ST_INVALID },
+        { CURLE_UNSUPPORTED_PROTOCOL, ST_INVALID },
+        { CURLE_BAD_CONTENT_ENCODING, ST_INVALID },
+        { CURLE_TOO_MANY_REDIRECTS, ST_LIMIT },
+        { CURLE_PEER_FAILED_VERIFICATION, ST_DENIED },
+        { CURLE_SSL_CERTPROBLEM, ST_DENIED },
+        { CURLE_SSL_CACERT_BADFILE, ST_INVALID },
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++)
+        if (table[i].code == j->result)
+            return err_set(err, table[i].status, "%.*s: %s", SLICE_FMT(url), why);
+    return err_set(err, ST_IO, "%.*s: %s", SLICE_FMT(url), why);
+}
+
+/* Hands the job to the thread and sleeps until it is done. */
+static void run_job(struct http_client *c, struct job *j)
+{
+    mutex_lock(&c->lock);
+    if (c->stopping) {
+        j->result = CURLE_ABORTED_BY_CALLBACK;
+        j->done = true;
+    } else {
+        j->next = c->queued;
+        c->queued = j;
+        curl_multi_wakeup(c->multi);
+    }
+    while (!j->done)
+        cond_wait(&j->cond, &c->lock);
+    mutex_unlock(&c->lock);
+}
+
+enum status http_client_do(struct http_client *c, const struct client_request *req, struct client_response *resp,
+                           struct err *err)
+{
+    *resp = (struct client_response){ 0 };
+    struct job j = { .resp = resp, .bytes_max = req->response_bytes_max, .easy = curl_easy_init() };
+    if (j.easy == NULL)
+        return err_set(err, ST_INTERNAL, "the HTTP client library gives no handle");
+    struct arena *a = arena_new(0);
+    cond_init(&j.cond);
+    prepare(&j, a, req);
+    run_job(c, &j);
+    read_answer(&j, resp);
+    enum status st = status_of(&j, req, err);
+    curl_easy_cleanup(j.easy);
+    curl_slist_free_all(j.headers);
+    curl_slist_free_all(j.connect_to);
+    cond_destroy(&j.cond);
+    arena_free(a);
+    return st;
+}
