@@ -47,7 +47,8 @@ static struct slice labels_of(struct arena *a, unsigned i)
 static void world_start_with(struct world *w, bool no_background)
 {
     static const struct store_kind *const kinds[] = { &metrics_kind };
-    struct store_options opt = { .dir = SLICE("data"), .fs = w->fs, .clock = w->clock, .kinds = kinds, .kind_count = 1, .no_background = no_background,
+    struct store_options opt = { .dir = SLICE("data"), .fs = w->fs, .clock = w->clock, .kinds = kinds, .kind_count = 1,
+                                 .no_background = no_background,
                                  .retention_ns = INT64_MAX };
     struct err err = { 0 };
     if (store_open(&w->store, &opt, &err))

@@ -20,7 +20,7 @@ struct series {
     uint8_t tenant_len;
     bool is_indexed, is_ordered;
     /* Of the WAL codec, under the store's append lock. */
-    uint64_t wal_segment, wal_bits;
+    uint64_t wal_segment;
     uint32_t wal_ordinal;
     char bytes[]; /* tenant, then labels */
 };

@@ -117,6 +117,19 @@ static void state_free(struct metrics_state *st)
     mem_free(st);
 }
 
+static double value_any(struct rand *r)
+{
+    switch (rand_below(r, 7)) {
+    case 0: return double_of_bits(rand_u64(r));
+    case 1: return double_of_bits(STALE_NAN_BITS);
+    case 2: return rand_one_in(r, 2) ? -0.0 : 0.0;
+    case 3: return -(double)rand_below(r, 1000000);
+    case 4: return (double)rand_below(r, 1000000) / 1000;
+    case 5: return (double)rand_u64(r);
+    default: return (double)rand_below(r, 1000000) / 100;
+    }
+}
+
 TEST(wal_rows_give_back_what_was_written_across_segments)
 {
     struct metrics_state *from = state_new(), *to = state_new();
@@ -125,7 +138,7 @@ TEST(wal_rows_give_back_what_was_written_across_segments)
     for (int frame = 0; frame < 200; frame++) {
         struct batch *b = batch_of((unsigned)rand_below(&r, 50), 50 + (unsigned)rand_below(&r, 50), "x"), *back = batch_new(0);
         for (size_t i = 0; i < b->sample_count; i++)
-            b->samples[i] = (struct sample){ (int64_t)rand_below(&r, 2000000000000), rand_one_in(&r, 2) ? (double)rand_below(&r, 50) : double_of_bits(rand_u64(&r)) };
+            b->samples[i] = (struct sample){ (int64_t)rand_below(&r, 2000000000000), value_any(&r) };
         b->tenant = frame % 3 ? SLICE("a") : SLICE("b");
         batch_metadata(b, SLICE("m"), METRIC_COUNTER, SLICE("help"), SLICE("s"));
         struct buf bytes;
@@ -176,4 +189,28 @@ TEST(wal_rows_refuse_bytes_that_do_not_parse)
     buf_free(&bytes);
     batch_drop(b);
     state_free(st);
+}
+
+TEST(wal_rows_lose_only_frames_that_need_a_lost_definition)
+{
+    struct metrics_state *from = state_new(), *to = state_new();
+    struct batch *frames[] = { batch_of(0, 10, "x"), batch_of(10, 20, "x"), batch_of(0, 10, "x"), batch_of(5, 15, "x"), batch_of(20, 30, "x") };
+    static const enum status want[] = { ST_OK, ST_OK, ST_OK, ST_CORRUPT, ST_OK };
+    for (size_t i = 0; i < COUNT_OF(frames); i++) {
+        struct buf bytes;
+        struct err err;
+        struct batch *back = batch_new(0);
+        buf_init(&bytes, 0);
+        CHECK(series_intern_batch(from->dict, frames[i], NULL) == ST_OK && wal_rows_encode(from, frames[i], 1, &bytes, NULL) == ST_OK);
+        if (i != 1) {
+            CHECK_INT(wal_rows_decode(to, buf_as_slice(&bytes), i == 0, back, &err), want[i]);
+            for (size_t j = 0; j < frames[i]->sample_count && want[i] == ST_OK; j++)
+                CHECK(back->samples[j].v == frames[i]->samples[j].v && slice_eq(back->series[j].labels, frames[i]->series[j].labels));
+        }
+        buf_free(&bytes);
+        batch_drop(back);
+        batch_drop(frames[i]);
+    }
+    state_free(from);
+    state_free(to);
 }

@@ -2,23 +2,30 @@
 /* Samples in the WAL.
  *
  *     u8 version | tenant | varint series | varint samples
- *     per series: zigzag (ordinal - last ordinal - 1) | varint count | labels, when the ordinal is new in this segment
+ *     per series: zigzag (ordinal - last ordinal - 1) | varint (count << 1 | defines) | labels, when it defines
  *     per sample: zigzag (time - last time)
- *     per sample: how its bits differ from the series' last value in this segment
+ *     per sample: value
  *     varint metadata count | metadata
  *
- * Texts are varint length and bytes. Ordinals count the definitions of a segment from 0. The difference of bits is XOR, as
- * a byte (first byte that differs << 4 | number of bytes) and those bytes; 0 when none do.
+ * Texts are varint length and bytes. A value is a byte (kind << 4 | n) and n bytes, little-endian:
  *
- * (1) Encoding happens in LSN order under the store's append lock, and replay in the same order, so both sides know the
- *     same definitions and last values. */
+ *     kind 0, 1  a whole number, and a negative one         kind 2, 3, 4  whole number / 10, / 100, / 1000 (not negative)
+ *     kind 5     the upper n bytes of the IEEE bits; the lower are 0
+ *
+ * (1) The first frame of a segment that names a series defines its ordinal; encoding happens in LSN order under the store's
+ *     append lock. (2) Apart from definitions a frame stands alone, so that a damaged one takes no other with it but those
+ *     that need its definitions, and those are known by ordinals that nobody defined. */
 #include "metrics/wal_rows.h"
 
-enum { WAL_ROWS_VERSION = 1, VARINT_BYTES_MAX = 10, DIFF_BYTES_MAX = 9 };
-
-struct definition {
-    struct slice labels;
-    uint64_t bits;
+enum {
+    WAL_ROWS_VERSION = 1,
+    VARINT_BYTES_MAX = 10,
+    VALUE_BYTES_MAX = 9,
+    ORDINAL_GAP_MAX = 4 * MIB, /* ordinals that lost frames may have defined */
+    VALUE_WHOLE = 0,
+    VALUE_NEGATIVE = 1,
+    VALUE_TENTHS = 2, /* then hundredths, thousandths */
+    VALUE_BITS = 5
 };
 
 struct wal_rows {
@@ -27,7 +34,7 @@ struct wal_rows {
     uint32_t next_ordinal;
     /* Replay. */
     struct arena *arena;
-    struct definition *defs;
+    struct slice *defs; /* labels by ordinal; ptr NULL: not defined */
     size_t def_count, def_cap;
 };
 
@@ -62,32 +69,55 @@ static uint8_t *put_varint(uint8_t *to, uint64_t v)
     return to;
 }
 
-static uint8_t *put_diff(uint8_t *to, uint64_t diff)
+static uint8_t *put_number(uint8_t *to, unsigned kind, uint64_t x)
 {
-    if (diff == 0) {
-        *to++ = 0;
-        return to;
-    }
-    unsigned low = (unsigned)__builtin_ctzll(diff) / 8, high = 7 - (unsigned)__builtin_clzll(diff) / 8, n = high - low + 1;
-    *to++ = (uint8_t)(low << 4 | n);
-    diff >>= low * 8;
-    memcpy(to, &diff, 8);
+    unsigned n = x ? 8 - (unsigned)__builtin_clzll(x) / 8 : 0;
+    *to++ = (uint8_t)(kind << 4 | n);
+    memcpy(to, &x, 8);
     return to + n;
 }
 
-static uint64_t get_diff(struct reader *r)
+static uint8_t *put_value(uint8_t *to, double v)
 {
-    unsigned head = read_u8(r), low = head >> 4, n = head & 15;
-    if (head == 0)
-        return 0;
-    if (low + n > 8 || n == 0 || reader_left(r) < n) {
+    static const double scales[] = { 100, 1000, 10 };
+    static const unsigned kinds[] = { VALUE_TENTHS + 1, VALUE_TENTHS + 2, VALUE_TENTHS };
+    const double limit = 9007199254740992.0;
+    uint64_t bits = double_bits(v);
+    if (v > -limit && v < limit && bits != 0x8000000000000000ull) {
+        int64_t whole = (int64_t)v;
+        if ((double)whole == v)
+            return whole < 0 ? put_number(to, VALUE_NEGATIVE, (uint64_t)-whole) : put_number(to, VALUE_WHOLE, (uint64_t)whole);
+        for (size_t i = 0; v > 0 && v < limit / 2000 && i < COUNT_OF(scales); i++) {
+            int64_t scaled = (int64_t)(v * scales[i] + 0.5);
+            if (double_bits((double)scaled / scales[i]) == bits)
+                return put_number(to, kinds[i], (uint64_t)scaled);
+        }
+    }
+    unsigned dropped = (unsigned)__builtin_ctzll(bits) / 8; /* bits are not 0 here: that is a whole number */
+    bits >>= dropped * 8;
+    *to++ = (uint8_t)(VALUE_BITS << 4 | (8 - dropped));
+    memcpy(to, &bits, 8);
+    return to + 8 - dropped;
+}
+
+static double get_value(struct reader *r)
+{
+    unsigned head = read_u8(r), kind = head >> 4, n = head & 15;
+    if (n > 8 || kind > VALUE_BITS || reader_left(r) < n) {
         r->bad = true;
         return 0;
     }
-    uint64_t diff = 0;
-    memcpy(&diff, r->at, n);
+    uint64_t x = 0;
+    memcpy(&x, r->at, n);
     r->at += n;
-    return diff << (low * 8);
+    switch (kind) {
+    case VALUE_WHOLE: return (double)x;
+    case VALUE_NEGATIVE: return -(double)x;
+    case VALUE_TENTHS: return (double)x / 10;
+    case VALUE_TENTHS + 1: return (double)x / 100;
+    case VALUE_TENTHS + 2: return (double)x / 1000;
+    default: return double_of_bits(n ? x << (8 - n) * 8 : 0);
+    }
 }
 
 static void put_series(struct metrics_state *st, const struct batch *b, uint64_t segment, struct buf *out)
@@ -100,19 +130,18 @@ static void put_series(struct metrics_state *st, const struct batch *b, uint64_t
         if (is_new) {
             s->wal_segment = segment;
             s->wal_ordinal = w->next_ordinal++;
-            s->wal_bits = 0;
         }
         buf_zigzag(out, (int64_t)(int32_t)(s->wal_ordinal - last - 1));
-        buf_varint(out, b->series[i].count);
+        buf_varint(out, (uint64_t)b->series[i].count << 1 | is_new);
         if (is_new)
             buf_lenslice(out, series_labels(s));
         last = s->wal_ordinal;
     }
 }
 
-static void put_samples(struct metrics_state *st, const struct batch *b, struct buf *out)
+static void put_samples(const struct batch *b, struct buf *out)
 {
-    size_t room = b->sample_count * (VARINT_BYTES_MAX + DIFF_BYTES_MAX);
+    size_t room = b->sample_count * (VARINT_BYTES_MAX + VALUE_BYTES_MAX);
     uint8_t *start = (uint8_t *)buf_room(out, room + sizeof(uint64_t)), *to = start;
     if (to == NULL)
         return;
@@ -124,14 +153,9 @@ static void put_samples(struct metrics_state *st, const struct batch *b, struct 
             to = put_varint(to, ((uint64_t)delta << 1) ^ (uint64_t)(delta >> 63));
             last = t;
         }
-    for (size_t i = 0; i < b->series_count; i++) {
-        struct series *s = series_at(st->dict, series_slot(b->series[i].ref));
-        for (uint32_t j = 0; j < b->series[i].count; j++) {
-            uint64_t bits = double_bits(b->samples[b->series[i].first + j].v);
-            to = put_diff(to, bits ^ s->wal_bits);
-            s->wal_bits = bits;
-        }
-    }
+    for (size_t i = 0; i < b->series_count; i++)
+        for (uint32_t j = 0; j < b->series[i].count; j++)
+            to = put_value(to, b->samples[b->series[i].first + j].v);
     buf_added(out, (size_t)(to - start));
 }
 
@@ -154,7 +178,7 @@ enum status wal_rows_encode(void *state, const struct batch *b, uint64_t segment
     buf_varint(out, samples);
     series_lock_batch(st->dict, (struct batch *)b);
     put_series(st, b, segment, out);
-    put_samples(st, b, out);
+    put_samples(b, out);
     series_unlock(st->dict);
     buf_varint(out, b->metadata_count);
     for (size_t i = 0; i < b->metadata_count; i++)
@@ -164,14 +188,18 @@ enum status wal_rows_encode(void *state, const struct batch *b, uint64_t segment
 
 /* ---- replay ---- */
 
-static struct definition *define(struct wal_rows *w, struct slice labels)
+static bool define(struct wal_rows *w, uint32_t ordinal, struct slice labels)
 {
-    if (w->def_count == w->def_cap) {
-        w->def_cap = w->def_cap ? w->def_cap * 2 : 1024;
+    if (ordinal >= w->def_count + ORDINAL_GAP_MAX)
+        return false;
+    if (ordinal >= w->def_cap) {
+        w->def_cap = MAX((size_t)ordinal + 1, w->def_cap ? w->def_cap * 2 : 1024);
         w->defs = mem_realloc(w->defs, w->def_cap * sizeof *w->defs);
     }
-    w->defs[w->def_count] = (struct definition){ .labels = arena_copy(w->arena, labels) };
-    return &w->defs[w->def_count++];
+    for (; w->def_count <= ordinal; w->def_count++)
+        w->defs[w->def_count] = (struct slice){ NULL, 0 };
+    w->defs[ordinal] = arena_copy(w->arena, labels);
+    return true;
 }
 
 /* Reads the series; ordinals[i] and counts[i] of each go to lists in the batch's arena. */
@@ -181,16 +209,17 @@ static bool get_series(struct wal_rows *w, struct reader *r, size_t count, uint3
     for (size_t i = 0; i < count && !r->bad; i++) {
         uint32_t ordinal = last + 1 + (uint32_t)read_zigzag(r);
         uint64_t n = read_varint(r);
-        if (ordinal > w->def_count || n > BATCH_ROWS_MAX)
+        if (n >> 1 > BATCH_ROWS_MAX)
             return false;
-        if (ordinal == w->def_count) {
+        if (n & 1) {
             struct slice labels = read_lenslice(r);
-            if (r->bad || !labels_check(labels))
+            if (r->bad || !labels_check(labels) || !define(w, ordinal, labels))
                 return false;
-            define(w, labels);
         }
+        if (ordinal >= w->def_count || w->defs[ordinal].ptr == NULL)
+            return false;
         ordinals[i] = ordinal;
-        counts[i] = (uint32_t)n;
+        counts[i] = (uint32_t)(n >> 1);
         last = ordinal;
     }
     return !r->bad;
@@ -205,13 +234,11 @@ static bool get_samples(struct wal_rows *w, struct reader *r, size_t series, con
         times[i] = last = (int64_t)((uint64_t)last + (uint64_t)read_zigzag(r));
     size_t at = 0;
     for (size_t i = 0; i < series; i++) {
-        struct definition *d = &w->defs[ordinals[i]];
-        batch_series(out, d->labels);
+        batch_series(out, w->defs[ordinals[i]]);
         for (uint32_t j = 0; j < counts[i]; j++) {
             if (at == total)
                 return false;
-            d->bits ^= get_diff(r);
-            batch_sample(out, times[at++], double_of_bits(d->bits));
+            batch_sample(out, times[at++], get_value(r));
         }
     }
     return at == total && !r->bad;
@@ -246,5 +273,5 @@ enum status wal_rows_decode(void *state, struct slice bytes, bool new_segment, s
     }
     if (r.bad || reader_left(&r) > 0)
         return err_set(err, ST_CORRUPT, "WAL frame: its metadata does not parse (%zu bytes)", bytes.len);
-    return series_intern_batch(st->dict, out, err);
+    return ST_OK;
 }
