@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/rand.h"
+#include "base/unit.h"
+#include "events/evcol.h"
+#include "events/evfilter.h"
+#include "model/sample.h"
+
+enum { VALUES = 700 };
+
+static int64_t int_any(struct rand *r, unsigned shape, int64_t last)
+{
+    switch (shape) {
+    case 0: return 42;
+    case 1: return last + (int64_t)rand_below(r, 1000) * 1000;
+    case 2: return (int64_t)rand_u64(r);
+    case 3: return rand_one_in(r, 2) ? INT64_MIN : INT64_MAX;
+    default: return (int64_t)rand_below(r, 200) - 100;
+    }
+}
+
+TEST(columns_of_numbers_come_back_exactly)
+{
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    int64_t in[VALUES], out[VALUES];
+    double doubles[VALUES], doubles_out[VALUES];
+    for (unsigned round = 0; round < 200; round++) {
+        size_t n = (size_t)rand_below(&r, VALUES);
+        for (size_t i = 0; i < n; i++) {
+            in[i] = int_any(&r, round % 5, i ? in[i - 1] : 0);
+            doubles[i] = round % 2 ? double_of_bits((uint64_t)in[i]) : (double)(in[i] % 100000) / 100;
+        }
+        struct buf b;
+        buf_init(&b, 0);
+        evcol_put_ints(&b, in, n);
+        evcol_put_doubles(&b, doubles, n);
+        struct reader reader = reader_of(buf_as_slice(&b));
+        CHECK(evcol_get_ints(&reader, out, n) && evcol_get_doubles(&reader, doubles_out, n) && reader_left(&reader) == 0);
+        CHECK(memcmp(in, out, n * sizeof *in) == 0 && memcmp(doubles, doubles_out, n * sizeof *doubles) == 0);
+        buf_free(&b);
+    }
+}
+
+TEST(columns_of_strings_and_ids_come_back_exactly)
+{
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    for (unsigned round = 0; round < 100; round++) {
+        struct arena *a = arena_new(0);
+        size_t n = (size_t)rand_below(&r, VALUES);
+        struct slice *in = arena_array(a, struct slice, n + 1);
+        uint8_t *ids = arena_zalloc(a, n * 16 + 1), *ids_out = arena_alloc(a, n * 16 + 1);
+        for (size_t i = 0; i < n; i++) {
+            in[i] = arena_printf(a, "%*llu", (int)rand_below(&r, 9), (unsigned long long)rand_below(&r, round % 2 ? 8 : 1000000));
+            ids[i * 16] = (uint8_t)rand_below(&r, round % 3 ? 4 : 256);
+            ids[i * 16 + 9] = (uint8_t)rand_below(&r, round % 3 ? 4 : 256);
+        }
+        struct buf b;
+        struct evcol_strings out;
+        buf_init(&b, 0);
+        evcol_put_strings(&b, in, n);
+        evcol_put_fixed(&b, ids, 16, n);
+        struct reader reader = reader_of(buf_as_slice(&b));
+        CHECK(evcol_get_strings(&reader, &out, n, a) && evcol_get_fixed(&reader, ids_out, 16, n) && reader_left(&reader) == 0);
+        for (size_t i = 0; i < n; i++)
+            CHECK(slice_eq(in[i], evcol_string(&out, i)));
+        CHECK(memcmp(ids, ids_out, n * 16) == 0);
+        buf_free(&b);
+        arena_free(a);
+    }
+}
+
+TEST(damaged_columns_are_refused_or_parsed_but_never_harm)
+{
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    for (unsigned round = 0; round < 3000; round++) {
+        struct arena *a = arena_new(0);
+        struct slice in[40];
+        int64_t ints[40];
+        struct evcol_strings out;
+        for (size_t i = 0; i < 40; i++)
+            in[i] = arena_printf(a, "%u", (unsigned)rand_below(&r, round % 2 ? 4 : 100000));
+        struct buf b;
+        buf_init(&b, 0);
+        evcol_put_strings(&b, in, 40);
+        b.ptr[rand_below(&r, b.len)] ^= (char)(1 << rand_below(&r, 8));
+        struct reader reader = reader_of(slice_of(b.ptr, (size_t)rand_below(&r, b.len + 1)));
+        if (evcol_get_strings(&reader, &out, 40, a))
+            for (size_t i = 0; i < 40; i++)
+                CHECK(evcol_string(&out, i).len <= b.len);
+        reader = reader_of(buf_as_slice(&b));
+        (void)evcol_get_ints(&reader, ints, 40);
+        buf_free(&b);
+        arena_free(a);
+    }
+}
+
+static bool has_all(struct slice filter, struct slice needle, bool is_whole, struct arena *a)
+{
+    size_t count;
+    bool is_bad, all = true;
+    const uint64_t *words = evfilter_words(needle, is_whole, a, &count);
+    for (size_t i = 0; i < count; i++)
+        all = all && evfilter_has(filter, words[i], &is_bad) && !is_bad;
+    return all;
+}
+
+TEST(a_filter_never_denies_a_part_of_a_text_it_has)
+{
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    struct arena *a = arena_new(0);
+    struct evfilter_set set;
+    struct buf b;
+    struct slice lines[300];
+    evfilter_init(&set);
+    buf_init(&b, 0);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        lines[i] = arena_printf(a, "User-%llx asked /v%u/item%06u and WAITED", (unsigned long long)rand_u64(&r), (unsigned)(i % 9), (unsigned)i);
+        evfilter_add_text(&set, lines[i]);
+        evfilter_add_value(&set, SLICE("key"), lines[i]);
+    }
+    evfilter_build(&set, &b);
+    for (size_t i = 0; i < 5000; i++) {
+        struct slice line = lines[rand_below(&r, COUNT_OF(lines))];
+        size_t from = (size_t)rand_below(&r, line.len);
+        CHECK(has_all(buf_as_slice(&b), slice_sub(line, from, from + (size_t)rand_below(&r, 60)), false, a));
+        CHECK(has_all(buf_as_slice(&b), line, true, a));
+    }
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < 1000; i++)
+        wrong += has_all(buf_as_slice(&b), arena_printf(a, " absent%07u ", i), false, a);
+    CHECK(wrong < 50);
+    buf_free(&b);
+    evfilter_free(&set);
+    arena_free(a);
+}
