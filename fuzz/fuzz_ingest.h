@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the fuzzers of the ingest decoders share: the bytes as a request's body, and every row of the batch read. */
+#ifndef STOA_FUZZ_INGEST_H
+#define STOA_FUZZ_INGEST_H
+
+#include <stdlib.h>
+
+#include "ingest/ingest.h"
+
+enum { FUZZ_ARENA_BYTES_MAX = 64 * MIB, FUZZ_RECEIVED_S = 1767225600 };
+
+static inline void fuzz_labels(struct slice labels)
+{
+    if (!labels_check(labels))
+        abort();
+}
+
+/* whole: with the unpacking in front, else the decoder alone. No Content-Type: the decoder looks at the bytes. */
+static inline void fuzz_ingest(struct slice protocol_name, struct slice body, bool whole)
+{
+    const struct ingest_protocol *protocol = ingest_protocol_find(protocol_name);
+    struct ingest_ctx ctx = { .received_ns = FUZZ_RECEIVED_S * NS_S, .peer = SLICE_EMPTY, .tenant = SLICE_EMPTY, .stream = SLICE_EMPTY };
+    struct batch *b = batch_new(FUZZ_ARENA_BYTES_MAX);
+    struct ingest_result result = { 0 };
+    struct err err = { 0 };
+    enum status st = whole ? ingest_decode(protocol, &ctx, body, b, &result, &err) : protocol->decode(&ctx, body, b, &result, &err);
+    if (st != ST_OK && err.text[0] == 0)
+        abort(); /* every refusal has a reason */
+    uint64_t sum = 0;
+    for (size_t i = 0; st == ST_OK && i < b->series_count; i++) {
+        fuzz_labels(b->series[i].labels);
+        if (b->series[i].first + (size_t)b->series[i].count > b->sample_count)
+            abort();
+    }
+    for (size_t i = 0; st == ST_OK && i < b->event_count; i++) {
+        fuzz_labels(b->events[i].stream);
+        sum += hash64(b->events[i].body, 0);
+        for (uint32_t k = 0; k < b->events[i].field_count; k++)
+            sum += hash64(b->events[i].fields[k].name, 0) + hash64(field_text(b->arena, &b->events[i].fields[k]), 0);
+    }
+    __asm__ volatile("" : : "r"(sum));
+    batch_drop(b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif

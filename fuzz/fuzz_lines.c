@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz/fuzz_ingest.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_ingest(SLICE("lines"), slice_of(data, size), true);
+    fuzz_ingest(SLICE("lines"), slice_of(data, size), false);
+    return 0;
+}
