@@ -60,7 +60,7 @@ export function QueryEditor(p: Props) {
     text.current = p.value
     editor.current?.set(p.value)
   }, [p.value])
-  useEffect(() => editor.current?.fail(p.error ? faultAt(text.current, p.error) : null, p.error ?? ''), [p.error, ready])
+  useEffect(() => editor.current?.fail(p.error ? faultAt(text.current, p.error) : null), [p.error, ready])
 
   return (
     <div class="editor">

@@ -4,16 +4,15 @@
 import { autocompletion, acceptCompletion, closeBrackets, closeBracketsKeymap, completionKeymap, completionStatus } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from '@codemirror/commands'
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from '@codemirror/language'
-import { setDiagnostics } from '@codemirror/lint'
-import { EditorState, Prec, type Extension } from '@codemirror/state'
-import { EditorView, keymap, placeholder } from '@codemirror/view'
+import { EditorState, Prec, StateEffect, StateField, type Extension } from '@codemirror/state'
+import { Decoration, EditorView, keymap, placeholder, type DecorationSet } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { promql } from './promql'
 import { logql } from './logql'
 
 export interface Editor {
   set(text: string): void
-  fail(at: number | null, message: string): void
+  fail(at: number | null): void
   focus(): void
   destroy(): void
 }
@@ -37,7 +36,7 @@ const theme = EditorView.theme({
   '.cm-line': { padding: '0 10px' },
   '.cm-placeholder': { color: 'var(--faint)' },
   '.cm-cursor': { borderLeftColor: 'var(--text)' },
-  '.cm-matchingBracket, &.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--sel)', outline: '1px solid var(--line)' },
+  '&.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--sel)', outline: '1px solid var(--line)' },
   '.cm-tooltip': { backgroundColor: 'var(--panel)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '5px', zIndex: '30' },
   '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: MONO, fontSize: '12px', maxHeight: '260px' },
   '.cm-tooltip-autocomplete ul li': { padding: '2px 8px' },
@@ -47,6 +46,7 @@ const theme = EditorView.theme({
   '.cm-completionIcon': { display: 'none' },
   '.cm-tooltip.cm-completionInfo': { padding: '6px 9px', maxWidth: '340px', fontSize: '12px' },
   '.cm-diagnostic-error': { borderLeft: '3px solid var(--bad)' },
+  '.cm-fault': { borderBottom: '2px solid var(--bad)', backgroundColor: 'var(--sel)' },
   '.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--bad)', textUnderlineOffset: '3px' },
   '.cm-lintRange-warning': { backgroundImage: 'none', textDecoration: 'underline wavy var(--warn)', textUnderlineOffset: '3px' },
   '.cm-lintPoint-error:after': { borderBottomColor: 'var(--bad)' },
@@ -62,6 +62,23 @@ const colours = HighlightStyle.define([
   { tag: [tags.operator, tags.bracket, tags.paren, tags.brace, tags.squareBracket], color: 'var(--dim)' },
   { tag: tags.invalid, color: 'var(--bad)' },
 ])
+
+// Where the server saw a fault, until the text changes.
+const setFault = StateEffect.define<number | null>()
+const fault = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update(marks, tr) {
+    for (const e of tr.effects) {
+      if (!e.is(setFault)) continue
+      const end = tr.newDoc.length
+      if (e.value === null || end === 0) return Decoration.none
+      const from = Math.max(0, Math.min(e.value, end - 1))
+      return Decoration.set([Decoration.mark({ class: 'cm-fault' }).range(from, from + 1)])
+    }
+    return tr.docChanged ? Decoration.none : marks
+  },
+  provide: (f) => EditorView.decorations.from(f),
+})
 
 function keys(o: Options): Extension {
   return Prec.highest(
@@ -104,6 +121,7 @@ export function mountEditor(host: HTMLElement, o: Options): Editor {
         autocompletion({ activateOnTyping: true, defaultKeymap: true, icons: false }),
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
         o.language === 'promql' ? promql() : logql(),
+        fault,
         theme,
         syntaxHighlighting(colours),
         placeholder(o.placeholder),
@@ -119,12 +137,7 @@ export function mountEditor(host: HTMLElement, o: Options): Editor {
       if (text === view.state.doc.toString()) return
       view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, selection: { anchor: text.length } })
     },
-    fail(at, message) {
-      const end = view.state.doc.length
-      const from = at === null ? 0 : Math.max(0, Math.min(at, end - 1))
-      const marks = at === null || end === 0 ? [] : [{ from, to: Math.min(end, from + 1), severity: 'error' as const, message }]
-      view.dispatch(setDiagnostics(view.state, marks))
-    },
+    fail: (at) => view.dispatch({ effects: setFault.of(at) }),
     focus: () => view.focus(),
     destroy: () => view.destroy(),
   }

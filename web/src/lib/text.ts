@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text from outside is shown as it is, but may not act: control characters become visible signs and
+// Text from outside is shown as it is, but may not act: control characters become their names and
 // characters that turn the direction of writing or hide themselves become their code point.
 
 const TAB = 0x09
 const NEWLINE = 0x0a
+const NAMES = 'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ')
 
 function visible(code: number): string | null {
-  if (code < 0x20) return String.fromCharCode(0x2400 + code)
-  if (code === 0x7f) return '\u2421'
+  if (code === NEWLINE) return '\u21b5'
+  if (code < 0x20) return '\u27e8' + NAMES[code] + '\u27e9'
+  if (code === 0x7f) return '\u27e8DEL\u27e9'
   const hidden =
     (code >= 0x80 && code <= 0x9f) || // C1 controls
     (code >= 0x202a && code <= 0x202e) || // bidi embeddings and overrides

@@ -108,7 +108,7 @@ export function viewTrace(t: JaegerTrace): TraceView {
   }
   roots.forEach(walk)
   spans.forEach((s) => !seen.has(s.spanID) && walk(s)) // parents in a circle
-  const startUs = spans.length ? Math.min(...spans.map((s) => s.startTime)) : 0
+  const startUs = spans[0]?.startTime ?? 0
   const endUs = spans.reduce((m, s) => Math.max(m, s.startTime + s.duration), startUs)
   return {
     id: t.traceID,

@@ -30,7 +30,7 @@ function scaled(v: number, base: number, names: string[]): string {
     k++
   }
   // 1023.6 KiB rounds to the next unit's 1, not to 1024.
-  if (Number(a.toPrecision(SIGNIFICANT)) >= base && k < names.length - 1) {
+  if ((a >= 1000 ? Math.round(a) : Number(a.toPrecision(SIGNIFICANT))) >= base && k < names.length - 1) {
     a /= base
     k++
   }

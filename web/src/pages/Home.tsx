@@ -37,7 +37,7 @@ export function Home() {
       {s && (
         <footer class="dim">
           {W.home.about(safe(s.version ?? ''), durationText((s.uptime_seconds ?? 0) * 1000))}
-          {typeof s.disk_free_ratio === 'number' && ` · ${W.home.diskFree(percent(s.disk_free_ratio))}`}
+          {typeof s.disk_free_ratio === 'number' && ` · ${W.home.storeFree(percent(s.disk_free_ratio))}`}
         </footer>
       )}
     </main>

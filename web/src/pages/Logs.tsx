@@ -20,7 +20,7 @@ import { LogList } from '../panels/LogList'
 import { TimeChart } from '../panels/TimeChart'
 
 const PAGE_LINES = 200
-const BARS = 96
+const BARS = 120
 const POINTS = 240
 const CHART_PX = 300
 
@@ -133,13 +133,17 @@ function CountChart({ query, r, onFault }: PartProps) {
 
 function Lines({ query, r, onFault }: PartProps) {
   const a = useAddress()
-  const sel = a.get('sel')
   const wrap = a.get('wrap') === '1'
   const { newest, held, older, loadOlder } = useLogLines(query, r)
   const lines = held?.key === newest.key || newest.busy ? (held?.lines ?? []) : []
   useEffect(() => onFault(newest.error?.message ?? ''), [newest.error])
   const marks = useMemo(() => wanted(query), [query])
-  const onOpen = useCallback((id: string) => change({ sel: id === new URLSearchParams(location.search).get('sel') ? null : id }, true), [])
+  // A link may come from a query that gave the line other labels: then its instant finds it.
+  const linked = a.get('sel')
+  const sel = linked && !lines.some((l) => l.id === linked) ? (lines.find((l) => l.ns === linked.split('-')[0])?.id ?? linked) : linked
+  const opened = useRef('')
+  opened.current = sel
+  const onOpen = useCallback((id: string) => change({ sel: id === opened.current ? null : id }, true), [])
   const onFilter = useCallback((name: string, value: string, not: boolean) => {
     const q = new URLSearchParams(location.search).get('q') || LOGS_DEFAULT
     change({ q: addFilter(q, name, value, not), sel: null })

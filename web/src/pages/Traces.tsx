@@ -119,7 +119,7 @@ function Plot({ list, startMs, endMs }: { list: TraceView[]; startMs: number; en
           tabIndex={-1}
           aria-label={`${safe(t.root?.span.operationName ?? t.id)}, ${seconds(t.durationUs / 1e6)}`}
           title={`${safe(t.root?.span.operationName ?? t.id)} · ${seconds(t.durationUs / 1e6)}`}
-          style={{ left: `${Math.max(0, Math.min(100, x(t) / 10))}%`, top: `${(1 - t.durationUs / longest) * 92 + 3}%` }}
+          style={{ left: `${Math.max(0, Math.min(100, x(t) / 10))}%`, top: `${(1 - t.durationUs / longest) * 78 + 4}%` }}
         />
       ))}
       <div class="hist-axis">
@@ -141,7 +141,7 @@ function Found({ list, limit, startMs, endMs }: { list: TraceView[]; limit: numb
       <h2>
         {W.traces.found(list.length, limit)}
         <button type="button" class="chip more" onClick={() => change({ sort: byLength ? null : 'longest' }, true)}>
-          {byLength ? W.traces.longest : W.traces.newest} ⇅
+          {byLength ? W.traces.longest : W.traces.newest}{'\u00a0'}⇅
         </button>
       </h2>
       <Plot list={list} startMs={startMs} endMs={endMs} />

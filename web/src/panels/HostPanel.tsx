@@ -56,6 +56,7 @@ interface CardProps {
   most?: number
   empty?: string
   max?: number
+  foot?: string
 }
 
 function Card(p: CardProps) {
@@ -93,14 +94,15 @@ function Card(p: CardProps) {
                 label={`${p.title}: ${p.big}; highest ${format(highest, p.unit)}`}
                 onZoom={setRange}
               />
-              {lines.length > 1 && (
+              {(lines.length > 1 || p.foot) && (
                 <div class="legend">
-                  {lines.map((l) => (
+                  {lines.length > 1 && lines.map((l) => (
                     <span key={l.name}>
                       <i class={`swatch ${slotClass(l.slot)}`} />
                       {l.name} <b>{format(lastOf(l.values), p.unit)}</b>
                     </span>
                   ))}
+                  {p.foot && <span>{p.foot}</span>}
                 </div>
               )}
             </>
@@ -210,7 +212,8 @@ function Disk({ g, tick, sel }: PartProps) {
       title={W.home.disk}
       note={noDisk ? W.home.diskUsed : W.home.diskBusy}
       big={shown.data?.lines.length ? percent(now) : '–'}
-      small={<span title={noDisk ? W.home.noDisk : undefined}>{top && W.home.diskFull(safe(top.mount), percent(top.ratio), bytes(top.free))}</span>}
+      small={top && <span title={noDisk ? W.home.noDisk : undefined}>{W.home.diskFull(safe(top.mount), percent(top.ratio))}</span>}
+      foot={top && W.home.diskFree(bytes(top.free), safe(top.mount))}
       of={shown}
       unit="ratio"
       max={DISKS_MAX}
@@ -233,7 +236,7 @@ function Network({ g, tick, sel }: PartProps) {
     <Card
       title={W.home.network}
       big={i === null && o === null ? '–' : format((i ?? 0) + (o ?? 0), 'bytes/s')}
-      small={i === null ? '' : W.home.inOut(format(i, 'bytes/s'), format(o, 'bytes/s'))}
+      small={i === null ? '' : W.home.inAndOut}
       of={f}
       unit="bytes/s"
       empty={W.home.noNetwork}

@@ -65,7 +65,7 @@ export function ServicesPanel() {
               <thead>
                 <tr>
                   <th>{W.home.service}</th>
-                  <th class="n">{W.home.requests}</th>
+                  <th class="n wide">{W.home.requests}</th>
                   <th class="wide" />
                   <th class="n">{W.home.errors}</th>
                   <th />
@@ -93,7 +93,7 @@ export function ServicesPanel() {
                         </a>
                         {state !== 'ok' && <span class={`word ${state}`}> {W.home.state[state]}</span>}
                       </td>
-                      <td class="n">{format(lastPair(s.requests_per_second), '/s')}</td>
+                      <td class="n wide">{format(lastPair(s.requests_per_second), '/s')}</td>
                       <td class="wide">
                         <Spark values={onGrid(s.requests_per_second ?? [], g)} tone="c1" label={`${name}: ${W.home.requests}`} />
                       </td>

@@ -33,7 +33,7 @@ const TOOLTIP_NAME_MAX = 70
 const CHAR_PX = 6.2
 const DRAG_MIN_PX = 5
 
-export const slotClass = (slot: number): string => `c${(slot % COLOURS) + 1}`
+export const slotClass = (slot: number): string => `c${(slot % COLOURS) + 1}${slot >= COLOURS ? ` dash${Math.floor(slot / COLOURS) % DASHES.length}` : ''}`
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 const colour = (slot: number) => css(`--c${(slot % COLOURS) + 1}`)
 

@@ -8,11 +8,11 @@ import { seconds } from '../lib/units'
 import { clock, utc } from '../lib/time'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
-import { slotClass } from './TimeChart'
 
 const INDENT_PX = 14
 const INDENT_MAX = 12
 const TICKS = 4
+const COLOURS = 6
 const BAR_MIN_PERCENT = 0.3
 
 function Tags({ title, tags }: { title: string; tags: Tag[] }) {
@@ -98,6 +98,7 @@ export function Waterfall({ view, processes }: { view: TraceView; processes: Rec
       return true
     })
   }, [view, closed])
+  const tone = (service: string) => `c${((slots.get(service) ?? 0) % COLOURS) + 1}`
   const toggle = (id: string) => change({ span: id === open ? null : id }, true)
   const keys = useListKeys(nodes.length, (i) => toggle(nodes[i].span.spanID), () => (open ? (toggle(open), true) : false))
   const fold = (id: string) => {
@@ -145,12 +146,12 @@ export function Waterfall({ view, processes }: { view: TraceView; processes: Rec
                   ) : (
                     <span class="fold" />
                   )}
-                  <i class={`swatch round ${slotClass(slots.get(n.service) ?? 0)}`} />
+                  <i class={`swatch round ${tone(n.service)}`} />
                   <span class="dim">{safe(n.service)}</span> {safe(s.operationName)}
                   {n.error && <b class="bad"> ✕ {W.trace.error}</b>}
                 </span>
                 <span class="wf-lane">
-                  <i class={`wf-bar ${slotClass(slots.get(n.service) ?? 0)} ${n.error ? 'failed' : ''}`} style={{ left: `${Math.min(left, 100 - BAR_MIN_PERCENT)}%`, width: `${Math.min(width, 100 - Math.min(left, 100 - BAR_MIN_PERCENT))}%` }} />
+                  <i class={`wf-bar ${tone(n.service)} ${n.error ? 'failed' : ''}`} style={{ left: `${Math.min(left, 100 - BAR_MIN_PERCENT)}%`, width: `${Math.min(width, 100 - Math.min(left, 100 - BAR_MIN_PERCENT))}%` }} />
                   {(s.logs ?? []).map((l, j) => (
                     <i key={j} class="wf-event" style={{ left: `${((l.timestamp - view.startUs) / total) * 100}%` }} />
                   ))}

@@ -29,7 +29,7 @@ export function Empty({ why, command, hint }: { why: string; command?: string; h
 
 export function ErrorBox({ error }: { error: Error }) {
   return (
-    <div class="error" role="alert">
+    <div class="failure" role="alert">
       <span class="sign" aria-hidden="true">
         ✕
       </span>

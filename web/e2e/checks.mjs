@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a person must be able to do. Each check opens a page, acts, and throws a sentence when something is not so.
+
+function must(condition, sentence) {
+  if (!condition) throw new Error(sentence)
+}
+
+async function textOf(locator) {
+  return ((await locator.textContent()) ?? '').replace(/[\u00a0\u202f]/g, ' ')
+}
+
+async function until(what, sentence, ms = 30000) {
+  const end = Date.now() + ms
+  for (;;) {
+    if (await what()) return
+    if (Date.now() > end) throw new Error(sentence)
+    await new Promise((r) => setTimeout(r, 200))
+  }
+}
+
+const panel = (page, name) => page.locator(`[data-panel="${name}"]`)
+const param = (page, name) => new URL(page.url()).searchParams.get(name)
+
+async function typeQuery(page, text) {
+  const content = page.locator('.cm-content')
+  await content.waitFor()
+  await content.click()
+  await page.keyboard.press('Control+A')
+  // Inserted, not typed: completion must not change what is asked.
+  await page.keyboard.insertText(text)
+  await page.keyboard.press('Escape')
+  await page.locator('.run').click()
+}
+
+export const checks = [
+  {
+    name: 'home shows this machine',
+    full: true,
+    async run({ page, base, scheme, wide }) {
+      await page.goto(`${base}/`)
+      await until(async () => /^\d[\d.]* %$/.test(await textOf(panel(page, 'CPU').locator('.big'))), 'CPU shows no percentage')
+      await until(async () => /^\d[\d.]* [KMGT]iB$/.test(await textOf(panel(page, 'Memory').locator('.big'))), 'Memory shows no size')
+      must(/of \d[\d.]* [KMGT]iB/.test(await textOf(panel(page, 'Memory').locator('.delta'))), 'Memory does not say of how much')
+      await until(async () => /\d+(\.\d+)? %/.test(await textOf(panel(page, 'Disk'))), 'Disk shows no percentage')
+      await until(async () => /(iB|B)\/s|no network interface/i.test(await textOf(panel(page, 'Network'))), 'Network shows no rate')
+      must((await panel(page, 'CPU').locator('canvas').count()) === 1, 'CPU has no chart')
+      must((await page.evaluate(() => document.documentElement.dataset.theme)) === scheme, `the page is not ${scheme}`)
+      const label = await panel(page, 'CPU').locator('.chart').getAttribute('aria-label')
+      must(/CPU: .*highest/.test(label ?? ''), 'the chart has no words for those who cannot see it')
+      if (wide) {
+        await panel(page, 'Memory').locator('.u-over').hover()
+        await until(async () => /UTC/.test(await textOf(panel(page, 'Memory').locator('.tip'))), 'hovering a chart shows no time in UTC')
+      }
+    },
+  },
+  {
+    name: 'home shows the services and the newest errors',
+    full: true,
+    async run({ page, base }) {
+      await page.goto(`${base}/`)
+      const services = panel(page, 'services')
+      await services.locator('tbody tr').first().waitFor()
+      const row = services.locator('tbody tr', { hasText: 'stoa' }).first()
+      must((await row.count()) === 1, 'Stoa itself is not among the services')
+      await until(async () => /\d[\d.]* (µs|ms|s)/.test(await textOf(row)), 'the service shows no duration')
+      const errors = panel(page, 'errors')
+      await until(async () => (await errors.locator('.line, .fine').count()) > 0, 'the newest errors show neither lines nor that there are none')
+      if ((await errors.locator('.line').count()) > 0) {
+        await errors.locator('.line').first().click()
+        await page.waitForURL(/\/logs\?/)
+        await page.locator('.entry.open').waitFor()
+      } else {
+        await row.locator('a').first().click()
+        await page.waitForURL(/\/traces\?.*service=/)
+      }
+    },
+  },
+  {
+    name: 'metrics browse and choose',
+    async run({ page, base }) {
+      await page.goto(`${base}/metrics-explorer`)
+      await panel(page, 'browse').locator('.names li').first().waitFor()
+      await page.locator('.filter').fill('node load1')
+      await until(async () => (await panel(page, 'browse').locator('.names li').count()) < 6, 'the filter does not narrow the names')
+      await panel(page, 'browse').locator('a', { hasText: /^node_load1$/ }).click()
+      await panel(page, 'result').locator('canvas').waitFor()
+      must(param(page, 'q') === 'node_load1', 'the address does not hold the query')
+    },
+  },
+  {
+    name: 'metrics query as chart and table',
+    async run({ page, base }) {
+      await page.goto(`${base}/metrics-explorer`)
+      await typeQuery(page, 'sum by (mode) (rate(node_cpu_seconds_total[1m]))')
+      const result = panel(page, 'result')
+      await result.locator('canvas').waitFor()
+      await until(async () => (await result.locator('.legend-table tbody tr').count()) > 2, 'the chart has fewer lines than CPU modes')
+      must(/\d+ series · one point = /.test(await textOf(result)), 'the chart does not say what a point is')
+      await result.getByRole('tab', { name: 'Table' }).click()
+      await until(async () => /mode="idle"/.test(await textOf(result)), 'the table does not show the labels')
+      must(param(page, 'tab') === 'table', 'the address does not hold the tab')
+      await page.goBack()
+      await result.locator('canvas').waitFor()
+    },
+  },
+  {
+    name: 'metrics error is the server\'s sentence',
+    async run({ page, base }) {
+      page.allowErrors = true
+      const bad = 'sum by (mode) (rate(node_cpu_seconds_total[1m])))'
+      const answer = await (await page.request.get(`${base}/api/v1/query?query=${encodeURIComponent(bad)}`)).json()
+      await page.goto(`${base}/metrics-explorer`)
+      await typeQuery(page, bad)
+      await page.locator('.failure').waitFor()
+      const shown = await textOf(page.locator('.failure'))
+      must(typeof answer.error === 'string' && shown.includes(answer.error.replace(/[\u00a0\u202f]/g, ' ')), `shown is "${shown}", the server said "${answer.error}"`)
+    },
+  },
+  {
+    name: 'metrics completion',
+    wideOnly: true,
+    async run({ page, base }) {
+      await page.goto(`${base}/metrics-explorer`)
+      await page.locator('.cm-content').click()
+      await page.keyboard.type('node_load', { delay: 30 })
+      await page.locator('.cm-tooltip-autocomplete li', { hasText: 'node_load1' }).first().waitFor()
+    },
+  },
+  {
+    name: 'logs list, expand, filter by a field',
+    async run({ page, base }) {
+      await page.goto(`${base}/logs`)
+      await page.locator('.list .line').first().waitFor()
+      await until(async () => /[\d ]+lines?/.test(await textOf(panel(page, 'histogram').locator('h2'))), 'the histogram has no count')
+      await until(async () => (await panel(page, 'histogram').locator('rect').count()) > 0, 'the histogram has no bars')
+      must(/ERROR|WARN|INFO|DEBUG|TRACE|FATAL|—/.test(await textOf(page.locator('.list .lv').first())), 'a line has no word for its level')
+      await page.locator('.list .line .tx').first().click()
+      await page.locator('.entry.open .details').waitFor()
+      must(/service_name/.test(await textOf(page.locator('.entry.open .details'))), 'the open line does not show its labels')
+      must(param(page, 'sel'), 'the address does not hold the open line')
+      await page.keyboard.press('Escape')
+      await until(async () => (await page.locator('.entry.open').count()) === 0, 'Esc does not close the line')
+      const field = panel(page, 'fields').locator('.field', { hasText: 'service_name' }).first()
+      const value = await field.locator('.fv-text').first().textContent()
+      await field.locator('.fv .plain').first().click()
+      await until(async () => (param(page, 'q') ?? '').includes(`service_name="${value}"`), 'a click on a field adds no filter')
+      await until(async () => {
+        const names = await page.locator('.list .sv').allTextContents()
+        return names.length > 0 && names.every((n) => n === value)
+      }, 'lines of other services are still shown')
+    },
+  },
+  {
+    name: 'logs search by keys, refresh, count as chart',
+    async run({ page, base }) {
+      await page.goto(`${base}/logs`)
+      await page.locator('.list .line').first().waitFor()
+      await page.keyboard.press('j')
+      await page.keyboard.press('j')
+      await until(async () => (await page.locator('.line.active').count()) === 1, 'j does not move in the list')
+      await page.keyboard.press('Enter')
+      await page.locator('.entry.open').waitFor()
+      await page.keyboard.press('Escape')
+      const asked = page.waitForRequest((r) => r.url().includes('/loki/api/v1/query_range') && r.url().includes('direction=backward'))
+      await page.keyboard.press('r')
+      await asked
+      await typeQuery(page, 'sum by (detected_level) (count_over_time({service_name=~".+"}[1m]))')
+      await panel(page, 'counts').locator('canvas').waitFor()
+    },
+  },
+  {
+    name: 'traces search and waterfall',
+    async run({ page, base, wide }) {
+      await page.goto(`${base}/traces?service=stoa`)
+      await page.locator('.trace-row').first().waitFor()
+      const rows = await page.locator('.trace-row').count()
+      must(/\d+ traces?/.test(await textOf(panel(page, 'traces').locator('h2'))), 'the number of traces is not said')
+      await page.locator('input[name="min"]').fill('1us')
+      await page.locator('.search .primary').click()
+      await until(async () => param(page, 'min') === '1us', 'the address does not hold the search')
+      await page.locator('.trace-row').first().waitFor()
+      must(rows > 0, 'no trace is found')
+      await page.locator('.trace-row').first().click()
+      await page.waitForURL(/\/trace\/[0-9a-f]+/)
+      await page.locator('.wf-item').first().waitFor()
+      must((await page.locator('.wf-bar').count()) > 0, 'the waterfall has no bars')
+      await page.locator('.wf-item .wf-lane').first().click()
+      await page.locator('.span-details').waitFor()
+      must(/service\.name/.test(await textOf(page.locator('.span-details'))), 'the span does not show its process')
+      if (wide) {
+        await page.locator('.trace-head a').first().click()
+        await page.waitForURL(/\/logs\?.*trace_id/)
+      }
+    },
+  },
+  {
+    name: 'traces tell what is wrong in a search',
+    wideOnly: true,
+    async run({ page, base }) {
+      await page.goto(`${base}/traces?service=stoa`)
+      await page.locator('input[name="min"]').fill('fast')
+      await page.locator('.search .primary').click()
+      await until(async () => /not a duration/.test(await textOf(page.locator('.search'))), 'a wrong duration is not told')
+      page.allowErrors = true
+      await page.goto(`${base}/trace/0123456789abcdef0123456789abcdef`)
+      await until(async () => /No trace 0123/.test(await textOf(page.locator('main'))), 'a missing trace is not told')
+    },
+  },
+  {
+    name: 'go anywhere, time range, keys, theme',
+    async run({ page, base, scheme }) {
+      await page.goto(`${base}/`)
+      await page.locator('.top').waitFor()
+      await page.keyboard.press('Control+K')
+      await page.locator('.palette input').fill('traces')
+      await page.keyboard.press('Enter')
+      await page.waitForURL(/\/traces/)
+      await page.keyboard.press('t')
+      await page.locator('.popover button', { hasText: '15' }).first().click()
+      await until(async () => param(page, 'from') === 'now-15m', 'the address does not hold the range')
+      await page.keyboard.press('?')
+      await page.locator('dialog.keys').waitFor()
+      await page.keyboard.press('Escape')
+      await until(async () => (await page.locator('dialog').count()) === 0, 'Esc does not close the keys')
+      await page.goto(`${base}/logs`)
+      await page.locator('.cm-content').waitFor()
+      await page.keyboard.press('/')
+      await until(async () => page.evaluate(() => !!document.activeElement?.shadowRoot?.activeElement), '/ does not focus the query')
+      await page.keyboard.press('Escape')
+      await page.locator('.ctl.theme').click()
+      const other = scheme === 'dark' ? 'light' : 'dark'
+      must((await page.evaluate(() => document.documentElement.dataset.theme)) === other, 'the theme does not switch')
+      await page.reload()
+      await page.locator('.top').waitFor()
+      must((await page.evaluate(() => document.documentElement.dataset.theme)) === other, 'the theme is not remembered')
+      await page.locator('.ctl.theme').click()
+    },
+  },
+  {
+    name: 'text from outside stays text',
+    async run({ page, base }) {
+      const service = `e2e-${Date.now()}`
+      const line = 'red \u001b[31m turn \u202e around <img src=x onerror=document.title="gone"> end'
+      const sent = await page.request.post(`${base}/loki/api/v1/push`, {
+        headers: { 'Content-Type': 'application/json' },
+        data: { streams: [{ stream: { service_name: service }, values: [[`${Date.now()}000000`, line]] }] },
+      })
+      must(sent.ok(), `the push was answered with ${sent.status()}`)
+      await page.goto(`${base}/logs?q=${encodeURIComponent(`{service_name="${service}"}`)}`)
+      const shown = page.locator('.list .tx').first()
+      await shown.waitFor()
+      const text = await textOf(shown)
+      must(text.includes('⟨ESC⟩[31m') && text.includes('⟨U+202E⟩') && text.includes('<img src=x'), `shown is "${text}"`)
+      must((await page.locator('.list img').count()) === 0 && !/gone/.test(await page.title()), 'markup from outside was run')
+    },
+  },
+]

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens every page of a running server in a real browser, does something on it, and checks what is shown:
+//   npm run e2e -- --url http://127.0.0.1:PORT [--shots DIR] [--only WORD] [--browser PATH]
+// Light and dark, wide and narrow. The last line is `N passed, N failed`; the exit code is 1 if any failed.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+import { checks } from './checks.mjs'
+
+const WAIT_MS = 30000
+const STRICT_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+const SIZES = [
+  { name: 'wide', width: 1280, height: 900 },
+  { name: 'narrow', width: 390, height: 844 },
+]
+
+function option(name, otherwise) {
+  const i = process.argv.indexOf(`--${name}`)
+  return i > 0 && process.argv[i + 1] ? process.argv[i + 1] : otherwise
+}
+
+const base = option('url', '').replace(/\/$/, '')
+const shots = option('shots', '')
+const only = option('only', '')
+if (!/^https?:\/\//.test(base)) {
+  console.error('e2e: --url http://HOST:PORT is missing')
+  process.exit(2)
+}
+if (shots) mkdirSync(shots, { recursive: true })
+
+// A page that notes everything it must not do.
+async function openPage(context) {
+  const page = await context.newPage()
+  const noted = []
+  page.allowErrors = false
+  page.on('request', (r) => {
+    if (new URL(r.url()).origin !== new URL(base).origin) noted.push(`a request left for ${r.url()}`)
+  })
+  page.on('console', (m) => {
+    const expected = page.allowErrors && /Failed to load resource/.test(m.text())
+    if ((m.type() === 'error' || m.type() === 'warning') && !expected) noted.push(`console: ${m.text()}`)
+  })
+  page.on('pageerror', (e) => noted.push(`script: ${e.message}`))
+  await page.exposeFunction('noteViolation', (text) => noted.push(`CSP: ${text}`))
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (e) => window.noteViolation(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`))
+  })
+  // Whatever policy the server sends, the page must live under the strictest.
+  await page.route((url) => url.origin === new URL(base).origin && !/^\/(api|loki|jaeger|assets)\//.test(url.pathname), async (route) => {
+    const response = await route.fetch()
+    await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': STRICT_CSP } })
+  })
+  return { page, noted }
+}
+
+let passed = 0
+let failed = 0
+const report = (name, problem) => {
+  if (problem) failed++
+  else passed++
+  console.log(problem ? `FAIL ${name}\n     ${problem}` : `ok   ${name}`)
+}
+
+const browser = await chromium.launch({ executablePath: option('browser', '/usr/bin/chromium'), args: ['--no-sandbox'] })
+try {
+  for (const scheme of ['light', 'dark']) {
+    for (const size of SIZES) {
+      const context = await browser.newContext({ viewport: { width: size.width, height: size.height }, colorScheme: scheme })
+      context.setDefaultTimeout(WAIT_MS)
+      for (const check of checks) {
+        if (only && !check.name.includes(only)) continue
+        if (check.wideOnly && size.name !== 'wide') continue
+        const name = `${check.name} (${scheme}, ${size.name})`
+        const { page, noted } = await openPage(context)
+        let problem = ''
+        try {
+          await check.run({ page, base, scheme, wide: size.name === 'wide' })
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+          if (over > 0) problem = `the page is ${over} px wider than the window`
+        } catch (e) {
+          problem = String(e.message).split('\n').slice(0, 6).join('\n     ')
+        }
+        if (shots) await page.screenshot({ path: join(shots, `${check.name.replace(/\W+/g, '-')}-${scheme}-${size.name}.png`), fullPage: check.full ?? false }).catch(() => {})
+        if (!problem && noted.length) problem = noted.slice(0, 5).join('\n     ')
+        report(name, problem)
+        await page.close()
+      }
+      await context.close()
+    }
+  }
+} finally {
+  await browser.close()
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed ? 1 : 0)

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest'
+import { mergePages, type LogLine } from '../src/api/loki'
+import { faultAt } from '../src/editor/QueryEditor'
+import { addContains, addFilter, answersLines, levelOf, quote, split, traceIdOf, wanted } from '../src/lib/logql'
+import { fieldsOf } from '../src/panels/FieldList'
+
+const line = (ns: string, labels: Record<string, string> = {}): LogLine => ({ id: ns, ns, text: ns, labels, level: 'info', traceId: null })
+
+describe('edits of a query', () => {
+  it('a filter is added once', () => {
+    const once = addFilter('{a="b"}', 'level', 'error')
+    expect(once).toBe('{a="b"} | level="error"')
+    expect(addFilter(once, 'level', 'error')).toBe(once)
+    expect(addFilter(once, 'host', 'x', true)).toBe('{a="b"} | level="error" | host!="x"')
+  })
+  it('quotes what would end the text', () => expect(quote('a"b\\c\n')).toBe('"a\\"b\\\\c\\n"'))
+  it('knows lines from counts', () => {
+    expect(answersLines(' {a="b"} |= "x"')).toBe(true)
+    expect(answersLines('sum(rate({a="b"}[1m]))')).toBe(false)
+  })
+  it('marks what was searched', () => {
+    expect(wanted(addContains('{a="b"} |= `raw`', 'say "hi"'))).toEqual(['raw', 'say "hi"'])
+    expect(split('one two one', ['one'])).toEqual([
+      { text: 'one', hit: true },
+      { text: ' two ', hit: false },
+      { text: 'one', hit: true },
+    ])
+  })
+})
+
+describe('lines', () => {
+  it('levels by any of their names', () => expect(['ERR', 'Warning', 'critical', 'notice', undefined].map(levelOf)).toEqual(['error', 'warn', 'fatal', 'info', 'unknown']))
+  it('find their trace in a label or in the text', () => {
+    const id = '4f1c9a02e7b14c664f1c9a02e7b14c66'
+    expect(traceIdOf({ trace_id: id.toUpperCase() }, '')).toBe(id)
+    expect(traceIdOf({}, `x trace_id=${id} y`)).toBe(id)
+    expect(traceIdOf({}, `{"traceId":"${id}"}`)).toBe(id)
+    expect(traceIdOf({ trace_id: '0'.repeat(32) }, '')).toBeNull()
+  })
+  it('a refresh adds the new and keeps the old', () => {
+    const merged = mergePages([line('12'), line('11'), line('5')], { lines: [line('13'), line('12')], full: true, warnings: [] }, '10')
+    expect(merged.lines.map((l) => l.ns)).toEqual(['13', '12', '11'])
+    expect(merged.gap).toBe(false)
+  })
+  it('a refresh that does not reach the old says so', () => {
+    const merged = mergePages([line('5')], { lines: [line('13'), line('12')], full: true, warnings: [] }, '1')
+    expect(merged).toEqual({ lines: [line('13'), line('12')], gap: true })
+  })
+  it('fields count values, the largest first', () => {
+    const f = fieldsOf([line('1', { a: 'x', service_name: 's', trace_id: '1' }), line('2', { a: 'y' }), line('3', { a: 'y' })])
+    expect(f.map((x) => x.name)).toEqual(['service_name', 'a'])
+    expect(f[1].values).toEqual([['y', 2], ['x', 1]])
+  })
+})
+
+describe('faults', () => {
+  it('are found at the place the server named', () => {
+    expect(faultAt('sum(x))', '1:7: parse error: unexpected')).toBe(6)
+    expect(faultAt('a\nbc', 'parse error at line 2, col 2: no')).toBe(3)
+    expect(faultAt('a', 'too many series')).toBeNull()
+  })
+})
