@@ -176,7 +176,7 @@ TEST(regex_is_anchored_as_prometheus_has_it_and_expands_groups)
     buf_reset(&b);
     CHECK_INT(regex_compile(&re, SLICE("x*"), 0, &err), ST_OK);
     regex_replace_all(re, SLICE("axb"), SLICE("-"), &b);
-    CHECK_STR(buf_as_slice(&b), "-a--b-");
+    CHECK_STR(buf_as_slice(&b), "-a-b-"); /* Go: no empty match right behind another */
     regex_free(re);
     buf_free(&b);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shim to RE2. */
+/* The shim to RE2. A pattern is compiled as it is given, with options and an anchor: text put around it would let "a)(b" pass. */
 #include <re2/re2.h>
 
 #include <memory>
@@ -7,11 +7,15 @@
 #include <vector>
 
 extern "C" {
+#include "base/utf8.h"
 #include "codec/regex.h"
 }
 
+enum { GROUP_NUMBER_MAX = 1000 };
+
 struct regex {
     std::unique_ptr<re2::RE2> re;
+    re2::RE2::Anchor anchor;
     std::vector<std::string> names; /* of group 1.. */
     std::string prefix;
     std::vector<std::string> literals;
@@ -54,11 +58,37 @@ static std::string find_prefix(struct slice pattern)
         else if (strchr("\\.+[{^$)]}", pattern.ptr[i]) || pattern.ptr[i] == '*' || pattern.ptr[i] == '?') {
             if (memchr(pattern.ptr + i, '|', pattern.len - i))
                 return std::string();
-            if (!out.empty() && strchr("*?{", pattern.ptr[i]))
+            if (!out.empty() && strchr("*?{", pattern.ptr[i])) {
+                while (out.size() > 1 && ((unsigned char)out.back() & 0xc0) == 0x80) /* the whole character is repeated */
+                    out.pop_back();
                 out.pop_back();
+            }
             return out;
         } else
             out += pattern.ptr[i];
+    return out;
+}
+
+/* Go takes (?<name>...) for (?P<name>...) since 1.22; this RE2 knows the second only. */
+static std::string with_old_names(struct slice pattern)
+{
+    std::string out;
+    bool in_class = false;
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.ptr[i];
+        out += c;
+        if (c == '\\' && i + 1 < pattern.len)
+            out += pattern.ptr[++i];
+        else if (c == '[')
+            in_class = true;
+        else if (c == ']')
+            in_class = false;
+        else if (!in_class && c == '(' && i + 3 < pattern.len && memcmp(pattern.ptr + i, "(?<", 3) == 0 &&
+                 (isalpha((unsigned char)pattern.ptr[i + 3]) || pattern.ptr[i + 3] == '_')) {
+            out += "?P<";
+            i += 2;
+        }
+    }
     return out;
 }
 
@@ -70,12 +100,8 @@ extern "C" enum status regex_compile(struct regex **out, struct slice pattern, u
     options.set_log_errors(false);
     options.set_max_mem(REGEX_MEMORY_BYTES_MAX);
     options.set_case_sensitive(!(flags & REGEX_NOCASE));
-    std::string text(pattern.ptr, pattern.len);
-    if (flags & REGEX_ANCHORED)
-        text = "^(?s:" + text + ")$";
-    else if (flags & REGEX_DOTALL)
-        text = "(?s:" + text + ")";
-    auto re = std::make_unique<re2::RE2>(text, options);
+    options.set_dot_nl(flags & (REGEX_ANCHORED | REGEX_DOTALL));
+    auto re = std::make_unique<re2::RE2>(with_old_names(pattern), options);
     if (!re->ok())
         return err_set(err, ST_INVALID, "invalid regular expression \"%.*s\": %s", (int)std::min(pattern.len, (size_t)200), pattern.ptr,
                        re->error().c_str());
@@ -84,6 +110,7 @@ extern "C" enum status regex_compile(struct regex **out, struct slice pattern, u
     for (const auto &name : re->CapturingGroupNames())
         r->names[(size_t)name.first - 1] = name.second;
     r->re = std::move(re);
+    r->anchor = flags & REGEX_ANCHORED ? re2::RE2::ANCHOR_BOTH : re2::RE2::UNANCHORED;
     if (!(flags & REGEX_NOCASE)) {
         find_literals(pattern, &r->literals);
         r->prefix = find_prefix(pattern);
@@ -101,7 +128,7 @@ extern "C" void regex_free(struct regex *re)
 
 extern "C" bool regex_match(const struct regex *re, struct slice text)
 {
-    return re->re->Match(piece(text), 0, text.len, re2::RE2::UNANCHORED, nullptr, 0);
+    return re->re->Match(piece(text), 0, text.len, re->anchor, nullptr, 0);
 }
 
 extern "C" bool regex_find(const struct regex *re, struct slice text, size_t from, struct slice *groups, size_t count)
@@ -109,7 +136,7 @@ extern "C" bool regex_find(const struct regex *re, struct slice text, size_t fro
     re2::StringPiece found[REGEX_GROUPS_MAX + 1];
     count = std::min(count, (size_t)REGEX_GROUPS_MAX + 1);
     int n = (int)std::min(count, re->names.size() + 1);
-    if (from > text.len || !re->re->Match(piece(text), from, text.len, re2::RE2::UNANCHORED, found, n))
+    if (from > text.len || !re->re->Match(piece(text), from, text.len, re->anchor, found, n))
         return false;
     for (size_t i = 0; i < count; i++)
         groups[i] = (int)i < n ? slice{ found[i].data(), found[i].size() } : slice{ nullptr, 0 };
@@ -136,9 +163,9 @@ static bool is_word(char c)
 static void put_group(const struct regex *re, struct slice name, const struct slice *groups, size_t count, struct buf *out)
 {
     size_t index = 0;
-    bool number = name.len > 0;
+    bool number = name.len == 1 || name.ptr[0] != '0'; /* "01" is a name */
     for (size_t i = 0; i < name.len && number; i++) {
-        number = name.ptr[i] >= '0' && name.ptr[i] <= '9' && index < 1000;
+        number = name.ptr[i] >= '0' && name.ptr[i] <= '9' && index < GROUP_NUMBER_MAX;
         index = index * 10 + (size_t)(name.ptr[i] - '0');
     }
     if (!number) {
@@ -176,22 +203,23 @@ extern "C" void regex_expand(const struct regex *re, struct slice t, const struc
     }
 }
 
+/* As Go has it: an empty match right behind another match does not count, and one steps over whole characters. */
 extern "C" void regex_replace_all(const struct regex *re, struct slice text, struct slice t, struct buf *out)
 {
     struct slice groups[REGEX_GROUPS_MAX + 1];
-    size_t at = 0, count = std::min(re->names.size() + 1, (size_t)REGEX_GROUPS_MAX + 1);
+    size_t at = 0, copied = 0, last_end = SIZE_MAX, count = std::min(re->names.size() + 1, (size_t)REGEX_GROUPS_MAX + 1);
     while (at <= text.len && regex_find(re, text, at, groups, count)) {
         size_t start = (size_t)(groups[0].ptr - text.ptr), end = start + groups[0].len;
-        buf_slice(out, slice_sub(text, at, start));
-        regex_expand(re, t, groups, count, out);
-        if (end == start) {
-            buf_slice(out, slice_sub(text, end, end + 1));
-            end++;
+        if (start != end || start != last_end) {
+            buf_slice(out, slice_sub(text, copied, start));
+            regex_expand(re, t, groups, count, out);
+            copied = last_end = end;
         }
         at = end;
+        if (start == end)
+            at += std::max(utf8_char(slice_skip(text, end)), (size_t)1);
     }
-    if (at < text.len)
-        buf_slice(out, slice_skip(text, at));
+    buf_slice(out, slice_skip(text, copied));
 }
 
 extern "C" struct slice regex_prefix(const struct regex *re)
