@@ -257,13 +257,13 @@ static void on_written(uv_write_t *req, int status)
         return;
     }
     c->write_deadline_ms = 0;
-    if (c->out.len) {
-        flush(c);
-    } else if (c->finishing) {
+    flush(c);
+    if (c->closing || conn_queued(c))
+        return;
+    if (c->finishing)
         say_goodbye(c);
-    } else {
+    else
         c->proto->drained(c);
-    }
 }
 
 /* Moves what TLS has made to `out`. */
