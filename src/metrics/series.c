@@ -23,7 +23,8 @@ enum {
     SLOT_PAGES_MAX = 16384,
     TABLE_CAP_MIN = 1024,
     GENERATIONS_KEPT = 2, /* a series unused for so many row tables is forgotten */
-    LIVE_GENERATIONS_MAX = 1024
+    LIVE_GENERATIONS_MAX = 1024,
+    LOOK_AHEAD = 32       /* look-ups whose memory is asked for together */
 };
 
 struct slot {
@@ -33,8 +34,8 @@ struct slot {
 };
 
 struct cell {
-    uint64_t hash; /* low word, 0 is stored as 1 */
-    uint32_t slot_1; /* slot + 1; 0: empty */
+    uint64_t hash;         /* low word */
+    struct series *series; /* NULL: empty */
 };
 
 struct list {
@@ -78,11 +79,6 @@ static struct slot *slot_of(const struct series_dict *d, uint32_t slot)
 struct series *series_at(const struct series_dict *d, uint32_t slot)
 {
     return slot_of(d, slot)->series;
-}
-
-static uint64_t ref_of(const struct series_dict *d, uint32_t slot)
-{
-    return (uint64_t)slot_of(d, slot)->epoch << 32 | slot;
 }
 
 /* NULL when the series of this ref was forgotten. */
@@ -131,11 +127,6 @@ void series_dict_free(struct series_dict *d)
 
 /* ---- the table; under lock ---- */
 
-static uint64_t cell_hash(struct hash128 h)
-{
-    return h.lo ? h.lo : 1;
-}
-
 static bool series_is(const struct series *s, struct hash128 h, struct slice tenant, struct slice labels)
 {
     return s->hash.lo == h.lo && s->hash.hi == h.hi && slice_eq(series_labels(s), labels) && slice_eq(series_tenant(s), tenant);
@@ -144,10 +135,9 @@ static bool series_is(const struct series *s, struct hash128 h, struct slice ten
 /* The cell of this series, or the empty one where it would be. */
 static struct cell *cell_find(const struct series_dict *d, struct hash128 h, struct slice tenant, struct slice labels)
 {
-    uint64_t want = cell_hash(h);
-    for (size_t i = want & (d->cap - 1);; i = (i + 1) & (d->cap - 1)) {
+    for (size_t i = h.lo & (d->cap - 1);; i = (i + 1) & (d->cap - 1)) {
         struct cell *c = &d->table[i];
-        if (c->slot_1 == 0 || (c->hash == want && series_is(series_at(d, c->slot_1 - 1), h, tenant, labels)))
+        if (c->series == NULL || (c->hash == h.lo && series_is(c->series, h, tenant, labels)))
             return c;
     }
 }
@@ -155,7 +145,7 @@ static struct cell *cell_find(const struct series_dict *d, struct hash128 h, str
 static void table_put(struct cell *table, size_t cap, struct cell cell)
 {
     size_t i = cell.hash & (cap - 1);
-    while (table[i].slot_1)
+    while (table[i].series)
         i = (i + 1) & (cap - 1);
     table[i] = cell;
 }
@@ -164,7 +154,7 @@ static void table_resize(struct series_dict *d, size_t cap)
 {
     struct cell *bigger = mem_zalloc(cap * sizeof *bigger);
     for (size_t i = 0; i < d->cap; i++)
-        if (d->table[i].slot_1)
+        if (d->table[i].series)
             table_put(bigger, cap, d->table[i]);
     mem_free(d->table);
     d->table = bigger;
@@ -186,8 +176,8 @@ static uint32_t slot_take(struct series_dict *d)
 static uint64_t insert(struct series_dict *d, struct hash128 h, struct slice tenant, struct slice labels)
 {
     struct cell *c = cell_find(d, h, tenant, labels);
-    if (c->slot_1)
-        return ref_of(d, c->slot_1 - 1);
+    if (c->series)
+        return c->series->ref;
     struct series *s = mem_alloc(sizeof *s + tenant.len + labels.len);
     *s = (struct series){ .hash = h, .slot = slot_take(d), .labels_len = (uint32_t)labels.len, .tenant_len = (uint8_t)tenant.len,
                           .wal_segment = UINT64_MAX };
@@ -197,21 +187,21 @@ static uint64_t insert(struct series_dict *d, struct hash128 h, struct slice ten
     slot->series = s;
     slot->epoch++;
     atomic_store_explicit(&slot->generation, d->generation, memory_order_relaxed);
-    *c = (struct cell){ cell_hash(h), s->slot + 1 };
+    s->ref = (uint64_t)slot->epoch << 32 | s->slot;
+    *c = (struct cell){ h.lo, s };
     d->label_bytes += sizeof *s + tenant.len + labels.len;
     if (++d->count * 2 > d->cap)
         table_resize(d, d->cap * 2);
-    uint64_t ref = ref_of(d, s->slot);
-    list_push(&d->unindexed, ref);
-    list_push(&d->unordered, ref);
-    return ref;
+    list_push(&d->unindexed, s->ref);
+    list_push(&d->unordered, s->ref);
+    return s->ref;
 }
 
 /* Empties a cell and moves up what stood behind it. */
 static void cell_clear(struct series_dict *d, struct cell *c)
 {
     size_t hole = (size_t)(c - d->table), mask = d->cap - 1;
-    for (size_t i = (hole + 1) & mask; d->table[i].slot_1; i = (i + 1) & mask) {
+    for (size_t i = (hole + 1) & mask; d->table[i].series; i = (i + 1) & mask) {
         size_t home = d->table[i].hash & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             d->table[hole] = d->table[i];
@@ -223,17 +213,38 @@ static void cell_clear(struct series_dict *d, struct cell *c)
 
 /* ---- appends ---- */
 
+/* Looks up the series from..to of a batch; returns how many are not known (ref UINT64_MAX). Memory is asked for ahead, for
+ * each look-up is two cache misses. Under lock. */
+static size_t look_up(const struct series_dict *d, struct batch *b, size_t from, size_t to, uint64_t tenant_seed)
+{
+    struct hash128 hashes[LOOK_AHEAD];
+    size_t missing = 0;
+    for (size_t i = from; i < to; i++) {
+        hashes[i - from] = hash128(b->series[i].labels, tenant_seed);
+        __builtin_prefetch(&d->table[hashes[i - from].lo & (d->cap - 1)]);
+    }
+    for (size_t i = from; i < to; i++) {
+        const struct series *s = d->table[hashes[i - from].lo & (d->cap - 1)].series;
+        if (s) {
+            __builtin_prefetch(s);
+            __builtin_prefetch((const char *)s + 64);
+        }
+    }
+    for (size_t i = from; i < to; i++) {
+        const struct cell *c = cell_find(d, hashes[i - from], b->tenant, b->series[i].labels);
+        b->series[i].ref = c->series ? c->series->ref : UINT64_MAX;
+        missing += c->series == NULL;
+    }
+    return missing;
+}
+
 enum status series_intern_batch(struct series_dict *d, struct batch *b, struct err *err)
 {
     uint64_t tenant_seed = hash64(b->tenant, d->seed);
     size_t missing = 0;
     pthread_rwlock_rdlock(&d->lock);
-    for (size_t i = 0; i < b->series_count; i++) {
-        struct slice labels = b->series[i].labels;
-        struct cell *c = cell_find(d, hash128(labels, tenant_seed), b->tenant, labels);
-        b->series[i].ref = c->slot_1 ? ref_of(d, c->slot_1 - 1) : UINT64_MAX;
-        missing += c->slot_1 == 0;
-    }
+    for (size_t i = 0; i < b->series_count; i += LOOK_AHEAD)
+        missing += look_up(d, b, i, MIN(i + LOOK_AHEAD, b->series_count), tenant_seed);
     size_t live = d->count;
     pthread_rwlock_unlock(&d->lock);
     if (missing == 0)
@@ -442,10 +453,8 @@ static void order_refresh(struct series_dict *d)
     if (fresh.count == 0)
         return;
     uint32_t *slots = mem_alloc(fresh.count * sizeof *slots);
-    for (size_t i = 0; i < fresh.count; i++) {
+    for (size_t i = 0; i < fresh.count; i++)
         slots[i] = series_slot(fresh.refs[i]);
-        series_at(d, slots[i])->is_ordered = true;
-    }
     qsort_r(slots, fresh.count, sizeof *slots, slots_cmp, d);
     order_merge(d, slots, fresh.count);
     if (slot_end > d->rank_cap) {

@@ -16,9 +16,10 @@ struct series_dict;
 
 struct series {
     struct hash128 hash;
+    uint64_t ref;          /* epoch << 32 | slot */
     uint32_t slot, labels_len;
     uint8_t tenant_len;
-    bool is_indexed, is_ordered;
+    bool is_indexed;
     /* Of the WAL codec, under the store's append lock. */
     uint64_t wal_segment;
     uint32_t wal_ordinal;
