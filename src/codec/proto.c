@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Fields come off the front of a slice; a group, which nobody sends any more, is skipped with all that is in it.
+ *
+ * A nested message is written in place: its length is not known at its beginning, so one byte is kept for it, enough for
+ * most, and the content moves up at the end when the length needs more. */
 #include "codec/proto.h"
+
+enum { PROTO_FIELD_MAX = 0x1fffffff, VARINT_BYTES_MAX = 10 };
 
 static bool take_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 {
@@ -35,13 +41,19 @@ static bool take_fixed(const uint8_t **at, const uint8_t *end, size_t n, uint64_
     return true;
 }
 
-static bool take_field(const uint8_t **at, const uint8_t *end, struct proto_field *out)
+static bool take_key(const uint8_t **at, const uint8_t *end, struct proto_field *out)
 {
-    uint64_t key, n;
-    if (!take_varint(at, end, &key) || key >> 3 == 0 || key >> 3 > 0x1fffffff)
+    uint64_t key;
+    if (!take_varint(at, end, &key) || key >> 3 == 0 || key >> 3 > PROTO_FIELD_MAX)
         return false;
     out->number = (uint32_t)(key >> 3);
     out->wire = key & 7;
+    return true;
+}
+
+static bool take_payload(const uint8_t **at, const uint8_t *end, struct proto_field *out)
+{
+    uint64_t n;
     switch (out->wire) {
     case WIRE_VARINT:
         return take_varint(at, end, &out->value);
@@ -59,12 +71,60 @@ static bool take_field(const uint8_t **at, const uint8_t *end, struct proto_fiel
     return false;
 }
 
+/* What is between a group's key, which was read, and the end with the same number. */
+static bool skip_group(const uint8_t **at, const uint8_t *end, uint32_t number)
+{
+    uint32_t open[PROTO_GROUP_DEPTH_MAX];
+    size_t depth = 0;
+    struct proto_field f;
+    open[depth++] = number;
+    while (depth) {
+        if (!take_key(at, end, &f))
+            return false;
+        if (f.wire == WIRE_GROUP) {
+            if (depth == PROTO_GROUP_DEPTH_MAX)
+                return false;
+            open[depth++] = f.number;
+        } else if (f.wire == WIRE_GROUP_END) {
+            if (open[--depth] != f.number)
+                return false;
+        } else if (!take_payload(at, end, &f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool proto_next(struct slice *rest, struct proto_field *out, bool *bad)
+{
+    const uint8_t *at = (const uint8_t *)rest->ptr, *end = at + rest->len;
+    while (at < end) {
+        const uint8_t *field = at;
+        bool good = take_key(&at, end, out);
+        bool group = good && out->wire == WIRE_GROUP;
+        if (good)
+            good = group ? skip_group(&at, end, out->number) : take_payload(&at, end, out);
+        if (!good) {
+            *bad = true;
+            *rest = slice_of(field, 0);
+            return false;
+        }
+        if (!group) {
+            *rest = slice_of(at, (size_t)(end - at));
+            return true;
+        }
+    }
+    rest->len = 0;
+    return false;
+}
+
+/* One number off a packed run: width bytes, or a varint when width is 0. */
+static bool take_packed(struct slice *rest, size_t width, uint64_t *out, bool *bad)
 {
     const uint8_t *at = (const uint8_t *)rest->ptr, *end = at + rest->len;
     if (rest->len == 0)
         return false;
-    if (!take_field(&at, end, out)) {
+    if (!(width ? take_fixed(&at, end, width, out) : take_varint(&at, end, out))) {
         *bad = true;
         rest->len = 0;
         return false;
@@ -75,30 +135,17 @@ bool proto_next(struct slice *rest, struct proto_field *out, bool *bad)
 
 bool proto_packed_varint(struct slice *rest, uint64_t *out, bool *bad)
 {
-    const uint8_t *at = (const uint8_t *)rest->ptr, *end = at + rest->len;
-    if (rest->len == 0)
-        return false;
-    if (!take_varint(&at, end, out)) {
-        *bad = true;
-        rest->len = 0;
-        return false;
-    }
-    *rest = slice_of(at, (size_t)(end - at));
-    return true;
+    return take_packed(rest, 0, out, bad);
 }
 
 bool proto_packed_fixed64(struct slice *rest, uint64_t *out, bool *bad)
 {
-    const uint8_t *at = (const uint8_t *)rest->ptr, *end = at + rest->len;
-    if (rest->len == 0)
-        return false;
-    if (!take_fixed(&at, end, 8, out)) {
-        *bad = true;
-        rest->len = 0;
-        return false;
-    }
-    *rest = slice_of(at, (size_t)(end - at));
-    return true;
+    return take_packed(rest, 8, out, bad);
+}
+
+bool proto_packed_fixed32(struct slice *rest, uint64_t *out, bool *bad)
+{
+    return take_packed(rest, 4, out, bad);
 }
 
 void proto_put_varint(struct buf *b, uint32_t field, uint64_t v)
@@ -124,4 +171,37 @@ void proto_put_bytes(struct buf *b, uint32_t field, struct slice bytes)
 {
     buf_varint(b, (uint64_t)field << 3 | WIRE_BYTES);
     buf_lenslice(b, bytes);
+}
+
+void proto_put_sint(struct buf *b, uint32_t field, int64_t v)
+{
+    buf_varint(b, (uint64_t)field << 3 | WIRE_VARINT);
+    buf_zigzag(b, v);
+}
+
+void proto_put_fixed32(struct buf *b, uint32_t field, uint32_t v)
+{
+    buf_varint(b, (uint64_t)field << 3 | WIRE_FIXED32);
+    buf_u32(b, v);
+}
+
+size_t proto_nested_begin(struct buf *b, uint32_t field)
+{
+    buf_varint(b, (uint64_t)field << 3 | WIRE_BYTES);
+    buf_u8(b, 0);
+    return b->len;
+}
+
+void proto_nested_end(struct buf *b, size_t mark)
+{
+    uint8_t length[VARINT_BYTES_MAX];
+    size_t n = 0, content = b->len - mark;
+    for (uint64_t v = content; n == 0 || v; v >>= 7)
+        length[n++] = (uint8_t)(v & 0x7f) | (v >> 7 ? 0x80 : 0);
+    if (buf_over(b) || (n > 1 && buf_room(b, n - 1) == NULL))
+        return;
+    char *start = b->ptr + mark - 1;
+    memmove(start + n, start + 1, content);
+    memcpy(start, length, n);
+    buf_added(b, n - 1);
 }
