@@ -27,7 +27,7 @@ struct ingest_ctx {
 /* The header's value, or the empty slice. */
 struct slice ingest_header(const struct ingest_ctx *ctx, struct slice name);
 
-/* Fills out from body, which must outlive out (rows point into it). out->tenant and ->received_ns are set by ingest_decode.
+/* Fills out from body, which must outlive out (rows of most protocols point into it). out->tenant and ->received_ns are set by ingest_decode.
  * ST_INVALID: no message of this protocol. ST_LIMIT: over BATCH_ROWS_MAX rows or the arena's maximum. */
 typedef enum status ingest_decoder(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result,
                                    struct err *err);
@@ -36,6 +36,7 @@ struct ingest_protocol {
     struct slice name;       /* "prometheus_remote_write", "loki_push", "otlp_metrics", ... */
     size_t body_bytes_max;   /* after decompression */
     bool snappy_block;       /* protobuf bodies come as a snappy block even when no header says so */
+    bool keeps_body;         /* rows point into the body, so it moves into the batch's arena */
     ingest_decoder *decode;
 };
 
@@ -45,7 +46,8 @@ extern const size_t ingest_protocol_count;
 const struct ingest_protocol *ingest_protocol_find(struct slice name);
 
 /* What a server calls: takes Content-Encoding (gzip, deflate, zstd, snappy; found by its magic when the header is missing or
- * wrong) off body, copies it into the batch's arena and decodes. Borrows body and ctx for the call only. *result is cleared.
+ * wrong) off body, copies it into the batch's arena where rows point into it, and decodes. Borrows body and ctx for the call
+ * only. *result is cleared.
  * ST_INVALID: does not decompress. ST_UNSUPPORTED: another encoding. ST_LIMIT: larger than body_bytes_max, or as above. */
 MUST_CHECK enum status ingest_decode(const struct ingest_protocol *protocol, const struct ingest_ctx *ctx, struct slice body, struct batch *out,
                                      struct ingest_result *result, struct err *err);

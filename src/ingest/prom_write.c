@@ -6,7 +6,8 @@
  * which sorts, checks and words the reason. Sample values go through as bits: staleness is a NaN with a payload.
  *
  * (1) A series stands in the batch with all its samples or not at all.
- * (2) What is left out is counted, with the first reason: good series beside it are kept. */
+ * (2) What is left out is counted, with the first reason: good series beside it are kept.
+ * (3) Nothing of the batch points into the body. */
 #include "base/utf8.h"
 #include "ingest/ingest.h"
 #include "ingest/pb.h"
@@ -39,24 +40,77 @@ struct run {
     struct slice last; /* the name before */
 };
 
-static char *put_text(char *at, struct slice s)
+/* Most names and values have under 16 bytes: two overlapping words instead of a call. */
+static inline char *put_bytes(char *to, const char *from, size_t n)
+{
+    uint64_t head, tail;
+    if (n > 2 * sizeof head || n < sizeof head) {
+        if (n > 2 * sizeof head)
+            memcpy(to, from, n);
+        else
+            for (size_t i = 0; i < n; i++)
+                to[i] = from[i];
+        return to + n;
+    }
+    memcpy(&head, from, sizeof head);
+    memcpy(&tail, from + n - sizeof tail, sizeof tail);
+    memcpy(to, &head, sizeof head);
+    memcpy(to + n - sizeof tail, &tail, sizeof tail);
+    return to + n;
+}
+
+static inline char *put_text(char *at, struct slice s)
 {
     if (s.len >= 0x80)
         *at++ = (char)(s.len | 0x80);
     *at++ = (char)(s.len >= 0x80 ? s.len >> 7 : s.len);
-    memcpy(at, s.ptr, s.len);
-    return at + s.len;
+    return put_bytes(at, s.ptr, s.len);
+}
+
+static inline bool is_ascii(struct slice s)
+{
+    const uint64_t high_bits = 0x8080808080808080ull;
+    uint64_t all = 0, word;
+    size_t i = 0;
+    for (; i + sizeof word <= s.len; i += sizeof word) {
+        memcpy(&word, s.ptr + i, sizeof word);
+        all |= word;
+    }
+    for (; i < s.len; i++)
+        all |= (uint64_t)(unsigned char)s.ptr[i];
+    return (all & high_bits) == 0;
+}
+
+/* A label as every sender writes it: name, then value, each once, under 128 bytes; else the general way. */
+static inline bool label_read_quick(struct slice pair, struct label *out)
+{
+    const unsigned char *p = (const unsigned char *)pair.ptr;
+    if (pair.len < 4 || p[0] != (1 << 3 | PB_BYTES) || p[1] >= 0x80 || (size_t)p[1] + 4 > pair.len)
+        return label_read(pair, out);
+    const unsigned char *q = p + 2 + p[1];
+    if (q[0] != (2 << 3 | PB_BYTES) || q[1] >= 0x80 || (size_t)(q - p) + 2 + q[1] != pair.len)
+        return label_read(pair, out);
+    *out = (struct label){ slice_of(p + 2, p[1]), slice_of(q + 2, q[1]) };
+    return true;
+}
+
+static inline bool rises(struct slice last, struct slice name)
+{
+    if (last.ptr[0] != name.ptr[0])
+        return (unsigned char)last.ptr[0] < (unsigned char)name.ptr[0];
+    return slice_cmp(last, name) < 0;
 }
 
 /* Adds a pair when it continues the canonical form: `__name__` leads, names rise, nothing is empty or over a limit. */
 static bool run_add(struct run *r, struct slice pair)
 {
     struct label l;
-    if (!label_read(pair, &l) || pair.len + 8 > RUN_BYTES_MAX - r->len || r->count == LABELS_PER_SERIES_MAX)
+    if (!label_read_quick(pair, &l) || pair.len + 8 > RUN_BYTES_MAX - r->len || r->count == LABELS_PER_SERIES_MAX)
         return false;
-    bool in_order = r->count ? slice_cmp(r->last, l.name) < 0 : slice_eq(l.name, NAME_LABEL);
-    if (!in_order || l.value.len == 0 || l.name.len > LABEL_NAME_BYTES_MAX || l.value.len > LABEL_VALUE_BYTES_MAX ||
-        !utf8_is_valid(l.name) || !utf8_is_valid(l.value))
+    if (l.name.len == 0 || l.value.len == 0 || l.name.len > LABEL_NAME_BYTES_MAX || l.value.len > LABEL_VALUE_BYTES_MAX)
+        return false;
+    bool in_order = r->count ? rises(r->last, l.name) : slice_eq(l.name, NAME_LABEL);
+    if (!in_order || (!is_ascii(pair) && (!utf8_is_valid(l.name) || !utf8_is_valid(l.value))))
         return false;
     char *at = put_text(put_text(r->bytes + r->len, l.name), l.value);
     r->len = (size_t)(at - r->bytes);
@@ -230,7 +284,8 @@ static void metadata_decode(struct slice body, struct batch *out, struct ingest_
         ingest_reject(r, INGEST_METADATA, 1, &why);
         return;
     }
-    batch_metadata(out, m.name, m.type, utf8_cut(m.help, LABEL_VALUE_BYTES_MAX), m.unit);
+    struct arena *a = out->arena;
+    batch_metadata(out, arena_copy(a, m.name), m.type, arena_copy(a, utf8_cut(m.help, LABEL_VALUE_BYTES_MAX)), arena_copy(a, m.unit));
     r->kinds[INGEST_METADATA].accepted++;
 }
 

@@ -12,12 +12,12 @@ enum {
 };
 
 const struct ingest_protocol ingest_protocols[] = {
-    { SLICE_INIT("prometheus_remote_write"), METRICS_BODY_BYTES_MAX, true, prom_write_decode },
-    { SLICE_INIT("loki_push"), LOGS_BODY_BYTES_MAX, true, loki_push_decode },
-    { SLICE_INIT("otlp_metrics"), METRICS_BODY_BYTES_MAX, false, otlp_metrics_decode },
-    { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, otlp_logs_decode },
-    { SLICE_INIT("otlp_traces"), TRACES_BODY_BYTES_MAX, false, otlp_traces_decode },
-    { SLICE_INIT("lines"), LINES_BODY_BYTES_MAX, false, lines_decode },
+    { SLICE_INIT("prometheus_remote_write"), METRICS_BODY_BYTES_MAX, true, false, prom_write_decode },
+    { SLICE_INIT("loki_push"), LOGS_BODY_BYTES_MAX, true, true, loki_push_decode },
+    { SLICE_INIT("otlp_metrics"), METRICS_BODY_BYTES_MAX, false, true, otlp_metrics_decode },
+    { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, true, otlp_logs_decode },
+    { SLICE_INIT("otlp_traces"), TRACES_BODY_BYTES_MAX, false, true, otlp_traces_decode },
+    { SLICE_INIT("lines"), LINES_BODY_BYTES_MAX, false, true, lines_decode },
 };
 const size_t ingest_protocol_count = COUNT_OF(ingest_protocols);
 
@@ -75,12 +75,14 @@ enum status ingest_decode(const struct ingest_protocol *protocol, const struct i
     enum status st = body_decode(ingest_header(ctx, SLICE("content-encoding")), body, want_snappy, protocol->body_bytes_max, &room, &plain, err);
     if (!st && plain.len > protocol->body_bytes_max)
         st = err_set(err, ST_LIMIT, "the body has %zu bytes, %.*s takes at most %zu", plain.len, SLICE_FMT(protocol->name), protocol->body_bytes_max);
-    if (!st) {
+    if (!st && protocol->keeps_body) {
         char *copy = arena_alloc(out->arena, plain.len + BODY_SLACK_BYTES);
         memcpy(copy, plain.ptr, plain.len);
         memset(copy + plain.len, 0, BODY_SLACK_BYTES);
         plain = slice_of(copy, plain.len);
     }
+    if (!st)
+        st = protocol->decode(ctx, plain, out, result, err);
     buf_free(&room);
-    return st ? st : protocol->decode(ctx, plain, out, result, err);
+    return st;
 }
