@@ -70,7 +70,7 @@ export const W = {
     of: (text: string) => `of ${text}`,
     inAndOut: 'in and out',
     diskFull: (mount: string, ratio: string) => `${mount} ${ratio} full`,
-    diskFree: (free: string, mount: string) => `${free} free on ${mount}`,
+    diskFree: (free: string) => `${free} free`,
     hostEmpty: 'No measurements of this machine yet. They come every 5 s once the server observes it:',
     hostCommand: 'build/stoa serve',
     noDisk: 'No disk device reports here; shown is how full the file systems are.',
@@ -101,7 +101,7 @@ export const W = {
 
   metrics: {
     title: 'Metrics',
-    placeholder: 'PromQL, for example rate(node_network_receive_bytes_total[1m])',
+    placeholder: 'for example rate(node_network_receive_bytes_total[1m])',
     run: 'Run',
     chart: 'Chart',
     table: 'Table',
@@ -133,7 +133,7 @@ export const W = {
 
   logs: {
     title: 'Logs',
-    placeholder: 'LogQL, for example {service_name="stoa"} |= "timeout"',
+    placeholder: 'for example {service_name="stoa"} |= "timeout"',
     run: 'Run',
     search: 'Lines that contain…',
     addSearch: 'Adds |= "…" to the query',

@@ -56,7 +56,7 @@ interface CardProps {
   most?: number
   empty?: string
   max?: number
-  foot?: string
+  aside?: string
 }
 
 function Card(p: CardProps) {
@@ -64,6 +64,7 @@ function Card(p: CardProps) {
     <section class="card metric" data-panel={p.title}>
       <h2>
         {p.title} {p.note && <small>{p.note}</small>}
+        {p.aside && <small class="more">{p.aside}</small>}
       </h2>
       <div class="bigrow">
         <span class="big">{p.big}</span>
@@ -94,15 +95,14 @@ function Card(p: CardProps) {
                 label={`${p.title}: ${p.big}; highest ${format(highest, p.unit)}`}
                 onZoom={setRange}
               />
-              {(lines.length > 1 || p.foot) && (
+              {lines.length > 1 && (
                 <div class="legend">
-                  {lines.length > 1 && lines.map((l) => (
+                  {lines.map((l) => (
                     <span key={l.name}>
                       <i class={`swatch ${slotClass(l.slot)}`} />
                       {l.name} <b>{format(lastOf(l.values), p.unit)}</b>
                     </span>
                   ))}
-                  {p.foot && <span>{p.foot}</span>}
                 </div>
               )}
             </>
@@ -213,7 +213,7 @@ function Disk({ g, tick, sel }: PartProps) {
       note={noDisk ? W.home.diskUsed : W.home.diskBusy}
       big={shown.data?.lines.length ? percent(now) : '–'}
       small={top && <span title={noDisk ? W.home.noDisk : undefined}>{W.home.diskFull(safe(top.mount), percent(top.ratio))}</span>}
-      foot={top && W.home.diskFree(bytes(top.free), safe(top.mount))}
+      aside={top && W.home.diskFree(bytes(top.free))}
       of={shown}
       unit="ratio"
       max={DISKS_MAX}

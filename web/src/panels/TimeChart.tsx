@@ -31,6 +31,7 @@ const DASHES: number[][] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
 const TOOLTIP_ROWS = 8
 const TOOLTIP_NAME_MAX = 70
 const CHAR_PX = 6.2
+const SMALL_PX = 150
 const DRAG_MIN_PX = 5
 
 export const slotClass = (slot: number): string => `c${(slot % COLOURS) + 1}${slot >= COLOURS ? ` dash${Math.floor(slot / COLOURS) % DASHES.length}` : ''}`
@@ -83,7 +84,8 @@ function tooltip(u: uPlot, box: HTMLElement, lines: ChartLine[], unit: Unit): vo
   const room = u.over.clientWidth
   const width = box.offsetWidth
   box.style.left = `${left + width + 14 < room ? left + 12 : Math.max(0, left - width - 12)}px`
-  box.style.top = '2px'
+  // A small chart is not covered by its own words: they stand below it.
+  box.style.top = u.over.clientHeight < SMALL_PX ? `${u.over.clientHeight + 4}px` : '2px'
 }
 
 function options(p: Props, width: number, box: HTMLElement, live: { lines: ChartLine[]; onZoom?: Props['onZoom']; most?: number; start?: number; end?: number }): uPlot.Options {
@@ -93,7 +95,7 @@ function options(p: Props, width: number, box: HTMLElement, live: { lines: Chart
   return {
     width,
     height: p.height,
-    padding: [6, 4, 0, 0],
+    padding: [6, 14, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'page', setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { size: 5 } },
     scales: {
