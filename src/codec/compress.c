@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gzip by libdeflate wants the output's size beforehand: the trailer says it modulo 2^32 for one member, so the room starts
- * there (or at four times the input) and doubles on "insufficient space" up to the maximum. */
+/* libdeflate wants the output's size beforehand, which gzip tells only modulo 2^32 and at its end, where a sender may lie:
+ * so the room starts at four times the input and doubles on "insufficient space" up to the maximum. */
 #include "codec/compress.h"
 
 #include <libdeflate.h>
@@ -128,7 +128,7 @@ static enum status zstd_stream(ZSTD_DCtx *d, struct slice in, size_t bytes_max, 
     size_t start = out->len, more = 1;
     ZSTD_DCtx_reset(d, ZSTD_reset_session_only);
     while (more || src.pos < src.size) {
-        size_t room = ZSTD_DStreamOutSize();
+        size_t room = MIN(ZSTD_DStreamOutSize(), bytes_max - (out->len - start) + 1);
         char *to = buf_room(out, room);
         if (to == NULL)
             return too_large("zstd", bytes_max, err);

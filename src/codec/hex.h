@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hexadecimal, base64 and percent-encoding. */
+/* Hexadecimal and base64. */
 #ifndef STOA_CODEC_HEX_H
 #define STOA_CODEC_HEX_H
 
@@ -13,7 +13,7 @@ void hex_encode(struct slice bytes, char *out);
 bool hex_decode(struct slice digits, uint8_t *out);
 
 void base64_encode(struct slice bytes, struct buf *out);
-/* Standard and URL-safe alphabets, padding optional, white space not. */
+/* Standard and URL-safe alphabets; padding to a multiple of four or none at all; no white space. */
 bool base64_decode(struct slice text, struct buf *out);
 
 #endif

@@ -7,7 +7,33 @@
 
 enum { CHUNK_COMPRESSED = 0x00, CHUNK_RAW = 0x01, CHUNK_SKIPPABLE_MIN = 0x80, CHUNK_HEADER_BYTES = 4, CHUNK_CRC_BYTES = 4 };
 
+#define CRC32C_POLYNOMIAL 0x82f63b78u
 #define STREAM_ID "\xff\x06\x00\x00sNaPpY"
+
+/* Castagnoli's CRC, of 64 KiB chunks that are rare enough to make its table on the way. */
+struct crc32c {
+    uint32_t table[256];
+};
+
+static void crc32c_init(struct crc32c *c)
+{
+    for (uint32_t i = 0; i < COUNT_OF(c->table); i++) {
+        uint32_t v = i;
+        for (int bit = 0; bit < 8; bit++)
+            v = v >> 1 ^ (v & 1 ? CRC32C_POLYNOMIAL : 0);
+        c->table[i] = v;
+    }
+}
+
+/* As the framed format stores it: rotated and moved, so that a checksum of checksums is none. */
+static uint32_t masked_crc32c(const struct crc32c *c, struct slice s)
+{
+    uint32_t v = 0xffffffff;
+    for (size_t i = 0; i < s.len; i++)
+        v = v >> 8 ^ c->table[(v ^ (uint8_t)s.ptr[i]) & 0xff];
+    v = ~v;
+    return (v >> 15 | v << 17) + 0xa282ead8u;
+}
 
 static enum status block(struct slice in, size_t bytes_max, struct buf *out, struct err *err)
 {
@@ -25,9 +51,36 @@ static enum status block(struct slice in, size_t bytes_max, struct buf *out, str
     return ST_OK;
 }
 
+/* One data chunk: four bytes of checksum of what it decompresses to, then that. */
+static enum status chunk(const struct crc32c *crc, bool compressed, struct slice body, size_t bytes_max, struct buf *out, struct err *err)
+{
+    if (body.len < CHUNK_CRC_BYTES)
+        return err_set(err, ST_INVALID, "snappy: a chunk of %zu bytes is too short for its checksum", body.len);
+    struct reader r = reader_of(body);
+    uint32_t want = read_u32(&r);
+    size_t before = out->len;
+    body = slice_skip(body, CHUNK_CRC_BYTES);
+    if (compressed) {
+        enum status st = block(body, bytes_max, out, err);
+        if (st)
+            return st;
+    } else {
+        if (body.len > bytes_max)
+            return err_set(err, ST_LIMIT, "snappy: %zu bytes when decompressed, at most %zu are left of the limit", body.len, bytes_max);
+        buf_slice(out, body);
+        if (buf_over(out))
+            return err_set(err, ST_LIMIT, "snappy: over %zu bytes when decompressed, which is the limit", out->max);
+    }
+    if (masked_crc32c(crc, slice_skip(buf_as_slice(out), before)) != want)
+        return err_set(err, ST_INVALID, "snappy: the checksum of a chunk does not fit");
+    return ST_OK;
+}
+
 static enum status framed(struct slice in, size_t bytes_max, struct buf *out, struct err *err)
 {
     size_t start = out->len;
+    struct crc32c crc;
+    crc32c_init(&crc);
     while (in.len) {
         if (in.len < CHUNK_HEADER_BYTES)
             return err_set(err, ST_INVALID, "snappy: cut off in a chunk's header");
@@ -35,24 +88,18 @@ static enum status framed(struct slice in, size_t bytes_max, struct buf *out, st
         size_t n = b[1] | (size_t)b[2] << 8 | (size_t)b[3] << 16;
         uint8_t type = b[0];
         in = slice_skip(in, CHUNK_HEADER_BYTES);
-        if (in.len < n || (type <= CHUNK_RAW && n < CHUNK_CRC_BYTES))
+        if (in.len < n)
             return err_set(err, ST_INVALID, "snappy: cut off in a chunk");
-        struct slice body = slice_sub(in, MIN((size_t)CHUNK_CRC_BYTES, n), n);
-        size_t left = bytes_max - (out->len - start);
-        in = slice_skip(in, n);
-        if (type == CHUNK_COMPRESSED) {
-            enum status st = block(body, left, out, err);
+        if (type <= CHUNK_RAW) {
+            enum status st = chunk(&crc, type == CHUNK_COMPRESSED, slice_sub(in, 0, n), bytes_max - (out->len - start), out, err);
             if (st)
                 return st;
-        } else if (type == CHUNK_RAW) {
-            if (body.len > left)
-                return err_set(err, ST_LIMIT, "snappy: over %zu bytes when decompressed, which is the limit", bytes_max);
-            buf_slice(out, body);
         } else if (type < CHUNK_SKIPPABLE_MIN) {
             return err_set(err, ST_INVALID, "snappy: chunk of unknown type 0x%02x", type);
         }
+        in = slice_skip(in, n);
     }
-    return buf_over(out) ? err_set(err, ST_LIMIT, "snappy: over %zu bytes", out->max) : ST_OK;
+    return ST_OK;
 }
 
 enum status snappy_decompress(struct slice in, size_t bytes_max, struct buf *out, struct err *err)
@@ -96,6 +143,12 @@ static bool known_encoding(struct slice name)
     return name.len == 0;
 }
 
+/* What a body that is not compressed at all may begin with: JSON, or the first field of a protobuf message. */
+static bool looks_plain(struct slice body)
+{
+    return body.len == 0 || body.ptr[0] == '{' || body.ptr[0] == '[' || body.ptr[0] == '\n';
+}
+
 enum status body_decode(struct slice declared, struct slice body, bool want_snappy, size_t bytes_max, struct buf *room, struct slice *out,
                         struct err *err)
 {
@@ -104,15 +157,20 @@ enum status body_decode(struct slice declared, struct slice body, bool want_snap
     *out = body;
     if (!known_encoding(declared))
         return err_set(err, ST_UNSUPPORTED, "Content-Encoding \"%.*s\" is not known; allowed: gzip, deflate, zstd, snappy, identity",
-                       SLICE_FMT(declared));
+                       (int)MIN(declared.len, (size_t)60), declared.ptr);
+    bool says_snappy = slice_eq_nocase(declared, SLICE("snappy")) || slice_eq_nocase(declared, SLICE("x-snappy-framed"));
+    bool framed_body = slice_starts(body, slice_of(STREAM_ID, sizeof STREAM_ID - 1));
     if (is_gzip(body) || slice_eq_nocase(declared, SLICE("deflate"))) {
         st = gzip_decompress(body, bytes_max, room, err);
+        /* Raw deflate has no magic and may begin with '{', too: so trying it comes first. */
+        if (st && !is_gzip(body) && looks_plain(body))
+            return ST_OK;
     } else if (is_zstd(body)) {
         st = zstd_decompress(NULL, body, bytes_max, room, err);
-    } else if (slice_starts(declared, SLICE("snappy")) || slice_starts(declared, SLICE("x-snappy")) || (want_snappy && snappy_looks_like(body))) {
+    } else if (framed_body || ((says_snappy || want_snappy) && snappy_looks_like(body)) || (says_snappy && !looks_plain(body))) {
         st = snappy_decompress(body, bytes_max, room, err);
     } else {
-        /* Declared gzip or zstd without its magic: some clients declare and do not compress. */
+        /* Declared and not done: some clients send the header and the plain body. */
         return ST_OK;
     }
     if (!st)

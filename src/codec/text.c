@@ -65,7 +65,8 @@ bool base64_decode(struct slice text, struct buf *out)
 {
     uint32_t bits = 0;
     int have = 0;
-    while (text.len && text.ptr[text.len - 1] == '=')
+    bool whole = text.len % 4 == 0;
+    for (int padding = 0; whole && padding < 2 && text.len && text.ptr[text.len - 1] == '='; padding++)
         text.len--;
     if (text.len % 4 == 1)
         return false;
@@ -81,6 +82,17 @@ bool base64_decode(struct slice text, struct buf *out)
         }
     }
     return !buf_over(out);
+}
+
+bool url_next_pair(struct slice *rest, struct slice *key, struct slice *value)
+{
+    struct slice pair;
+    while (slice_next(rest, '&', &pair))
+        if (pair.len) {
+            slice_cut(pair, '=', key, value);
+            return true;
+        }
+    return false;
 }
 
 enum status url_decode(struct arena *a, struct slice text, bool plus, struct slice *out, struct err *err)
