@@ -3,16 +3,19 @@
  * all lowest bytes, then all second bytes, and so on. Planes leave the compressor behind us runs of alike bytes, and an
  * outlier costs planes of zeros, which cost nothing. All arithmetic wraps, so every int64 comes back exactly.
  *
- * Strings are a run of bytes with lengths, or a dictionary where at most a quarter of them differ. Doubles that are short
+ * Strings are a run of bytes with lengths, a dictionary where at most a quarter of them differ, or, where they are long
+ * enough to have one, shapes and variables (evshape.c). Doubles that are short
  * decimals become whole numbers; the others are their bits. */
 #include "events/evcol.h"
 
 #include <math.h>
 
 #include "base/map.h"
+#include "events/evshape.h"
 #include "model/sample.h"
 
-enum { DICT_EXTRA = 16, DICT_PART = 4, DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2 };
+enum { DICT_EXTRA = 16, DICT_PART = 4, DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
+       SHAPES_VALUES_MIN = 64, SHAPES_BYTES_MIN = 12 /* of a value, on average */ };
 
 static const double POWERS[DECIMAL_EXPONENT_MAX + 1] = { 1, 10, 100, 1000, 10000 };
 
@@ -205,7 +208,7 @@ bool evcol_get_doubles(struct reader *r, double *v, size_t n)
 
 /* ---- strings ---- */
 
-static void put_plain(struct buf *out, const struct slice *v, size_t n)
+void evcol_put_plain(struct buf *out, const struct slice *v, size_t n)
 {
     int64_t *lens = mem_alloc((n + 1) * sizeof *lens);
     size_t total = 0;
@@ -250,6 +253,20 @@ static bool dict_of(const struct slice *v, size_t n, struct slice *dict, size_t 
     return count <= max;
 }
 
+static bool put_shapes(struct buf *out, const struct slice *v, size_t n)
+{
+    size_t total = 0, before = out->len;
+    for (size_t i = 0; i < n; i++)
+        total += v[i].len;
+    if (total < n * SHAPES_BYTES_MIN)
+        return false;
+    buf_u8(out, EVCOL_STRING_SHAPES);
+    if (evshape_put(out, v, n))
+        return true;
+    out->len = before;
+    return false;
+}
+
 void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
 {
     struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
@@ -258,11 +275,11 @@ void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
     if (dict_of(v, n, dict, &dict_count, ids)) {
         buf_u8(out, EVCOL_STRING_DICT);
         buf_varint(out, dict_count);
-        put_plain(out, dict, dict_count);
+        evcol_put_plain(out, dict, dict_count);
         evcol_put_ints(out, ids, n);
-    } else {
+    } else if (n < SHAPES_VALUES_MIN || !put_shapes(out, v, n)) {
         buf_u8(out, EVCOL_STRING_PLAIN);
-        put_plain(out, v, n);
+        evcol_put_plain(out, v, n);
     }
     mem_free(ids);
     mem_free(dict);
@@ -286,16 +303,24 @@ static bool get_plain(struct reader *r, size_t n, struct arena *a, uint32_t **en
     return ok;
 }
 
+bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
+{
+    uint32_t *ends;
+    *s = (struct evcol_strings){ .n = n, .bytes = "" };
+    bool ok = get_plain(r, n, a, &ends, &s->bytes);
+    s->ends = ends;
+    return ok;
+}
+
 bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
 {
     unsigned codec = read_u8(r);
     uint32_t *ends;
     *s = (struct evcol_strings){ .n = n, .is_dict = codec == EVCOL_STRING_DICT };
-    if (codec == EVCOL_STRING_PLAIN) {
-        bool ok = !r->bad && get_plain(r, n, a, &ends, &s->bytes);
-        s->ends = ends;
-        return ok;
-    }
+    if (codec == EVCOL_STRING_PLAIN)
+        return !r->bad && evcol_get_plain(r, s, n, a);
+    if (codec == EVCOL_STRING_SHAPES)
+        return !r->bad && evshape_get(r, n, a, &s->bytes, &s->ends);
     uint64_t count = read_varint(r);
     const char *bytes = "";
     if (r->bad || codec != EVCOL_STRING_DICT || count > n / DICT_PART + DICT_EXTRA || !get_plain(r, (size_t)count, a, &ends, &bytes))

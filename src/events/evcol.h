@@ -11,7 +11,7 @@
 #include "model/event.h"
 
 enum evcol_int_codec { EVCOL_INT_CONST = 0, EVCOL_INT_PLAIN = 1, EVCOL_INT_DELTA = 2 };
-enum evcol_string_codec { EVCOL_STRING_PLAIN = 0, EVCOL_STRING_DICT = 1 };
+enum evcol_string_codec { EVCOL_STRING_PLAIN = 0, EVCOL_STRING_DICT = 1, EVCOL_STRING_SHAPES = 2 };
 enum evcol_double_codec { EVCOL_DOUBLE_BITS = 0, EVCOL_DOUBLE_DECIMAL = 1 };
 enum evcol_fixed_codec { EVCOL_FIXED_PLAIN = 0, EVCOL_FIXED_DICT = 1 };
 
@@ -35,6 +35,9 @@ struct evcol_strings {
 };
 void evcol_put_strings(struct buf *out, const struct slice *v, size_t n);
 bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);
+/* Without a codec id: lengths and bytes. */
+void evcol_put_plain(struct buf *out, const struct slice *v, size_t n);
+bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);
 static inline struct slice evcol_string(const struct evcol_strings *s, size_t i)
 {
     if (s->is_dict)

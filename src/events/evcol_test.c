@@ -136,3 +136,49 @@ TEST(a_filter_never_denies_a_part_of_a_text_it_has)
     evfilter_free(&set);
     arena_free(a);
 }
+
+static struct slice line_any(struct rand *r, struct arena *a)
+{
+    switch (rand_below(r, 7)) {
+    case 0: return arena_printf(a, "took %u.%03u ms, 0x%08x", (unsigned)rand_below(r, 1000), (unsigned)rand_below(r, 1000), (unsigned)rand_u64(r));
+    case 1: return arena_printf(a, "ID %016llX of %llx", (unsigned long long)rand_u64(r), (unsigned long long)rand_below(r, 1u << 20));
+    case 2: return arena_printf(a, "12345678901234567890123 and 00%u and a1 %u", (unsigned)rand_below(r, 10), (unsigned)rand_below(r, 100000));
+    case 3: return arena_printf(a, "a rare shape %c%c of words", (char)('a' + rand_below(r, 26)), (char)('a' + rand_below(r, 26)));
+    case 4: return slice_of("with\0zero 1 in it", 17);
+    case 5: return rand_one_in(r, 2) ? SLICE_EMPTY : SLICE("7");
+    default: return arena_printf(a, "%u,%u,%u,%u", (unsigned)rand_below(r, 9), (unsigned)rand_below(r, 9), (unsigned)rand_below(r, 9), (unsigned)rand_u64(r));
+    }
+}
+
+TEST(lines_of_log_come_back_exactly_from_shapes_and_damage_does_no_harm)
+{
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    for (unsigned round = 0; round < 60; round++) {
+        struct arena *a = arena_new(0);
+        size_t n = 64 + (size_t)rand_below(&r, VALUES);
+        struct slice *in = arena_array(a, struct slice, n);
+        for (size_t i = 0; i < n; i++)
+            in[i] = line_any(&r, a);
+        struct buf b;
+        struct evcol_strings out;
+        buf_init(&b, 0);
+        evcol_put_strings(&b, in, n);
+        struct reader reader = reader_of(buf_as_slice(&b));
+        CHECK_INT(b.ptr[0], EVCOL_STRING_SHAPES);
+        CHECK(evcol_get_strings(&reader, &out, n, a) && reader_left(&reader) == 0);
+        for (size_t i = 0; i < n; i++)
+            CHECK(slice_eq(in[i], evcol_string(&out, i)));
+        for (int k = 0; k < 40; k++) {
+            size_t at = (size_t)rand_below(&r, b.len);
+            char old = b.ptr[at];
+            b.ptr[at] ^= (char)(1 << rand_below(&r, 8));
+            reader = reader_of(slice_of(b.ptr, rand_one_in(&r, 4) ? (size_t)rand_below(&r, b.len) : b.len));
+            if (evcol_get_strings(&reader, &out, n, a))
+                CHECK(evcol_string(&out, n - 1).len <= 64 * MIB);
+            b.ptr[at] = old;
+        }
+        buf_free(&b);
+        arena_free(a);
+    }
+}
