@@ -5,12 +5,13 @@
  * also keeps every series without the label, so it takes away the union of those it refuses. Regexes run once per distinct
  * value, not per series.
  *
- * (1) Every pair in use has at least one id; the last id's removal frees the pair, so churn of values does not pile up. */
+ * (1) Every pair in use has at least one id; the last id's removal frees the pair, so churn of values does not pile up.
+ * (2) A pair with one id has no bitmap: it would take ten times the memory of the rest. */
 #include "metrics/index.h"
 
 #include "base/map.h"
 
-enum { PAIRS_MIN = 64, BITMAP_BYTES_GUESS = 96 };
+enum { PAIRS_MIN = 64, PAIR_BYTES_GUESS = 64 };
 
 static void *grown(void *list, uint32_t *cap, size_t item)
 {
@@ -83,7 +84,7 @@ uint32_t index_pair_put(struct index *ix, struct slice pair)
         at = ix->pair_count++;
     }
     struct index_pair *p = &ix->pairs[at];
-    *p = (struct index_pair){ .bytes = mem_alloc(pair.len), .len = (uint32_t)pair.len, .ids = roaring_bitmap_create() };
+    *p = (struct index_pair){ .bytes = mem_alloc(pair.len), .len = (uint32_t)pair.len, .is_empty = true };
     memcpy(p->bytes, pair.ptr, pair.len);
     struct reader r = reader_of(slice_of(p->bytes, pair.len));
     struct slice name = read_lenslice(&r);
@@ -101,6 +102,60 @@ uint32_t index_pair_put(struct index *ix, struct slice pair)
     return at;
 }
 
+void index_pair_add(struct index_pair *p, const uint32_t *ids, size_t count)
+{
+    if (count == 0)
+        return;
+    if (p->is_empty && count == 1) {
+        p->one = ids[0];
+        p->is_empty = false;
+        return;
+    }
+    if (p->ids == NULL) {
+        p->ids = roaring_bitmap_create();
+        if (!p->is_empty)
+            roaring_bitmap_add(p->ids, p->one);
+    }
+    p->is_empty = false;
+    if (count == 1)
+        roaring_bitmap_add(p->ids, ids[0]);
+    else
+        roaring_bitmap_add_many(p->ids, count, ids);
+}
+
+void index_pair_add_range(struct index_pair *p, uint32_t from, uint32_t to)
+{
+    if (from >= to)
+        return;
+    assert(p->is_empty);
+    p->ids = roaring_bitmap_from_range(from, to, 1);
+    p->is_empty = false;
+}
+
+bool index_pair_has(const struct index_pair *p, uint32_t id)
+{
+    return p->ids ? roaring_bitmap_contains(p->ids, id) : !p->is_empty && p->one == id;
+}
+
+uint64_t index_pair_count(const struct index_pair *p, const roaring_bitmap_t *ids)
+{
+    if (p->ids)
+        return roaring_bitmap_and_cardinality(p->ids, ids);
+    return !p->is_empty && roaring_bitmap_contains(ids, p->one);
+}
+
+uint32_t index_pair_end(const struct index_pair *p)
+{
+    return p->ids ? roaring_bitmap_maximum(p->ids) + 1 : p->is_empty ? 0 : p->one + 1;
+}
+
+static roaring_bitmap_t *pair_copy(const struct index_pair *p)
+{
+    if (p->ids)
+        return roaring_bitmap_copy(p->ids);
+    return p->is_empty ? roaring_bitmap_create() : roaring_bitmap_of_ptr(1, &p->one);
+}
+
 static void pair_drop(struct index *ix, uint32_t at)
 {
     struct index_pair *p = &ix->pairs[at];
@@ -109,7 +164,8 @@ static void pair_drop(struct index *ix, uint32_t at)
     n->pairs[p->place] = last;
     ix->pairs[last].place = p->place;
     map_remove(ix->by_pair, slice_of(p->bytes, p->len));
-    roaring_bitmap_free(p->ids);
+    if (p->ids)
+        roaring_bitmap_free(p->ids);
     mem_free(p->bytes);
     *p = (struct index_pair){ 0 };
     if (ix->free_count == ix->free_cap)
@@ -123,8 +179,10 @@ static void pair_remove(struct index *ix, uint32_t id, struct slice pair)
     if (known == NULL)
         return;
     uint32_t at = (uint32_t)*known;
-    roaring_bitmap_remove(ix->pairs[at].ids, id);
-    if (roaring_bitmap_is_empty(ix->pairs[at].ids))
+    struct index_pair *p = &ix->pairs[at];
+    if (p->ids)
+        roaring_bitmap_remove(p->ids, id);
+    if (p->ids ? roaring_bitmap_is_empty(p->ids) : p->one == id)
         pair_drop(ix, at);
 }
 
@@ -153,10 +211,10 @@ void index_add(struct index *ix, uint32_t id, struct slice tenant, struct slice 
     char room[130];
     struct slice pair, rest = labels;
     uint32_t at = index_pair_put(ix, tenant_pair(tenant, room, sizeof room));
-    roaring_bitmap_add(ix->pairs[at].ids, id);
+    index_pair_add(&ix->pairs[at], &id, 1);
     while (pair_next(&rest, &pair)) {
         at = index_pair_put(ix, pair);
-        roaring_bitmap_add(ix->pairs[at].ids, id);
+        index_pair_add(&ix->pairs[at], &id, 1);
     }
 }
 
@@ -190,21 +248,30 @@ static roaring_bitmap_t *values_union(const struct index *ix, const struct match
 {
     if (m->op == (is_refused ? MATCH_NE : MATCH_EQ)) {
         const struct index_pair *p = index_find(ix, m->name, m->value);
-        return p ? roaring_bitmap_copy(p->ids) : roaring_bitmap_create();
+        return p ? pair_copy(p) : roaring_bitmap_create();
     }
     const struct index_name *n = index_name(ix, m->name);
     if (n == NULL || n->count == 0)
         return roaring_bitmap_create();
     const roaring_bitmap_t **picked = mem_alloc(n->count * sizeof *picked);
+    roaring_bitmap_t *single = roaring_bitmap_create();
     size_t count = 0;
     for (uint32_t i = 0; i < n->count; i++) {
         const struct index_pair *p = &ix->pairs[n->pairs[i]];
-        if (matcher_match(m, p->value) != is_refused)
+        if (matcher_match(m, p->value) == is_refused)
+            continue;
+        if (p->ids)
             picked[count++] = p->ids;
+        else if (!p->is_empty)
+            roaring_bitmap_add(single, p->one);
     }
-    roaring_bitmap_t *all = count == 0 ? roaring_bitmap_create() : roaring_bitmap_or_many(count, picked);
+    if (count > 0) {
+        roaring_bitmap_t *many = roaring_bitmap_or_many(count, picked);
+        roaring_bitmap_or_inplace(single, many);
+        roaring_bitmap_free(many);
+    }
     mem_free(picked);
-    return all;
+    return single;
 }
 
 static bool is_plain_equal(const struct matcher *m)
@@ -233,7 +300,7 @@ roaring_bitmap_t *index_resolve(const struct index *ix, struct slice tenant, con
     const struct index_pair *p = index_find(ix, SLICE_EMPTY, tenant);
     if (p == NULL)
         return NULL;
-    roaring_bitmap_t *ids = roaring_bitmap_copy(p->ids);
+    roaring_bitmap_t *ids = pair_copy(p);
     /* Equalities first: they are cheap, and an empty result spares the regexes. */
     for (int round = 0; round < 2; round++)
         for (size_t i = 0; ids && i < count; i++)
@@ -244,6 +311,6 @@ roaring_bitmap_t *index_resolve(const struct index *ix, struct slice tenant, con
 
 size_t index_bytes(const struct index *ix)
 {
-    return ix->pair_cap * sizeof *ix->pairs + (size_t)ix->pair_count * BITMAP_BYTES_GUESS +
+    return ix->pair_cap * sizeof *ix->pairs + (size_t)ix->pair_count * PAIR_BYTES_GUESS +
            ix->by_pair->cap * sizeof(struct map_entry);
 }

@@ -10,11 +10,13 @@
 #include "model/matcher.h"
 
 struct index_pair {
-    char *bytes;              /* as in canonical labels: varint length, name, varint length, value */
+    char *bytes;              /* as in canonical labels: varint length, name, varint length, value; NULL: a free place */
     uint32_t len, name;       /* of bytes; position of the name */
     uint32_t place;           /* in the name's list */
     struct slice value;       /* into bytes */
-    roaring_bitmap_t *ids;    /* NULL: a free place */
+    roaring_bitmap_t *ids;    /* NULL: just `one`, as most pairs of a churning label have */
+    uint32_t one;
+    bool is_empty;
 };
 
 struct index_name {
@@ -36,8 +38,16 @@ void index_free(struct index *ix);
 /* Gives id (new to the index) the pairs of labels, and its tenant. */
 void index_add(struct index *ix, uint32_t id, struct slice tenant, struct slice labels);
 void index_remove(struct index *ix, uint32_t id, struct slice tenant, struct slice labels);
-/* The position of a pair, made (with an empty bitmap) when absent. Copies bytes. ids are then the caller's to fill. */
+/* The position of a pair, made (without ids) when absent. Copies bytes. */
 uint32_t index_pair_put(struct index *ix, struct slice pair);
+/* Adds ids, which rise and are above those it has. */
+void index_pair_add(struct index_pair *p, const uint32_t *ids, size_t count);
+void index_pair_add_range(struct index_pair *p, uint32_t from, uint32_t to);
+bool index_pair_has(const struct index_pair *p, uint32_t id);
+/* How many of ids have the pair. */
+uint64_t index_pair_count(const struct index_pair *p, const roaring_bitmap_t *ids);
+/* One more than its highest id. */
+uint32_t index_pair_end(const struct index_pair *p);
 /* A pair's bytes for a name and value, in a buffer. */
 void index_pair_bytes(struct buf *out, struct slice name, struct slice value);
 /* NULL when absent. */

@@ -91,7 +91,7 @@ static void input_load(struct input *in)
     if (in->tenant.len == 0 || in->at >= in->tenant_end) {
         in->tenant = spart_tenant(in->ix, in->at);
         const struct index_pair *p = index_find(&in->ix->labels, SLICE_EMPTY, in->tenant);
-        in->tenant_end = p ? roaring_bitmap_maximum(p->ids) + 1 : in->ix->series_count;
+        in->tenant_end = p ? index_pair_end(p) : in->ix->series_count;
     }
     spart_labels(in->ix, in->at, &in->labels);
 }

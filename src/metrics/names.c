@@ -35,7 +35,7 @@ static void index_look(struct found *f, const struct index *ix, const roaring_bi
         const struct index_name *n = index_name(ix, f->q->name);
         for (uint32_t i = 0; n && n->name.len > 0 && i < n->count; i++) {
             const struct index_pair *p = &ix->pairs[n->pairs[i]];
-            found_add(f, p->value, roaring_bitmap_and_cardinality(p->ids, ids));
+            found_add(f, p->value, index_pair_count(p, ids));
         }
         return;
     }
@@ -43,7 +43,7 @@ static void index_look(struct found *f, const struct index *ix, const roaring_bi
         const struct index_name *n = &ix->names[i];
         uint64_t count = 0;
         for (uint32_t j = 0; n->name.len > 0 && j < n->count; j++)
-            count += roaring_bitmap_and_cardinality(ix->pairs[n->pairs[j]].ids, ids);
+            count += index_pair_count(&ix->pairs[n->pairs[j]], ids);
         found_add(f, n->name, count);
     }
 }

@@ -288,10 +288,12 @@ static void postings_make(struct decode *d, struct spart_index *ix)
             ix->row_pairs[i] = d->pair_ids[ix->row_pairs[i]];
         }
     for (size_t p = 0, from = 0; p < d->pair_count; from = at[p++]) {
-        roaring_bitmap_t *to = ix->labels.pairs[d->pair_ids[p]].ids;
-        roaring_bitmap_add_many(to, at[p] - from, ids + from);
-        roaring_bitmap_run_optimize(to);
-        roaring_bitmap_shrink_to_fit(to);
+        struct index_pair *to = &ix->labels.pairs[d->pair_ids[p]];
+        index_pair_add(to, ids + from, at[p] - from);
+        if (to->ids) {
+            roaring_bitmap_run_optimize(to->ids);
+            roaring_bitmap_shrink_to_fit(to->ids);
+        }
     }
     mem_free(ids);
 }
@@ -305,7 +307,9 @@ static bool tenants_make(struct decode *d, struct spart_index *ix)
         buf_reset(&bytes);
         index_pair_bytes(&bytes, SLICE_EMPTY, d->tenants[i]);
         uint32_t at = index_pair_put(&ix->labels, buf_as_slice(&bytes));
-        roaring_bitmap_add_range(ix->labels.pairs[at].ids, from, from + d->tenant_series[i]);
+        if (from + d->tenant_series[i] > ix->series_count || !ix->labels.pairs[at].is_empty)
+            break;
+        index_pair_add_range(&ix->labels.pairs[at], (uint32_t)from, (uint32_t)from + d->tenant_series[i]);
         from += d->tenant_series[i];
     }
     buf_free(&bytes);
@@ -400,7 +404,7 @@ struct slice spart_tenant(const struct spart_index *ix, uint32_t ordinal)
 {
     const struct index_name *tenants = index_name(&ix->labels, SLICE_EMPTY);
     for (uint32_t i = 0; tenants && i < tenants->count; i++)
-        if (roaring_bitmap_contains(ix->labels.pairs[tenants->pairs[i]].ids, ordinal))
+        if (index_pair_has(&ix->labels.pairs[tenants->pairs[i]], ordinal))
             return ix->labels.pairs[tenants->pairs[i]].value;
     return SLICE_EMPTY;
 }
