@@ -152,7 +152,8 @@ TEST(jread_reads_what_is_json_and_names_the_place_of_what_is_not)
     struct arena *a = arena_new(0);
     struct err err = { 0 };
     struct slice key;
-    struct jread j = jread_of(SLICE(" {\"a\\u00e4\" : [ 1 , -2.5e3, \"x\\n\\ud83d\\ude00\" , true, null, {}, [] ], \"b\":{\"c\":[[{\"d\":1}]]}} "), a, &err);
+    struct slice text = SLICE(" {\"a\\u00e4\" : [ 1 , -2.5e3, \"x\\n\\ud83d\\ude00\" , true, null, {}, [] ], \"b\":{\"c\":[[{\"d\":1}]]}} ");
+    struct jread j = jread_of(text, a, &err);
     CHECK(jread_object(&j) && jread_key(&j, &key));
     CHECK_STR(key, "a\xc3\xa4");
     CHECK(jread_array(&j) && jread_item(&j));
@@ -170,8 +171,8 @@ TEST(jread_reads_what_is_json_and_names_the_place_of_what_is_not)
     CHECK_STR(jread_raw(&j), "{\"c\":[[{\"d\":1}]]}");
     CHECK(!jread_key(&j, &key) && jread_end(&j));
 
-    static const char *const wrong[] = { "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"a\":\"\\x\"}", "{\"a\":\"x}", "{\"a\":tru}",
-                                         "{\"a\":[1,]}", "{}x", "{\"a\":[}", "[1]", "" };
+    static const char *const wrong[] = { "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"a\":\"\\x\"}", "{\"a\":\"x}",
+                                         "{\"a\":tru}", "{\"a\":[1,]}", "{}x", "{\"a\":[}", "[1]", "" };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         j = jread_of(slice_str(wrong[i]), a, &err);
         err.text[0] = 0;

@@ -157,12 +157,23 @@ static size_t unescape(const char *at, const char *end, char *out, size_t *len)
     return used;
 }
 
+/* The quote that ends a string: the first with an even number of backslashes before it. */
+static const char *string_close(const char *from, const char *end)
+{
+    for (const char *p = from; p < end && (p = memchr(p, '"', (size_t)(end - p))); p++) {
+        const char *slash = p;
+        while (slash > from && slash[-1] == '\\')
+            slash--;
+        if ((p - slash) % 2 == 0)
+            return p;
+    }
+    return NULL;
+}
+
 static struct slice string_unescaped(struct jread *j, const char *from, const char *first)
 {
-    const char *close = first;
-    while (close < j->end && *close != '"')
-        close += *close == '\\' ? 2 : 1;
-    if (close >= j->end) {
+    const char *close = string_close(first, j->end);
+    if (close == NULL) {
         j->at = from - 1;
         jread_wrong(j, "a string is not closed");
         return SLICE_EMPTY;

@@ -451,7 +451,7 @@ static bool is_number(struct slice word)
 static struct slice take_tokens(struct slice s, struct recognised *out)
 {
     for (int i = 0; i < TOKENS_MAX; i++) {
-        while (peek(s) == ' ' || peek(s) == '|' || peek(s) == '\t' || peek(s) == ',' || (peek(s) == '-' && s.len > 1 && s.ptr[1] == ' ') || peek(s) == ':')
+        while (s.len && (memchr(" |\t,:", s.ptr[0], 5) || slice_starts(s, SLICE("- "))))
             s = slice_skip(s, 1);
         bool bracketed = peek(s) == '[';
         struct slice rest, token;

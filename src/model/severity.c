@@ -94,20 +94,41 @@ static uint8_t severity_of_value(struct slice s)
     return n && (word.ptr[0] < '0' || word.ptr[0] > '9') ? severity_parse(word) : SEVERITY_UNKNOWN;
 }
 
-static uint8_t severity_by_key(struct slice line)
+static bool is_key(char c)
+{
+    return is_word(c) || c == '.';
+}
+
+static bool is_level_key(struct slice key)
 {
     static const struct slice keys[] = { SLICE_INIT("level"), SLICE_INIT("severity"), SLICE_INIT("lvl"), SLICE_INIT("levelname"),
                                          SLICE_INIT("loglevel"), SLICE_INIT("log.level"), SLICE_INIT("severity_text") };
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (slice_eq(key, keys[i]))
+            return true;
+    return false;
+}
+
+/* Keys are found by the part they share, and then read whole. */
+static uint8_t severity_by_key(struct slice line)
+{
+    static const struct slice parts[] = { SLICE_INIT("level"), SLICE_INIT("severity"), SLICE_INIT("lvl") };
     line.len = MIN(line.len, (size_t)SEVERITY_KEY_SCAN_BYTES);
-    for (size_t k = 0; k < COUNT_OF(keys); k++) {
-        for (size_t at = 0; (at = slice_find(line, keys[k], at)) != SIZE_MAX; at++) {
-            struct slice after = slice_skip(line, at + keys[k].len);
-            char before = at ? line.ptr[at - 1] : ' ';
-            bool json = before == '"' && after.len > 1 && after.ptr[0] == '"' && (after.ptr[1] == ':' || after.ptr[1] == ' ');
-            bool logfmt = !is_word(before) && before != '"' && after.len && after.ptr[0] == '=';
-            uint8_t severity = json || logfmt ? severity_of_value(after) : SEVERITY_UNKNOWN;
+    for (size_t k = 0; k < COUNT_OF(parts); k++) {
+        for (size_t at = 0; (at = slice_find(line, parts[k], at)) != SIZE_MAX; at++) {
+            size_t from = at, to = at + parts[k].len;
+            while (from > 0 && is_key(line.ptr[from - 1]))
+                from--;
+            while (to < line.len && is_key(line.ptr[to]))
+                to++;
+            struct slice after = slice_skip(line, to);
+            bool quoted = from > 0 && line.ptr[from - 1] == '"';
+            bool json = quoted && after.len > 1 && after.ptr[0] == '"' && (after.ptr[1] == ':' || after.ptr[1] == ' ');
+            bool logfmt = !quoted && after.len && after.ptr[0] == '=';
+            uint8_t severity = (json || logfmt) && is_level_key(slice_sub(line, from, to)) ? severity_of_value(after) : SEVERITY_UNKNOWN;
             if (severity)
                 return severity;
+            at = to - 1; /* on behind this key */
         }
     }
     return SEVERITY_UNKNOWN;

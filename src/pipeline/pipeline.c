@@ -78,7 +78,8 @@ static void series_close_up(struct pass *p, const struct batch_series *s, int64_
     size_t count = labels_count(s->labels);
     uint64_t dropped = 0;
     if (count > p->opt->labels_max) {
-        err_set(&why, ST_LIMIT, "series %.*s has %zu labels, at most %u are allowed", SLICE_FMT(series_text(p, s->labels)), count, p->opt->labels_max);
+        err_set(&why, ST_LIMIT, "series %.*s has %zu labels, at most %u are allowed", SLICE_FMT(series_text(p, s->labels)), count,
+                p->opt->labels_max);
         ingest_withdraw(p->result, INGEST_SAMPLES, s->count, &why);
         p->counts[PIPELINE_SERIES_LABELS]++;
         return;
@@ -170,14 +171,15 @@ static bool event_limit(struct pass *p, struct event *e)
 {
     struct err why;
     if (e->field_count > p->opt->fields_max) {
-        err_set(&why, ST_LIMIT, "record \"%.*s\" has %u fields, at most %u are allowed", SLICE_FMT(event_shown(e)), e->field_count, p->opt->fields_max);
+        err_set(&why, ST_LIMIT, "record \"%.*s\" has %u fields, at most %u are allowed", SLICE_FMT(event_shown(e)), e->field_count,
+                p->opt->fields_max);
         ingest_withdraw(p->result, kind_of(e), 1, &why);
         p->counts[PIPELINE_EVENT_FIELDS]++;
         return false;
     }
     if (e->body.len > p->opt->body_bytes_max) {
-        ingest_warn(p->result, (err_set(&why, ST_LIMIT, "line \"%.*s...\" is cut: it has %zu bytes, %u are kept", SLICE_FMT(event_shown(e)), e->body.len,
-                                        p->opt->body_bytes_max), &why));
+        ingest_warn(p->result, (err_set(&why, ST_LIMIT, "line \"%.*s...\" is cut: it has %zu bytes, %u are kept", SLICE_FMT(event_shown(e)),
+                                        e->body.len, p->opt->body_bytes_max), &why));
         e->body = cut_with_mark(p, e->body, p->opt->body_bytes_max);
         p->counts[PIPELINE_BODY_CUT]++;
     }
