@@ -30,9 +30,10 @@ void snappy_compress_block(struct slice in, struct buf *out);
 /* Walks the tags without decompressing: is this a whole snappy block? */
 bool snappy_looks_like(struct slice in);
 
-/* Request bodies. bytes_max is for what was compressed; a plain body is the caller's to limit. declared: the Content-Encoding header, empty when absent; often wrong or missing among real clients, so
+/* Request bodies. declared: the Content-Encoding header, empty when absent; often wrong or missing among real clients, so
  * magic bytes win. want_snappy: the protocol's bodies are snappy blocks even when nobody says so. *out is body itself when
- * nothing was to be done, else lives in room. ST_UNSUPPORTED: an encoding we do not know. */
+ * nothing was to be done, else lives in room. bytes_max is for what was compressed: a plain body is the caller's to limit.
+ * ST_UNSUPPORTED: an encoding we do not know. */
 MUST_CHECK enum status body_decode(struct slice declared, struct slice body, bool want_snappy, size_t bytes_max, struct buf *room,
                                    struct slice *out, struct err *err);
 

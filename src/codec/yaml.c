@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "base/num.h"
 
+enum { KEYS_SEARCHED_MAX = 16 /* from here on, a map's keys are hashed */ };
+
 struct loader {
     struct arena *a;
     struct slice file;
@@ -46,13 +48,30 @@ static void remember(struct loader *l, const yaml_char_t *anchor, struct yaml_no
 
 static enum status load(struct loader *l, yaml_event_t *e, int depth, struct yaml_node **out);
 
-static enum status add_pair(struct loader *l, struct yaml_node *n, const struct yaml_node *key, struct yaml_node *value, size_t *cap)
+/* The place of key in n, or SIZE_MAX. Large maps are looked up in seen, which is filled when they become large. */
+static size_t find_key(const struct yaml_node *n, struct map *seen, struct slice key)
+{
+    if (n->count < KEYS_SEARCHED_MAX) {
+        for (size_t i = 0; i < n->count; i++)
+            if (slice_eq(n->keys[i], key))
+                return i;
+        return SIZE_MAX;
+    }
+    for (size_t i = seen->count; i < n->count; i++)
+        *map_put(seen, n->keys[i], NULL) = i;
+    uint64_t *at = map_get(seen, key);
+    return at ? *at : SIZE_MAX;
+}
+
+static enum status add_pair(struct loader *l, struct yaml_node *n, struct map *seen, const struct yaml_node *key, struct yaml_node *value,
+                            size_t *cap)
 {
     if (key->type != YAML_SCALAR)
         return yaml_fail(key, l->err, "a key must be a plain word");
-    for (size_t i = 0; i < n->count; i++)
-        if (slice_eq(n->keys[i], key->text))
-            return yaml_fail(key, l->err, "key \"%.*s\" stands twice, the first time in line %d", SLICE_FMT(key->text), n->key_lines[i]);
+    size_t twin = find_key(n, seen, key->text);
+    if (twin != SIZE_MAX)
+        return yaml_fail(key, l->err, "key \"%.*s\" stands twice, the first time in line %d", (int)MIN(key->text.len, (size_t)100),
+                         key->text.ptr, n->key_lines[twin]);
     if (n->count == *cap) {
         size_t grown = *cap ? *cap * 2 : 8;
         n->keys = arena_grow(l->a, n->keys, *cap * sizeof *n->keys, grown * sizeof *n->keys);
@@ -66,32 +85,43 @@ static enum status add_pair(struct loader *l, struct yaml_node *n, const struct 
     return ST_OK;
 }
 
+/* *over: the end came. */
+static enum status load_child(struct loader *l, struct yaml_node *n, struct map *seen, yaml_event_type_t end, int depth, size_t *cap, bool *over)
+{
+    yaml_event_t e;
+    struct yaml_node *first, *second;
+    enum status st = next_event(l, &e);
+    if (st)
+        return st;
+    *over = e.type == end;
+    if (*over) {
+        yaml_event_delete(&e);
+        return ST_OK;
+    }
+    st = load(l, &e, depth + 1, &first);
+    if (!st && n->type == YAML_SEQUENCE) {
+        ARENA_PUSH(l->a, n->items, n->count, *cap) = first;
+    } else if (!st) {
+        st = next_event(l, &e);
+        if (!st)
+            st = load(l, &e, depth + 1, &second);
+        if (!st)
+            st = add_pair(l, n, seen, first, second, cap);
+    }
+    return st;
+}
+
 static enum status load_children(struct loader *l, struct yaml_node *n, yaml_event_type_t end, int depth)
 {
+    struct map seen;
     size_t cap = 0;
-    for (;;) {
-        yaml_event_t e;
-        struct yaml_node *first, *second;
-        enum status st = next_event(l, &e);
-        if (st)
-            return st;
-        if (e.type == end) {
-            yaml_event_delete(&e);
-            return ST_OK;
-        }
-        st = load(l, &e, depth + 1, &first);
-        if (!st && n->type == YAML_SEQUENCE) {
-            ARENA_PUSH(l->a, n->items, n->count, cap) = first;
-        } else if (!st) {
-            st = next_event(l, &e);
-            if (!st)
-                st = load(l, &e, depth + 1, &second);
-            if (!st)
-                st = add_pair(l, n, first, second, &cap);
-        }
-        if (st)
-            return st;
-    }
+    bool over = false;
+    enum status st = ST_OK;
+    map_init(&seen);
+    while (!st && !over)
+        st = load_child(l, n, &seen, end, depth, &cap, &over);
+    map_free(&seen);
+    return st;
 }
 
 static enum status load_alias(struct loader *l, const yaml_event_t *e, struct yaml_node **out)
@@ -101,31 +131,46 @@ static enum status load_alias(struct loader *l, const yaml_event_t *e, struct ya
     if (at == NULL)
         return err_set(l->err, ST_INVALID, "%.*s:%zu: alias *%.*s has no anchor", SLICE_FMT(l->file), e->start_mark.line + 1, SLICE_FMT(name));
     *out = (struct yaml_node *)(uintptr_t)*at;
+    l->nodes += (*out)->nodes - 1; /* the alias itself is counted as one */
     return ST_OK;
+}
+
+static enum status limits(const struct loader *l, int depth, size_t line, struct err *err)
+{
+    if (l->nodes <= YAML_NODES_MAX && depth <= YAML_DEPTH_MAX)
+        return ST_OK;
+    return err_set(err, ST_LIMIT, "%.*s:%zu: over %d nodes or %d levels, which is the limit", SLICE_FMT(l->file), line, YAML_NODES_MAX,
+                   YAML_DEPTH_MAX);
 }
 
 /* Takes e. */
 static enum status load(struct loader *l, yaml_event_t *e, int depth, struct yaml_node **out)
 {
-    enum status st = ST_OK;
-    if (++l->nodes > YAML_NODES_MAX || depth > YAML_DEPTH_MAX) {
-        st = err_set(l->err, ST_LIMIT, "%.*s:%zu: over %d nodes or %d levels", SLICE_FMT(l->file), e->start_mark.line + 1, YAML_NODES_MAX,
-                     YAML_DEPTH_MAX);
-    } else if (e->type == YAML_SCALAR_EVENT) {
+    size_t before = l->nodes++, line = e->start_mark.line + 1;
+    enum status st = limits(l, depth, line, l->err);
+    if (st) {
+        yaml_event_delete(e);
+        return st;
+    }
+    if (e->type == YAML_SCALAR_EVENT) {
         struct yaml_node *n = *out = node_new(l, YAML_SCALAR, e);
         n->text = arena_copy(l->a, slice_of(e->data.scalar.value, e->data.scalar.length));
         n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+        n->nodes = 1;
         remember(l, e->data.scalar.anchor, n);
     } else if (e->type == YAML_MAPPING_START_EVENT || e->type == YAML_SEQUENCE_START_EVENT) {
         bool is_map = e->type == YAML_MAPPING_START_EVENT;
-        *out = node_new(l, is_map ? YAML_MAP : YAML_SEQUENCE, e);
+        struct yaml_node *n = *out = node_new(l, is_map ? YAML_MAP : YAML_SEQUENCE, e);
         const yaml_char_t *anchor = is_map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
-        st = load_children(l, *out, is_map ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT, depth);
-        remember(l, anchor, *out);
+        st = load_children(l, n, is_map ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT, depth);
+        n->nodes = l->nodes - before;
+        remember(l, anchor, n);
     } else if (e->type == YAML_ALIAS_EVENT) {
         st = load_alias(l, e, out);
+        if (!st)
+            st = limits(l, depth, line, l->err);
     } else {
-        st = err_set(l->err, ST_INVALID, "%.*s:%zu: unexpected end", SLICE_FMT(l->file), e->start_mark.line + 1);
+        st = err_set(l->err, ST_INVALID, "%.*s:%zu: unexpected end", SLICE_FMT(l->file), line);
     }
     yaml_event_delete(e);
     return st;
@@ -180,6 +225,7 @@ enum status yaml_parse(struct arena *a, struct slice file, struct slice text, st
         (*out)->type = YAML_MAP;
         (*out)->file = l.file;
         (*out)->line = 1;
+        (*out)->nodes = 1;
     }
     return ST_OK;
 }
@@ -291,8 +337,8 @@ enum status yaml_size(const struct yaml_node *n, struct slice key, uint64_t *out
         struct slice unit;
         double bytes;
     } units[] = {
-        { SLICE_INIT("KiB"), 1024.0 },    { SLICE_INIT("MiB"), 1048576.0 }, { SLICE_INIT("GiB"), 1073741824.0 }, { SLICE_INIT("TiB"), 1099511627776.0 },
-        { SLICE_INIT("KB"), 1024.0 },     { SLICE_INIT("MB"), 1048576.0 },  { SLICE_INIT("GB"), 1073741824.0 },  { SLICE_INIT("TB"), 1099511627776.0 },
+        { SLICE_INIT("KiB"), 0x1p10 }, { SLICE_INIT("MiB"), 0x1p20 }, { SLICE_INIT("GiB"), 0x1p30 }, { SLICE_INIT("TiB"), 0x1p40 },
+        { SLICE_INIT("KB"), 0x1p10 },  { SLICE_INIT("MB"), 0x1p20 },  { SLICE_INIT("GB"), 0x1p30 },  { SLICE_INIT("TB"), 0x1p40 },
         { SLICE_INIT("B"), 1.0 },
     };
     const struct yaml_node *v;

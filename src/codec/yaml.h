@@ -19,9 +19,11 @@ struct yaml_node {
     int *key_lines;
     struct yaml_node **items; /* MAP and SEQUENCE */
     size_t count;
+    size_t nodes; /* this one and all below it; what an alias names counts each time */
 };
 
-/* Everything lives in a. An empty document gives a MAP without keys. Several documents in one file are an error.
+/* Everything lives in a. An alias gives the same node again, so a tree may be far larger than its text: nodes are counted
+ * as a walk meets them, and over YAML_NODES_MAX is ST_LIMIT. An empty document gives a MAP without keys. Several documents in one file are an error.
  * ST_INVALID names file, line and column; a key twice names both lines. ST_LIMIT as above. */
 MUST_CHECK enum status yaml_parse(struct arena *a, struct slice file, struct slice text, struct yaml_node **out, struct err *err);
 
