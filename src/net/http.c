@@ -216,9 +216,9 @@ static void maybe_gzip(struct http_exchange *x)
     if (!accepts_gzip(x))
         return;
     struct buf packed;
-    buf_init(&packed, x->answer_body.len);
+    buf_init(&packed, 0);
     gzip_compress(x->answer_body, GZIP_LEVEL, &packed);
-    if (!buf_over(&packed)) {
+    if (packed.len && packed.len < x->answer_body.len) {
         buf_free(&x->answer_buf);
         x->answer_buf = packed;
         x->answer_body = buf_as_slice(&packed);

@@ -32,7 +32,7 @@ struct http2 {
     struct buf gather;
     unsigned resets_left;
     uint64_t resets_ms; /* when resets_left was last raised */
-    bool draining, receiving;
+    bool draining, receiving, broken;
 };
 
 static void flush(struct http2 *h);
@@ -274,7 +274,6 @@ static void count_reset(struct http2 *h)
         h->resets_left--;
         return;
     }
-    count(h, COUNT_PROTOCOL_ERRORS);
     nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -384,8 +383,11 @@ static void receive(struct http2 *h, const char *bytes, size_t n)
     h->receiving = true;
     ssize_t used = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes, n);
     h->receiving = false;
-    if (used < 0)
+    /* Most errors nghttp2 answers itself, with a GOAWAY and the wish to read no more. */
+    if (!h->broken && (used < 0 || (!h->draining && !nghttp2_session_want_read(h->session)))) {
+        h->broken = true;
         count(h, COUNT_PROTOCOL_ERRORS);
+    }
     flush(h);
     if (used < 0)
         conn_finish(h->c);
