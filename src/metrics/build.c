@@ -425,7 +425,7 @@ static enum status index_write(struct build *b, struct buf *meta, struct err *er
     return st;
 }
 
-enum status build_end(struct build *b, uint64_t applied_lsn, uint64_t min_lsn, uint64_t max_lsn, int64_t fallback_ns, struct slice about,
+enum status build_end(struct build *b, uint64_t applied_id, uint64_t min_lsn, uint64_t max_lsn, int64_t fallback_ns, struct slice about,
                       struct buf *meta, struct err *err)
 {
     enum status st = group_flush(b, err);
@@ -436,7 +436,7 @@ enum status build_end(struct build *b, uint64_t applied_lsn, uint64_t min_lsn, u
     if (b->tenant_count > 0)
         buf_varint(&b->tenants, b->tenant_series);
     buf_u8(meta, PART_SAMPLES_VERSION);
-    buf_varint(meta, applied_lsn);
+    buf_varint(meta, applied_id);
     buf_varint(meta, b->series_count);
     st = index_write(b, meta, err);
     if (st)

@@ -16,7 +16,7 @@ void build_series(struct build *b, struct slice tenant, struct slice labels);
 MUST_CHECK enum status build_samples(struct build *b, const int64_t *t_ms, const double *v, size_t n, struct err *err);
 /* Writes what is left and fills meta. about: metadata entries as metadata_write_entries made them. Tells the writer about the
  * rows; fallback_ns is the time it hears when there are none. */
-MUST_CHECK enum status build_end(struct build *b, uint64_t applied_lsn, uint64_t min_lsn, uint64_t max_lsn, int64_t fallback_ns,
+MUST_CHECK enum status build_end(struct build *b, uint64_t applied_id, uint64_t min_lsn, uint64_t max_lsn, int64_t fallback_ns,
                                  struct slice about, struct buf *meta, struct err *err);
 
 /* Rows -> parts, as struct store_kind.mem_encode. */

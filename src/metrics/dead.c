@@ -197,16 +197,16 @@ size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const s
     for (size_t i = 0; i < d->count; i++) {
         const struct tombstone *t = d->list[i].t;
         if (slice_eq(t->tenant, tenant) && matchers_match(d->list[i].matchers, d->list[i].matcher_count, labels))
-            d->ranges[n++] = (struct dead_range){ t->start_ns, t->end_ns, t->lsn, t->is_erase };
+            d->ranges[n++] = (struct dead_range){ t->start_ns, t->end_ns, t->id, t->lsn, t->is_erase };
     }
     *out = d->ranges;
     return n;
 }
 
-uint64_t dead_lsn(const struct dead *d)
+uint64_t dead_id(const struct dead *d)
 {
-    uint64_t lsn = 0;
+    uint64_t id = 0;
     for (size_t i = 0; d && i < d->count; i++)
-        lsn = MAX(lsn, d->list[i].t->lsn);
-    return lsn;
+        id = MAX(id, d->list[i].t->id);
+    return id;
 }

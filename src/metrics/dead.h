@@ -8,10 +8,10 @@
 
 struct dead;
 
-/* What tombstones delete of one series: rows with start_ns <= time < end_ns and an LSN below lsn (an erase: any). */
+/* What a tombstone deletes of one series: rows with start_ns <= time < end_ns and an LSN below lsn (an erase: any). */
 struct dead_range {
     int64_t start_ns, end_ns;
-    uint64_t lsn;
+    uint64_t id, lsn;
     bool is_erase;
 };
 
@@ -20,12 +20,17 @@ MUST_CHECK enum status dead_new(struct tombstones list, struct dead **out, struc
 void dead_free(struct dead *d); /* accepts NULL */
 /* The ranges for a series, valid until the next call; d may be NULL. */
 size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const struct dead_range **out);
-static inline bool dead_hits(const struct dead_range *r, int64_t t_ns, uint64_t lsn)
+static inline bool dead_hits_row(const struct dead_range *r, int64_t t_ns, uint64_t lsn)
 {
     return t_ns >= r->start_ns && t_ns < r->end_ns && (r->is_erase || lsn < r->lsn);
 }
-/* The highest LSN of d's tombstones; 0 when d is NULL. */
-uint64_t dead_lsn(const struct dead *d);
+/* The same for a row of a part that has applied the tombstones up to applied_id: later ones are newer than all its rows. */
+static inline bool dead_hits_part(const struct dead_range *r, int64_t t_ns, uint64_t applied_id)
+{
+    return t_ns >= r->start_ns && t_ns < r->end_ns && (r->is_erase || r->id > applied_id);
+}
+/* The highest id of d's tombstones; 0 when d is NULL. */
+uint64_t dead_id(const struct dead *d);
 
 /* name{a="b",c=~"d"} or {a="b"}: matchers in a, to be destroyed by the caller one by one. */
 MUST_CHECK enum status selector_parse(struct arena *a, struct slice text, struct matcher **out, size_t *count, struct err *err);

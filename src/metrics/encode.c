@@ -2,8 +2,8 @@
 /* Raw rows -> parts: rows are sorted by partition and series by counting, series by the dictionary's label order, samples of
  * a series by time (mostly they are already). Of equal times the later row, that is the higher LSN, wins.
  *
- * Tombstones known now are applied here, where each row still has its LSN; a part remembers up to which LSN that was done
- * (applied_lsn), so that readers apply only newer ones to it, and those are newer than every row in it. */
+ * Tombstones known now are applied here, where each row still has its LSN; a part remembers up to which tombstone that was
+ * done (applied_id), so that readers apply only later ones to it, and those are newer than every row in it. */
 #include <stdlib.h>
 
 #include "base/num.h"
@@ -111,7 +111,7 @@ static size_t series_samples(struct encode *e, const struct series *s, struct pl
         size_t at = list[i].row % ROWS_BLOCK;
         bool is_dead = false;
         for (size_t d = 0; d < dead_count; d++)
-            is_dead |= dead_hits(&dead[d], sat_mul(list[i].t_ms, NS_MS), e->rows->lsn_base + b->lsn[at]);
+            is_dead |= dead_hits_row(&dead[d], sat_mul(list[i].t_ms, NS_MS), e->rows->lsn_base + b->lsn[at]);
         if (is_dead)
             continue;
         t[kept] = list[i].t_ms;
@@ -178,7 +178,7 @@ static enum status encode_partition(struct encode *e, int64_t first_ns, const ui
     buf_varint(&none, 0);
     st = feed(e, rows, n, b, err);
     if (st == ST_OK)
-        st = build_end(b, dead_lsn(e->dead), r->lsn_base, r->lsn_last, first_ns, buf_as_slice(with_metadata ? &e->about : &none), &meta, err);
+        st = build_end(b, dead_id(e->dead), r->lsn_base, r->lsn_last, first_ns, buf_as_slice(with_metadata ? &e->about : &none), &meta, err);
     if (st == ST_OK)
         st = part_sink_end(sink, w, buf_as_slice(&meta), err);
     build_free(b);

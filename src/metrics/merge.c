@@ -64,13 +64,13 @@ void merge_runs(struct run *all, struct run *one, struct run *spare)
     *spare = swap;
 }
 
-void merge_bury(struct run *r, const struct dead_range *dead, size_t count, uint64_t applied_lsn)
+void merge_bury(struct run *r, const struct dead_range *dead, size_t count, uint64_t applied_id)
 {
     size_t kept = 0;
     for (size_t i = 0; i < r->n; i++) {
         bool is_dead = false;
         for (size_t d = 0; d < count; d++)
-            is_dead |= dead_hits(&dead[d], sat_mul(r->t_ms[i], NS_MS), applied_lsn);
+            is_dead |= dead_hits_part(&dead[d], sat_mul(r->t_ms[i], NS_MS), applied_id);
         if (is_dead)
             continue;
         r->t_ms[kept] = r->t_ms[i];
@@ -119,7 +119,7 @@ static enum status merge_series(struct merge *m, struct input *least, struct bui
         m->one.n = 0;
         st = spart_read(in->cursor, in->at, INT64_MIN, INT64_MAX, &m->one, err);
         if (dead_count > 0)
-            merge_bury(&m->one, dead, dead_count, spart_applied_lsn(in->sp));
+            merge_bury(&m->one, dead, dead_count, spart_applied_id(in->sp));
         merge_runs(&m->all, &m->one, &m->spare);
         in->at++;
         input_load(in);
@@ -217,10 +217,10 @@ static enum status inputs_open(struct merge *m, const struct part *const *parts,
 
 static enum status finish(struct merge *m, struct build *b, struct buf *meta, struct err *err)
 {
-    uint64_t applied = dead_lsn(m->dead), min_lsn = UINT64_MAX, max_lsn = 0;
+    uint64_t applied = dead_id(m->dead), min_lsn = UINT64_MAX, max_lsn = 0;
     for (size_t i = 0; i < m->count; i++) {
         const struct part_info *info = part_info(spart_part(m->in[i].sp));
-        applied = MAX(applied, spart_applied_lsn(m->in[i].sp));
+        applied = MAX(applied, spart_applied_id(m->in[i].sp));
         min_lsn = MIN(min_lsn, info->min_lsn);
         max_lsn = MAX(max_lsn, info->max_lsn);
     }

@@ -12,7 +12,7 @@ enum status merge_parts(void *state, const struct part *const *parts, size_t cou
 
 /* Adds the samples of one to all; of equal times those of one stay. spare is for the work between. */
 void merge_runs(struct run *all, struct run *one, struct run *spare);
-/* Takes away what the ranges delete from samples of a part that has applied tombstones up to applied_lsn. */
-void merge_bury(struct run *r, const struct dead_range *dead, size_t count, uint64_t applied_lsn);
+/* Takes away what the ranges delete from samples of a part that has applied tombstones up to applied_id. */
+void merge_bury(struct run *r, const struct dead_range *dead, size_t count, uint64_t applied_id);
 
 #endif

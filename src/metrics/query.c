@@ -151,7 +151,7 @@ static void bury_rows(const struct dead_range *dead, size_t count, const struct 
     for (size_t i = from; i < to; i++) {
         bool is_dead = false;
         for (size_t d = 0; d < count; d++)
-            is_dead |= dead_hits(&dead[d], sat_mul(g->t_ms[i], NS_MS), g->lsn[i]);
+            is_dead |= dead_hits_row(&dead[d], sat_mul(g->t_ms[i], NS_MS), g->lsn[i]);
         if (is_dead)
             continue;
         out->t_ms[out->n] = g->t_ms[i];
@@ -166,7 +166,7 @@ static enum status source_read(struct query *q, struct source *s, const struct d
     if (s->sp) {
         enum status st = spart_read(s->cursor, s->ordinals[s->at], q->start_ms, q->end_ms, &q->one, err);
         if (dead_count > 0)
-            merge_bury(&q->one, dead, dead_count, spart_applied_lsn(s->sp));
+            merge_bury(&q->one, dead, dead_count, spart_applied_id(s->sp));
         return st;
     }
     size_t from = s->rows.starts[s->at], to = s->rows.starts[s->at + 1];

@@ -16,7 +16,7 @@ enum { CODE_EXPECTED = 0, CODE_NEW = 1, CODE_PAIR = 2, NONE = UINT32_MAX };
 struct spart {
     struct metrics_state *st;
     const struct part *part;
-    uint64_t applied_lsn, index_bytes;
+    uint64_t applied_id, index_bytes;
     uint32_t series_count;
     struct block_ref *index_refs, *times_refs;
     size_t index_ref_count, times_ref_count;
@@ -41,7 +41,7 @@ static bool refs_read(struct reader *r, size_t count, struct block_ref **out)
 
 static bool meta_read(struct spart *sp, struct reader *r)
 {
-    sp->applied_lsn = read_varint(r);
+    sp->applied_id = read_varint(r);
     sp->series_count = (uint32_t)read_varint(r);
     sp->index_bytes = read_varint(r);
     sp->index_ref_count = read_varint(r);
@@ -99,9 +99,9 @@ void spart_close(void *user)
     mem_free(sp);
 }
 
-uint64_t spart_applied_lsn(const struct spart *sp)
+uint64_t spart_applied_id(const struct spart *sp)
 {
-    return sp->applied_lsn;
+    return sp->applied_id;
 }
 const struct part *spart_part(const struct spart *sp)
 {

@@ -33,8 +33,8 @@ struct spart;
 enum status spart_open(void *state, const struct part *p, void **user, struct err *err);
 void spart_close(void *user);
 
-/* Tombstones up to this LSN are applied already. */
-uint64_t spart_applied_lsn(const struct spart *sp);
+/* Tombstones up to this id are applied already. */
+uint64_t spart_applied_id(const struct spart *sp);
 const struct part *spart_part(const struct spart *sp);
 uint32_t spart_series_count(const struct spart *sp);
 struct metrics_state *spart_state(const struct spart *sp);
