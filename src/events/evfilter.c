@@ -27,9 +27,10 @@ struct word {
 
 static inline uint8_t word_byte(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return (uint8_t)(c + ('a' - 'A'));
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c >= 0x80 ? c : 0;
+    uint8_t lower = c | 0x20;
+    if ((uint8_t)(lower - 'a') < 26)
+        return lower;
+    return (uint8_t)(c - '0') < 10 || c == '_' || c >= 0x80 ? c : 0;
 }
 
 /* The word that starts at from, where a word byte is. */

@@ -32,37 +32,38 @@ struct shape {
     size_t filled;
 };
 
-static bool is_word(uint8_t c)
+static inline bool is_digit(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return (uint8_t)(c - '0') < 10;
 }
 
-static bool is_digit(uint8_t c)
+static inline bool is_word(uint8_t c)
 {
-    return c >= '0' && c <= '9';
+    return (uint8_t)((c | 0x20) - 'a') < 26 || is_digit(c);
 }
 
 /* Writes text's shape to to (room for text.len + 1) and gives its length; SIZE_MAX for a text that has none (2). */
-static size_t shape_of(struct slice text, char *to, struct span *slots, size_t *slot_count)
+static size_t shape_of(struct slice text, char *to, struct span *slots, uint32_t *slot_count)
 {
-    size_t n = 0, count = 0;
+    size_t n = 0;
+    uint32_t count = 0;
     for (size_t i = 0; i < text.len;) {
-        if (text.ptr[i] == 0)
-            return SIZE_MAX;
-        if (!is_word((uint8_t)text.ptr[i])) {
-            to[n++] = text.ptr[i++];
-            continue;
-        }
         size_t from = i;
-        bool has_digit = false;
-        for (; i < text.len && is_word((uint8_t)text.ptr[i]); i++)
-            has_digit = has_digit || is_digit((uint8_t)text.ptr[i]);
-        if (has_digit && count < SLOTS_MAX) {
+        unsigned digits = 0;
+        for (; i < text.len && is_word((uint8_t)text.ptr[i]); i++) {
+            to[n + i - from] = text.ptr[i];
+            digits |= is_digit((uint8_t)text.ptr[i]);
+        }
+        if (digits && count < SLOTS_MAX) {
             slots[count++] = (struct span){ (uint32_t)from, (uint32_t)(i - from) };
             to[n++] = 0;
         } else {
-            memcpy(to + n, text.ptr + from, i - from);
             n += i - from;
+        }
+        for (; i < text.len && !is_word((uint8_t)text.ptr[i]); i++) {
+            if (text.ptr[i] == 0)
+                return SIZE_MAX;
+            to[n++] = text.ptr[i];
         }
     }
     *slot_count = count;
@@ -146,6 +147,7 @@ struct making {
     struct shape *shapes;
     size_t count, cap, kept;
     uint32_t *of_row;
+    struct span **slots;     /* by row */
     char *room;
 };
 
@@ -155,10 +157,13 @@ static void find_shapes(struct making *m, const struct slice *v, size_t n)
     m->shapes = NULL;
     ARENA_PUSH(m->a, m->shapes, m->count, m->cap) = (struct shape){ .text = slice_of("", 1), .slot_count = 1 };
     for (size_t i = 0; i < n; i++) {
-        size_t slot_count, len = shape_of(v[i], m->room, slots, &slot_count);
+        uint32_t slot_count;
+        size_t len = shape_of(v[i], m->room, slots, &slot_count);
         m->of_row[i] = 0;
         if (len == SIZE_MAX)
             continue;
+        m->slots[i] = arena_array(m->a, struct span, slot_count + 1);
+        memcpy(m->slots[i], slots, slot_count * sizeof *slots);
         struct slice text = slice_of(m->room, len);
         uint64_t *at = map_get(&m->index, text);
         if (at == NULL) {
@@ -193,14 +198,10 @@ static void keep_shapes(struct making *m, size_t n)
 
 static void fill_values(struct making *m, const struct slice *v, size_t n)
 {
-    struct span slots[SLOTS_MAX];
     for (size_t i = 0; i < n; i++) {
         struct shape *s = &m->shapes[m->of_row[i]];
-        size_t slot_count = 1;
-        slots[0] = (struct span){ 0, (uint32_t)v[i].len };
-        if (s->number)
-            shape_of(v[i], m->room, slots, &slot_count);
-        for (size_t k = 0; k < slot_count; k++)
+        const struct span whole = { 0, (uint32_t)v[i].len }, *slots = s->number ? m->slots[i] : &whole;
+        for (size_t k = 0; k < s->slot_count; k++)
             s->values[k * s->rows + s->filled] = slice_of(v[i].ptr + slots[k].from, slots[k].len);
         s->filled++;
     }
@@ -237,6 +238,7 @@ bool evshape_put(struct buf *out, const struct slice *v, size_t n)
     map_init(&m.index);
     m.room = mem_alloc(longest + 1);
     m.of_row = arena_array(m.a, uint32_t, n + 1);
+    m.slots = arena_array(m.a, struct span *, n + 1);
     find_shapes(&m, v, n);
     keep_shapes(&m, n);
     bool is_worth = m.shapes[0].rows <= n / RAW_PART;
@@ -264,6 +266,7 @@ struct known { /* a shape while reading */
     struct slice text;
     size_t slot_count, rows, at;
     struct slot *slots;
+    struct slice *pieces;    /* slot_count + 1: what stands before each variable, and after the last */
 };
 
 static bool get_slot(struct reader *r, size_t n, struct arena *a, struct slot *s)
@@ -283,27 +286,31 @@ static bool get_slot(struct reader *r, size_t n, struct arena *a, struct slot *s
     return !r->bad && s->width <= HEX_DIGITS_MAX;
 }
 
+static size_t write_hex(const struct slot *s, size_t i, char *to, size_t room)
+{
+    const char *alphabet = s->codec == EVSHAPE_HEX_LOWER ? "0123456789abcdef" : "0123456789ABCDEF";
+    const uint8_t *at = (const uint8_t *)s->packed.ptr + (s->width + 1) / 2 * i;
+    if (s->width > room)
+        return SIZE_MAX;
+    for (size_t k = 0; k < s->width; k++)
+        to[k] = alphabet[at[k / 2] >> (k % 2 ? 0 : 4) & 15];
+    return s->width;
+}
+
 /* Value i of the slot at to; returns its length, SIZE_MAX when there is no room or the value is impossible. */
 static size_t write_value(const struct slot *s, size_t i, char *to, size_t room)
 {
-    static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
     char digits[NUMBER_DIGITS_MAX + 2];
     size_t len = 0;
     if (s->codec == EVSHAPE_STRINGS) {
         struct slice text = evcol_string(&s->strings, i);
         if (text.len > room)
             return SIZE_MAX;
-        if (text.len)
-            memcpy(to, text.ptr, text.len);
+        memcpy(to, text.ptr, text.len);
         return text.len;
     }
-    if (s->codec == EVSHAPE_HEX_LOWER || s->codec == EVSHAPE_HEX_UPPER) {
-        const char *alphabet = s->codec == EVSHAPE_HEX_LOWER ? lower : upper;
-        const uint8_t *at = (const uint8_t *)s->packed.ptr + (s->width + 1) / 2 * i;
-        for (size_t k = 0; k < s->width && s->width <= room; k++)
-            to[k] = alphabet[at[k / 2] >> (k % 2 ? 0 : 4) & 15];
-        return s->width <= room ? s->width : SIZE_MAX;
-    }
+    if (s->codec == EVSHAPE_HEX_LOWER || s->codec == EVSHAPE_HEX_UPPER)
+        return write_hex(s, i, to, room);
     uint64_t v = (uint64_t)s->ints[i];
     for (; v || len == 0 || len < s->width; v /= 10) {
         if (len > NUMBER_DIGITS_MAX)
@@ -317,28 +324,38 @@ static size_t write_value(const struct slot *s, size_t i, char *to, size_t room)
     return len;
 }
 
-static bool write_row(struct known *s, char *to, size_t total, size_t *at)
+static bool write_row(struct known *s, char *to, size_t total, size_t *out)
 {
-    size_t slot = 0;
-    for (size_t i = 0; i < s->text.len;) {
-        if (s->text.ptr[i] != 0) {
-            const char *zero = memchr(s->text.ptr + i, 0, s->text.len - i);
-            size_t len = (zero ? (size_t)(zero - s->text.ptr) : s->text.len) - i;
-            if (len > total - *at)
-                return false;
-            memcpy(to + *at, s->text.ptr + i, len);
-            *at += len;
-            i += len;
-            continue;
-        }
-        size_t len = write_value(&s->slots[slot++], s->at, to + *at, total - *at);
+    size_t at = *out;
+    for (size_t k = 0;; k++) {
+        struct slice piece = s->pieces[k];
+        if (piece.len > total - at)
+            return false;
+        memcpy(to + at, piece.ptr, piece.len);
+        at += piece.len;
+        if (k == s->slot_count)
+            break;
+        size_t len = write_value(&s->slots[k], s->at, to + at, total - at);
         if (len == SIZE_MAX)
             return false;
-        *at += len;
-        i++;
+        at += len;
     }
     s->at++;
+    *out = at;
     return true;
+}
+
+static void cut_pieces(struct known *s, struct arena *a)
+{
+    struct slice rest = s->text, piece;
+    for (size_t i = 0; i < s->text.len; i++)
+        s->slot_count += s->text.ptr[i] == 0;
+    s->pieces = arena_array(a, struct slice, s->slot_count + 1);
+    for (size_t k = 0; k < s->slot_count; k++) {
+        slice_cut(rest, 0, &piece, &rest);
+        s->pieces[k] = piece;
+    }
+    s->pieces[s->slot_count] = rest;
 }
 
 static bool get_shapes(struct reader *r, struct known *list, size_t count, const int64_t *ids, size_t n, struct arena *a)
@@ -371,11 +388,9 @@ bool evshape_get(struct reader *r, size_t n, struct arena *a, const char **bytes
     struct arena *scratch = arena_new(0);
     struct known *list = arena_zalloc(scratch, (size_t)count * sizeof *list);
     int64_t *ids = arena_array(scratch, int64_t, n + 1);
-    list[0] = (struct known){ .text = slice_of("", 1), .slot_count = 1 };
-    for (uint64_t s = 1; s < count; s++) {
-        list[s].text = read_lenslice(r);
-        for (size_t i = 0; i < list[s].text.len; i++)
-            list[s].slot_count += list[s].text.ptr[i] == 0;
+    for (uint64_t s = 0; s < count; s++) {
+        list[s].text = s ? read_lenslice(r) : slice_of("", 1);
+        cut_pieces(&list[s], scratch);
     }
     char *to = arena_alloc(a, (size_t)total + 1);
     uint32_t *at_end = arena_array(a, uint32_t, n + 1);
