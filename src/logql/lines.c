@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Log queries: rows newest (or oldest) first from the engine, through the stages, until the limit; then grouped by labels. */
+#include "base/map.h"
+#include "logql/eval.h"
+
+struct lines {
+    struct query_env *env;
+    struct value *out;
+    struct map index; /* labels -> stream */
+    size_t stream_cap, *line_caps, line_caps_cap, total;
+};
+
+static struct value_stream *stream_of(struct lines *l, struct slice labels)
+{
+    struct arena *a = l->env->result;
+    uint64_t *at = map_get(&l->index, labels);
+    if (at)
+        return &l->out->streams[*at];
+    size_t n = l->out->stream_count, caps = n;
+    labels = arena_copy(a, labels);
+    ARENA_PUSH(a, l->line_caps, caps, l->line_caps_cap) = 0;
+    ARENA_PUSH(a, l->out->streams, l->out->stream_count, l->stream_cap) = (struct value_stream){ .labels = labels };
+    *map_put(&l->index, labels, NULL) = n;
+    return &l->out->streams[n];
+}
+
+static void keep(struct lines *l, const struct record *r, uint64_t seq, struct arena *scratch)
+{
+    struct arena *a = l->env->result;
+    struct value_stream *s = stream_of(l, record_labels(r, -1, scratch));
+    size_t *cap = &l->line_caps[s - l->out->streams];
+    ARENA_PUSH(a, s->lines, s->n, *cap) = (struct value_line){
+        .time_ns = r->time_ns,
+        .seq = seq,
+        .line = arena_copy(a, r->line),
+        .metadata = record_labels(r, FROM_METADATA, a),
+        .parsed = record_labels(r, FROM_PARSER, a),
+    };
+    l->total++;
+}
+
+static enum status read_rows(struct lines *l, const struct expr *log, struct events_iter *it, size_t limit, struct err *err)
+{
+    struct record *r = arena_alloc(l->env->result, sizeof *r);
+    struct arena *scratch = arena_new(0);
+    struct stage_env env = { scratch, json_parser_new() };
+    struct event_block block;
+    enum status st = ST_OK;
+    while (l->total < limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
+        for (size_t i = 0; i < block.n && l->total < limit; i++) {
+            record_load(r, &block.rows[i], scratch);
+            if (matchers_match(log->matchers, log->matcher_count, block.rows[i].stream) && stages_run(log->stages, r, &env))
+                keep(l, r, block.rows[i].seq, scratch);
+            if (i % 256 == 255)
+                arena_reset(scratch);
+        }
+        arena_reset(scratch);
+        st = engine_ctx_check(l->env->ctx, err);
+        if (!st && arena_over(l->env->result))
+            st = err_set(err, ST_LIMIT, "the answer needs over %zu bytes, the limit of one query; ask for fewer lines or a shorter time",
+                         arena_bytes_max(l->env->result));
+        if (st)
+            break;
+    }
+    json_parser_free(env.json);
+    arena_free(scratch);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
+                       enum query_direction direction, struct value *out, struct err *err)
+{
+    struct lines l = { .env = env, .out = out };
+    struct events_iter *it;
+    unsigned did;
+    struct events_query q = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .pred = push_pred(env->result, log),
+                              .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
+                              .order = direction == DIRECTION_FORWARD ? ORDER_TIME_ASC : ORDER_TIME_DESC };
+    out->type = VALUE_STREAMS;
+    enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
+    if (st)
+        return st;
+    map_init(&l.index);
+    st = read_rows(&l, log, it, limit, err);
+    map_free(&l.index);
+    it->ops->close(it);
+    return st;
+}

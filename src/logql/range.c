@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Range aggregations. One pass over the rows in ascending time; each series keeps its points (time, value, weight) and, once all
+ * are in, a window (t - range, t] slides over them. */
+#include <math.h>
+
+#include "base/map.h"
+#include "logql/eval.h"
+#include "query/agg.h"
+
+struct point {
+    int64_t time_ns;
+    double v, weight;
+};
+
+struct points {
+    struct slice labels;
+    struct point *list;
+    size_t count, cap;
+};
+
+struct range {
+    struct query_env *env;
+    const struct grid *grid;
+    const struct expr *e;
+    struct map index;
+    struct points *series;
+    size_t count, cap, rows;
+};
+
+/* by, without, or all labels but the unwrapped one. */
+static struct slice group_labels(const struct expr *e, const struct record *r, struct arena *scratch)
+{
+    struct slice labels = record_labels(r, -1, scratch);
+    const struct grouping *g = &e->grouping;
+    if (e->has_unwrap)
+        labels = labels_without(scratch, labels, &e->unwrap_label, 1);
+    if (!g->given)
+        return labels;
+    return g->without ? labels_without(scratch, labels, g->names, g->count) : labels_only(scratch, labels, g->names, g->count);
+}
+
+static enum status add_point(struct range *x, struct slice labels, struct point p, struct err *err)
+{
+    struct arena *a = x->env->result;
+    uint64_t *at = map_get(&x->index, labels);
+    if (at == NULL) {
+        if (x->count == LOGQL_SERIES_MAX)
+            return err_set(err, ST_LIMIT, "the query gives over %d series; group by fewer labels", LOGQL_SERIES_MAX);
+        labels = arena_copy(a, labels);
+        ARENA_PUSH(a, x->series, x->count, x->cap) = (struct points){ .labels = labels };
+        at = map_put(&x->index, labels, NULL);
+        *at = x->count - 1;
+    }
+    struct points *s = &x->series[*at];
+    ARENA_PUSH(a, s->list, s->count, s->cap) = p;
+    return ST_OK;
+}
+
+/* The value of a row; false: the row does not count. */
+static bool row_value(const struct expr *e, struct record *r, double *v)
+{
+    if (!e->has_unwrap) {
+        *v = e->range_op == RANGE_BYTES || e->range_op == RANGE_BYTES_RATE ? (double)r->line.len : 1;
+        return true;
+    }
+    struct slice text = record_get(r, e->unwrap_label);
+    if (text.len == 0)
+        return false;
+    if (!value_parse(text, e->unwrap_as, v)) {
+        record_error(r, "SampleExtractionErr", text);
+        *v = 0;
+    }
+    return e->unwrap_filter == NULL || label_filter_run(e->unwrap_filter, r);
+}
+
+static enum status fold_row(struct range *x, const struct event *e, struct record *r, struct stage_env *env, struct err *err)
+{
+    const struct expr *log = x->e->left;
+    double v;
+    record_load(r, e, env->scratch);
+    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !stages_run(log->stages, r, env) || !row_value(x->e, r, &v))
+        return ST_OK;
+    if (r->error.len)
+        return err_set(err, ST_INVALID, "pipeline error: '%.*s' for a line of the query: %.*s. Filter such lines out with | __error__=\"\"",
+                       SLICE_FMT(r->error), (int)MIN(r->error_details.len, (size_t)100), r->error_details.ptr);
+    x->rows++;
+    return add_point(x, group_labels(x->e, r, env->scratch), (struct point){ e->time_ns, v, e->weight }, err);
+}
+
+static enum status read_rows(struct range *x, struct events_iter *it, struct err *err)
+{
+    struct record *r = arena_alloc(x->env->result, sizeof *r);
+    struct arena *scratch = arena_new(0);
+    struct stage_env env = { scratch, json_parser_new() };
+    struct event_block block;
+    enum status st;
+    while ((st = it->ops->next(it, &block, err)) == ST_OK) {
+        for (size_t i = 0; i < block.n && !st; i++) {
+            st = fold_row(x, &block.rows[i], r, &env, err);
+            if (i % 256 == 255)
+                arena_reset(scratch);
+        }
+        arena_reset(scratch);
+        if (!st)
+            st = engine_ctx_check(x->env->ctx, err);
+        if (!st && arena_over(x->env->result))
+            st = err_set(err, ST_LIMIT, "the query needs over %zu bytes, its limit", arena_bytes_max(x->env->result));
+        if (st)
+            break;
+    }
+    json_parser_free(env.json);
+    arena_free(scratch);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- windows ---- */
+
+static double fold_agg(enum agg_op op, const struct point *p, size_t n)
+{
+    struct agg_cell cell = { 0 };
+    for (size_t i = 0; i < n; i++)
+        agg_add(op, &cell, p[i].v);
+    return agg_result(op, &cell);
+}
+
+static double weighted_sum(const struct point *p, size_t n)
+{
+    double sum = 0, comp = 0;
+    for (size_t i = 0; i < n; i++)
+        agg_kahan_add(p[i].v * p[i].weight, &sum, &comp);
+    return sum + comp;
+}
+
+static double counter_increase(const struct point *p, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 1; i < n; i++)
+        sum += p[i].v >= p[i - 1].v ? p[i].v - p[i - 1].v : p[i].v;
+    return sum;
+}
+
+static double window_value(const struct expr *e, struct arena *scratch, const struct point *p, size_t n)
+{
+    double seconds = (double)e->range_ns / 1e9;
+    double *values;
+    switch (e->range_op) {
+    case RANGE_COUNT:
+    case RANGE_BYTES:
+    case RANGE_SUM: return weighted_sum(p, n);
+    case RANGE_RATE:
+    case RANGE_BYTES_RATE: return weighted_sum(p, n) / seconds;
+    case RANGE_RATE_COUNTER: return counter_increase(p, n) / seconds;
+    case RANGE_AVG: return fold_agg(AGG_AVG, p, n);
+    case RANGE_MIN: return fold_agg(AGG_MIN, p, n);
+    case RANGE_MAX: return fold_agg(AGG_MAX, p, n);
+    case RANGE_STDDEV: return fold_agg(AGG_STDDEV, p, n);
+    case RANGE_STDVAR: return fold_agg(AGG_STDVAR, p, n);
+    case RANGE_FIRST: return p[0].v;
+    case RANGE_LAST: return p[n - 1].v;
+    case RANGE_QUANTILE:
+        values = arena_array(scratch, double, n);
+        for (size_t i = 0; i < n; i++)
+            values[i] = p[i].v;
+        return agg_quantile(e->parameter, values, n);
+    case RANGE_ABSENT: return 1;
+    }
+    return NAN;
+}
+
+static void slide(struct range *x, const struct points *s, struct grid_series *out, struct arena *scratch)
+{
+    size_t from = 0, to = 0;
+    for (size_t i = 0; i < x->grid->count; i++) {
+        int64_t t = x->grid->start_ns + (int64_t)i * x->grid->step_ns - x->e->offset_ns;
+        while (to < s->count && s->list[to].time_ns <= t)
+            to++;
+        while (from < to && s->list[from].time_ns <= t - x->e->range_ns)
+            from++;
+        if (from == to)
+            continue;
+        out->has[i] = true;
+        out->v[i] = window_value(x->e, scratch, s->list + from, to - from);
+        arena_reset(scratch);
+    }
+}
+
+/* absent_over_time: 1 where no series has a row, with the labels of the = matchers. */
+static void absent(struct range *x, struct grid_result *out, struct arena *scratch)
+{
+    struct grid_result all = { 0 };
+    const struct expr *log = x->e->left;
+    struct label list[LABELS_PER_SERIES_MAX];
+    struct slice labels = SLICE_EMPTY;
+    size_t n = 0;
+    bool any = false;
+    for (size_t i = 0; i < log->matcher_count && n < COUNT_OF(list); i++)
+        if (log->matchers[i].op == MATCH_EQ)
+            list[n++] = (struct label){ log->matchers[i].name, log->matchers[i].value };
+    if (labels_build(x->env->result, list, n, &labels, NULL))
+        labels = SLICE_EMPTY;
+    struct grid_series *result = grid_series_new(x->env->result, x->grid, &all, labels);
+    for (size_t i = 0; i < x->grid->count; i++)
+        result->has[i] = true, result->v[i] = 1;
+    for (size_t k = 0; k < x->count; k++) {
+        struct grid_result one = { 0 };
+        struct grid_series *s = grid_series_new(x->env->result, x->grid, &one, SLICE_EMPTY);
+        slide(x, &x->series[k], s, scratch);
+        for (size_t i = 0; i < x->grid->count; i++)
+            result->has[i] &= !s->has[i];
+    }
+    for (size_t i = 0; i < x->grid->count; i++)
+        any |= result->has[i];
+    if (any)
+        *out = all;
+}
+
+enum status eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
+{
+    struct range x = { .env = env, .grid = g, .e = e };
+    struct events_iter *it;
+    unsigned did;
+    int64_t last = g->start_ns + (int64_t)(g->count - 1) * g->step_ns;
+    struct events_query q = { .start_ns = g->start_ns - e->range_ns - e->offset_ns + 1, .end_ns = last - e->offset_ns + 1, .kinds = 1u << EVENT_LOG,
+                              .pred = push_pred(env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
+                              .order = ORDER_TIME_ASC };
+    enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
+    if (st)
+        return st;
+    map_init(&x.index);
+    st = read_rows(&x, it, err);
+    it->ops->close(it);
+    struct arena *scratch = arena_new(0);
+    if (!st && e->range_op == RANGE_ABSENT) {
+        absent(&x, out, scratch);
+    } else {
+        for (size_t i = 0; !st && i < x.count; i++)
+            slide(&x, &x.series[i], grid_series_new(env->result, g, out, x.series[i].labels), scratch);
+    }
+    arena_free(scratch);
+    map_free(&x.index);
+    return st;
+}

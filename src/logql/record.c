@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record's labels: a small array, searched linearly; a record seldom has more than thirty. */
+#include "logql/record.h"
+
+#include "base/date.h"
+#include "base/num.h"
+#include "codec/hex.h"
+#include "query/token.h"
+
+#include <stdlib.h>
+
+static const struct slice error_name = SLICE_INIT("__error__"), details_name = SLICE_INIT("__error_details__");
+
+/* [^a-zA-Z0-9_] becomes '_'; a digit in front gets one. */
+static struct slice sanitize(struct arena *a, struct slice name)
+{
+    size_t i = 0;
+    while (i < name.len && (token_is_alpha(name.ptr[i]) || (i && token_is_digit(name.ptr[i]))))
+        i++;
+    if (i == name.len)
+        return name;
+    char *to = arena_alloc(a, name.len + 2);
+    size_t n = 0;
+    if (token_is_digit(name.ptr[0]))
+        to[n++] = '_';
+    for (i = 0; i < name.len; i++)
+        to[n++] = token_is_alnum(name.ptr[i]) ? name.ptr[i] : '_';
+    return slice_of(to, n);
+}
+
+static void add(struct record *r, struct slice name, struct slice value, enum label_origin origin)
+{
+    if (r->count < RECORD_LABELS_MAX && value.len)
+        r->labels[r->count++] = (struct record_label){ name, value, origin };
+}
+
+static void add_id(struct record *r, struct slice name, const uint8_t *id, size_t n, struct arena *scratch)
+{
+    char *text = arena_alloc(scratch, 2 * n);
+    hex_encode(slice_of(id, n), text);
+    add(r, name, slice_of(text, 2 * n), FROM_METADATA);
+}
+
+void record_load(struct record *r, const struct event *e, struct arena *scratch)
+{
+    static const uint8_t none[16];
+    struct slice rest = e->stream;
+    struct label l;
+    r->time_ns = e->time_ns;
+    r->line = e->body;
+    r->count = 0;
+    r->error = r->error_details = SLICE_EMPTY;
+    while (labels_next(&rest, &l))
+        add(r, l.name, l.value, FROM_STREAM);
+    for (uint32_t i = 0; i < e->field_count; i++) {
+        struct slice name = sanitize(scratch, e->fields[i].name);
+        if (record_get(r, name).len == 0)
+            add(r, name, field_text(scratch, &e->fields[i]), FROM_METADATA);
+    }
+    if (record_get(r, SLICE("detected_level")).len == 0)
+        add(r, SLICE("detected_level"), severity_name(e->severity), FROM_METADATA);
+    if (memcmp(e->trace_id, none, 16) != 0 && record_get(r, SLICE("trace_id")).len == 0)
+        add_id(r, SLICE("trace_id"), e->trace_id, 16, scratch);
+    if (memcmp(e->span_id, none, 8) != 0 && record_get(r, SLICE("span_id")).len == 0)
+        add_id(r, SLICE("span_id"), e->span_id, 8, scratch);
+}
+
+static struct record_label *find(struct record *r, struct slice name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (slice_eq(r->labels[i].name, name))
+            return &r->labels[i];
+    return NULL;
+}
+
+struct slice record_get(const struct record *r, struct slice name)
+{
+    const struct record_label *l = find((struct record *)r, name);
+    if (l)
+        return l->value;
+    if (slice_eq(name, error_name))
+        return r->error;
+    return slice_eq(name, details_name) ? r->error_details : SLICE_EMPTY;
+}
+
+void record_set(struct record *r, struct slice name, struct slice value, enum label_origin origin)
+{
+    struct record_label *l = find(r, name);
+    if (slice_eq(name, error_name))
+        r->error = value;
+    else if (slice_eq(name, details_name))
+        r->error_details = value;
+    else if (l && value.len == 0)
+        record_drop(r, name);
+    else if (l)
+        *l = (struct record_label){ name, value, origin };
+    else
+        add(r, name, value, origin);
+}
+
+void record_drop(struct record *r, struct slice name)
+{
+    struct record_label *l = find(r, name);
+    if (slice_eq(name, error_name))
+        r->error = SLICE_EMPTY;
+    if (slice_eq(name, details_name))
+        r->error_details = SLICE_EMPTY;
+    if (l)
+        *l = r->labels[--r->count];
+}
+
+void record_error(struct record *r, const char *error, struct slice details)
+{
+    r->error = slice_str(error);
+    r->error_details = details;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+/* Canonical form without the limits of stored series: an answer may have more labels, or longer ones. */
+static void join(struct arena *a, struct label *list, size_t n, struct slice *out)
+{
+    struct buf b;
+    buf_init(&b, 0);
+    qsort(list, n, sizeof *list, by_name);
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].value.len == 0)
+            continue;
+        buf_lenslice(&b, list[i].name);
+        buf_lenslice(&b, list[i].value);
+    }
+    *out = arena_copy(a, buf_as_slice(&b));
+    buf_free(&b);
+}
+
+struct slice record_labels(const struct record *r, int origin, struct arena *a)
+{
+    struct label list[RECORD_LABELS_MAX + 2];
+    size_t n = 0;
+    struct slice out;
+    for (size_t i = 0; i < r->count; i++)
+        if (origin < 0 || (int)r->labels[i].origin == origin)
+            list[n++] = (struct label){ r->labels[i].name, r->labels[i].value };
+    if (origin < 0 || origin == FROM_PARSER) {
+        list[n++] = (struct label){ error_name, r->error };
+        list[n++] = (struct label){ details_name, r->error_details };
+    }
+    join(a, list, n, &out);
+    return out;
+}
+
+static bool size_parse(struct slice text, double *out)
+{
+    static const struct {
+        struct slice unit;
+        double bytes;
+    } units[] = { { SLICE_INIT("kib"), 1024.0 },          { SLICE_INIT("mib"), 1048576.0 }, { SLICE_INIT("gib"), 1073741824.0 },
+                  { SLICE_INIT("tib"), 1099511627776.0 }, { SLICE_INIT("pib"), 1125899906842624.0 }, { SLICE_INIT("kb"), 1e3 },
+                  { SLICE_INIT("mb"), 1e6 },              { SLICE_INIT("gb"), 1e9 },        { SLICE_INIT("tb"), 1e12 },
+                  { SLICE_INIT("pb"), 1e15 },             { SLICE_INIT("b"), 1 } };
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        size_t n = units[i].unit.len;
+        if (text.len > n && slice_eq_nocase(slice_skip(text, text.len - n), units[i].unit)) {
+            if (!num_parse_double(slice_trim(slice_sub(text, 0, text.len - n)), out))
+                return false;
+            *out *= units[i].bytes;
+            return true;
+        }
+    }
+    return num_parse_double(text, out);
+}
+
+bool value_parse(struct slice text, enum unwrap_as as, double *out)
+{
+    int64_t ns;
+    switch (as) {
+    case UNWRAP_NUMBER:
+        return num_parse_double(text, out);
+    case UNWRAP_DURATION:
+        if (!duration_parse_go(text, &ns) && !(duration_parse_prom(text, &ns) && (ns = sat_mul(ns, NS_MS), true)))
+            return false;
+        *out = (double)ns / 1e9;
+        return true;
+    case UNWRAP_BYTES:
+        return size_parse(text, out);
+    }
+    return false;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One log record on its way through the stages of a query. */
+#ifndef STOA_LOGQL_RECORD_H
+#define STOA_LOGQL_RECORD_H
+
+#include "codec/json.h"
+#include "logql/ast.h"
+
+enum { RECORD_LABELS_MAX = 1024 };
+enum label_origin { FROM_STREAM, FROM_METADATA, FROM_PARSER };
+
+struct record_label {
+    struct slice name, value;
+    enum label_origin origin;
+};
+
+struct record {
+    int64_t time_ns;
+    struct slice line;
+    struct record_label labels[RECORD_LABELS_MAX];
+    size_t count;
+    struct slice error, error_details; /* __error__, __error_details__ */
+};
+
+/* What stages need beside the record; one per running query. */
+struct stage_env {
+    struct arena *scratch;  /* reset by the caller between blocks */
+    struct json_parser *json;
+};
+
+/* r from a row: stream labels, structured metadata, detected_level, trace_id, span_id. Borrows e. */
+void record_load(struct record *r, const struct event *e, struct arena *scratch);
+/* The value, or the empty slice; knows __error__ and __error_details__. */
+struct slice record_get(const struct record *r, struct slice name);
+void record_set(struct record *r, struct slice name, struct slice value, enum label_origin origin);
+void record_drop(struct record *r, struct slice name);
+void record_error(struct record *r, const char *error, struct slice details);
+/* Canonical labels of one origin, or of all (origin -1) with __error__ and its details when there are. */
+struct slice record_labels(const struct record *r, int origin, struct arena *a);
+/* False: filtered out. */
+bool stages_run(const struct stage *first, struct record *r, struct stage_env *env);
+bool label_filter_run(const struct label_filter *f, struct record *r);
+
+/* "1.5s", "100ms" in seconds; "10KB", "1.5 MiB" in bytes; plain numbers. False when it is none. */
+bool value_parse(struct slice text, enum unwrap_as as, double *out);
+
+#endif
