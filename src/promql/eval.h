@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Evaluation, between the files of this folder.
+ *
+ * An expression is run over a grid of steps at once. It gives its series one after the other to a sink; a row is a value
+ * per step, ABSENT where there is none. Rows are borrowed: a sink that wants to keep one copies it (rows.h). */
+#ifndef STOA_PROMQL_EVAL_H
+#define STOA_PROMQL_EVAL_H
+
+#include <math.h>
+
+#include "promql/ast.h"
+#include "promql/functions.h"
+#include "query/agg.h"
+
+enum {
+    GRID_POINTS_MAX = 4 * 1000 * 1000,   /* steps of one subquery */
+    LOOKBACK_MS_DEFAULT = 5 * 60 * 1000,
+    SUBQUERY_STEP_MS_DEFAULT = 60 * 1000,
+    EVAL_BYTES_MAX_DEFAULT = 256 * MIB,  /* of one held vector, where the result arena has no maximum */
+    NOTES_BYTES_MAX = 64 * KIB
+};
+
+#define NAME_LABEL SLICE("__name__")
+
+/* No value at this step. The stale marker can never be one: selectors take it for absence, too. */
+#define ABSENT double_of_bits(STALE_NAN_BITS)
+static inline bool is_absent(double v)
+{
+    return is_stale(v);
+}
+
+struct grid {
+    int64_t start_ms, step_ms; /* step > 0 */
+    size_t n;                  /* > 0 */
+};
+static inline int64_t grid_at(const struct grid *g, size_t i)
+{
+    return g->start_ms + (int64_t)i * g->step_ms;
+}
+
+struct row {
+    struct slice labels;
+    bool drop_name; /* with delayed name removal: at the end */
+    double *v;      /* the sink may change it */
+};
+
+struct sink {
+    enum status (*put)(struct sink *sink, struct row *row, struct err *err);
+};
+
+struct eval {
+    struct query_env *env;
+    struct ast *ast;
+    uint32_t features;
+    int64_t lookback_ms, query_start_ms, query_end_ms, query_step_ms;
+    struct arena *line; /* lives for one row; whoever makes rows resets it before each */
+    size_t bytes_max;
+    bool is_range; /* the query, not a subquery */
+};
+
+/* ---- eval.c ---- */
+enum status eval_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+/* out has g->n places. */
+enum status eval_scalar(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
+struct slice eval_string(const struct node *n);
+/* Labels and drop_name of a row whose name goes away. */
+void eval_drop_name(const struct eval *e, struct row *row);
+/* True when rows of n cannot become equal by losing their names: one name only. */
+bool eval_name_is_fixed(const struct node *n);
+/* Cancelled, too late, over a limit, or an arena that is full (NULL: none). */
+enum status eval_check(struct eval *e, const struct arena *a, struct err *err);
+struct arena *eval_arena(const struct eval *e);
+void eval_warn(struct eval *e, const struct node *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void eval_info(struct eval *e, const struct node *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void eval_warn_quantile(struct eval *e, const struct node *at, const double *q, size_t n);
+enum status eval_same_labels(struct err *err);
+
+/* ---- eval_select.c ---- */
+enum status eval_selector(struct eval *e, const struct node *n, const struct grid *g, bool times, struct sink *sink, struct err *err);
+/* counted: only whether there is a value matters. */
+enum status eval_selector_present(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+enum status eval_range_fn(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+/* The samples of a range vector itself, for an instant query; series go to put. */
+struct series_sink {
+    enum status (*put)(struct series_sink *sink, struct slice labels, bool drop_name, const int64_t *t, const double *v, size_t n,
+                       struct err *err);
+};
+enum status eval_matrix(struct eval *e, const struct node *n, const struct grid *g, struct series_sink *sink, struct err *err);
+/* Which steps have at least one sample in range: bytes of 0 or 1. */
+enum status eval_present_over_time(struct eval *e, const struct node *n, const struct grid *g, uint8_t *out, struct err *err);
+
+/* ---- aggregate.c, binary.c, histogram.c, label.c, vector.c ---- */
+enum status eval_aggregate(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+enum status eval_binary(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+double binary_apply(enum binary_op op, double l, double r);
+bool binary_compare(enum binary_op op, double l, double r);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions of PromQL: one table. */
+#ifndef STOA_PROMQL_FUNCTIONS_H
+#define STOA_PROMQL_FUNCTIONS_H
+
+#include "promql/ast.h"
+
+enum { FUNCTION_ARGS_MAX = 5, RANGE_PARAMS_MAX = 2 };
+
+struct eval;
+struct grid;
+struct sink;
+
+/* The samples of one series within one range, and what the range functions need to know about it. */
+struct window {
+    const int64_t *t;
+    const double *v;
+    size_t n;                      /* > 0, except for those that take empty windows */
+    int64_t start_ms, end_ms;      /* (start, end] */
+    int64_t eval_ms;               /* the step's own time: differs by offset and @ */
+    int64_t range_ms;
+    bool has_resets;               /* some value of the whole series is lower than the one before */
+    double params[RANGE_PARAMS_MAX];
+    struct arena *scratch;         /* for those that sort */
+};
+
+enum function_flags {
+    FN_KEEPS_NAME = 1,
+    FN_EXPERIMENTAL = 2,
+    FN_USES_EVAL_TIME = 4,  /* its value differs from step to step even over a fixed range */
+    FN_COUNTER = 8,         /* says so when the metric's name is not a counter's */
+    FN_QUANTILE = 16,       /* its first parameter is a quantile to warn about */
+    FN_RATE_LIKE = 32,      /* smoothed may stand with it */
+    FN_ANCHORED = 64
+};
+
+struct function {
+    struct slice name;
+    enum expr_type args[FUNCTION_ARGS_MAX];
+    uint8_t arg_count;  /* of args */
+    int8_t optional;    /* how many of the last ones may be missing; -1: the last may also be repeated */
+    uint8_t flags;
+    enum expr_type returns;
+    /* Exactly one of these. map: each value on its own, scalars behind it as params. range: each window on its own;
+     * ABSENT for no value. scalar: a number a step. stream: everything else. */
+    double (*map)(double v, const double *params);
+    double (*range)(const struct window *w);
+    enum status (*scalar)(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
+    enum status (*stream)(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+};
+
+const struct function *function_find(struct slice name); /* NULL: none */
+size_t function_list(const struct function **out);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Classic histograms: series with a label "le" are the buckets of what the other labels name.
+ *
+ * The rows are held and grouped; then each group is looked at step by step. Counts that are not monotonic (scraped while
+ * they grew) are raised, silently when the difference is noise. */
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "promql/parts.h"
+#include "promql/rows.h"
+
+#define NOISE        1e-12
+#define DOUBLE_SMALL 2.2250738585072014e-308
+#define LE           SLICE("le")
+
+struct bucket {
+    double le, count;
+};
+
+struct bucket_row {
+    double le;
+    const double *v;
+};
+
+struct histogram {
+    struct slice labels, name; /* without le; the name it had, for sentences */
+    bool drop_name;
+    struct bucket_row *rows;
+    size_t count, cap;
+};
+
+struct histogram_sink {
+    struct sink sink;
+    struct eval *e;
+    const struct node *n, *arg;
+    const struct grid *g;
+    struct arena *a;
+    struct map index;
+    struct histogram *list;
+    size_t count, cap;
+};
+
+static enum status histogram_put(struct sink *sink, struct row *row, struct err *err)
+{
+    struct histogram_sink *s = (struct histogram_sink *)sink;
+    struct slice le = labels_get(row->labels, LE), name = labels_get(row->labels, NAME_LABEL);
+    double bound;
+    bool added;
+    if (!num_parse_double(le, &bound)) {
+        eval_warn(s->e, s->arg, "bucket label \"le\" is missing or has a malformed value of \"%.*s\"%s%.*s%s", SLICE_FMT(le),
+                  name.len ? " for metric name \"" : "", SLICE_FMT(name), name.len ? "\"" : "");
+        return ST_OK;
+    }
+    struct slice drop[] = { NAME_LABEL, LE };
+    /* With the name, while it is not dropped at once: two histograms of one name each must not mix. */
+    struct slice key = labels_without(s->e->line, row->labels, drop + 1, 1);
+    uint64_t *at = map_get(&s->index, key);
+    if (at == NULL) {
+        struct row kept = { arena_copy(s->a, key), row->drop_name, NULL };
+        struct slice own = kept.labels;
+        eval_drop_name(s->e, &kept);
+        at = map_put(&s->index, own, &added);
+        *at = s->count;
+        ARENA_PUSH(s->a, s->list, s->count, s->cap) = (struct histogram){ .labels = kept.labels, .name = arena_copy(s->a, name),
+                                                                         .drop_name = kept.drop_name };
+    }
+    struct histogram *h = &s->list[*at];
+    double *v = arena_array(s->a, double, s->g->n);
+    memcpy(v, row->v, s->g->n * sizeof *v);
+    ARENA_PUSH(s->a, h->rows, h->count, h->cap) = (struct bucket_row){ bound, v };
+    return eval_check(s->e, s->a, err);
+}
+
+static int bucket_cmp(const void *a, const void *b)
+{
+    double x = ((const struct bucket *)a)->le, y = ((const struct bucket *)b)->le;
+    return x < y ? -1 : x > y;
+}
+
+/* The buckets of one step, by bound, equal bounds made one. */
+static size_t buckets_at(const struct histogram *h, size_t step, struct bucket *out)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < h->count; i++)
+        if (!is_absent(h->rows[i].v[step]))
+            out[n++] = (struct bucket){ h->rows[i].le, h->rows[i].v[step] };
+    qsort(out, n, sizeof *out, bucket_cmp);
+    for (size_t i = 0; i < n; i++) {
+        if (kept && out[kept - 1].le == out[i].le)
+            out[kept - 1].count += out[i].count;
+        else
+            out[kept++] = out[i];
+    }
+    return kept;
+}
+
+static bool almost_equal(double a, double b)
+{
+    double sum = fabs(a) + fabs(b), diff = fabs(a - b);
+    if (a == b)
+        return true;
+    if (a == 0 || b == 0 || sum < DOUBLE_SMALL)
+        return diff < NOISE * DOUBLE_SMALL;
+    return diff / fmin(sum, 1.7976931348623157e308) < NOISE;
+}
+
+/* How much had to be forced, for the note. */
+struct forced {
+    double min_le, max_le, max_diff;
+    int64_t first_ms, last_ms;
+    size_t steps;
+};
+
+static void make_monotonic(struct bucket *b, size_t n, int64_t t_ms, struct forced *f)
+{
+    double before = n ? b[0].count : 0;
+    bool is_forced = false;
+    for (size_t i = 1; i < n; i++) {
+        if (b[i].count > before && !almost_equal(before, b[i].count)) {
+            before = b[i].count;
+            continue;
+        }
+        if (b[i].count < before && !almost_equal(before, b[i].count)) {
+            bool first = f->steps == 0 && !is_forced;
+            f->min_le = first ? b[i].le : fmin(f->min_le, b[i].le);
+            f->max_le = first ? b[i].le : fmax(f->max_le, b[i].le);
+            f->max_diff = first ? before - b[i].count : fmax(f->max_diff, before - b[i].count);
+            is_forced = true;
+        }
+        b[i].count = before;
+    }
+    if (!is_forced)
+        return;
+    f->first_ms = f->steps ? f->first_ms : t_ms;
+    f->last_ms = t_ms;
+    f->steps++;
+}
+
+static double quantile(double q, struct bucket *b, size_t n, int64_t t_ms, struct forced *f)
+{
+    if (isnan(q))
+        return NAN;
+    if (q < 0)
+        return -INFINITY;
+    if (q > 1)
+        return INFINITY;
+    if (n == 0 || b[n - 1].le != INFINITY)
+        return NAN;
+    make_monotonic(b, n, t_ms, f);
+    if (n < 2)
+        return NAN;
+    double observations = b[n - 1].count, rank = q * observations;
+    if (observations == 0 || isnan(observations))
+        return NAN;
+    size_t at = 0;
+    while (at < n - 1 && b[at].count < rank)
+        at++;
+    if (at == n - 1)
+        return b[n - 2].le;
+    if (at == 0 && b[0].le <= 0)
+        return b[0].le;
+    double start = at ? b[at - 1].le : 0, below = at ? b[at - 1].count : 0;
+    return start + (b[at].le - start) * ((rank - below) / (b[at].count - below));
+}
+
+/* Observations up to bound, as a share of rank 1, along straight lines between bounds. */
+static double rank_of(double bound, const struct bucket *b, size_t n)
+{
+    double total = b[n - 1].count;
+    if (bound == -INFINITY)
+        return 0;
+    if (bound == INFINITY)
+        return total;
+    for (size_t i = 0; i < n; i++) {
+        if (bound > b[i].le)
+            continue;
+        double low = i ? b[i - 1].le : (b[0].le > 0 ? 0 : -INFINITY), below = i ? b[i - 1].count : 0;
+        if (bound <= low)
+            return below;
+        if (b[i].le == INFINITY)
+            return below;
+        if (low == -INFINITY)
+            return bound < b[i].le ? 0 : b[i].count;
+        return below + (b[i].count - below) * (bound - low) / (b[i].le - low);
+    }
+    return total;
+}
+
+static double fraction(double lower, double upper, const struct bucket *b, size_t n)
+{
+    if (n == 0 || b[n - 1].le != INFINITY || b[n - 1].count == 0 || isnan(lower) || isnan(upper) || isnan(b[n - 1].count))
+        return NAN;
+    if (lower >= upper)
+        return 0;
+    return (rank_of(upper, b, n) - rank_of(lower, b, n)) / b[n - 1].count;
+}
+
+static enum status collect(struct histogram_sink *s, struct err *err)
+{
+    s->sink.put = histogram_put;
+    s->a = eval_arena(s->e);
+    map_init(&s->index);
+    return eval_vector(s->e, s->arg, s->g, &s->sink, err);
+}
+
+static void collect_free(struct histogram_sink *s)
+{
+    map_free(&s->index);
+    arena_free(s->a);
+}
+
+static void note_forced(struct histogram_sink *s, const struct histogram *h, const struct forced *f)
+{
+    if (f->steps == 0)
+        return;
+    eval_info(s->e, s->arg,
+              "input to histogram_quantile needed to be fixed for monotonicity (see "
+              "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)%s%.*s%s",
+              h->name.len ? " for metric name \"" : "", SLICE_FMT(h->name), h->name.len ? "\"" : "");
+}
+
+/* Names may be several, and going away: then results grow together or collide in rows. */
+static enum status give_quantiles(struct histogram_sink *s, const double *q, struct slice label, struct rows *out, struct err *err)
+{
+    enum status st = ST_OK;
+    char text[NUM_TEXT_BYTES_MAX];
+    for (size_t k = 0; !st && k < s->count; k++) {
+        struct histogram *h = &s->list[k];
+        struct forced forced = { 0 };
+        struct bucket *b = arena_array(s->a, struct bucket, h->count);
+        double *v = arena_array(s->a, double, s->g->n);
+        for (size_t i = 0; i < s->g->n; i++) {
+            size_t n = buckets_at(h, i, b);
+            v[i] = n ? quantile(q[i], b, n, grid_at(s->g, i), &forced) : ABSENT;
+        }
+        note_forced(s, h, &forced);
+        struct row row = { h->labels, h->drop_name, v };
+        if (label.len)
+            row.labels = labels_with(s->a, row.labels, label, slice_of(text, num_format_short(q[0], text)));
+        st = rows_put(out, &row, err);
+    }
+    return st;
+}
+
+enum status histogram_quantile(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    struct histogram_sink s = { .e = e, .n = n, .arg = n->kids[1], .g = g };
+    struct rows out;
+    double *q = mem_alloc(g->n * sizeof *q);
+    rows_init(&out, e, g->n);
+    enum status st = eval_scalar(e, n->kids[0], g, q, err);
+    if (!st)
+        eval_warn_quantile(e, n->kids[0], q, g->n);
+    if (!st)
+        st = collect(&s, err);
+    if (!st)
+        st = give_quantiles(&s, q, SLICE_EMPTY, &out, err);
+    if (!st)
+        st = rows_give(&out, sink, err);
+    if (s.a)
+        collect_free(&s);
+    rows_free(&out);
+    mem_free(q);
+    return st;
+}
+
+enum status histogram_quantiles(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    struct histogram_sink s = { .e = e, .n = n, .arg = n->kids[0], .g = g };
+    struct rows out;
+    double *q = mem_alloc(g->n * sizeof *q);
+    struct slice label = eval_string(n->kids[1]);
+    rows_init(&out, e, g->n);
+    enum status st = label.len ? collect(&s, err) : err_set(err, ST_INVALID, "invalid label name \"\"");
+    for (size_t k = 2; !st && k < n->kid_count; k++) {
+        st = eval_scalar(e, n->kids[k], g, q, err);
+        if (!st)
+            eval_warn_quantile(e, n->kids[k], q, g->n);
+        if (!st)
+            st = give_quantiles(&s, q, label, &out, err);
+    }
+    if (!st)
+        st = rows_give(&out, sink, err);
+    if (s.a)
+        collect_free(&s);
+    rows_free(&out);
+    mem_free(q);
+    return st;
+}
+
+enum status histogram_fraction(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    struct histogram_sink s = { .e = e, .n = n, .arg = n->kids[2], .g = g };
+    struct rows out;
+    double *lower = mem_alloc(g->n * sizeof *lower), *upper = mem_alloc(g->n * sizeof *upper);
+    rows_init(&out, e, g->n);
+    enum status st = eval_scalar(e, n->kids[0], g, lower, err);
+    if (!st)
+        st = eval_scalar(e, n->kids[1], g, upper, err);
+    if (!st)
+        st = collect(&s, err);
+    for (size_t k = 0; !st && k < s.count; k++) {
+        struct histogram *h = &s.list[k];
+        struct bucket *b = arena_array(s.a, struct bucket, h->count);
+        double *v = arena_array(s.a, double, g->n);
+        struct forced forced = { 0 };
+        for (size_t i = 0; i < g->n; i++) {
+            size_t count = buckets_at(h, i, b);
+            make_monotonic(b, count, grid_at(g, i), &forced);
+            v[i] = count ? fraction(lower[i], upper[i], b, count) : ABSENT;
+        }
+        struct row row = { h->labels, h->drop_name, v };
+        st = rows_put(&out, &row, err);
+    }
+    if (!st)
+        st = rows_give(&out, sink, err);
+    if (s.a)
+        collect_free(&s);
+    rows_free(&out);
+    mem_free(lower);
+    mem_free(upper);
+    return st;
+}
+
+struct none_sink {
+    struct sink sink;
+};
+
+static enum status none_put(struct sink *sink, struct row *row, struct err *err)
+{
+    return ST_OK;
+}
+
+/* histogram_count() and its kin look at native histograms only: plain numbers are not theirs. */
+enum status histogram_none(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    struct none_sink none = { { none_put } };
+    return eval_vector(e, n->kids[0], g, &none.sink, err);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the function table names, by file. */
+#ifndef STOA_PROMQL_PARTS_H
+#define STOA_PROMQL_PARTS_H
+
+#include "promql/eval.h"
+
+/* rangefn.c and smooth.c: of one window with at least one sample; ABSENT: no value */
+double range_rate(const struct window *w);
+double range_increase(const struct window *w);
+double range_delta(const struct window *w);
+double range_irate(const struct window *w);
+double range_idelta(const struct window *w);
+double range_sum(const struct window *w);
+double range_avg(const struct window *w);
+double range_min(const struct window *w);
+double range_max(const struct window *w);
+double range_count(const struct window *w);
+double range_last(const struct window *w);
+double range_first(const struct window *w);
+double range_present(const struct window *w);
+double range_stddev(const struct window *w);
+double range_stdvar(const struct window *w);
+double range_quantile(const struct window *w);
+double range_mad(const struct window *w);
+double range_changes(const struct window *w);
+double range_resets(const struct window *w);
+double range_deriv(const struct window *w);
+double range_predict_linear(const struct window *w);
+double range_double_exponential(const struct window *w);
+double range_ts_of_min(const struct window *w);
+double range_ts_of_max(const struct window *w);
+double range_ts_of_first(const struct window *w);
+double range_ts_of_last(const struct window *w);
+
+#define STREAM(name) \
+    enum status name(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+/* vector.c */
+STREAM(vector_absent);
+STREAM(vector_absent_over_time);
+STREAM(vector_double_exponential);
+STREAM(vector_sort);
+STREAM(vector_sort_desc);
+STREAM(vector_sort_by_label);
+STREAM(vector_sort_by_label_desc);
+STREAM(vector_timestamp);
+STREAM(vector_vector);
+enum status vector_scalar(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
+enum status vector_time(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
+enum status vector_pi(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
+/* label.c */
+STREAM(label_replace);
+STREAM(label_join);
+/* histogram.c */
+STREAM(histogram_quantile);
+STREAM(histogram_quantiles);
+STREAM(histogram_fraction);
+STREAM(histogram_none);
+
+#endif
