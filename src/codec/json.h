@@ -11,7 +11,8 @@
 
 struct json_writer {
     struct buf *out;
-    bool comma; /* something stands before at this level */
+    bool comma;        /* something stands before at this level */
+    bool null_not_nan; /* NaN and Inf become null; may be set after json_writer_init() */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *out);
@@ -23,7 +24,7 @@ void json_key(struct json_writer *w, struct slice key);
 void json_string(struct json_writer *w, struct slice s);
 void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
-void json_double(struct json_writer *w, double v); /* NaN and Inf as strings */
+void json_double(struct json_writer *w, double v); /* shortest; NaN and Inf as strings, or null */
 void json_bool(struct json_writer *w, bool v);
 void json_raw(struct json_writer *w, struct slice json); /* one value, as it is */
 
@@ -46,7 +47,7 @@ struct json_iter { /* of an array or object */
 struct json_parser *json_parser_new(void);
 void json_parser_free(struct json_parser *p); /* accepts NULL */
 /* Borrows text for the call (it is copied with the slack simdjson wants). Nothing but white space may follow.
- * ST_INVALID: malformed. ST_LIMIT: deeper than JSON_DEPTH_MAX or larger than JSON_BYTES_MAX. */
+ * ST_INVALID: malformed, with line and column. ST_LIMIT: deeper than JSON_DEPTH_MAX or larger than JSON_BYTES_MAX. */
 MUST_CHECK enum status json_parse(struct json_parser *p, struct slice text, struct json_value *out, struct err *err);
 
 enum json_type json_type(struct json_value v);
@@ -66,8 +67,8 @@ void json_write_value(struct json_value v, struct buf *out);
 
 /* {"a":"b","c":1,"d":true}: texts, numbers and booleans as text, copied into a. False when it is anything else or has over max. */
 bool json_flat_object(struct arena *a, struct slice text, struct slice *names, struct slice *values, size_t max, size_t *count);
-/* Takes the next document off a run of them (NDJSON, or objects one after another). False at the end. What is no object
- * is given up to the line's end. */
+/* Takes the next document off a run of them (NDJSON, or objects one after another). False at the end. What is no object or
+ * array, or is one that does not close as it should, is given up to the line's end: so a broken line spoils no other. */
 bool json_next_document(struct slice *rest, struct slice *document);
 
 #endif

@@ -7,10 +7,12 @@
 
 extern "C" {
 #include "codec/json.h"
+#include "codec/json_check.h"
 }
 
 using simdjson::dom::element;
 
+static_assert((int)JSON_CHECK_DEPTH_MAX >= (int)JSON_DEPTH_MAX, "what the parser takes, the check can follow");
 static_assert(sizeof(element) == sizeof(json_value), "a json_value carries a simdjson element");
 static_assert(sizeof(simdjson::dom::array::iterator) == sizeof(json_value), "an iterator is a place on the tape, too");
 
@@ -43,6 +45,21 @@ extern "C" void json_parser_free(struct json_parser *p)
     delete p;
 }
 
+/* simdjson says that something is wrong and not where; so the place is looked for once it is known that there is one. */
+static enum status fail(struct slice text, const char *reason, struct err *err)
+{
+    const char *expected = nullptr;
+    size_t at = json_check(text, &expected), line = 1, line_start = 0;
+    if (at == SIZE_MAX)
+        return err_set(err, ST_INVALID, "JSON: %s", reason);
+    for (size_t i = 0; i < at; i++)
+        if (text.ptr[i] == '\n') {
+            line++;
+            line_start = i + 1;
+        }
+    return err_set(err, ST_INVALID, "JSON: line %zu, column %zu: expected %s", line, at - line_start + 1, expected);
+}
+
 extern "C" enum status json_parse(struct json_parser *p, struct slice text, struct json_value *out, struct err *err)
 {
     element e;
@@ -58,7 +75,7 @@ extern "C" enum status json_parse(struct json_parser *p, struct slice text, stru
     if (bad == simdjson::DEPTH_ERROR)
         return err_set(err, ST_LIMIT, "JSON nested deeper than %d levels", (int)JSON_DEPTH_MAX);
     if (bad)
-        return err_set(err, ST_INVALID, "JSON: %s", simdjson::error_message(bad));
+        return fail(text, simdjson::error_message(bad), err);
     *out = of_element(e);
     return ST_OK;
 }
@@ -226,38 +243,4 @@ extern "C" bool json_flat_object(struct arena *a, struct slice text, struct slic
     }
     json_parser_free(p);
     return good;
-}
-
-extern "C" bool json_next_document(struct slice *rest, struct slice *document)
-{
-    while (rest->len && strchr(" \t\r\n,", rest->ptr[0]) && rest->ptr[0])
-        *rest = slice_skip(*rest, 1);
-    if (rest->len == 0)
-        return false;
-    size_t i = 0, depth = 0;
-    bool in_string = false;
-    if (rest->ptr[0] != '{' && rest->ptr[0] != '[') {
-        slice_next(rest, '\n', document);
-        return true;
-    }
-    for (; i < rest->len; i++) {
-        char c = rest->ptr[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            i++;
-            break;
-        }
-    }
-    i = i < rest->len ? i : rest->len;
-    *document = slice_sub(*rest, 0, i);
-    *rest = slice_skip(*rest, i);
-    return true;
 }

@@ -9,6 +9,7 @@ void json_writer_init(struct json_writer *w, struct buf *out)
 {
     w->out = out;
     w->comma = false;
+    w->null_not_nan = false;
 }
 
 static void before(struct json_writer *w)
@@ -118,6 +119,8 @@ void json_double(struct json_writer *w, double v)
     size_t n = num_format_short(v, text);
     if (isfinite(v))
         json_raw(w, slice_of(text, n));
+    else if (w->null_not_nan)
+        json_raw(w, SLICE("null"));
     else
         json_string(w, slice_of(text, n));
 }
