@@ -7,6 +7,8 @@
 
 #include "base/map.h"
 
+enum { SEVERITY_VALUES = 256 };
+
 struct key {
     uint32_t tenant, service, severity, unused;
     uint64_t bucket;
@@ -95,6 +97,41 @@ static bool count_whole(struct evcount *c, struct evplan *plan, const struct evd
     return true;
 }
 
+/* Where the count of a (service, severity) of the bucket at hand lies; of another bucket when stamp differs. */
+struct place {
+    uint32_t stamp, tally;
+};
+
+static void add_rows(struct evcount *c, const struct evdir_block *b, const struct evdir *d, const int64_t *times, const int64_t *severities,
+                     const int64_t *services, const int64_t *weights)
+{
+    struct key key = { .tenant = tenant_number(c, d->tenants[b->tenant]) };
+    struct place *places = mem_zalloc((b->service_count + 1) * SEVERITY_VALUES * sizeof *places);
+    int64_t from_ns = 1, to_ns = 0; /* the bucket at hand */
+    uint32_t stamp = 0;
+    for (size_t r = 0; r < b->rows; r++) {
+        if (!c->sel[r])
+            continue;
+        if (stamp == 0 || times[r] < from_ns || times[r] >= to_ns) {
+            key.bucket = bucket_of(c, times[r]);
+            from_ns = (int64_t)((uint64_t)c->sc->start_ns + key.bucket * (uint64_t)c->bucket_ns);
+            to_ns = (int64_t)((uint64_t)from_ns + (uint64_t)c->bucket_ns);
+            stamp++;
+        }
+        struct place *p = &places[services[r] * SEVERITY_VALUES + (uint8_t)severities[r]];
+        if (p->stamp != stamp) {
+            key.severity = (uint8_t)severities[r];
+            key.service = service_number(c, d->services[b->services[services[r]]]);
+            *p = (struct place){ stamp, (uint32_t)(tally_of(c, &key) - c->tallies) };
+        }
+        uint32_t bits = (uint32_t)weights[r];
+        float weight;
+        memcpy(&weight, &bits, sizeof weight);
+        c->tallies[p->tally].count += weight;
+    }
+    mem_free(places);
+}
+
 static enum status count_rows(struct evcount *c, struct evread *x, const struct evdir *d, struct err *err)
 {
     const struct evdir_block *b = evread_block(x);
@@ -108,30 +145,7 @@ static enum status count_rows(struct evcount *c, struct evread *x, const struct 
         st = evread_ints(x, EVCOL_WEIGHT, &weights, err);
     if (st)
         return st;
-    uint32_t *numbers = arena_array(c->sc->arena, uint32_t, b->service_count + 1);
-    for (uint32_t i = 0; i < b->service_count; i++)
-        numbers[i] = service_number(c, d->services[b->services[i]]);
-    struct key key = { .tenant = tenant_number(c, d->tenants[b->tenant]) };
-    struct tally *t = NULL;
-    int64_t from_ns = 1, to_ns = 0; /* of t's bucket */
-    for (size_t r = 0; r < b->rows; r++) {
-        if (!c->sel[r])
-            continue;
-        bool is_same = t && times[r] >= from_ns && times[r] < to_ns && key.severity == (uint32_t)severities[r] &&
-                       key.service == numbers[services[r]];
-        if (!is_same) {
-            key.bucket = bucket_of(c, times[r]);
-            key.severity = (uint32_t)severities[r];
-            key.service = numbers[services[r]];
-            t = tally_of(c, &key);
-            from_ns = (int64_t)((uint64_t)c->sc->start_ns + key.bucket * (uint64_t)c->bucket_ns);
-            to_ns = (int64_t)((uint64_t)from_ns + (uint64_t)c->bucket_ns);
-        }
-        uint32_t bits = (uint32_t)weights[r];
-        float weight;
-        memcpy(&weight, &bits, sizeof weight);
-        t->count += weight;
-    }
+    add_rows(c, b, d, times, severities, services, weights);
     return ST_OK;
 }
 
