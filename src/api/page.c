@@ -57,7 +57,7 @@ void page_serve(void *user, struct http_exchange *x)
     http_set_header(x, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
     http_set_header(x, SLICE("Referrer-Policy"), SLICE("same-origin"));
     http_set_header(x, SLICE("Content-Security-Policy"),
-                    SLICE("default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"));
+                    SLICE("default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"));
     http_set_header(x, SLICE("Vary"), SLICE("Accept-Encoding"));
     if (slice_contains(http_header(x, SLICE("Accept-Encoding")), SLICE("gzip"))) {
         http_set_header(x, SLICE("Content-Encoding"), SLICE("gzip"));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `stoa check config FILE...` and `stoa test promql|logql FILE...`. */
+/* `stoa check config FILE...` and `stoa test promql FILE...`. */
 #include <stdio.h>
 
 #include "ctl/commands.h"
-#include "logql/script.h"
 #include "promql/script.h"
 #include "server/config.h"
 
@@ -35,8 +34,6 @@ int test_command(int argc, char **argv)
     struct slice what = slice_str(argc > 1 ? argv[1] : "");
     if (slice_eq(what, SLICE("promql")) && argc > 2)
         return promql_script_main(argc - 1, argv + 1);
-    if (slice_eq(what, SLICE("logql")) && argc > 2)
-        return logql_script_main(argc - 1, argv + 1);
-    fprintf(stderr, "usage: stoa test promql FILE...\n       stoa test logql FILE...\n");
+    fprintf(stderr, "usage: stoa test promql FILE...\n");
     return 2;
 }

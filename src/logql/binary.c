@@ -150,13 +150,13 @@ static enum status series_and_series(struct arena *a, const struct grid *g, cons
     return st;
 }
 
-enum status eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
+enum status logql_eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
     struct grid_result l = { 0 }, r = { 0 };
     bool is_set = e->op == BIN_AND || e->op == BIN_OR || e->op == BIN_UNLESS;
-    enum status st = eval_metric(env, g, e->left, &l, err);
+    enum status st = logql_eval_metric(env, g, e->left, &l, err);
     if (!st)
-        st = eval_metric(env, g, e->right, &r, err);
+        st = logql_eval_metric(env, g, e->right, &r, err);
     if (st)
         return st;
     if (is_set && (l.is_scalar || r.is_scalar))

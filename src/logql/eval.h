@@ -9,9 +9,9 @@ enum { LOGQL_SERIES_MAX = 10000, LOGQL_READ_CHUNK_ROWS = 4096 };
 
 /* What of a log expression an engine can check: matchers, and line filters and exact comparisons before any stage that
  * changes what they look at. Everything is checked again here, so this only saves work. NULL: nothing to push. */
-struct pred *push_pred(struct arena *a, const struct expr *log);
+struct pred *logql_push(struct arena *a, const struct expr *log);
 /* Log lines of a log expression in [start, end), newest or oldest first. */
-MUST_CHECK enum status eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
+MUST_CHECK enum status logql_eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
                                   enum query_direction direction, struct value *out, struct err *err);
 
 /* The times of a metric query: start, start + step, ... */
@@ -30,9 +30,9 @@ struct grid_result {
     size_t count, cap;
     bool is_scalar; /* a plain number: one series without labels */
 };
-MUST_CHECK enum status eval_metric(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
-MUST_CHECK enum status eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
-MUST_CHECK enum status eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
+MUST_CHECK enum status logql_eval_metric(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
+MUST_CHECK enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
+MUST_CHECK enum status logql_eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
 struct grid_series *grid_series_new(struct arena *a, const struct grid *g, struct grid_result *r, struct slice labels);
 
 #endif

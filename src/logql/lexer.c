@@ -13,7 +13,7 @@ static const struct slice operators[] = {
     SLICE_INIT("/"),  SLICE_INIT("%"),  SLICE_INIT("^"),
 };
 
-enum status lex_fail(struct slice text, size_t position, struct err *err, const char *fmt, ...)
+enum status logql_lex_fail(struct slice text, size_t position, struct err *err, const char *fmt, ...)
 {
     char what[ERR_TEXT_BYTES_MAX - 60];
     struct token_place at = token_place_of(text, position);
@@ -44,10 +44,10 @@ static enum status lex_one(struct arena *a, struct slice text, size_t at, struct
         struct err why;
         *len = token_string(rest, &why);
         if (*len == 0)
-            return lex_fail(text, at, err, "%s", why.text);
+            return logql_lex_fail(text, at, err, "%s", why.text);
         t->kind = LEX_STRING;
         if (token_unquote(a, slice_sub(rest, 0, *len), &t->text, &why))
-            return lex_fail(text, at, err, "%s", why.text);
+            return logql_lex_fail(text, at, err, "%s", why.text);
         return ST_OK;
     }
     enum token_number number = token_number_scan(rest, len);
@@ -55,7 +55,7 @@ static enum status lex_one(struct arena *a, struct slice text, size_t at, struct
         t->text = slice_sub(rest, 0, *len);
         t->kind = number == TOKEN_NUMBER ? LEX_NUMBER : LEX_DURATION;
         if (t->kind == LEX_NUMBER && !token_number_parse(t->text, &t->number))
-            return lex_fail(text, at, err, "bad number \"%.*s\"", SLICE_FMT(t->text));
+            return logql_lex_fail(text, at, err, "bad number \"%.*s\"", SLICE_FMT(t->text));
         return ST_OK;
     }
     if ((*len = token_ident(rest, false)) > 0) {
@@ -76,10 +76,10 @@ static enum status lex_one(struct arena *a, struct slice text, size_t at, struct
             return ST_OK;
         }
     }
-    return lex_fail(text, at, err, "syntax error: unexpected character '%c'", c);
+    return logql_lex_fail(text, at, err, "syntax error: unexpected character '%c'", c);
 }
 
-enum status lex_all(struct arena *a, struct slice text, struct lex_token **out, size_t *count, struct err *err)
+enum status logql_lex_all(struct arena *a, struct slice text, struct lex_token **out, size_t *count, struct err *err)
 {
     size_t at = 0, cap = 0;
     *out = NULL;

@@ -14,8 +14,8 @@ struct lex_token {
 };
 
 /* All tokens of text, the last one LEX_END. Operators are the longest that fit. */
-MUST_CHECK enum status lex_all(struct arena *a, struct slice text, struct lex_token **out, size_t *count, struct err *err);
+MUST_CHECK enum status logql_lex_all(struct arena *a, struct slice text, struct lex_token **out, size_t *count, struct err *err);
 /* "parse error at line 1, col 5: ..." as Loki writes it. */
-enum status lex_fail(struct slice text, size_t position, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+enum status logql_lex_fail(struct slice text, size_t position, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

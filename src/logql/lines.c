@@ -67,13 +67,13 @@ static enum status read_rows(struct lines *l, const struct expr *log, struct eve
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
+enum status logql_eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
                        enum query_direction direction, struct value *out, struct err *err)
 {
     struct lines l = { .env = env, .out = out };
     struct events_iter *it;
     unsigned did;
-    struct events_query q = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .pred = push_pred(env->result, log),
+    struct events_query q = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .pred = logql_push(env->result, log),
                               .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
                               .order = direction == DIRECTION_FORWARD ? ORDER_TIME_ASC : ORDER_TIME_DESC };
     out->type = VALUE_STREAMS;

@@ -73,13 +73,13 @@ static enum status run(struct query_env *env, struct slice text, const struct qu
     if (q->root->kind == EXPR_LOG) {
         size_t limit = p->limit ? p->limit : LINES_DEFAULT;
         st = instant ? err_set(err, ST_INVALID, "log queries are not supported as an instant query type, please change your query to a range query type")
-                     : eval_lines(env, q->root, p->start_ns, p->end_ns, limit, p->direction, out, err);
+                     : logql_eval_lines(env, q->root, p->start_ns, p->end_ns, limit, p->direction, out, err);
     } else {
         struct grid g = { .start_ns = p->start_ns, .step_ns = instant ? NS_MS : p->step_ns, .count = 1 };
         if (!instant)
             g.count = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
         bool sorted = q->root->kind == EXPR_VECTOR_AGG && q->root->agg >= AGG_KIND_SORT;
-        st = eval_metric(env, &g, q->root, &result, err);
+        st = logql_eval_metric(env, &g, q->root, &result, err);
         if (!st)
             to_value(env, &g, &result, instant, instant && sorted, out);
     }

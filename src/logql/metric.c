@@ -116,7 +116,7 @@ static int descending(const void *a, const void *b)
 static enum status eval_agg(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
     struct grid_result in = { 0 };
-    enum status st = eval_metric(env, g, e->left, &in, err);
+    enum status st = logql_eval_metric(env, g, e->left, &in, err);
     if (st)
         return st;
     if (in.is_scalar)
@@ -148,7 +148,7 @@ static enum status eval_agg(struct query_env *env, const struct grid *g, const s
 static enum status eval_label_replace(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
     enum { GROUPS = REGEX_GROUPS_MAX + 1 };
-    enum status st = eval_metric(env, g, e->left, out, err);
+    enum status st = logql_eval_metric(env, g, e->left, out, err);
     for (size_t i = 0; !st && i < out->count; i++) {
         struct slice groups[GROUPS], labels = out->list[i].labels;
         size_t n = MIN(regex_group_count(e->re) + 1, (size_t)GROUPS);
@@ -163,12 +163,12 @@ static enum status eval_label_replace(struct query_env *env, const struct grid *
     return st;
 }
 
-enum status eval_metric(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
+enum status logql_eval_metric(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
     switch (e->kind) {
-    case EXPR_RANGE: return eval_range(env, g, e, out, err);
+    case EXPR_RANGE: return logql_eval_range(env, g, e, out, err);
     case EXPR_VECTOR_AGG: return eval_agg(env, g, e, out, err);
-    case EXPR_BINARY: return eval_binary(env, g, e, out, err);
+    case EXPR_BINARY: return logql_eval_binary(env, g, e, out, err);
     case EXPR_LABEL_REPLACE: return eval_label_replace(env, g, e, out, err);
     case EXPR_NUMBER:
     case EXPR_VECTOR: {

@@ -13,16 +13,15 @@ static const struct {
 } line_ops[] = { { "|=", LINE_CONTAINS }, { "!=", LINE_NOT_CONTAINS }, { "|~", LINE_MATCHES }, { "!~", LINE_NOT_MATCHES },
                  { "|>", LINE_PATTERN },  { "!>", LINE_NOT_PATTERN } };
 
-static enum status parse_ip(struct parser *p, struct ip_range **out)
+static enum status parse_ip(struct parser *p, struct ip_range **out, struct slice *text)
 {
-    struct slice text;
     *out = arena_new_of(p->a, struct ip_range);
     p->at++;
     enum status st = parser_want(p, "(");
     if (!st)
-        st = parser_string(p, &text);
-    if (!st && !ip_range_parse(text, *out))
-        return lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "ip: \"%.*s\" is no address, range or network", SLICE_FMT(text));
+        st = parser_string(p, text);
+    if (!st && !ip_range_parse(*text, *out))
+        return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "ip: \"%.*s\" is no address, range or network", SLICE_FMT(*text));
     return st ? st : parser_want(p, ")");
 }
 
@@ -40,7 +39,7 @@ static enum status add_line_text(struct parser *p, struct stage *s)
     s->ips[n] = NULL;
     s->patterns[n] = NULL;
     if (parser_is(p, "ip") && s->line_op <= LINE_NOT_CONTAINS)
-        st = parse_ip(p, &s->ips[n]);
+        st = parse_ip(p, &s->ips[n], &text);
     else
         st = parser_string(p, &text);
     if (!st && (s->line_op == LINE_MATCHES || s->line_op == LINE_NOT_MATCHES))
@@ -48,7 +47,7 @@ static enum status add_line_text(struct parser *p, struct stage *s)
     if (!st && (s->line_op == LINE_PATTERN || s->line_op == LINE_NOT_PATTERN)) {
         struct err why;
         if (pattern_parse(p->a, text, true, &s->patterns[n], &s->pattern_counts[n], &why))
-            st = lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
+            st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
     }
     s->texts[n] = text;
     s->text_count++;
@@ -76,7 +75,7 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
         f->kind = FILTER_IP;
         if (f->op != CMP_EQ && f->op != CMP_NE)
             return parser_fail(p, "= or != before ip()");
-        return parse_ip(p, &f->ip);
+        return parse_ip(p, &f->ip, &f->text);
     }
     if (t->kind == LEX_STRING) {
         f->kind = FILTER_STRING;
@@ -84,7 +83,7 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
         p->at++;
         if (f->op == CMP_RE || f->op == CMP_NRE)
             return parser_regex(p, f->text, REGEX_ANCHORED, &f->re);
-        return f->op == CMP_EQ || f->op == CMP_NE ? ST_OK : lex_fail(p->text, t->position, p->err, "texts compare by =, !=, =~ and !~ only");
+        return f->op == CMP_EQ || f->op == CMP_NE ? ST_OK : logql_lex_fail(p->text, t->position, p->err, "texts compare by =, !=, =~ and !~ only");
     }
     bool negative = parser_take(p, "-");
     t = parser_peek(p);
@@ -92,16 +91,16 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
     if (t->kind == LEX_NUMBER) {
         f->kind = FILTER_NUMBER;
         f->number = t->number;
-    } else if (t->kind == LEX_DURATION && value_parse(t->text, UNWRAP_DURATION, &f->number)) {
+    } else if (t->kind == LEX_DURATION && logql_value_parse(t->text, UNWRAP_DURATION, &f->number)) {
         f->kind = FILTER_DURATION;
-    } else if (t->kind == LEX_DURATION && value_parse(t->text, UNWRAP_BYTES, &f->number)) {
+    } else if (t->kind == LEX_DURATION && logql_value_parse(t->text, UNWRAP_BYTES, &f->number)) {
         f->kind = FILTER_BYTES;
     } else {
         return parser_fail(p, "a text, number, duration or size");
     }
     f->number = negative ? -f->number : f->number;
     p->at++;
-    return f->op == CMP_RE || f->op == CMP_NRE ? lex_fail(p->text, t->position, p->err, "=~ and !~ need a text") : ST_OK;
+    return f->op == CMP_RE || f->op == CMP_NRE ? logql_lex_fail(p->text, t->position, p->err, "=~ and !~ need a text") : ST_OK;
 }
 
 static enum status parse_filter_or(struct parser *p, struct label_filter **out);
@@ -206,7 +205,7 @@ static enum status parse_template(struct parser *p, struct slice text, struct te
 {
     struct err why;
     if (template_parse(p->a, text, out, &why))
-        return lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
+        return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
     return ST_OK;
 }
 
@@ -258,7 +257,7 @@ static enum status parse_regexp(struct parser *p, struct stage *s)
     for (size_t i = 1; !st && i <= regex_group_count(s->re); i++)
         named |= regex_group_name(s->re, i).len > 0;
     if (!st && !named)
-        return lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "at least one named capture must be supplied");
+        return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "at least one named capture must be supplied");
     return st;
 }
 
@@ -267,7 +266,7 @@ static enum status parse_pattern(struct parser *p, struct stage *s)
     struct err why;
     enum status st = parser_string(p, &s->source);
     if (!st && pattern_parse(p->a, s->source, false, &s->pieces, &s->piece_count, &why))
-        st = lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
+        st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
     return st;
 }
 

@@ -48,8 +48,8 @@ enum status parser_fail(struct parser *p, const char *expected)
 {
     const struct lex_token *t = parser_peek(p);
     if (t->kind == LEX_END)
-        return lex_fail(p->text, t->position, p->err, "syntax error: unexpected end, expecting %s", expected);
-    return lex_fail(p->text, t->position, p->err, "syntax error: unexpected \"%.*s\", expecting %s", (int)MIN(t->text.len, (size_t)100), t->text.ptr,
+        return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected end, expecting %s", expected);
+    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected \"%.*s\", expecting %s", (int)MIN(t->text.len, (size_t)100), t->text.ptr,
                     expected);
 }
 
@@ -79,7 +79,7 @@ enum status parser_regex(struct parser *p, struct slice pattern, unsigned flags,
     struct err why;
     size_t position = p->tokens[p->at ? p->at - 1 : 0].position;
     if (regex_compile(out, pattern, flags, &why))
-        return lex_fail(p->text, position, p->err, "%s", why.text);
+        return logql_lex_fail(p->text, position, p->err, "%s", why.text);
     ARENA_PUSH(p->a, p->query->regexes, p->query->regex_count, p->query->regex_cap) = *out;
     return ST_OK;
 }
@@ -113,7 +113,7 @@ enum status parser_selector(struct parser *p, struct matcher **out, size_t *coun
         if (!st)
             st = parser_string(p, &value);
         if (!st && matcher_init(&m, (enum match_op)op, name, value, &why))
-            st = lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
+            st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = m;
         if (!st && !parser_take(p, ",") && !parser_is(p, "}"))
@@ -142,7 +142,7 @@ static enum status parse_log(struct parser *p, struct expr **out)
     for (size_t i = 0; i < e->matcher_count; i++)
         selective |= !matcher_matches_empty(&e->matchers[i]);
     if (!st && !selective)
-        return lex_fail(p->text, e->position, p->err,
+        return logql_lex_fail(p->text, e->position, p->err,
                         "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
                         "app=~\".*\" does not meet this requirement, but app=~\".+\" will");
     if (!st)
@@ -271,11 +271,11 @@ static enum status parse_range(struct parser *p, enum range_op op, struct expr *
         st = parse_grouping(p, &e->grouping);
     struct slice name = logql_range_names[op];
     if (!st && takes_unwrap(op) && !e->has_unwrap)
-        return lex_fail(p->text, e->position, p->err, "invalid aggregation %.*s without unwrap", SLICE_FMT(name));
+        return logql_lex_fail(p->text, e->position, p->err, "invalid aggregation %.*s without unwrap", SLICE_FMT(name));
     if (!st && !takes_unwrap(op) && e->has_unwrap && op != RANGE_RATE && op != RANGE_ABSENT)
-        return lex_fail(p->text, e->position, p->err, "invalid aggregation %.*s with unwrap", SLICE_FMT(name));
+        return logql_lex_fail(p->text, e->position, p->err, "invalid aggregation %.*s with unwrap", SLICE_FMT(name));
     if (!st && e->grouping.given && !e->has_unwrap)
-        return lex_fail(p->text, e->position, p->err, "grouping not allowed for %.*s aggregation", SLICE_FMT(name));
+        return logql_lex_fail(p->text, e->position, p->err, "grouping not allowed for %.*s aggregation", SLICE_FMT(name));
     *out = e;
     return st;
 }
@@ -291,7 +291,7 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
     if (!st && (kind == AGG_KIND_TOPK || kind == AGG_KIND_BOTTOMK)) {
         st = parse_number(p, &e->parameter);
         if (!st && !(e->parameter >= 1))
-            return lex_fail(p->text, e->position, p->err, "invalid parameter (must be greater than 0) %.*s", SLICE_FMT(logql_agg_names[kind]));
+            return logql_lex_fail(p->text, e->position, p->err, "invalid parameter (must be greater than 0) %.*s", SLICE_FMT(logql_agg_names[kind]));
         if (!st)
             st = parser_want(p, ",");
     }
@@ -302,7 +302,7 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
     if (!st)
         st = parse_grouping(p, &e->grouping);
     if (!st && e->left->kind == EXPR_LOG)
-        return lex_fail(p->text, e->left->position, p->err, "%.*s needs a metric query, found a log query", SLICE_FMT(logql_agg_names[kind]));
+        return logql_lex_fail(p->text, e->left->position, p->err, "%.*s needs a metric query, found a log query", SLICE_FMT(logql_agg_names[kind]));
     *out = e;
     return st;
 }
@@ -344,7 +344,7 @@ static enum status parse_primary(struct parser *p, struct expr **out)
 {
     const struct lex_token *t = parser_peek(p);
     if (++p->depth > QUERY_DEPTH_MAX)
-        return lex_fail(p->text, t->position, p->err, "nested deeper than %d levels", QUERY_DEPTH_MAX);
+        return logql_lex_fail(p->text, t->position, p->err, "nested deeper than %d levels", QUERY_DEPTH_MAX);
     enum status st;
     size_t word = t->kind == LEX_IDENT ? index_of(t->text, logql_range_names, COUNT_OF(logql_range_names)) : SIZE_MAX;
     size_t agg = t->kind == LEX_IDENT ? index_of(t->text, logql_agg_names, COUNT_OF(logql_agg_names)) : SIZE_MAX;
@@ -431,7 +431,7 @@ static enum status parse_expr(struct parser *p, int min_precedence, struct expr 
         if (!st)
             st = parse_expr(p, precedence(e->op) + (e->op == BIN_POW ? 0 : 1), &e->right);
         if (!st && (e->left->kind == EXPR_LOG || e->right->kind == EXPR_LOG))
-            return lex_fail(p->text, e->position, p->err, "unexpected type for a side of binary operation (%.*s): a log query", SLICE_FMT(t->text));
+            return logql_lex_fail(p->text, e->position, p->err, "unexpected type for a side of binary operation (%.*s): a log query", SLICE_FMT(t->text));
         *out = e;
     }
     return st;
@@ -444,7 +444,7 @@ enum status logql_parse(struct arena *a, struct slice text, struct logql **out, 
     if (text.len > QUERY_TEXT_BYTES_MAX)
         return err_set(err, ST_LIMIT, "query of %zu bytes, at most %d are allowed", text.len, QUERY_TEXT_BYTES_MAX);
     p.query = *out = arena_new_of(a, struct logql);
-    enum status st = lex_all(a, text, &p.tokens, &count, err);
+    enum status st = logql_lex_all(a, text, &p.tokens, &count, err);
     if (!st)
         st = parse_expr(&p, 0, &p.query->root);
     if (!st && parser_peek(&p)->kind != LEX_END)
@@ -462,7 +462,7 @@ enum status logql_parse_selector(struct arena *a, struct slice text, struct matc
     struct parser p = { .a = a, .text = text, .err = err, .query = &query };
     size_t n;
     *count = 0;
-    enum status st = lex_all(a, text, &p.tokens, &n, err);
+    enum status st = logql_lex_all(a, text, &p.tokens, &n, err);
     if (!st)
         st = parser_selector(&p, out, count);
     if (!st && parser_peek(&p)->kind != LEX_END)

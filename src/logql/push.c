@@ -68,7 +68,7 @@ static struct pred *trace_pred(struct arena *a, const struct label_filter *f)
     return node(a, PRED_OR, either);
 }
 
-struct pred *push_pred(struct arena *a, const struct expr *log)
+struct pred *logql_push(struct arena *a, const struct expr *log)
 {
     struct kids all = { 0 };
     bool line_is_raw = true, labels_are_raw = true;

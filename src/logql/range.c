@@ -66,7 +66,7 @@ static bool row_value(const struct expr *e, struct record *r, double *v)
     struct slice text = record_get(r, e->unwrap_label);
     if (text.len == 0)
         return false;
-    if (!value_parse(text, e->unwrap_as, v)) {
+    if (!logql_value_parse(text, e->unwrap_as, v)) {
         record_error(r, "SampleExtractionErr", text);
         *v = 0;
     }
@@ -214,14 +214,14 @@ static void absent(struct range *x, struct grid_result *out, struct arena *scrat
         *out = all;
 }
 
-enum status eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
+enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
     struct range x = { .env = env, .grid = g, .e = e };
     struct events_iter *it;
     unsigned did;
     int64_t last = g->start_ns + (int64_t)(g->count - 1) * g->step_ns;
     struct events_query q = { .start_ns = g->start_ns - e->range_ns - e->offset_ns + 1, .end_ns = last - e->offset_ns + 1, .kinds = 1u << EVENT_LOG,
-                              .pred = push_pred(env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
+                              .pred = logql_push(env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
                               .order = ORDER_TIME_ASC };
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)

@@ -173,7 +173,7 @@ static bool size_parse(struct slice text, double *out)
     return num_parse_double(text, out);
 }
 
-bool value_parse(struct slice text, enum unwrap_as as, double *out)
+bool logql_value_parse(struct slice text, enum unwrap_as as, double *out)
 {
     int64_t ns;
     switch (as) {

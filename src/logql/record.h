@@ -42,6 +42,6 @@ bool stages_run(const struct stage *first, struct record *r, struct stage_env *e
 bool label_filter_run(const struct label_filter *f, struct record *r);
 
 /* "1.5s", "100ms" in seconds; "10KB", "1.5 MiB" in bytes; plain numbers. False when it is none. */
-bool value_parse(struct slice text, enum unwrap_as as, double *out);
+bool logql_value_parse(struct slice text, enum unwrap_as as, double *out);
 
 #endif

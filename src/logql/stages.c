@@ -236,7 +236,7 @@ static bool filter_number(const struct label_filter *f, struct record *r)
         return true; /* what failed before passes, so that the error can be seen */
     if (text.len == 0)
         return false;
-    if (!value_parse(text, as, &v)) {
+    if (!logql_value_parse(text, as, &v)) {
         record_error(r, "LabelFilterErr", text);
         return true;
     }
