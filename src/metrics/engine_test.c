@@ -158,7 +158,7 @@ static void step_insert(struct world *w)
 static void step_delete(struct world *w)
 {
     unsigned t = (unsigned)rand_below(&w->rand, MODEL_TENANTS), host = (unsigned)rand_below(&w->rand, 8);
-    int64_t from = base_ms - (int64_t)rand_below(&w->rand, 400) * 1000, to = from + (int64_t)rand_below(&w->rand, 60) * 1000;
+    int64_t from = base_ms - (int64_t)rand_below(&w->rand, 400) * 1000, to = from + (int64_t)(1 + rand_below(&w->rand, 60)) * 1000;
     struct err err = { 0 };
     struct slice host_name = arena_printf(w->arena, "host%u", host);
     struct tombstone dead = { .tenant = tenant_names[t], .start_ns = from * NS_MS, .end_ns = to * NS_MS,
@@ -436,6 +436,89 @@ TEST(engine_refuses_times_before_1970_and_too_many_days)
         batch_sample(b, base_ms - i * day_ms, 1);
     CHECK(store_append(w.store, b, (struct append_ack){ acked, &waiter }, &err) == ST_LIMIT);
     world_close(&w);
+}
+
+/* Turns bits in the middle third of every part file. */
+static void parts_flip(struct fs *fs, struct arena *a, struct slice dir)
+{
+    struct buf names;
+    struct err err;
+    buf_init(&names, 0);
+    CHECK(fs_list(fs, dir.ptr, &names, &err) == ST_OK);
+    struct slice rest = buf_as_slice(&names), name;
+    while (slice_next(&rest, 0, &name)) {
+        struct slice path = arena_printf(a, "%.*s/%.*s", SLICE_FMT(dir), SLICE_FMT(name));
+        struct file_info info;
+        CHECK(fs_info(fs, path.ptr, &info, &err) == ST_OK);
+        if (info.is_dir)
+            parts_flip(fs, a, path);
+        else if (slice_ends(name, SLICE(".part")))
+            for (uint64_t at = info.size / 3; at < info.size * 2 / 3; at += info.size / 9 + 1)
+                fs_sim_flip(fs, path.ptr, at);
+    }
+    buf_free(&names);
+}
+
+TEST(engine_answers_without_blocks_that_do_not_check_and_says_so)
+{
+    struct world w;
+    struct err err = { 0 };
+    struct engine_ctx ctx;
+    struct samples_iter *it;
+    struct series_samples got;
+    struct engine_stats stats = { 0 };
+    world_open(&w);
+    for (int i = 0; i < 300; i++) {
+        struct batch *b = batch_of(w.arena, "m", 400, base_ms - i * 1000, 0);
+        for (size_t j = 0; j < b->sample_count; j++)
+            b->samples[j].v = rand_unit(&w.rand);
+        append(w.store, b);
+    }
+    store_close(w.store);
+    parts_flip(w.fs, w.arena, SLICE("data"));
+    world_start(&w);
+    engine_ctx_init(&ctx, tenant_names, 1, w.clock);
+    struct samples_query q = { .start_ms = 0, .end_ms = base_ms };
+    CHECK(metrics_samples(w.store, &ctx, &q, &it, &err) == ST_OK);
+    size_t samples = 0;
+    enum status st;
+    for (; (st = it->ops->next(it, &got, &err)) == ST_OK; samples += got.n)
+        for (size_t i = 1; i < got.n; i++)
+            CHECK(got.t_ms[i - 1] < got.t_ms[i]);
+    it->ops->close(it);
+    CHECK(st == ST_NOT_FOUND && samples < 120000 && samples > 30000);
+    CHECK(slice_contains(buf_as_slice(&ctx.warnings), SLICE("some samples are missing")));
+    metrics_stats(w.store, &stats);
+    CHECK(stats.corrupt_blocks > 0);
+    engine_ctx_free(&ctx);
+    world_close(&w);
+}
+
+TEST(engine_merges_the_same_samples_to_the_same_bytes)
+{
+    struct slice metas[2];
+    uint64_t rows[2];
+    struct arena *a = arena_new(0);
+    for (int round = 0; round < 2; round++) {
+        struct world w;
+        struct err err = { 0 };
+        world_open(&w);
+        for (int i = 0; i < 40; i++) {
+            append(w.store, batch_of(w.arena, i % 3 ? "m" : "n", 100, base_ms - i * 1000, i * 37 % 11));
+            if (i % (5 + 3 * round) == 0)
+                CHECK(store_flush(w.store, &err) == ST_OK);
+        }
+        CHECK(store_flush(w.store, &err) == ST_OK && store_merge(w.store, &err) == ST_OK);
+        struct store_view *v = store_view_take(w.store, KIND_METRICS, 0, INT64_MAX);
+        CHECK_INT(v->part_count, 1);
+        metas[round] = arena_copy(a, part_meta(v->parts[0]));
+        rows[round] = part_info(v->parts[0])->rows;
+        store_view_drop(v);
+        world_close(&w);
+    }
+    CHECK_INT(rows[0], rows[1]);
+    CHECK(slice_eq(metas[0], metas[1])); /* with place and length of every block */
+    arena_free(a);
 }
 
 /* ---- at once ---- */
