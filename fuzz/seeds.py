@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes small inputs to start fuzzing from: build/fuzz/seeds/<target>/<name>. Made here, so nothing has to be kept."""
+import gzip
+import pathlib
+import struct
+import sys
+import zlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "build" / "fuzz" / "seeds"
+
+
+def varint(n):
+    out = b""
+    while n >= 0x80:
+        out += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, wire, payload):
+    return varint(number << 3 | wire) + payload
+
+
+def message(number, payload):
+    return field(number, 2, varint(len(payload)) + payload)
+
+
+def crc32c(data):
+    v = 0xFFFFFFFF
+    for byte in data:
+        v ^= byte
+        for _ in range(8):
+            v = v >> 1 ^ (0x82F63B78 if v & 1 else 0)
+    return v ^ 0xFFFFFFFF
+
+
+def snappy_literal(data):
+    """A block of one literal of up to 60 bytes."""
+    return varint(len(data)) + bytes([(len(data) - 1) << 2]) + data
+
+
+def snappy_frames(data):
+    crc = crc32c(data)
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    out = b"\xff\x06\x00\x00sNaPpY"
+    for kind, body in ((1, data), (0, snappy_literal(data))):
+        chunk = struct.pack("<I", masked) + body
+        out += bytes([kind]) + struct.pack("<I", len(chunk))[:3] + chunk
+    return out + b"\xfe\x01\x00\x00."
+
+
+def deflate(data, window):
+    c = zlib.compressobj(6, zlib.DEFLATED, window)
+    return c.compress(data) + c.flush()
+
+
+TEXT = b"level=info msg=\"request done\" path=/api/items status=200 took=12ms\n" * 3
+SERIES = b"".join(
+    message(1, message(1, message(1, name) + message(2, value)) + message(2, field(1, 1, struct.pack("<d", 1.5)) + field(2, 0, varint(1700000000000))))
+    for name, value in ((b"__name__", b"up"), (b"job", b"node"))
+)
+OPENMETRICS = b"""# TYPE http_requests counter
+# HELP http_requests Requests\\nso far.
+http_requests_total{code="200",path="/a\\"b"} 17 1700000000.5 # {trace_id="abc"} 0.25 1700000000
+# TYPE took_seconds histogram
+# UNIT took_seconds seconds
+took_seconds_bucket{le="0.1"} 1
+took_seconds_bucket{le="+Inf"} 3
+took_seconds_count 3
+took_seconds_sum 4.5e-1
+# TYPE build info
+build_info{version="1"} 1
+# TYPE mode stateset
+mode{mode="on"} 1
+# TYPE q summary
+q{quantile="0.5"} NaN
+{"a.b","x y"="z"} -Inf
+# EOF
+"""
+CLASSIC = b"""# a remark
+# TYPE up untyped
+
+up 1
+\tdisk_bytes { dev = "sda\\\\1\\n" , mount="/", } 1.5e9 1700000000123\r
+{"quoted name"} +Inf
+"""
+JSON = b'{"a":[1,-2.5e3,true,null,18446744073709551615],"b":{"c":"\\u00e9\\ud83d\\ude00\\n\\"","":{}},"d":[[],[{}]]}'
+
+SEEDS = {
+    "fuzz_promtext": {"openmetrics": OPENMETRICS, "classic": CLASSIC, "empty": b"# EOF\n"},
+    "fuzz_proto": {
+        "write": SERIES,
+        "kinds": field(1, 0, varint(300)) + field(2, 5, b"\1\2\3\4") + field(3, 1, b"\0" * 8) + message(4, varint(1) + varint(2**64 - 1)),
+        "group": field(1, 3, b"") + field(2, 0, b"\5") + field(1, 4, b"") + field(5, 0, b"\1"),
+    },
+    "fuzz_json": {"one": JSON, "lines": JSON + b"\n{\"broken\":\n" + JSON + b"\n[1]\n", "run": b'{"a":1}{"b":"}"} [2],3 ', "deep": b"[" * 70 + b"]" * 70},
+    "fuzz_yaml": {
+        "config": b"global:\n  scrape_interval: 15s # often\nscrape_configs:\n  - job_name: 'a b'\n    targets: [\"h:1\", h:2]\n",
+        "anchors": b"base: &b {x: 1, y: [2, 3]}\ncopy: *b\ntext: |\n  two\n  lines\n",
+        "odd": b"? [a, b]\n: 1\n--- \n!!str x: &a [*a]\n",
+        "seconds": b"global: 1h30m\n",
+    },
+    "fuzz_logfmt": {"line": TEXT, "odd": b'a="x \\"y\\" \\n" flag =x b="open c== d="" "e"=1'},
+    "fuzz_snappy": {
+        "block": snappy_literal(TEXT[:60]),
+        "copy": varint(12) + bytes([3 << 2]) + b"abcd" + bytes([(8 - 4) << 2 | 1, 4]),
+        "frames": snappy_frames(TEXT[:50]),
+    },
+    "fuzz_gzip": {
+        "gzip": gzip.compress(TEXT, mtime=0),
+        "members": gzip.compress(TEXT, mtime=0) + gzip.compress(b"", mtime=0),
+        "zlib": deflate(TEXT, 15),
+        "raw": deflate(TEXT, -15),
+        "zstd": b"\x28\xb5\x2f\xfd\x00\x00\x11\x00\x00hi",
+        "zstd_sized": b"\x28\xb5\x2f\xfd\x20\x02\x11\x00\x00hi",
+    },
+}
+
+
+def main():
+    for target, inputs in SEEDS.items():
+        folder = ROOT / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in inputs.items():
+            (folder / name).write_bytes(data)
+    print(f"seeds: {sum(len(i) for i in SEEDS.values())} in {ROOT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
