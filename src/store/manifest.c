@@ -216,6 +216,11 @@ static void apply_tombstone(struct manifest_state *s, struct reader *r)
         dead_add(s, &t);
 }
 
+static void raise_to(uint64_t *to, uint64_t v)
+{
+    *to = MAX(*to, v);
+}
+
 /* False when the body has what this version does not know. */
 static bool apply_body(struct manifest_state *s, struct slice body)
 {
@@ -227,8 +232,8 @@ static bool apply_body(struct manifest_state *s, struct slice body)
             return false;
         switch (tag) {
         case TAG_SEED: s->seed = read_u64(&in); break;
-        case TAG_NEXT_ID: s->next_id = MAX(s->next_id, read_u64(&in)); break;
-        case TAG_NEXT_LSN: s->next_lsn = MAX(s->next_lsn, read_u64(&in)); break;
+        case TAG_NEXT_ID: raise_to(&s->next_id, read_u64(&in)); break;
+        case TAG_NEXT_LSN: raise_to(&s->next_lsn, read_u64(&in)); break;
         case TAG_FLUSHED: {
             uint8_t kind = read_u8(&in);
             flushed_set(s, (struct flushed){ kind, read_u64(&in) });
