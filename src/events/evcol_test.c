@@ -146,7 +146,7 @@ static struct slice line_any(struct rand *r, struct arena *a)
     case 3: return arena_printf(a, "a rare shape %c%c of words", (char)('a' + rand_below(r, 26)), (char)('a' + rand_below(r, 26)));
     case 4: return slice_of("with\0zero 1 in it", 17);
     case 5: return rand_one_in(r, 2) ? SLICE_EMPTY : SLICE("7");
-    default: return arena_printf(a, "%u,%u,%u,%u", (unsigned)rand_below(r, 9), (unsigned)rand_below(r, 9), (unsigned)rand_below(r, 9), (unsigned)rand_u64(r));
+    default: return arena_printf(a, "%u,%u,%u", (unsigned)rand_below(r, 9), (unsigned)rand_below(r, 9), (unsigned)rand_u64(r));
     }
 }
 

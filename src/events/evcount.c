@@ -79,7 +79,9 @@ static void count_mem(struct evcount *c, const struct evmem *m)
         c->sc->ctx->rows_read++;
         if (!evscope_has_row(c->sc, row))
             continue;
-        struct key key = { tenant_number(c, row->tenant), service_number(c, row->e.service), row->e.severity, 0, bucket_of(c, row->e.time_ns) };
+        struct key key = { .severity = row->e.severity, .bucket = bucket_of(c, row->e.time_ns) };
+        key.tenant = tenant_number(c, row->tenant);
+        key.service = service_number(c, row->e.service);
         tally_of(c, &key)->count += row->e.weight;
     }
 }
@@ -87,10 +89,13 @@ static void count_mem(struct evcount *c, const struct evmem *m)
 static bool count_whole(struct evcount *c, struct evplan *plan, const struct evdir_block *b)
 {
     const struct evdir *d = evplan_dir(plan);
-    if (b->service_count != 1 || (b->severities[0] && evdir_place_of(b, EVCOL_SEVERITY)) || evdir_place_of(b, EVCOL_WEIGHT) || bucket_of(c, b->min_ns) != bucket_of(c, b->max_ns) ||
-        !evscope_has_all(c->sc, plan, b))
+    bool is_plain = b->service_count == 1 && !evdir_place_of(b, EVCOL_WEIGHT) &&
+                    (b->severities[0] == 0 || !evdir_place_of(b, EVCOL_SEVERITY)); /* over 24 counts as 0 there */
+    if (!is_plain || bucket_of(c, b->min_ns) != bucket_of(c, b->max_ns) || !evscope_has_all(c->sc, plan, b))
         return false;
-    struct key key = { tenant_number(c, d->tenants[b->tenant]), service_number(c, d->services[b->services[0]]), 0, 0, bucket_of(c, b->min_ns) };
+    struct key key = { .bucket = bucket_of(c, b->min_ns) };
+    key.tenant = tenant_number(c, d->tenants[b->tenant]);
+    key.service = service_number(c, d->services[b->services[0]]);
     for (key.severity = 0; key.severity < EVDIR_SEVERITIES; key.severity++)
         if (b->severities[key.severity])
             tally_of(c, &key)->count += b->severities[key.severity];

@@ -296,8 +296,10 @@ TEST(every_type_of_field_and_its_extremes_come_back_exactly)
         { .type = FIELD_INT, .name = SLICE("i"), .i = INT64_MIN },      { .type = FIELD_INT, .name = SLICE("i"), .i = INT64_MAX },
         { .type = FIELD_DOUBLE, .name = SLICE("d"), .d = -0.0 },        { .type = FIELD_DOUBLE, .name = SLICE("d"), .d = 0.1 },
         { .type = FIELD_DOUBLE, .name = SLICE("n"), .i = 0x7ff0000000000002 }, { .type = FIELD_BOOL, .name = SLICE("b"), .i = 1 },
-        { .type = FIELD_BYTES, .name = SLICE("y"), .text = SLICE("\0\xff\0") }, { .type = FIELD_JSON, .name = SLICE("j"), .text = SLICE("{\"a\":[1]}") },
-        { .type = FIELD_STRING, .name = SLICE(""), .text = SLICE("") }, { .type = FIELD_STRING, .scope = SCOPE_RESOURCE, .name = SLICE("i"), .text = SLICE("x") },
+        { .type = FIELD_BYTES, .name = SLICE("y"), .text = SLICE("\0\xff\0") },
+        { .type = FIELD_JSON, .name = SLICE("j"), .text = SLICE("{\"a\":[1]}") },
+        { .type = FIELD_STRING, .name = SLICE(""), .text = SLICE("") },
+        { .type = FIELD_STRING, .scope = SCOPE_RESOURCE, .name = SLICE("i"), .text = SLICE("x") },
     };
     struct event e = { .kind = EVENT_PROBE, .severity = 255, .weight = 0.1f, .time_ns = 5, .observed_ns = INT64_MIN, .duration_ns = INT64_MIN,
                        .stream = SLICE_EMPTY, .service = SLICE_EMPTY, .body = SLICE("\0"), .trace_state = SLICE("t"), .status_message = SLICE("m"),
@@ -329,7 +331,8 @@ TEST(fields_beyond_the_columns_of_a_part_are_kept_and_found)
     world_append(&w, 0, list, 1500);
     world_flush(&w);
     check_all_rows(&w);
-    struct pred p = { .op = PRED_EQ, .column = COL_FIELD, .scope = -1, .name = SLICE("name-1400"), .type = FIELD_STRING, .text = SLICE("value-1400") };
+    struct pred p = { .op = PRED_EQ, .column = COL_FIELD, .scope = -1, .name = SLICE("name-1400"), .type = FIELD_STRING,
+                      .text = SLICE("value-1400") };
     struct events_query q = world_query_all();
     q.pred = &p;
     CHECK_INT(world_scan(&w, 1, &q, w.arena).count, 1);
@@ -342,7 +345,8 @@ static void append_lines(struct world *w, unsigned count, unsigned in_batch)
         struct event *list = arena_zalloc(w->arena, in_batch * sizeof *list);
         for (unsigned k = 0; k < in_batch; k++) {
             unsigned n = i + k;
-            list[k] = (struct event){ .kind = n % 4 ? EVENT_LOG : EVENT_SPAN, .weight = 1, .severity = SEVERITY_INFO, .time_ns = world_start_ns + n * NS_MS,
+            list[k] = (struct event){ .kind = n % 4 ? EVENT_LOG : EVENT_SPAN, .weight = 1, .severity = SEVERITY_INFO,
+                                      .time_ns = world_start_ns + n * NS_MS,
                                       .stream = world_stream(w->arena, n % 2), .service = SLICE("shop"), .trace_state = SLICE_EMPTY,
                                       .status_message = SLICE_EMPTY, .body = arena_printf(w->arena, "request number%u took %u ms", n, n % 977) };
             if (n % 4 == 0) {

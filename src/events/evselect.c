@@ -103,7 +103,7 @@ static void contains_in_run(const struct evcol_strings *b, struct slice needle, 
     }
 }
 
-/* Strings one by one, or once a dictionary entry. order: where a row's value lies (NULL: at the row), with nth added. */
+/* Strings one by one, or once a dictionary entry. */
 static enum status eval_texts(struct evselect *s, const struct evpred *n, const struct evcol_strings *v, uint8_t *sel)
 {
     bool is_run = n->op == PRED_CONTAINS && n->p->text.len && !v->is_dict;
