@@ -286,20 +286,22 @@ static size_t run_length(const struct append_entry *list, size_t count)
     return count;
 }
 
-/* After a failed write: what waits behind it fails too. */
-static void fail_waiting(struct store *s, enum status st, const struct err *err)
+/* After a failed write: what waits behind it fails too. Taken before anybody hears of the failure, so that a request which
+ * comes in answer to it is a new one. */
+static void fail_all(struct store *s, struct append_entry *list, size_t count, enum status st, const struct err *err)
 {
     mutex_lock(&s->append_lock);
     struct append_queue *q = s->filling;
-    struct append_entry *list = q->list;
-    size_t count = q->count;
+    struct append_entry *waiting = q->list;
+    size_t waiting_count = q->count;
     q->list = NULL;
     q->count = q->cap = 0;
     buf_reset(&q->bodies);
     s->segment++;
     mutex_unlock(&s->append_lock);
     finish(s, list, count, st, err);
-    mem_free(list);
+    finish(s, waiting, waiting_count, st, err);
+    mem_free(waiting);
 }
 
 static void commit(struct store *s, struct append_queue *q)
@@ -323,8 +325,7 @@ static void commit(struct store *s, struct append_queue *q)
             store_fail(s, &err);
             st = ST_FULL;
         }
-        finish(s, list, q->count - at, st, &err);
-        fail_waiting(s, st, &err);
+        fail_all(s, list, q->count - at, st, &err);
         break;
     }
     mem_free(frames);
