@@ -113,7 +113,7 @@ static int compare_parts(const void *a, const void *b)
         return x->class < y->class ? -1 : 1;
     if (x->start_ns != y->start_ns)
         return x->start_ns < y->start_ns ? -1 : 1;
-    return x->bytes == y->bytes ? (x->id > y->id) - (x->id < y->id) : x->bytes < y->bytes ? -1 : 1;
+    return x->max_lsn == y->max_lsn ? (x->id > y->id) - (x->id < y->id) : x->max_lsn < y->max_lsn ? -1 : 1;
 }
 
 /* All mergeable file parts, with references, by class, partition and size. */

@@ -94,12 +94,13 @@ size_t partition_pick(const uint64_t *bytes, size_t count, bool cold, size_t *fi
     size_t least = cold ? 2 : MERGE_PARTS_MIN, best = 0;
     double best_ratio = cold ? 1.25 : 3.0; /* sum to largest */
     for (size_t from = 0; from + least <= count; from++) {
-        uint64_t sum = 0;
+        uint64_t sum = 0, largest = 1;
         for (size_t to = from; to < count && to - from < MERGE_PARTS_MAX; to++) {
             sum += bytes[to];
+            largest = MAX(largest, bytes[to]);
             if (sum > MERGE_BYTES_MAX)
                 break;
-            double ratio = (double)sum / (double)MAX(bytes[to], (uint64_t)1);
+            double ratio = (double)sum / (double)largest;
             if (to - from + 1 >= least && ratio >= best_ratio) {
                 best_ratio = ratio;
                 best = to - from + 1;
