@@ -56,7 +56,7 @@ TEST(json_numbers_keep_their_kind_and_their_bits)
     int64_t whole;
     double real;
     buf_init(&b, 0);
-    struct slice text = SLICE("[-9223372036854775808,18446744073709551615,0.1,1e+21,5e-324,null,true]");
+    struct slice text = SLICE("[-9223372036854775808,18446744073709551615,0.1,1e+21,5e-324,-0.0,44073709551637045248.0,null,true]");
     CHECK_INT(json_parse(p, text, &v, &err), ST_OK);
     struct json_iter it = json_array(v);
     CHECK(json_array_next(&it, &item) && json_type(item) == JSON_INT && json_get_int(item, &whole) && whole == INT64_MIN);

@@ -5,6 +5,8 @@
 #include "base/utf8.h"
 #include "codec/json.h"
 
+#define EXPONENT_FROM 1e21 /* where num_format_short() changes over */
+
 void json_writer_init(struct json_writer *w, struct buf *out)
 {
     w->out = out;
@@ -113,10 +115,20 @@ void json_uint(struct json_writer *w, uint64_t v)
     json_raw(w, slice_of(text, num_format_u64(v, text)));
 }
 
+/* Readers take digits alone for a whole number, which has no -0 and at most 64 bits: such values get a point. */
+static bool wants_point(double v)
+{
+    return (v == 0 && signbit(v)) || (fabs(v) >= 0x1p63 && fabs(v) < EXPONENT_FROM);
+}
+
 void json_double(struct json_writer *w, double v)
 {
-    char text[NUM_TEXT_BYTES_MAX];
+    char text[NUM_TEXT_BYTES_MAX + 2];
     size_t n = num_format_short(v, text);
+    if (wants_point(v)) {
+        text[n++] = '.';
+        text[n++] = '0';
+    }
     if (isfinite(v))
         json_raw(w, slice_of(text, n));
     else if (w->null_not_nan)
