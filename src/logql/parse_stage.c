@@ -17,12 +17,12 @@ static enum status parse_ip(struct parser *p, struct ip_range **out, struct slic
 {
     *out = arena_new_of(p->a, struct ip_range);
     p->at++;
-    enum status st = parser_want(p, "(");
+    enum status st = logql_want(p, "(");
     if (!st)
-        st = parser_string(p, text);
+        st = logql_string(p, text);
     if (!st && !ip_range_parse(*text, *out))
         return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "ip: \"%.*s\" is no address, range or network", SLICE_FMT(*text));
-    return st ? st : parser_want(p, ")");
+    return st ? st : logql_want(p, ")");
 }
 
 static enum status add_line_text(struct parser *p, struct stage *s)
@@ -38,12 +38,12 @@ static enum status add_line_text(struct parser *p, struct stage *s)
     s->res[n] = NULL;
     s->ips[n] = NULL;
     s->patterns[n] = NULL;
-    if (parser_is(p, "ip") && s->line_op <= LINE_NOT_CONTAINS)
+    if (logql_is(p, "ip") && s->line_op <= LINE_NOT_CONTAINS)
         st = parse_ip(p, &s->ips[n], &text);
     else
-        st = parser_string(p, &text);
+        st = logql_string(p, &text);
     if (!st && (s->line_op == LINE_MATCHES || s->line_op == LINE_NOT_MATCHES))
-        st = parser_regex(p, text, 0, &s->res[n]);
+        st = logql_regex(p, text, 0, &s->res[n]);
     if (!st && (s->line_op == LINE_PATTERN || s->line_op == LINE_NOT_PATTERN)) {
         struct err why;
         if (pattern_parse(p->a, text, true, &s->patterns[n], &s->pattern_counts[n], &why))
@@ -62,7 +62,7 @@ static enum status parse_line_filter(struct parser *p, enum line_op op, struct s
     p->at++;
     do
         st = add_line_text(p, s);
-    while (!st && parser_take(p, "or"));
+    while (!st && logql_take(p, "or"));
     return st;
 }
 
@@ -70,11 +70,11 @@ static enum status parse_line_filter(struct parser *p, enum line_op op, struct s
 
 static enum status parse_filter_value(struct parser *p, struct label_filter *f)
 {
-    const struct lex_token *t = parser_peek(p);
-    if (parser_is(p, "ip")) {
+    const struct lex_token *t = logql_peek(p);
+    if (logql_is(p, "ip")) {
         f->kind = FILTER_IP;
         if (f->op != CMP_EQ && f->op != CMP_NE)
-            return parser_fail(p, "= or != before ip()");
+            return logql_fail(p, "= or != before ip()");
         return parse_ip(p, &f->ip, &f->text);
     }
     if (t->kind == LEX_STRING) {
@@ -82,11 +82,11 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
         f->text = t->text;
         p->at++;
         if (f->op == CMP_RE || f->op == CMP_NRE)
-            return parser_regex(p, f->text, REGEX_ANCHORED, &f->re);
+            return logql_regex(p, f->text, REGEX_ANCHORED, &f->re);
         return f->op == CMP_EQ || f->op == CMP_NE ? ST_OK : logql_lex_fail(p->text, t->position, p->err, "texts compare by =, !=, =~ and !~ only");
     }
-    bool negative = parser_take(p, "-");
-    t = parser_peek(p);
+    bool negative = logql_take(p, "-");
+    t = logql_peek(p);
     f->text = t->text;
     if (t->kind == LEX_NUMBER) {
         f->kind = FILTER_NUMBER;
@@ -96,7 +96,7 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
     } else if (t->kind == LEX_DURATION && logql_value_parse(t->text, UNWRAP_BYTES, &f->number)) {
         f->kind = FILTER_BYTES;
     } else {
-        return parser_fail(p, "a text, number, duration or size");
+        return logql_fail(p, "a text, number, duration or size");
     }
     f->number = negative ? -f->number : f->number;
     p->at++;
@@ -109,25 +109,25 @@ static enum status parse_filter_leaf(struct parser *p, struct label_filter **out
 {
     static const struct slice ops[] = { SLICE_INIT("="), SLICE_INIT("!="), SLICE_INIT(">"), SLICE_INIT(">="),
                                         SLICE_INIT("<"), SLICE_INIT("<="), SLICE_INIT("=~"), SLICE_INIT("!~") };
-    if (parser_take(p, "(")) {
+    if (logql_take(p, "(")) {
         if (++p->depth > QUERY_DEPTH_MAX)
-            return parser_fail(p, "fewer parentheses");
+            return logql_fail(p, "fewer parentheses");
         enum status st = parse_filter_or(p, out);
         p->depth--;
-        return st ? st : parser_want(p, ")");
+        return st ? st : logql_want(p, ")");
     }
     struct label_filter *f = *out = arena_new_of(p->a, struct label_filter);
-    enum status st = parser_ident(p, "a label name", &f->name);
+    enum status st = logql_ident(p, "a label name", &f->name);
     if (st)
         return st;
     size_t op = 0;
-    struct slice word = parser_peek(p)->text;
+    struct slice word = logql_peek(p)->text;
     if (slice_eq(word, SLICE("==")))
         word = SLICE("=");
     while (op < COUNT_OF(ops) && !slice_eq(ops[op], word))
         op++;
     if (op == COUNT_OF(ops))
-        return parser_fail(p, "a comparison");
+        return logql_fail(p, "a comparison");
     f->op = (enum cmp_op)op;
     p->at++;
     return parse_filter_value(p, f);
@@ -147,8 +147,8 @@ static enum status join(struct parser *p, enum filter_kind kind, struct label_fi
 static enum status parse_filter_and(struct parser *p, struct label_filter **out)
 {
     enum status st = parse_filter_leaf(p, out);
-    while (!st && (parser_take(p, "and") || parser_take(p, ",") || (parser_peek(p)->kind == LEX_IDENT && !parser_is(p, "or") && !parser_is(p, "by") &&
-                                                                    !parser_is(p, "without") && !parser_is(p, "offset"))))
+    while (!st && (logql_take(p, "and") || logql_take(p, ",") || (logql_peek(p)->kind == LEX_IDENT && !logql_is(p, "or") && !logql_is(p, "by") &&
+                                                                    !logql_is(p, "without") && !logql_is(p, "offset"))))
         st = join(p, FILTER_AND, out, parse_filter_leaf);
     return st;
 }
@@ -156,12 +156,12 @@ static enum status parse_filter_and(struct parser *p, struct label_filter **out)
 static enum status parse_filter_or(struct parser *p, struct label_filter **out)
 {
     enum status st = parse_filter_and(p, out);
-    while (!st && parser_take(p, "or"))
+    while (!st && logql_take(p, "or"))
         st = join(p, FILTER_OR, out, parse_filter_and);
     return st;
 }
 
-enum status parser_label_filter(struct parser *p, struct label_filter **out)
+enum status logql_label_filter(struct parser *p, struct label_filter **out)
 {
     return parse_filter_or(p, out);
 }
@@ -181,21 +181,21 @@ static struct assign *assign_new(struct parser *p, struct stage *s)
 static enum status parse_extractions(struct parser *p, struct stage *s)
 {
     enum status st = ST_OK;
-    while (!st && parser_peek(p)->kind == LEX_FLAG) {
-        struct slice flag = parser_peek(p)->text;
+    while (!st && logql_peek(p)->kind == LEX_FLAG) {
+        struct slice flag = logql_peek(p)->text;
         if (s->kind != STAGE_LOGFMT || (!slice_eq(flag, SLICE("--strict")) && !slice_eq(flag, SLICE("--keep-empty"))))
-            return parser_fail(p, "--strict or --keep-empty of logfmt");
+            return logql_fail(p, "--strict or --keep-empty of logfmt");
         s->strict |= slice_eq(flag, SLICE("--strict"));
         s->keep_empty |= slice_eq(flag, SLICE("--keep-empty"));
         p->at++;
     }
-    while (!st && parser_peek(p)->kind == LEX_IDENT && !parser_is(p, "offset")) {
+    while (!st && logql_peek(p)->kind == LEX_IDENT && !logql_is(p, "offset")) {
         struct assign *e = assign_new(p, s);
-        st = parser_ident(p, "a label name", &e->name);
+        st = logql_ident(p, "a label name", &e->name);
         e->source = e->name;
-        if (!st && parser_take(p, "="))
-            st = parser_string(p, &e->source);
-        if (st || !parser_take(p, ","))
+        if (!st && logql_take(p, "="))
+            st = logql_string(p, &e->source);
+        if (st || !logql_take(p, ","))
             break;
     }
     return st;
@@ -214,16 +214,16 @@ static enum status parse_label_format(struct parser *p, struct stage *s)
     enum status st = ST_OK;
     do {
         struct assign *e = assign_new(p, s);
-        st = parser_ident(p, "a label name", &e->name);
+        st = logql_ident(p, "a label name", &e->name);
         if (!st)
-            st = parser_want(p, "=");
-        if (!st && parser_peek(p)->kind == LEX_STRING) {
+            st = logql_want(p, "=");
+        if (!st && logql_peek(p)->kind == LEX_STRING) {
             e->source = p->tokens[p->at++].text;
             st = parse_template(p, e->source, &e->template);
         } else if (!st) {
-            st = parser_ident(p, "a label name or a quoted template", &e->source);
+            st = logql_ident(p, "a label name or a quoted template", &e->source);
         }
-    } while (!st && parser_take(p, ","));
+    } while (!st && logql_take(p, ","));
     return st;
 }
 
@@ -233,27 +233,27 @@ static enum status parse_drop_keep(struct parser *p, struct stage *s)
     enum status st = ST_OK;
     do {
         struct assign *e = assign_new(p, s);
-        st = parser_ident(p, "a label name", &e->name);
+        st = logql_ident(p, "a label name", &e->name);
         for (size_t i = 0; !st && i < COUNT_OF(ops); i++) {
-            if (!parser_take(p, ops[i]))
+            if (!logql_take(p, ops[i]))
                 continue;
             e->has_matcher = true;
             e->op = (enum match_op)i;
-            st = parser_string(p, &e->source);
+            st = logql_string(p, &e->source);
             if (!st && e->op >= MATCH_RE)
-                st = parser_regex(p, e->source, REGEX_ANCHORED, &e->re);
+                st = logql_regex(p, e->source, REGEX_ANCHORED, &e->re);
             break;
         }
-    } while (!st && parser_take(p, ","));
+    } while (!st && logql_take(p, ","));
     return st;
 }
 
 static enum status parse_regexp(struct parser *p, struct stage *s)
 {
     bool named = false;
-    enum status st = parser_string(p, &s->source);
+    enum status st = logql_string(p, &s->source);
     if (!st)
-        st = parser_regex(p, s->source, 0, &s->re);
+        st = logql_regex(p, s->source, 0, &s->re);
     for (size_t i = 1; !st && i <= regex_group_count(s->re); i++)
         named |= regex_group_name(s->re, i).len > 0;
     if (!st && !named)
@@ -264,7 +264,7 @@ static enum status parse_regexp(struct parser *p, struct stage *s)
 static enum status parse_pattern(struct parser *p, struct stage *s)
 {
     struct err why;
-    enum status st = parser_string(p, &s->source);
+    enum status st = logql_string(p, &s->source);
     if (!st && pattern_parse(p->a, s->source, false, &s->pieces, &s->piece_count, &why))
         st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
     return st;
@@ -289,7 +289,7 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
                                              slice_eq(next->text, SLICE(">")) || slice_eq(next->text, SLICE("<")));
     if (i == COUNT_OF(words) || compares) {
         s->kind = STAGE_LABEL_FILTER;
-        return parser_label_filter(p, &s->filter);
+        return logql_label_filter(p, &s->filter);
     }
     s->kind = words[i].kind;
     p->at++;
@@ -302,7 +302,7 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
     case STAGE_DROP:
     case STAGE_KEEP: return parse_drop_keep(p, s);
     case STAGE_LINE_FORMAT: {
-        enum status st = parser_string(p, &s->source);
+        enum status st = logql_string(p, &s->source);
         return st ? st : parse_template(p, s->source, &s->template);
     }
     case STAGE_UNPACK:
@@ -313,17 +313,17 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
     return ST_OK;
 }
 
-enum status parser_stages(struct parser *p, struct stage **out)
+enum status logql_stages(struct parser *p, struct stage **out)
 {
     struct stage **tail = out;
     *out = NULL;
     for (;;) {
         size_t i = 0;
-        while (i < COUNT_OF(line_ops) && !parser_is(p, line_ops[i].op))
+        while (i < COUNT_OF(line_ops) && !logql_is(p, line_ops[i].op))
             i++;
         /* "!=" after a stage is a line filter only when a text follows. */
         bool is_line = i < COUNT_OF(line_ops) && (p->tokens[p->at + 1].kind == LEX_STRING || slice_eq(p->tokens[p->at + 1].text, SLICE("ip")));
-        bool is_pipe = parser_is(p, "|") && !slice_eq(p->tokens[p->at + 1].text, SLICE("unwrap"));
+        bool is_pipe = logql_is(p, "|") && !slice_eq(p->tokens[p->at + 1].text, SLICE("unwrap"));
         if (!is_line && !is_pipe)
             return ST_OK;
         struct stage *s = arena_new_of(p->a, struct stage);
@@ -333,8 +333,8 @@ enum status parser_stages(struct parser *p, struct stage **out)
             st = parse_line_filter(p, line_ops[i].kind, s);
         } else {
             p->at++;
-            const struct lex_token *t = parser_peek(p);
-            st = t->kind == LEX_IDENT || parser_is(p, "(") ? parse_word_stage(p, s, t->text) : parser_fail(p, "a stage");
+            const struct lex_token *t = logql_peek(p);
+            st = t->kind == LEX_IDENT || logql_is(p, "(") ? parse_word_stage(p, s, t->text) : logql_fail(p, "a stage");
         }
         if (st)
             return st;

@@ -30,51 +30,51 @@ static size_t index_of(struct slice word, const struct slice *names, size_t coun
     return i;
 }
 
-bool parser_is(const struct parser *p, const char *op)
+bool logql_is(const struct parser *p, const char *op)
 {
-    const struct lex_token *t = parser_peek(p);
+    const struct lex_token *t = logql_peek(p);
     return (t->kind == LEX_OP || t->kind == LEX_IDENT) && slice_eq(t->text, slice_str(op));
 }
 
-bool parser_take(struct parser *p, const char *op)
+bool logql_take(struct parser *p, const char *op)
 {
-    if (!parser_is(p, op))
+    if (!logql_is(p, op))
         return false;
     p->at++;
     return true;
 }
 
-enum status parser_fail(struct parser *p, const char *expected)
+enum status logql_fail(struct parser *p, const char *expected)
 {
-    const struct lex_token *t = parser_peek(p);
+    const struct lex_token *t = logql_peek(p);
     if (t->kind == LEX_END)
         return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected end, expecting %s", expected);
     return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected \"%.*s\", expecting %s", (int)MIN(t->text.len, (size_t)100), t->text.ptr,
                     expected);
 }
 
-enum status parser_want(struct parser *p, const char *op)
+enum status logql_want(struct parser *p, const char *op)
 {
-    return parser_take(p, op) ? ST_OK : parser_fail(p, op);
+    return logql_take(p, op) ? ST_OK : logql_fail(p, op);
 }
 
-enum status parser_ident(struct parser *p, const char *what, struct slice *out)
+enum status logql_ident(struct parser *p, const char *what, struct slice *out)
 {
-    if (parser_peek(p)->kind != LEX_IDENT)
-        return parser_fail(p, what);
+    if (logql_peek(p)->kind != LEX_IDENT)
+        return logql_fail(p, what);
     *out = p->tokens[p->at++].text;
     return ST_OK;
 }
 
-enum status parser_string(struct parser *p, struct slice *out)
+enum status logql_string(struct parser *p, struct slice *out)
 {
-    if (parser_peek(p)->kind != LEX_STRING)
-        return parser_fail(p, "a quoted text");
+    if (logql_peek(p)->kind != LEX_STRING)
+        return logql_fail(p, "a quoted text");
     *out = p->tokens[p->at++].text;
     return ST_OK;
 }
 
-enum status parser_regex(struct parser *p, struct slice pattern, unsigned flags, struct regex **out)
+enum status logql_regex(struct parser *p, struct slice pattern, unsigned flags, struct regex **out)
 {
     struct err why;
     size_t position = p->tokens[p->at ? p->at - 1 : 0].position;
@@ -84,40 +84,40 @@ enum status parser_regex(struct parser *p, struct slice pattern, unsigned flags,
     return ST_OK;
 }
 
-enum status parser_duration(struct parser *p, int64_t *out_ns)
+enum status logql_duration(struct parser *p, int64_t *out_ns)
 {
-    const struct lex_token *t = parser_peek(p);
+    const struct lex_token *t = logql_peek(p);
     int64_t ms;
     if (t->kind != LEX_DURATION || !(duration_parse_prom(t->text, &ms) ? (*out_ns = sat_mul(ms, NS_MS), true) : duration_parse_go(t->text, out_ns)))
-        return parser_fail(p, "a duration such as 5m");
+        return logql_fail(p, "a duration such as 5m");
     p->at++;
     return ST_OK;
 }
 
-enum status parser_selector(struct parser *p, struct matcher **out, size_t *count)
+enum status logql_selector(struct parser *p, struct matcher **out, size_t *count)
 {
     static const struct slice ops[] = { SLICE_INIT("="), SLICE_INIT("!="), SLICE_INIT("=~"), SLICE_INIT("!~") };
     size_t cap = 0;
     *out = NULL;
     *count = 0;
-    enum status st = parser_want(p, "{");
-    while (!st && !parser_take(p, "}")) {
+    enum status st = logql_want(p, "{");
+    while (!st && !logql_take(p, "}")) {
         struct slice name, value;
         struct matcher m;
         struct err why;
-        st = parser_ident(p, "a label name", &name);
-        size_t op = st ? 0 : index_of(parser_peek(p)->text, ops, COUNT_OF(ops));
-        if (!st && (parser_peek(p)->kind != LEX_OP || op == COUNT_OF(ops)))
-            return parser_fail(p, "=, !=, =~ or !~");
+        st = logql_ident(p, "a label name", &name);
+        size_t op = st ? 0 : index_of(logql_peek(p)->text, ops, COUNT_OF(ops));
+        if (!st && (logql_peek(p)->kind != LEX_OP || op == COUNT_OF(ops)))
+            return logql_fail(p, "=, !=, =~ or !~");
         p->at += !st;
         if (!st)
-            st = parser_string(p, &value);
+            st = logql_string(p, &value);
         if (!st && matcher_init(&m, (enum match_op)op, name, value, &why))
             st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = m;
-        if (!st && !parser_take(p, ",") && !parser_is(p, "}"))
-            st = parser_fail(p, "',' or '}'");
+        if (!st && !logql_take(p, ",") && !logql_is(p, "}"))
+            st = logql_fail(p, "',' or '}'");
     }
     return st;
 }
@@ -128,7 +128,7 @@ static struct expr *expr_new(struct parser *p, enum expr_kind kind)
 {
     struct expr *e = arena_new_of(p->a, struct expr);
     e->kind = kind;
-    e->position = parser_peek(p)->position;
+    e->position = logql_peek(p)->position;
     return e;
 }
 
@@ -136,7 +136,7 @@ static struct expr *expr_new(struct parser *p, enum expr_kind kind)
 static enum status parse_log(struct parser *p, struct expr **out)
 {
     struct expr *e = expr_new(p, EXPR_LOG);
-    enum status st = parser_selector(p, &e->matchers, &e->matcher_count);
+    enum status st = logql_selector(p, &e->matchers, &e->matcher_count);
     ARENA_PUSH(p->a, p->query->logs, p->query->log_count, p->query->log_cap) = e;
     bool selective = false;
     for (size_t i = 0; i < e->matcher_count; i++)
@@ -146,7 +146,7 @@ static enum status parse_log(struct parser *p, struct expr **out)
                         "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
                         "app=~\".*\" does not meet this requirement, but app=~\".+\" will");
     if (!st)
-        st = parser_stages(p, &e->stages);
+        st = logql_stages(p, &e->stages);
     *out = e;
     return st;
 }
@@ -154,33 +154,33 @@ static enum status parse_log(struct parser *p, struct expr **out)
 static enum status parse_unwrap(struct parser *p, struct expr *e)
 {
     enum status st;
-    if (!parser_is(p, "|") || !slice_eq(p->tokens[p->at + 1].text, SLICE("unwrap")))
+    if (!logql_is(p, "|") || !slice_eq(p->tokens[p->at + 1].text, SLICE("unwrap")))
         return ST_OK;
     p->at += 2;
     e->has_unwrap = true;
-    st = parser_ident(p, "a label to unwrap", &e->unwrap_label);
-    if (!st && parser_take(p, "(")) {
+    st = logql_ident(p, "a label to unwrap", &e->unwrap_label);
+    if (!st && logql_take(p, "(")) {
         if (slice_eq(e->unwrap_label, SLICE("duration")) || slice_eq(e->unwrap_label, SLICE("duration_seconds")))
             e->unwrap_as = UNWRAP_DURATION;
         else if (slice_eq(e->unwrap_label, SLICE("bytes")))
             e->unwrap_as = UNWRAP_BYTES;
         else
-            return parser_fail(p, "duration(), duration_seconds() or bytes()");
-        st = parser_ident(p, "a label to unwrap", &e->unwrap_label);
+            return logql_fail(p, "duration(), duration_seconds() or bytes()");
+        st = logql_ident(p, "a label to unwrap", &e->unwrap_label);
         if (!st)
-            st = parser_want(p, ")");
+            st = logql_want(p, ")");
     }
-    if (!st && parser_take(p, "|"))
-        st = parser_label_filter(p, &e->unwrap_filter);
+    if (!st && logql_take(p, "|"))
+        st = logql_label_filter(p, &e->unwrap_filter);
     return st;
 }
 
 static enum status parse_offset(struct parser *p, struct expr *e)
 {
-    if (!parser_take(p, "offset"))
+    if (!logql_take(p, "offset"))
         return ST_OK;
-    bool negative = parser_take(p, "-");
-    enum status st = parser_duration(p, &e->offset_ns);
+    bool negative = logql_take(p, "-");
+    enum status st = logql_duration(p, &e->offset_ns);
     if (negative)
         e->offset_ns = -e->offset_ns;
     return st;
@@ -189,22 +189,22 @@ static enum status parse_offset(struct parser *p, struct expr *e)
 /* `{...} | stages [5m] offset 1m | more stages | unwrap x`: the window may stand before or behind the stages. */
 static enum status parse_window(struct parser *p, struct expr *e)
 {
-    bool wrapped = parser_take(p, "(");
+    bool wrapped = logql_take(p, "(");
     enum status st = parse_log(p, &e->left);
     if (!st)
         st = parse_unwrap(p, e);
     if (!st && wrapped)
-        st = parser_want(p, ")");
+        st = logql_want(p, ")");
     if (!st)
-        st = parser_want(p, "[");
+        st = logql_want(p, "[");
     if (!st)
-        st = parser_duration(p, &e->range_ns);
+        st = logql_duration(p, &e->range_ns);
     if (!st)
-        st = parser_want(p, "]");
+        st = logql_want(p, "]");
     if (!st)
         st = parse_offset(p, e);
     if (!st && !e->left->stages && !e->has_unwrap) {
-        st = parser_stages(p, &e->left->stages);
+        st = logql_stages(p, &e->left->stages);
         if (!st)
             st = parse_unwrap(p, e);
     }
@@ -214,23 +214,23 @@ static enum status parse_window(struct parser *p, struct expr *e)
 static enum status parse_names(struct parser *p, struct slice **out, size_t *count)
 {
     size_t cap = 0;
-    enum status st = parser_want(p, "(");
-    while (!st && !parser_take(p, ")")) {
+    enum status st = logql_want(p, "(");
+    while (!st && !logql_take(p, ")")) {
         struct slice name;
-        st = parser_ident(p, "a label name", &name);
+        st = logql_ident(p, "a label name", &name);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = name;
-        if (!st && !parser_take(p, ",") && !parser_is(p, ")"))
-            st = parser_fail(p, "',' or ')'");
+        if (!st && !logql_take(p, ",") && !logql_is(p, ")"))
+            st = logql_fail(p, "',' or ')'");
     }
     return st;
 }
 
 static enum status parse_grouping(struct parser *p, struct grouping *g)
 {
-    if (g->given || (!parser_is(p, "by") && !parser_is(p, "without")))
+    if (g->given || (!logql_is(p, "by") && !logql_is(p, "without")))
         return ST_OK;
-    g->without = parser_is(p, "without");
+    g->without = logql_is(p, "without");
     g->given = true;
     p->at++;
     return parse_names(p, &g->names, &g->count);
@@ -238,10 +238,10 @@ static enum status parse_grouping(struct parser *p, struct grouping *g)
 
 static enum status parse_number(struct parser *p, double *out)
 {
-    bool negative = parser_take(p, "-");
-    const struct lex_token *t = parser_peek(p);
+    bool negative = logql_take(p, "-");
+    const struct lex_token *t = logql_peek(p);
     if (t->kind != LEX_NUMBER)
-        return parser_fail(p, "a number");
+        return logql_fail(p, "a number");
     *out = negative ? -t->number : t->number;
     p->at++;
     return ST_OK;
@@ -257,16 +257,16 @@ static enum status parse_range(struct parser *p, enum range_op op, struct expr *
     struct expr *e = expr_new(p, EXPR_RANGE);
     e->range_op = op;
     p->at++;
-    enum status st = parser_want(p, "(");
+    enum status st = logql_want(p, "(");
     if (!st && op == RANGE_QUANTILE) {
         st = parse_number(p, &e->parameter);
         if (!st)
-            st = parser_want(p, ",");
+            st = logql_want(p, ",");
     }
     if (!st)
         st = parse_window(p, e);
     if (!st)
-        st = parser_want(p, ")");
+        st = logql_want(p, ")");
     if (!st)
         st = parse_grouping(p, &e->grouping);
     struct slice name = logql_range_names[op];
@@ -287,18 +287,18 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
     p->at++;
     enum status st = parse_grouping(p, &e->grouping);
     if (!st)
-        st = parser_want(p, "(");
+        st = logql_want(p, "(");
     if (!st && (kind == AGG_KIND_TOPK || kind == AGG_KIND_BOTTOMK)) {
         st = parse_number(p, &e->parameter);
         if (!st && !(e->parameter >= 1))
             return logql_lex_fail(p->text, e->position, p->err, "invalid parameter (must be greater than 0) %.*s", SLICE_FMT(logql_agg_names[kind]));
         if (!st)
-            st = parser_want(p, ",");
+            st = logql_want(p, ",");
     }
     if (!st)
         st = parse_expr(p, 0, &e->left);
     if (!st)
-        st = parser_want(p, ")");
+        st = logql_want(p, ")");
     if (!st)
         st = parse_grouping(p, &e->grouping);
     if (!st && e->left->kind == EXPR_LOG)
@@ -311,18 +311,18 @@ static enum status parse_label_replace(struct parser *p, struct expr **out)
 {
     struct expr *e = expr_new(p, EXPR_LABEL_REPLACE);
     p->at++;
-    enum status st = parser_want(p, "(");
+    enum status st = logql_want(p, "(");
     if (!st)
         st = parse_expr(p, 0, &e->left);
     for (size_t i = 0; !st && i < COUNT_OF(e->replace); i++) {
-        st = parser_want(p, ",");
+        st = logql_want(p, ",");
         if (!st)
-            st = parser_string(p, &e->replace[i]);
+            st = logql_string(p, &e->replace[i]);
     }
     if (!st)
-        st = parser_regex(p, e->replace[3], REGEX_ANCHORED, &e->re);
+        st = logql_regex(p, e->replace[3], REGEX_ANCHORED, &e->re);
     if (!st)
-        st = parser_want(p, ")");
+        st = logql_want(p, ")");
     *out = e;
     return st;
 }
@@ -331,43 +331,43 @@ static enum status parse_vector(struct parser *p, struct expr **out)
 {
     struct expr *e = expr_new(p, EXPR_VECTOR);
     p->at++;
-    enum status st = parser_want(p, "(");
+    enum status st = logql_want(p, "(");
     if (!st)
         st = parse_number(p, &e->number);
     if (!st)
-        st = parser_want(p, ")");
+        st = logql_want(p, ")");
     *out = e;
     return st;
 }
 
 static enum status parse_primary(struct parser *p, struct expr **out)
 {
-    const struct lex_token *t = parser_peek(p);
+    const struct lex_token *t = logql_peek(p);
     if (++p->depth > QUERY_DEPTH_MAX)
         return logql_lex_fail(p->text, t->position, p->err, "nested deeper than %d levels", QUERY_DEPTH_MAX);
     enum status st;
     size_t word = t->kind == LEX_IDENT ? index_of(t->text, logql_range_names, COUNT_OF(logql_range_names)) : SIZE_MAX;
     size_t agg = t->kind == LEX_IDENT ? index_of(t->text, logql_agg_names, COUNT_OF(logql_agg_names)) : SIZE_MAX;
-    if (parser_is(p, "{")) {
+    if (logql_is(p, "{")) {
         st = parse_log(p, out);
-    } else if (parser_take(p, "(")) {
+    } else if (logql_take(p, "(")) {
         st = parse_expr(p, 0, out);
         if (!st)
-            st = parser_want(p, ")");
-    } else if (t->kind == LEX_NUMBER || parser_is(p, "-") || parser_is(p, "+")) {
+            st = logql_want(p, ")");
+    } else if (t->kind == LEX_NUMBER || logql_is(p, "-") || logql_is(p, "+")) {
         *out = expr_new(p, EXPR_NUMBER);
-        parser_take(p, "+");
+        logql_take(p, "+");
         st = parse_number(p, &(*out)->number);
     } else if (word < COUNT_OF(logql_range_names)) {
         st = parse_range(p, (enum range_op)word, out);
     } else if (agg < COUNT_OF(logql_agg_names)) {
         st = parse_vector_agg(p, (enum agg_kind)agg, out);
-    } else if (parser_is(p, "vector")) {
+    } else if (logql_is(p, "vector")) {
         st = parse_vector(p, out);
-    } else if (parser_is(p, "label_replace")) {
+    } else if (logql_is(p, "label_replace")) {
         st = parse_label_replace(p, out);
     } else {
-        st = parser_fail(p, "a log query, an aggregation or a number");
+        st = logql_fail(p, "a log query, an aggregation or a number");
     }
     p->depth--;
     return st;
@@ -398,20 +398,20 @@ static int precedence(enum binary_op op)
 static enum status parse_matching(struct parser *p, struct expr *e)
 {
     enum status st = ST_OK;
-    e->is_bool = parser_take(p, "bool");
-    if (parser_is(p, "on") || parser_is(p, "ignoring")) {
-        e->on = parser_is(p, "on");
+    e->is_bool = logql_take(p, "bool");
+    if (logql_is(p, "on") || logql_is(p, "ignoring")) {
+        e->on = logql_is(p, "on");
         p->at++;
         st = parse_names(p, &e->match_names, &e->match_count);
-        if (!st && (parser_is(p, "group_left") || parser_is(p, "group_right"))) {
-            e->group_side = parser_is(p, "group_left") ? -1 : 1;
+        if (!st && (logql_is(p, "group_left") || logql_is(p, "group_right"))) {
+            e->group_side = logql_is(p, "group_left") ? -1 : 1;
             p->at++;
-            if (parser_is(p, "("))
+            if (logql_is(p, "("))
                 st = parse_names(p, &e->include, &e->include_count);
         }
     }
     if (!st && e->is_bool && (e->op < BIN_EQ || e->op > BIN_LE))
-        return parser_fail(p, "bool after a comparison only");
+        return logql_fail(p, "bool after a comparison only");
     return st;
 }
 
@@ -419,7 +419,7 @@ static enum status parse_expr(struct parser *p, int min_precedence, struct expr 
 {
     enum status st = parse_primary(p, out);
     while (!st) {
-        const struct lex_token *t = parser_peek(p);
+        const struct lex_token *t = logql_peek(p);
         size_t op = t->kind == LEX_OP || t->kind == LEX_IDENT ? index_of(t->text, logql_binary_names, COUNT_OF(logql_binary_names)) : SIZE_MAX;
         if (op >= COUNT_OF(logql_binary_names) || precedence((enum binary_op)op) < MAX(min_precedence, 1))
             return ST_OK;
@@ -447,8 +447,8 @@ enum status logql_parse(struct arena *a, struct slice text, struct logql **out, 
     enum status st = logql_lex_all(a, text, &p.tokens, &count, err);
     if (!st)
         st = parse_expr(&p, 0, &p.query->root);
-    if (!st && parser_peek(&p)->kind != LEX_END)
-        st = parser_fail(&p, "the end");
+    if (!st && logql_peek(&p)->kind != LEX_END)
+        st = logql_fail(&p, "the end");
     if (st) {
         logql_free(p.query);
         *out = NULL;
@@ -464,9 +464,9 @@ enum status logql_parse_selector(struct arena *a, struct slice text, struct matc
     *count = 0;
     enum status st = logql_lex_all(a, text, &p.tokens, &n, err);
     if (!st)
-        st = parser_selector(&p, out, count);
-    if (!st && parser_peek(&p)->kind != LEX_END)
-        st = parser_fail(&p, "the end of the selector");
+        st = logql_selector(&p, out, count);
+    if (!st && logql_peek(&p)->kind != LEX_END)
+        st = logql_fail(&p, "the end of the selector");
     for (size_t i = 0; st && i < *count; i++)
         matcher_destroy(&(*out)[i]);
     return st;

@@ -19,7 +19,7 @@ struct place {
 struct encode {
     struct rows *rows;
     size_t count;
-    struct rows_block **blocks;
+    struct raw_rows_block **blocks;
     uint32_t *by_partition;   /* row numbers, grouped */
     int64_t *partitions;      /* first instants */
     size_t *partition_end;
@@ -29,7 +29,7 @@ struct encode {
     struct buf about;
 };
 
-static inline const struct rows_block *block_of(const struct encode *e, uint32_t row)
+static inline const struct raw_rows_block *block_of(const struct encode *e, uint32_t row)
 {
     return e->blocks[row / ROWS_BLOCK];
 }
@@ -62,7 +62,7 @@ static void partition_rows(struct encode *e)
     uint32_t *of = mem_alloc((e->count + 1) * sizeof *of);
     int64_t min = INT64_MAX, max = INT64_MIN;
     for (size_t i = 0; i < e->count; i += ROWS_BLOCK) {
-        const struct rows_block *b = e->blocks[i / ROWS_BLOCK];
+        const struct raw_rows_block *b = e->blocks[i / ROWS_BLOCK];
         min = MIN(min, b->min_t_ms);
         max = MAX(max, b->max_t_ms);
     }
@@ -107,7 +107,7 @@ static size_t series_samples(struct encode *e, const struct series *s, struct pl
     for (size_t i = 0; i < n; i++) {
         if (i + 1 < n && list[i].t_ms == list[i + 1].t_ms)
             continue;
-        const struct rows_block *b = block_of(e, list[i].row);
+        const struct raw_rows_block *b = block_of(e, list[i].row);
         size_t at = list[i].row % ROWS_BLOCK;
         bool is_dead = false;
         for (size_t d = 0; d < dead_count; d++)
@@ -209,8 +209,8 @@ enum status build_from_rows(void *mem, struct part_sink *sink, struct err *err)
     struct store_view *view = store_view_take(r->state->store, KIND_METRICS, INT64_MAX - 1, INT64_MAX);
     enum status st = dead_new(view->dead, &e.dead, err);
     if (st == ST_OK) {
-        e.blocks = mem_alloc((e.count / ROWS_BLOCK + 1) * sizeof(struct rows_block *));
-        struct rows_block *b = r->first;
+        e.blocks = mem_alloc((e.count / ROWS_BLOCK + 1) * sizeof(struct raw_rows_block *));
+        struct raw_rows_block *b = r->first;
         for (size_t i = 0; i < e.count; i += ROWS_BLOCK, b = b->next)
             e.blocks[i / ROWS_BLOCK] = b;
         e.slot_end = series_slot_end(r->state->dict);

@@ -21,14 +21,14 @@ static struct bits bits_of(const roaring_bitmap_t *slots, struct arena *a)
     return b;
 }
 
-static bool block_is_outside(const struct rows_block *b, size_t n, int64_t start_ms, int64_t end_ms)
+static bool block_is_outside(const struct raw_rows_block *b, size_t n, int64_t start_ms, int64_t end_ms)
 {
     return n == ROWS_BLOCK && (b->max_t_ms <= start_ms || b->min_t_ms > end_ms);
 }
 
 struct pick {
     uint32_t slot, at;
-    const struct rows_block *block;
+    const struct raw_rows_block *block;
 };
 
 struct picks {
@@ -36,7 +36,7 @@ struct picks {
     size_t count, cap;
 };
 
-static void block_pick(const struct rows_block *b, size_t n, const struct bits *bits, int64_t start_ms, int64_t end_ms, struct picks *to)
+static void block_pick(const struct raw_rows_block *b, size_t n, const struct bits *bits, int64_t start_ms, int64_t end_ms, struct picks *to)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t slot = b->slot[i];
@@ -57,7 +57,7 @@ struct row_of_series {
     size_t place;
 };
 
-static int rows_cmp(const void *a, const void *b)
+static int raw_rows_cmp(const void *a, const void *b)
 {
     const struct row_of_series *x = a, *y = b;
     if (x->t_ms != y->t_ms)
@@ -76,7 +76,7 @@ static size_t series_tidy(struct gathered *g, size_t from, size_t n)
     struct row_of_series *list = mem_alloc(n * sizeof *list);
     for (size_t i = 0; i < n; i++)
         list[i] = (struct row_of_series){ g->t_ms[from + i], g->v[from + i], g->lsn[from + i], i };
-    qsort(list, n, sizeof *list, rows_cmp);
+    qsort(list, n, sizeof *list, raw_rows_cmp);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         if (i + 1 < n && list[i].t_ms == list[i + 1].t_ms)
@@ -141,7 +141,7 @@ void gather_rows(const struct rows *r, uint64_t limit, const roaring_bitmap_t *s
     *out = (struct gathered){ 0 };
     struct picks picks = { 0 };
     struct bits bits = bits_of(slots, a);
-    const struct rows_block *b = r->first;
+    const struct raw_rows_block *b = r->first;
     for (uint64_t from = 0; from < limit; from += ROWS_BLOCK) {
         size_t n = MIN(limit - from, (uint64_t)ROWS_BLOCK);
         if (!block_is_outside(b, n, start_ms, end_ms))
@@ -157,7 +157,7 @@ void gather_rows(const struct rows *r, uint64_t limit, const roaring_bitmap_t *s
 roaring_bitmap_t *gather_slots(const struct rows *r, uint64_t limit, int64_t start_ms, int64_t end_ms)
 {
     roaring_bitmap_t *out = roaring_bitmap_create();
-    const struct rows_block *b = r->first;
+    const struct raw_rows_block *b = r->first;
     for (uint64_t from = 0; from < limit; from += ROWS_BLOCK) {
         size_t n = MIN(limit - from, (uint64_t)ROWS_BLOCK);
         if (!block_is_outside(b, n, start_ms, end_ms))

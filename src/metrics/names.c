@@ -59,7 +59,7 @@ static void live_visit(void *arg, const struct index *ix)
     index_look(l->found, ix, l->ids);
 }
 
-static void rows_look(struct found *f, struct metrics_state *st, struct store_view *v, const struct engine_ctx *ctx, int64_t start_ms, int64_t end_ms)
+static void raw_rows_look(struct found *f, struct metrics_state *st, struct store_view *v, const struct engine_ctx *ctx, int64_t start_ms, int64_t end_ms)
 {
     roaring_bitmap_t *present = roaring_bitmap_create();
     for (size_t i = 0; i < v->mem_count; i++) {
@@ -168,7 +168,7 @@ enum status metrics_names(struct store *s, struct engine_ctx *ctx, const struct 
     map_init(&f.counts);
     struct store_view *v = store_view_take(s, KIND_METRICS, q->start_ns, q->end_ns);
     /* (start, end] in ms that covers [start, end) in ns. */
-    rows_look(&f, st, v, ctx, sat_sub(q->start_ns, 1) / NS_MS - (q->start_ns <= 0), sat_sub(q->end_ns, 1) / NS_MS);
+    raw_rows_look(&f, st, v, ctx, sat_sub(q->start_ns, 1) / NS_MS - (q->start_ns <= 0), sat_sub(q->end_ns, 1) / NS_MS);
     enum status status = ST_OK;
     for (size_t i = 0; i < v->part_count && status == ST_OK; i++) {
         status = engine_ctx_check(ctx, err);

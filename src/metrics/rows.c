@@ -3,16 +3,16 @@
  * wins. A table pins the series its rows name (series.h) from its making to its end. */
 #include "metrics/rows.h"
 
-static struct rows_block *block_new(void)
+static struct raw_rows_block *block_new(void)
 {
-    struct rows_block *b = mem_alloc(sizeof *b);
+    struct raw_rows_block *b = mem_alloc(sizeof *b);
     b->next = NULL;
     b->min_t_ms = INT64_MAX;
     b->max_t_ms = INT64_MIN;
     return b;
 }
 
-void *rows_new(void *state)
+void *raw_rows_new(void *state)
 {
     struct rows *r = mem_new(struct rows);
     r->state = state;
@@ -20,12 +20,12 @@ void *rows_new(void *state)
     return r;
 }
 
-void rows_free(void *mem)
+void raw_rows_free(void *mem)
 {
     struct rows *r = mem;
     if (r == NULL)
         return;
-    for (struct rows_block *b = r->first, *next; b; b = next) {
+    for (struct raw_rows_block *b = r->first, *next; b; b = next) {
         next = b->next;
         mem_free(b);
     }
@@ -39,7 +39,7 @@ static void row_put(struct rows *r, uint64_t at, uint32_t slot, uint32_t lsn, co
 {
     size_t i = at % ROWS_BLOCK;
     if (i == 0) {
-        struct rows_block *b = block_new();
+        struct raw_rows_block *b = block_new();
         if (r->last)
             r->last->next = b;
         else
@@ -47,7 +47,7 @@ static void row_put(struct rows *r, uint64_t at, uint32_t slot, uint32_t lsn, co
         r->last = b;
         atomic_fetch_add_explicit(&r->bytes, sizeof *b, memory_order_relaxed);
     }
-    struct rows_block *b = r->last;
+    struct raw_rows_block *b = r->last;
     b->slot[i] = slot;
     b->lsn[i] = lsn;
     b->t_ms[i] = s->t_ms;
@@ -70,7 +70,7 @@ static void apply_metadata(struct rows *r, const struct batch *b, uint64_t lsn)
     }
 }
 
-void rows_apply(void *mem, const struct batch *b, uint64_t lsn)
+void raw_rows_apply(void *mem, const struct batch *b, uint64_t lsn)
 {
     struct rows *r = mem;
     apply_metadata(r, b, lsn);
@@ -91,13 +91,13 @@ void rows_apply(void *mem, const struct batch *b, uint64_t lsn)
     atomic_store_explicit(&r->count, at, memory_order_release);
 }
 
-size_t rows_bytes(const void *mem)
+size_t raw_rows_bytes(const void *mem)
 {
     const struct rows *r = mem;
     return atomic_load_explicit(&r->bytes, memory_order_relaxed);
 }
 
-uint64_t rows_count(const void *mem)
+uint64_t raw_rows_count(const void *mem)
 {
     const struct rows *r = mem;
     return atomic_load_explicit(&r->count, memory_order_acquire) + r->metadata_count;

@@ -8,8 +8,8 @@
 
 enum { ROWS_BLOCK = 16384 };
 
-struct rows_block {
-    struct rows_block *next;           /* to be followed only when the count says there is more */
+struct raw_rows_block {
+    struct raw_rows_block *next;           /* to be followed only when the count says there is more */
     int64_t min_t_ms, max_t_ms;        /* to be read only when the block is full */
     uint32_t slot[ROWS_BLOCK];
     uint32_t lsn[ROWS_BLOCK];          /* from rows.lsn_base */
@@ -20,7 +20,7 @@ struct rows_block {
 struct rows {
     struct metrics_state *state;
     uint64_t generation;
-    struct rows_block *first, *last;
+    struct raw_rows_block *first, *last;
     uint64_t lsn_base, lsn_last;       /* lsn_base is good once count > 0 */
     int64_t received_ns;
     _Atomic uint64_t count;
@@ -31,11 +31,11 @@ struct rows {
 };
 
 /* As in struct store_kind. */
-void *rows_new(void *state);
-void rows_free(void *mem);
-void rows_apply(void *mem, const struct batch *b, uint64_t lsn);
-size_t rows_bytes(const void *mem);
+void *raw_rows_new(void *state);
+void raw_rows_free(void *mem);
+void raw_rows_apply(void *mem, const struct batch *b, uint64_t lsn);
+size_t raw_rows_bytes(const void *mem);
 /* Samples, and metadata seen: so that a table with nothing but metadata is kept too. */
-uint64_t rows_count(const void *mem);
+uint64_t raw_rows_count(const void *mem);
 
 #endif

@@ -184,7 +184,7 @@ static bool pairs_read(struct decode *d, struct index *ix, struct reader *r)
 }
 
 /* The rows, with pair numbers of the part. */
-static bool rows_read(struct decode *d, struct spart_index *ix, struct reader *r)
+static bool raw_rows_read(struct decode *d, struct spart_index *ix, struct reader *r)
 {
     struct slice shape_bytes = read_lenslice(r), code_bytes = read_lenslice(r);
     struct reader shapes = reader_of(shape_bytes), codes = reader_of(code_bytes);
@@ -320,7 +320,7 @@ static bool index_decode(struct spart *sp, struct spart_index *ix, struct slice 
 {
     struct decode d = { .arena = arena_new(0) };
     struct reader r = reader_of(bytes);
-    bool ok = tenants_read(&d, &r) && pairs_read(&d, &ix->labels, &r) && rows_read(&d, ix, &r) && times_read(sp, ix, &r) && groups_read(ix, &r) &&
+    bool ok = tenants_read(&d, &r) && pairs_read(&d, &ix->labels, &r) && raw_rows_read(&d, ix, &r) && times_read(sp, ix, &r) && groups_read(ix, &r) &&
               reader_left(&r) == 0;
     if (ok) {
         postings_make(&d, ix);
