@@ -267,7 +267,7 @@ static bool put_shapes(struct buf *out, const struct slice *v, size_t n)
     return false;
 }
 
-void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
+static void put_strings(struct buf *out, const struct slice *v, size_t n, bool may_shape)
 {
     struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
     int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
@@ -277,7 +277,7 @@ void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
         buf_varint(out, dict_count);
         evcol_put_plain(out, dict, dict_count);
         evcol_put_ints(out, ids, n);
-    } else if (n < SHAPES_VALUES_MIN || !put_shapes(out, v, n)) {
+    } else if (!may_shape || n < SHAPES_VALUES_MIN || !put_shapes(out, v, n)) {
         buf_u8(out, EVCOL_STRING_PLAIN);
         evcol_put_plain(out, v, n);
     }
@@ -301,6 +301,16 @@ static bool get_plain(struct reader *r, size_t n, struct arena *a, uint32_t **en
     if (ok)
         *bytes = read_bytes(r, total).ptr;
     return ok;
+}
+
+void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
+{
+    put_strings(out, v, n, true);
+}
+
+void evcol_put_words(struct buf *out, const struct slice *v, size_t n)
+{
+    put_strings(out, v, n, false);
 }
 
 bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
@@ -342,6 +352,12 @@ bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, stru
     s->dict = dict;
     s->ids = ids;
     return ok;
+}
+
+bool evcol_get_words(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
+{
+    bool is_shapes = reader_left(r) && *r->at == EVCOL_STRING_SHAPES;
+    return !is_shapes && evcol_get_strings(r, s, n, a);
 }
 
 /* ---- ids ---- */

@@ -35,6 +35,9 @@ struct evcol_strings {
 };
 void evcol_put_strings(struct buf *out, const struct slice *v, size_t n);
 bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);
+/* Never as shapes: variables of shapes have none of their own. */
+void evcol_put_words(struct buf *out, const struct slice *v, size_t n);
+bool evcol_get_words(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);
 /* Without a codec id: lengths and bytes. */
 void evcol_put_plain(struct buf *out, const struct slice *v, size_t n);
 bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);

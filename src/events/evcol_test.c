@@ -141,7 +141,7 @@ static struct slice line_any(struct rand *r, struct arena *a)
 {
     switch (rand_below(r, 7)) {
     case 0: return arena_printf(a, "took %u.%03u ms, 0x%08x", (unsigned)rand_below(r, 1000), (unsigned)rand_below(r, 1000), (unsigned)rand_u64(r));
-    case 1: return arena_printf(a, "ID %016llX of %llx", (unsigned long long)rand_u64(r), (unsigned long long)rand_below(r, 1u << 20));
+    case 1: return arena_printf(a, "ID %016llX of %llx", (unsigned long long)rand_u64(r), (unsigned long long)(rand_u64(r) >> rand_below(r, 9)));
     case 2: return arena_printf(a, "12345678901234567890123 and 00%u and a1 %u", (unsigned)rand_below(r, 10), (unsigned)rand_below(r, 100000));
     case 3: return arena_printf(a, "a rare shape %c%c of words", (char)('a' + rand_below(r, 26)), (char)('a' + rand_below(r, 26)));
     case 4: return slice_of("with\0zero 1 in it", 17);

@@ -135,7 +135,7 @@ static void put_slot(struct buf *out, const struct slice *v, size_t n)
         put_hex(out, v, n, f.width);
     } else {
         buf_u8(out, EVSHAPE_STRINGS);
-        evcol_put_strings(out, v, n);
+        evcol_put_words(out, v, n);
     }
 }
 
@@ -273,7 +273,7 @@ static bool get_slot(struct reader *r, size_t n, struct arena *a, struct slot *s
 {
     *s = (struct slot){ .codec = read_u8(r) };
     if (s->codec == EVSHAPE_STRINGS)
-        return evcol_get_strings(r, &s->strings, n, a);
+        return evcol_get_words(r, &s->strings, n, a);
     if (s->codec > EVSHAPE_HEX_UPPER)
         return false;
     if (s->codec != EVSHAPE_NUMBER)

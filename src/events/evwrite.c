@@ -321,12 +321,18 @@ static void place_fixed(struct making *k)
             place_column(k, c, 0, &k->x->head, column_is_head(c));
 }
 
+/* Not the pointer alone: an empty text may begin where the next one does. */
+static bool is_same_place(struct slice a, struct slice b)
+{
+    return a.ptr == b.ptr && a.len == b.len;
+}
+
 static void place_filter(struct making *k)
 {
     struct evwrite *x = k->x;
     evfilter_clear(&x->filter);
     for (size_t i = 0; i < x->n; i++)
-        if (i == 0 || x->rows[i]->body.ptr != x->rows[i - 1]->body.ptr)
+        if (i == 0 || !is_same_place(x->rows[i]->body, x->rows[i - 1]->body))
             evfilter_add_text(&x->filter, x->rows[i]->body);
     for (size_t f = 0; f < x->dir.field_count; f++)
         for (uint32_t i = 0; x->dir.fields[f].type == FIELD_STRING && i < x->values[f].count; i++)
