@@ -61,7 +61,7 @@ static void serve_names(struct api *api, struct http_exchange *x, enum names_wha
         return;
     enum status st = meta_read(&m);
     if (!st) {
-        struct names_query nq = { .what = what, .name = name, .start_ns = m.start_ns, .end_ns = sat_add(m.end_ns, 1), .kinds = LOG_KINDS };
+        struct names_query nq = {.what = what, .name = name, .start_ns = m.start_ns, .end_ns = sat_add(m.end_ns, 1), .kinds = LOG_KINDS};
         if (m.selector_count) {
             nq.matchers = m.matchers[0];
             nq.matcher_count = m.matcher_counts[0];
@@ -102,8 +102,8 @@ static enum status streams_of(struct meta *m, size_t selector, struct slice **ou
     struct engine *e = m->q.api->engine;
     const struct matcher *matchers = selector < m->selector_count ? m->matchers[selector] : NULL;
     size_t n = selector < m->selector_count ? m->matcher_counts[selector] : 0;
-    return e->ops->streams(e, &m->q.ctx, m->start_ns, sat_add(m->end_ns, 1), LOG_KINDS, matchers, n, STREAMS_ANSWERED_MAX, m->q.arena, out, count,
-                           &m->err);
+    return e->ops->streams(e, &m->q.ctx, m->start_ns, sat_add(m->end_ns, 1), LOG_KINDS, matchers, n, STREAMS_ANSWERED_MAX, m->q.arena, out,
+                           count, &m->err);
 }
 
 void loki_series(void *user, struct http_exchange *x)
@@ -147,8 +147,10 @@ void loki_series(void *user, struct http_exchange *x)
 void loki_buildinfo(void *user, struct http_exchange *x)
 {
     struct api *api = user;
-    struct slice text = arena_printf(http_arena(x), "{\"version\":\"3.0.0\",\"revision\":\"stoa-%.*s\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}",
-                                     SLICE_FMT(api->revision));
+    struct slice text = arena_printf(
+        http_arena(x),
+        "{\"version\":\"3.0.0\",\"revision\":\"stoa-%.*s\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}",
+        SLICE_FMT(api->revision));
     http_reply(x, 200, SLICE("application/json"), text);
 }
 

@@ -5,8 +5,13 @@
 #include "api/prom_json.h"
 #include "base/num.h"
 
-enum { LOKI_LIMIT_DEFAULT = 100, LOKI_LIMIT_MAX = 50000, LOKI_RANGE_HOURS_DEFAULT = 1, LOKI_POINTS_DEFAULT = 250,
-       LOKI_ANSWER_BYTES_MAX = 512 * MIB };
+enum {
+    LOKI_LIMIT_DEFAULT = 100,
+    LOKI_LIMIT_MAX = 50000,
+    LOKI_RANGE_HOURS_DEFAULT = 1,
+    LOKI_POINTS_DEFAULT = 250,
+    LOKI_ANSWER_BYTES_MAX = 512 * MIB
+};
 
 static void put_time(struct json_writer *w, int64_t ns)
 {
@@ -112,7 +117,7 @@ static enum status common_params(const struct api_params *p, struct query_params
 
 static enum status run_instant(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
-    struct query_params params = { 0 };
+    struct query_params params = {0};
     enum status st = api_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
     if (!st)
         st = common_params(p, &params, err);
@@ -144,14 +149,15 @@ static enum status range_params(const struct api *api, const struct api_params *
     if (out->step_ns < NS_MS)
         return err_set(err, ST_INVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
     if ((out->end_ns - out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
-        return err_set(err, ST_INVALID, "exceeded maximum resolution of %d points per time series. Try increasing the value of the step parameter",
+        return err_set(err, ST_INVALID,
+                       "exceeded maximum resolution of %d points per time series. Try increasing the value of the step parameter",
                        QUERY_POINTS_PER_SERIES_MAX);
     return ST_OK;
 }
 
 static enum status run_range(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
-    struct query_params params = { 0 };
+    struct query_params params = {0};
     enum status st = range_params(q->api, p, &params, err);
     if (!st)
         st = common_params(p, &params, err);
@@ -163,7 +169,7 @@ static void serve(struct api *api, struct http_exchange *x,
 {
     struct api_params p;
     struct api_query q;
-    struct value v = { 0 };
+    struct value v = {0};
     struct err err;
     if (!api_query_begin(api, x, &q))
         return;
@@ -171,7 +177,8 @@ static void serve(struct api *api, struct http_exchange *x,
     if (!st)
         st = run(&q, &p, &v, &err);
     if (!st && arena_over(q.arena))
-        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena), QUERY_RESULT_BYTES_MAX);
+        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
+                     QUERY_RESULT_BYTES_MAX);
     struct slice text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
     if (st)
         api_fail_text(x, st == ST_LIMIT ? ST_INVALID : st, &err);

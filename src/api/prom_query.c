@@ -54,7 +54,7 @@ static enum status common_params(struct api_query *q, const struct api_params *p
 
 static enum status run_instant(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
-    struct query_params params = { 0 };
+    struct query_params params = {0};
     enum status st = api_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
     if (!st)
         st = common_params(q, p, &params, err);
@@ -79,16 +79,18 @@ static enum status range_params(const struct api_params *p, struct query_params 
     if (out->end_ns < out->start_ns)
         return err_set(err, ST_INVALID, "invalid parameter \"end\": end timestamp must not be before start time");
     if (out->step_ns < NS_MS)
-        return err_set(err, ST_INVALID, "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer");
+        return err_set(err, ST_INVALID,
+                       "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer");
     if ((out->end_ns - out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
-        return err_set(err, ST_INVALID, "exceeded maximum resolution of %d points per timeseries. Try decreasing the query resolution (?step=XX)",
+        return err_set(err, ST_INVALID,
+                       "exceeded maximum resolution of %d points per timeseries. Try decreasing the query resolution (?step=XX)",
                        QUERY_POINTS_PER_SERIES_MAX);
     return ST_OK;
 }
 
 static enum status run_range(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
-    struct query_params params = { 0 };
+    struct query_params params = {0};
     enum status st = range_params(p, &params, err);
     if (!st)
         st = common_params(q, p, &params, err);
@@ -100,7 +102,7 @@ static void serve(struct api *api, struct http_exchange *x,
 {
     struct api_params p;
     struct api_query q;
-    struct value v = { 0 };
+    struct value v = {0};
     struct err err;
     if (!api_query_begin(api, x, &q))
         return;
@@ -108,7 +110,8 @@ static void serve(struct api *api, struct http_exchange *x,
     if (!st)
         st = run(&q, &p, &v, &err);
     if (!st && arena_over(q.arena))
-        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena), QUERY_RESULT_BYTES_MAX);
+        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
+                     QUERY_RESULT_BYTES_MAX);
     struct slice text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
     if (st)
         api_fail(x, st, &err);

@@ -13,21 +13,34 @@ static bool is_comparison(enum binary_op op)
 static double arithmetic(enum binary_op op, double a, double b)
 {
     switch (op) {
-    case BIN_ADD: return a + b;
-    case BIN_SUB: return a - b;
-    case BIN_MUL: return a * b;
-    case BIN_DIV: return b == 0 ? NAN : a / b; /* Loki, unlike PromQL */
-    case BIN_MOD: return b == 0 ? NAN : fmod(a, b);
-    case BIN_POW: return pow(a, b);
-    case BIN_EQ: return a == b;
-    case BIN_NE: return a != b;
-    case BIN_GT: return a > b;
-    case BIN_GE: return a >= b;
-    case BIN_LT: return a < b;
-    case BIN_LE: return a <= b;
+    case BIN_ADD:
+        return a + b;
+    case BIN_SUB:
+        return a - b;
+    case BIN_MUL:
+        return a * b;
+    case BIN_DIV:
+        return b == 0 ? NAN : a / b; /* Loki, unlike PromQL */
+    case BIN_MOD:
+        return b == 0 ? NAN : fmod(a, b);
+    case BIN_POW:
+        return pow(a, b);
+    case BIN_EQ:
+        return a == b;
+    case BIN_NE:
+        return a != b;
+    case BIN_GT:
+        return a > b;
+    case BIN_GE:
+        return a >= b;
+    case BIN_LT:
+        return a < b;
+    case BIN_LE:
+        return a <= b;
     case BIN_AND:
     case BIN_OR:
-    case BIN_UNLESS: break;
+    case BIN_UNLESS:
+        break;
     }
     return NAN;
 }
@@ -44,8 +57,8 @@ static bool apply(const struct expr *e, double a, double b, double kept, double 
     return v != 0;
 }
 
-static void number_and_series(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *l, const struct grid_result *r,
-                              struct grid_result *out)
+static void number_and_series(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *l,
+                              const struct grid_result *r, struct grid_result *out)
 {
     bool number_left = l->is_scalar;
     const struct grid_result *many = number_left ? r : l;
@@ -125,7 +138,8 @@ static enum status series_and_series(struct arena *a, const struct grid *g, cons
     map_init(&used);
     index_series(a, e, one, &index);
     if (index.count < one->count)
-        st = err_set(err, ST_INVALID, "found duplicate series on the %s hand-side;many-to-many matching not allowed: matching labels must be unique on one side",
+        st = err_set(err, ST_INVALID,
+                     "found duplicate series on the %s hand-side;many-to-many matching not allowed: matching labels must be unique on one side",
                      right_is_many ? "left" : "right");
     for (size_t i = 0; !st && i < many->count; i++) {
         bool added;
@@ -142,8 +156,8 @@ static enum status series_and_series(struct arena *a, const struct grid *g, cons
         struct grid_series *s = grid_series_new(a, g, out, result_labels(a, e, m->labels, o->labels));
         for (size_t k = 0; k < g->count; k++)
             if (m->has[k] && o->has[k])
-                s->has[k] = apply(e, right_is_many ? o->v[k] : m->v[k], right_is_many ? m->v[k] : o->v[k],
-                                  right_is_many ? o->v[k] : m->v[k], &s->v[k]);
+                s->has[k] =
+                    apply(e, right_is_many ? o->v[k] : m->v[k], right_is_many ? m->v[k] : o->v[k], right_is_many ? o->v[k] : m->v[k], &s->v[k]);
     }
     map_free(&index);
     map_free(&used);
@@ -152,7 +166,7 @@ static enum status series_and_series(struct arena *a, const struct grid *g, cons
 
 enum status logql_eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
-    struct grid_result l = { 0 }, r = { 0 };
+    struct grid_result l = {0}, r = {0};
     bool is_set = e->op == BIN_AND || e->op == BIN_OR || e->op == BIN_UNLESS;
     enum status st = logql_eval_metric(env, g, e->left, &l, err);
     if (!st)
@@ -160,7 +174,8 @@ enum status logql_eval_binary(struct query_env *env, const struct grid *g, const
     if (st)
         return st;
     if (is_set && (l.is_scalar || r.is_scalar))
-        return err_set(err, ST_INVALID, "unexpected literal for a side of logical/set binary operation (%.*s)", SLICE_FMT(logql_binary_names[e->op]));
+        return err_set(err, ST_INVALID, "unexpected literal for a side of logical/set binary operation (%.*s)",
+                       SLICE_FMT(logql_binary_names[e->op]));
     if (l.is_scalar && r.is_scalar) {
         struct grid_series *s = grid_series_new(env->result, g, out, SLICE_EMPTY);
         out->is_scalar = true;

@@ -37,19 +37,18 @@ static int by_labels(const void *a, const void *b)
     return labels_cmp(((const struct value_series *)a)->labels, ((const struct value_series *)b)->labels);
 }
 
-static void to_value(struct query_env *env, const struct grid *g, const struct grid_result *r, bool instant, bool keep_order,
-                     struct value *out)
+static void to_value(struct query_env *env, const struct grid *g, const struct grid_result *r, bool instant, bool keep_order, struct value *out)
 {
     struct arena *a = env->result;
     if (instant && r->is_scalar) {
         out->type = VALUE_SCALAR;
-        out->scalar = (struct sample){ g->start_ns / NS_MS, r->list[0].v[0] };
+        out->scalar = (struct sample){g->start_ns / NS_MS, r->list[0].v[0]};
         return;
     }
     out->type = instant ? VALUE_VECTOR : VALUE_MATRIX;
     out->series = arena_array(a, struct value_series, r->count + 1);
     for (size_t i = 0; i < r->count; i++) {
-        struct value_series s = { .labels = r->list[i].labels, .t_ms = arena_array(a, int64_t, g->count), .v = arena_array(a, double, g->count) };
+        struct value_series s = {.labels = r->list[i].labels, .t_ms = arena_array(a, int64_t, g->count), .v = arena_array(a, double, g->count)};
         for (size_t k = 0; k < g->count; k++) {
             if (!r->list[i].has[k])
                 continue;
@@ -66,16 +65,17 @@ static void to_value(struct query_env *env, const struct grid *g, const struct g
 static enum status run(struct query_env *env, struct slice text, const struct query_params *p, bool instant, struct value *out, struct err *err)
 {
     struct logql *q;
-    struct grid_result result = { 0 };
+    struct grid_result result = {0};
     enum status st = logql_parse(env->result, text, &q, err);
     if (st)
         return st;
     if (q->root->kind == EXPR_LOG) {
         size_t limit = p->limit ? p->limit : LINES_DEFAULT;
-        st = instant ? err_set(err, ST_INVALID, "log queries are not supported as an instant query type, please change your query to a range query type")
+        st = instant ? err_set(err, ST_INVALID,
+                               "log queries are not supported as an instant query type, please change your query to a range query type")
                      : logql_eval_lines(env, q->root, p->start_ns, p->end_ns, limit, p->direction, out, err);
     } else {
-        struct grid g = { .start_ns = p->start_ns, .step_ns = instant ? NS_MS : p->step_ns, .count = 1 };
+        struct grid g = {.start_ns = p->start_ns, .step_ns = instant ? NS_MS : p->step_ns, .count = 1};
         if (!instant)
             g.count = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
         bool sorted = q->root->kind == EXPR_VECTOR_AGG && q->root->agg >= AGG_KIND_SORT;
@@ -97,4 +97,4 @@ static enum status range(struct query_env *env, struct slice text, const struct 
     return run(env, text, p, false, out, err);
 }
 
-const struct query_lang logql_lang = { "logql", check, format, instant, range };
+const struct query_lang logql_lang = {"logql", check, format, instant, range};

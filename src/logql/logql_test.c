@@ -19,8 +19,7 @@ TEST(queries_are_read_and_written_back_in_one_layout)
               "sum by (level) (rate({a=\"b\"} | json | status >= 500[5m] offset 1m))");
     CHECK_STR(formatted("quantile_over_time(0.9,{a=\"b\"}|logfmt --strict|unwrap duration(took)|__error__=\"\"[1m])by(host)"),
               "quantile_over_time(0.9, {a=\"b\"} | logfmt --strict | unwrap duration(took) | __error__ = \"\"[1m]) by (host)");
-    CHECK_STR(formatted("{a=\"b\"} | took > 1m30s or (size < 10KB and x=\"1\")"),
-              "{a=\"b\"} | (took > 1m30s or (size < 10KB and x = \"1\"))");
+    CHECK_STR(formatted("{a=\"b\"} | took > 1m30s or (size < 10KB and x=\"1\")"), "{a=\"b\"} | (took > 1m30s or (size < 10KB and x = \"1\"))");
     CHECK_STR(formatted("1 + 2 * 3"), "(1 + (2 * 3))");
 }
 
@@ -42,9 +41,9 @@ static struct slice run(const char *query, const char *line)
     struct err err;
     struct buf out;
     static struct record r;
-    struct label labels[] = { { SLICE("app"), SLICE("shop") } };
-    struct event e = { .body = slice_str(line), .severity = 0 };
-    struct stage_env env = { a, json_parser_new() };
+    struct label labels[] = {{SLICE("app"), SLICE("shop")}};
+    struct event e = {.body = slice_str(line), .severity = 0};
+    struct stage_env env = {a, json_parser_new()};
     CHECK_INT(labels_build(a, labels, 1, &e.stream, &err), ST_OK);
     if (logql_parse(a, slice_str(query), &q, &err))
         unit_fail(__FILE__, __LINE__, err.text);
@@ -72,7 +71,8 @@ TEST(parsers_make_labels_and_keep_clashing_ones_apart)
 TEST(filters_compare_numbers_durations_sizes_and_addresses)
 {
     CHECK_STR(run("{a=\"b\"} | logfmt | n > 10", "n=9"), "-");
-    CHECK_STR(run("{a=\"b\"} | logfmt | took >= 1.5s, size < 2KB", "took=1500ms size=1.9KB"), "{size=\"1.9KB\",took=\"1500ms\"} took=1500ms size=1.9KB");
+    CHECK_STR(run("{a=\"b\"} | logfmt | took >= 1.5s, size < 2KB", "took=1500ms size=1.9KB"),
+              "{size=\"1.9KB\",took=\"1500ms\"} took=1500ms size=1.9KB");
     CHECK_STR(run("{a=\"b\"} | logfmt | addr = ip(\"10.0.0.0/8\")", "addr=11.0.0.1"), "-");
     CHECK_STR(run("{a=\"b\"} |= ip(\"10.1.0.0-10.1.0.9\")", "from 10.1.0.5:80."), "{} from 10.1.0.5:80.");
     CHECK_STR(run("{a=\"b\"} |> \"<_> took <_>ms\"", "it took 5ms"), "{} it took 5ms");

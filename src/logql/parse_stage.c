@@ -10,8 +10,8 @@
 static const struct {
     const char *op;
     enum line_op kind;
-} line_ops[] = { { "|=", LINE_CONTAINS }, { "!=", LINE_NOT_CONTAINS }, { "|~", LINE_MATCHES }, { "!~", LINE_NOT_MATCHES },
-                 { "|>", LINE_PATTERN },  { "!>", LINE_NOT_PATTERN } };
+} line_ops[] = {{"|=", LINE_CONTAINS},    {"!=", LINE_NOT_CONTAINS}, {"|~", LINE_MATCHES},
+                {"!~", LINE_NOT_MATCHES}, {"|>", LINE_PATTERN},      {"!>", LINE_NOT_PATTERN}};
 
 static enum status parse_ip(struct parser *p, struct ip_range **out, struct slice *text)
 {
@@ -83,7 +83,8 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
         p->at++;
         if (f->op == CMP_RE || f->op == CMP_NRE)
             return logql_regex(p, f->text, REGEX_ANCHORED, &f->re);
-        return f->op == CMP_EQ || f->op == CMP_NE ? ST_OK : logql_lex_fail(p->text, t->position, p->err, "texts compare by =, !=, =~ and !~ only");
+        return f->op == CMP_EQ || f->op == CMP_NE ? ST_OK
+                                                  : logql_lex_fail(p->text, t->position, p->err, "texts compare by =, !=, =~ and !~ only");
     }
     bool negative = logql_take(p, "-");
     t = logql_peek(p);
@@ -107,8 +108,8 @@ static enum status parse_filter_or(struct parser *p, struct label_filter **out);
 
 static enum status parse_filter_leaf(struct parser *p, struct label_filter **out)
 {
-    static const struct slice ops[] = { SLICE_INIT("="), SLICE_INIT("!="), SLICE_INIT(">"), SLICE_INIT(">="),
-                                        SLICE_INIT("<"), SLICE_INIT("<="), SLICE_INIT("=~"), SLICE_INIT("!~") };
+    static const struct slice ops[] = {SLICE_INIT("="), SLICE_INIT("!="), SLICE_INIT(">"),  SLICE_INIT(">="),
+                                       SLICE_INIT("<"), SLICE_INIT("<="), SLICE_INIT("=~"), SLICE_INIT("!~")};
     if (logql_take(p, "(")) {
         if (++p->depth > QUERY_DEPTH_MAX)
             return logql_fail(p, "fewer parentheses");
@@ -133,7 +134,8 @@ static enum status parse_filter_leaf(struct parser *p, struct label_filter **out
     return parse_filter_value(p, f);
 }
 
-static enum status join(struct parser *p, enum filter_kind kind, struct label_filter **left, enum status (*side)(struct parser *, struct label_filter **))
+static enum status join(struct parser *p, enum filter_kind kind, struct label_filter **left,
+                        enum status (*side)(struct parser *, struct label_filter **))
 {
     struct label_filter *both = arena_new_of(p->a, struct label_filter);
     both->kind = kind;
@@ -147,8 +149,9 @@ static enum status join(struct parser *p, enum filter_kind kind, struct label_fi
 static enum status parse_filter_and(struct parser *p, struct label_filter **out)
 {
     enum status st = parse_filter_leaf(p, out);
-    while (!st && (logql_take(p, "and") || logql_take(p, ",") || (logql_peek(p)->kind == LEX_IDENT && !logql_is(p, "or") && !logql_is(p, "by") &&
-                                                                    !logql_is(p, "without") && !logql_is(p, "offset"))))
+    while (!st &&
+           (logql_take(p, "and") || logql_take(p, ",") ||
+            (logql_peek(p)->kind == LEX_IDENT && !logql_is(p, "or") && !logql_is(p, "by") && !logql_is(p, "without") && !logql_is(p, "offset"))))
         st = join(p, FILTER_AND, out, parse_filter_leaf);
     return st;
 }
@@ -229,7 +232,7 @@ static enum status parse_label_format(struct parser *p, struct stage *s)
 
 static enum status parse_drop_keep(struct parser *p, struct stage *s)
 {
-    static const char *const ops[] = { "=", "!=", "=~", "!~" };
+    static const char *const ops[] = {"=", "!=", "=~", "!~"};
     enum status st = ST_OK;
     do {
         struct assign *e = assign_new(p, s);
@@ -275,18 +278,24 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
     static const struct {
         struct slice word;
         enum stage_kind kind;
-    } words[] = { { SLICE_INIT("json"), STAGE_JSON },       { SLICE_INIT("logfmt"), STAGE_LOGFMT },
-                  { SLICE_INIT("regexp"), STAGE_REGEXP },   { SLICE_INIT("pattern"), STAGE_PATTERN },
-                  { SLICE_INIT("unpack"), STAGE_UNPACK },   { SLICE_INIT("line_format"), STAGE_LINE_FORMAT },
-                  { SLICE_INIT("label_format"), STAGE_LABEL_FORMAT }, { SLICE_INIT("drop"), STAGE_DROP },
-                  { SLICE_INIT("keep"), STAGE_KEEP },       { SLICE_INIT("decolorize"), STAGE_DECOLORIZE } };
+    } words[] = {{SLICE_INIT("json"), STAGE_JSON},
+                 {SLICE_INIT("logfmt"), STAGE_LOGFMT},
+                 {SLICE_INIT("regexp"), STAGE_REGEXP},
+                 {SLICE_INIT("pattern"), STAGE_PATTERN},
+                 {SLICE_INIT("unpack"), STAGE_UNPACK},
+                 {SLICE_INIT("line_format"), STAGE_LINE_FORMAT},
+                 {SLICE_INIT("label_format"), STAGE_LABEL_FORMAT},
+                 {SLICE_INIT("drop"), STAGE_DROP},
+                 {SLICE_INIT("keep"), STAGE_KEEP},
+                 {SLICE_INIT("decolorize"), STAGE_DECOLORIZE}};
     size_t i = 0;
     while (i < COUNT_OF(words) && !slice_eq(words[i].word, word))
         i++;
     /* "json = 5" is a label filter of a label named json. */
     const struct lex_token *next = &p->tokens[p->at + 1];
-    bool compares = next->kind == LEX_OP && (slice_eq(next->text, SLICE("=")) || slice_eq(next->text, SLICE("==")) || slice_eq(next->text, SLICE("=~")) ||
-                                             slice_eq(next->text, SLICE(">")) || slice_eq(next->text, SLICE("<")));
+    bool compares =
+        next->kind == LEX_OP && (slice_eq(next->text, SLICE("=")) || slice_eq(next->text, SLICE("==")) || slice_eq(next->text, SLICE("=~")) ||
+                                 slice_eq(next->text, SLICE(">")) || slice_eq(next->text, SLICE("<")));
     if (i == COUNT_OF(words) || compares) {
         s->kind = STAGE_LABEL_FILTER;
         return logql_label_filter(p, &s->filter);
@@ -295,12 +304,17 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
     p->at++;
     switch (s->kind) {
     case STAGE_JSON:
-    case STAGE_LOGFMT: return parse_extractions(p, s);
-    case STAGE_REGEXP: return parse_regexp(p, s);
-    case STAGE_PATTERN: return parse_pattern(p, s);
-    case STAGE_LABEL_FORMAT: return parse_label_format(p, s);
+    case STAGE_LOGFMT:
+        return parse_extractions(p, s);
+    case STAGE_REGEXP:
+        return parse_regexp(p, s);
+    case STAGE_PATTERN:
+        return parse_pattern(p, s);
+    case STAGE_LABEL_FORMAT:
+        return parse_label_format(p, s);
     case STAGE_DROP:
-    case STAGE_KEEP: return parse_drop_keep(p, s);
+    case STAGE_KEEP:
+        return parse_drop_keep(p, s);
     case STAGE_LINE_FORMAT: {
         enum status st = logql_string(p, &s->source);
         return st ? st : parse_template(p, s->source, &s->template);
@@ -308,7 +322,8 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
     case STAGE_UNPACK:
     case STAGE_DECOLORIZE:
     case STAGE_LINE:
-    case STAGE_LABEL_FILTER: return ST_OK;
+    case STAGE_LABEL_FILTER:
+        return ST_OK;
     }
     return ST_OK;
 }

@@ -6,18 +6,23 @@
 #include "base/num.h"
 
 const struct slice logql_range_names[] = {
-    SLICE_INIT("count_over_time"), SLICE_INIT("rate"),           SLICE_INIT("bytes_over_time"),  SLICE_INIT("bytes_rate"),
-    SLICE_INIT("absent_over_time"), SLICE_INIT("sum_over_time"), SLICE_INIT("avg_over_time"),    SLICE_INIT("min_over_time"),
-    SLICE_INIT("max_over_time"),   SLICE_INIT("first_over_time"), SLICE_INIT("last_over_time"),  SLICE_INIT("stddev_over_time"),
-    SLICE_INIT("stdvar_over_time"), SLICE_INIT("quantile_over_time"), SLICE_INIT("rate_counter"),
+    SLICE_INIT("count_over_time"),  SLICE_INIT("rate"),
+    SLICE_INIT("bytes_over_time"),  SLICE_INIT("bytes_rate"),
+    SLICE_INIT("absent_over_time"), SLICE_INIT("sum_over_time"),
+    SLICE_INIT("avg_over_time"),    SLICE_INIT("min_over_time"),
+    SLICE_INIT("max_over_time"),    SLICE_INIT("first_over_time"),
+    SLICE_INIT("last_over_time"),   SLICE_INIT("stddev_over_time"),
+    SLICE_INIT("stdvar_over_time"), SLICE_INIT("quantile_over_time"),
+    SLICE_INIT("rate_counter"),
 };
 const struct slice logql_agg_names[] = {
-    SLICE_INIT("sum"), SLICE_INIT("avg"), SLICE_INIT("min"), SLICE_INIT("max"), SLICE_INIT("count"), SLICE_INIT("stddev"),
+    SLICE_INIT("sum"),    SLICE_INIT("avg"),  SLICE_INIT("min"),     SLICE_INIT("max"),  SLICE_INIT("count"),     SLICE_INIT("stddev"),
     SLICE_INIT("stdvar"), SLICE_INIT("topk"), SLICE_INIT("bottomk"), SLICE_INIT("sort"), SLICE_INIT("sort_desc"),
 };
 const struct slice logql_binary_names[] = {
-    SLICE_INIT("+"), SLICE_INIT("-"), SLICE_INIT("*"), SLICE_INIT("/"), SLICE_INIT("%"), SLICE_INIT("^"), SLICE_INIT("=="), SLICE_INIT("!="),
-    SLICE_INIT(">"), SLICE_INIT(">="), SLICE_INIT("<"), SLICE_INIT("<="), SLICE_INIT("and"), SLICE_INIT("or"), SLICE_INIT("unless"),
+    SLICE_INIT("+"), SLICE_INIT("-"),  SLICE_INIT("*"),   SLICE_INIT("/"),  SLICE_INIT("%"),
+    SLICE_INIT("^"), SLICE_INIT("=="), SLICE_INIT("!="),  SLICE_INIT(">"),  SLICE_INIT(">="),
+    SLICE_INIT("<"), SLICE_INIT("<="), SLICE_INIT("and"), SLICE_INIT("or"), SLICE_INIT("unless"),
 };
 const size_t logql_range_count = COUNT_OF(logql_range_names), logql_agg_count = COUNT_OF(logql_agg_names),
              logql_binary_count = COUNT_OF(logql_binary_names);
@@ -49,8 +54,8 @@ enum status logql_fail(struct parser *p, const char *expected)
     const struct lex_token *t = logql_peek(p);
     if (t->kind == LEX_END)
         return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected end, expecting %s", expected);
-    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected \"%.*s\", expecting %s", (int)MIN(t->text.len, (size_t)100), t->text.ptr,
-                    expected);
+    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected \"%.*s\", expecting %s", (int)MIN(t->text.len, (size_t)100),
+                          t->text.ptr, expected);
 }
 
 enum status logql_want(struct parser *p, const char *op)
@@ -88,7 +93,8 @@ enum status logql_duration(struct parser *p, int64_t *out_ns)
 {
     const struct lex_token *t = logql_peek(p);
     int64_t ms;
-    if (t->kind != LEX_DURATION || !(duration_parse_prom(t->text, &ms) ? (*out_ns = sat_mul(ms, NS_MS), true) : duration_parse_go(t->text, out_ns)))
+    if (t->kind != LEX_DURATION ||
+        !(duration_parse_prom(t->text, &ms) ? (*out_ns = sat_mul(ms, NS_MS), true) : duration_parse_go(t->text, out_ns)))
         return logql_fail(p, "a duration such as 5m");
     p->at++;
     return ST_OK;
@@ -96,7 +102,7 @@ enum status logql_duration(struct parser *p, int64_t *out_ns)
 
 enum status logql_selector(struct parser *p, struct matcher **out, size_t *count)
 {
-    static const struct slice ops[] = { SLICE_INIT("="), SLICE_INIT("!="), SLICE_INIT("=~"), SLICE_INIT("!~") };
+    static const struct slice ops[] = {SLICE_INIT("="), SLICE_INIT("!="), SLICE_INIT("=~"), SLICE_INIT("!~")};
     size_t cap = 0;
     *out = NULL;
     *count = 0;
@@ -142,9 +148,10 @@ static enum status parse_log(struct parser *p, struct expr **out)
     for (size_t i = 0; i < e->matcher_count; i++)
         selective |= !matcher_matches_empty(&e->matchers[i]);
     if (!st && !selective)
-        return logql_lex_fail(p->text, e->position, p->err,
-                        "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
-                        "app=~\".*\" does not meet this requirement, but app=~\".+\" will");
+        return logql_lex_fail(
+            p->text, e->position, p->err,
+            "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
+            "app=~\".*\" does not meet this requirement, but app=~\".+\" will");
     if (!st)
         st = logql_stages(p, &e->stages);
     *out = e;
@@ -291,7 +298,8 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
     if (!st && (kind == AGG_KIND_TOPK || kind == AGG_KIND_BOTTOMK)) {
         st = parse_number(p, &e->parameter);
         if (!st && !(e->parameter >= 1))
-            return logql_lex_fail(p->text, e->position, p->err, "invalid parameter (must be greater than 0) %.*s", SLICE_FMT(logql_agg_names[kind]));
+            return logql_lex_fail(p->text, e->position, p->err, "invalid parameter (must be greater than 0) %.*s",
+                                  SLICE_FMT(logql_agg_names[kind]));
         if (!st)
             st = logql_want(p, ",");
     }
@@ -302,7 +310,8 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
     if (!st)
         st = parse_grouping(p, &e->grouping);
     if (!st && e->left->kind == EXPR_LOG)
-        return logql_lex_fail(p->text, e->left->position, p->err, "%.*s needs a metric query, found a log query", SLICE_FMT(logql_agg_names[kind]));
+        return logql_lex_fail(p->text, e->left->position, p->err, "%.*s needs a metric query, found a log query",
+                              SLICE_FMT(logql_agg_names[kind]));
     *out = e;
     return st;
 }
@@ -376,21 +385,27 @@ static enum status parse_primary(struct parser *p, struct expr **out)
 static int precedence(enum binary_op op)
 {
     switch (op) {
-    case BIN_OR: return 1;
+    case BIN_OR:
+        return 1;
     case BIN_AND:
-    case BIN_UNLESS: return 2;
+    case BIN_UNLESS:
+        return 2;
     case BIN_EQ:
     case BIN_NE:
     case BIN_GT:
     case BIN_GE:
     case BIN_LT:
-    case BIN_LE: return 3;
+    case BIN_LE:
+        return 3;
     case BIN_ADD:
-    case BIN_SUB: return 4;
+    case BIN_SUB:
+        return 4;
     case BIN_MUL:
     case BIN_DIV:
-    case BIN_MOD: return 5;
-    case BIN_POW: return 6;
+    case BIN_MOD:
+        return 5;
+    case BIN_POW:
+        return 6;
     }
     return 0;
 }
@@ -431,7 +446,8 @@ static enum status parse_expr(struct parser *p, int min_precedence, struct expr 
         if (!st)
             st = parse_expr(p, precedence(e->op) + (e->op == BIN_POW ? 0 : 1), &e->right);
         if (!st && (e->left->kind == EXPR_LOG || e->right->kind == EXPR_LOG))
-            return logql_lex_fail(p->text, e->position, p->err, "unexpected type for a side of binary operation (%.*s): a log query", SLICE_FMT(t->text));
+            return logql_lex_fail(p->text, e->position, p->err, "unexpected type for a side of binary operation (%.*s): a log query",
+                                  SLICE_FMT(t->text));
         *out = e;
     }
     return st;
@@ -439,7 +455,7 @@ static enum status parse_expr(struct parser *p, int min_precedence, struct expr 
 
 enum status logql_parse(struct arena *a, struct slice text, struct logql **out, struct err *err)
 {
-    struct parser p = { .a = a, .text = text, .err = err };
+    struct parser p = {.a = a, .text = text, .err = err};
     size_t count;
     if (text.len > QUERY_TEXT_BYTES_MAX)
         return err_set(err, ST_LIMIT, "query of %zu bytes, at most %d are allowed", text.len, QUERY_TEXT_BYTES_MAX);
@@ -458,8 +474,8 @@ enum status logql_parse(struct arena *a, struct slice text, struct logql **out, 
 
 enum status logql_parse_selector(struct arena *a, struct slice text, struct matcher **out, size_t *count, struct err *err)
 {
-    struct logql query = { 0 };
-    struct parser p = { .a = a, .text = text, .err = err, .query = &query };
+    struct logql query = {0};
+    struct parser p = {.a = a, .text = text, .err = err, .query = &query};
     size_t n;
     *count = 0;
     enum status st = logql_lex_all(a, text, &p.tokens, &n, err);

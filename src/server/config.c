@@ -29,7 +29,7 @@ static enum status read_retention(struct config *c, const struct yaml_node *root
 
 static enum status read_tls(struct config *c, const struct yaml_node *root, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("cert_file"), SLICE_INIT("key_file") };
+    static const struct slice keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     const struct yaml_node *n = yaml_get(root, SLICE("tls"));
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     if (!st)
@@ -43,12 +43,12 @@ static enum status read_tls(struct config *c, const struct yaml_node *root, stru
 
 static enum status read_store(struct config *c, const struct yaml_node *root, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("memory_raw"),  SLICE_INIT("memory_parts"),    SLICE_INIT("cache"),
-                                         SLICE_INIT("wal_segment"), SLICE_INIT("flush_interval"),  SLICE_INIT("bytes_in_flight"),
-                                         SLICE_INIT("disk_warn_ratio"), SLICE_INIT("disk_refuse_ratio") };
+    static const struct slice keys[] = {SLICE_INIT("memory_raw"),      SLICE_INIT("memory_parts"),     SLICE_INIT("cache"),
+                                        SLICE_INIT("wal_segment"),     SLICE_INIT("flush_interval"),   SLICE_INIT("bytes_in_flight"),
+                                        SLICE_INIT("disk_warn_ratio"), SLICE_INIT("disk_refuse_ratio")};
     const struct yaml_node *n = yaml_get(root, SLICE("store"));
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
-    uint64_t *const sizes[] = { &c->memory_raw_bytes, &c->memory_parts_bytes, &c->cache_bytes, &c->wal_segment_bytes };
+    uint64_t *const sizes[] = {&c->memory_raw_bytes, &c->memory_parts_bytes, &c->cache_bytes, &c->wal_segment_bytes};
     for (size_t i = 0; !st && i < COUNT_OF(sizes); i++)
         st = yaml_size(n, keys[i], sizes[i], err);
     if (!st)
@@ -62,10 +62,10 @@ static enum status read_store(struct config *c, const struct yaml_node *root, st
 
 static enum status read_host(struct config *c, const struct yaml_node *root, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("enabled"), SLICE_INIT("interval"), SLICE_INIT("paths"), SLICE_INIT("processes") };
-    static const struct slice path_keys[] = { SLICE_INIT("proc"), SLICE_INIT("sys"), SLICE_INIT("rootfs") };
+    static const struct slice keys[] = {SLICE_INIT("enabled"), SLICE_INIT("interval"), SLICE_INIT("paths"), SLICE_INIT("processes")};
+    static const struct slice path_keys[] = {SLICE_INIT("proc"), SLICE_INIT("sys"), SLICE_INIT("rootfs")};
     const struct yaml_node *n = yaml_get(root, SLICE("host")), *paths = yaml_get(n, SLICE("paths"));
-    struct slice *const places[] = { &c->host.proc, &c->host.sys, &c->host.rootfs };
+    struct slice *const places[] = {&c->host.proc, &c->host.sys, &c->host.rootfs};
     int64_t processes = (int64_t)c->host.processes_max;
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     if (!st)
@@ -86,7 +86,7 @@ static enum status read_host(struct config *c, const struct yaml_node *root, str
 
 static enum status read_logs(struct config *c, const struct yaml_node *root, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("journal"), SLICE_INIT("journal_dir"), SLICE_INIT("files"), SLICE_INIT("line_max") };
+    static const struct slice keys[] = {SLICE_INIT("journal"), SLICE_INIT("journal_dir"), SLICE_INIT("files"), SLICE_INIT("line_max")};
     const struct yaml_node *n = yaml_get(root, SLICE("logs"));
     uint64_t line_max = c->logs.line_bytes_max;
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
@@ -109,7 +109,7 @@ static enum status read_logs(struct config *c, const struct yaml_node *root, str
 
 static enum status read_self(struct config *c, const struct yaml_node *root, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("enabled") };
+    static const struct slice keys[] = {SLICE_INIT("enabled")};
     const struct yaml_node *n = yaml_get(root, SLICE("self"));
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     return st ? st : yaml_bool(n, keys[0], &c->self_enabled, err);
@@ -117,10 +117,10 @@ static enum status read_self(struct config *c, const struct yaml_node *root, str
 
 static enum status read_listener(struct config *c, const struct yaml_node *n, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls") };
-    static const struct slice tls_keys[] = { SLICE_INIT("cert_file"), SLICE_INIT("key_file") };
-    static const struct slice dialects[] = { SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
-                                             SLICE_INIT("jaeger_query") };
+    static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
+    static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
+    static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
+                                            SLICE_INIT("jaeger_query")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     struct config_listener *l = &c->listeners[c->listener_count];
     size_t i = 0;
@@ -141,8 +141,10 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     while (i < COUNT_OF(dialects) && !slice_eq(dialects[i], l->dialect))
         i++;
     if (i == COUNT_OF(dialects) || l->address.len == 0)
-        return yaml_fail(n, err, "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query and "
-                         "an address such as 127.0.0.1:9090", SLICE_FMT(l->dialect), SLICE_FMT(l->address));
+        return yaml_fail(n, err,
+                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query and "
+                         "an address such as 127.0.0.1:9090",
+                         SLICE_FMT(l->dialect), SLICE_FMT(l->address));
     c->listener_count++;
     return ST_OK;
 }
@@ -171,44 +173,44 @@ static const struct {
     struct slice key;
     enum status (*read)(struct config *c, const struct yaml_node *root, struct err *err);
 } sections[] = {
-    { SLICE_INIT("listen"), read_listen },
-    { SLICE_INIT("data"), read_data },
-    { SLICE_INIT("retention"), read_retention },
-    { SLICE_INIT("tls"), read_tls },
-    { SLICE_INIT("store"), read_store },
-    { SLICE_INIT("host"), read_host },
-    { SLICE_INIT("logs"), read_logs },
-    { SLICE_INIT("self"), read_self },
-    { SLICE_INIT("listeners"), read_listeners },
-    { SLICE_INIT("scrape_configs"), read_scrapes },
-    { SLICE_INIT("global"), NULL }, /* read with scrape_configs */
-    { SLICE_INIT("rule_files"), NULL },
-    { SLICE_INIT("scrape_config_files"), NULL },
-    { SLICE_INIT("alerting"), NULL },
-    { SLICE_INIT("remote_write"), NULL },
-    { SLICE_INIT("remote_read"), NULL },
-    { SLICE_INIT("storage"), NULL },
-    { SLICE_INIT("tracing"), NULL },
-    { SLICE_INIT("otlp"), NULL },
-    { SLICE_INIT("runtime"), NULL },
-    { SLICE_INIT("groups"), NULL },
-    { SLICE_INIT("alerts"), NULL },
-    { SLICE_INIT("route"), NULL },
-    { SLICE_INIT("receivers"), NULL },
-    { SLICE_INIT("inhibit_rules"), NULL },
-    { SLICE_INIT("templates"), NULL },
-    { SLICE_INIT("mute_time_intervals"), NULL },
-    { SLICE_INIT("time_intervals"), NULL },
-    { SLICE_INIT("modules"), NULL },
-    { SLICE_INIT("retention_policies"), NULL },
+    {SLICE_INIT("listen"), read_listen},
+    {SLICE_INIT("data"), read_data},
+    {SLICE_INIT("retention"), read_retention},
+    {SLICE_INIT("tls"), read_tls},
+    {SLICE_INIT("store"), read_store},
+    {SLICE_INIT("host"), read_host},
+    {SLICE_INIT("logs"), read_logs},
+    {SLICE_INIT("self"), read_self},
+    {SLICE_INIT("listeners"), read_listeners},
+    {SLICE_INIT("scrape_configs"), read_scrapes},
+    {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
+    {SLICE_INIT("rule_files"), NULL},
+    {SLICE_INIT("scrape_config_files"), NULL},
+    {SLICE_INIT("alerting"), NULL},
+    {SLICE_INIT("remote_write"), NULL},
+    {SLICE_INIT("remote_read"), NULL},
+    {SLICE_INIT("storage"), NULL},
+    {SLICE_INIT("tracing"), NULL},
+    {SLICE_INIT("otlp"), NULL},
+    {SLICE_INIT("runtime"), NULL},
+    {SLICE_INIT("groups"), NULL},
+    {SLICE_INIT("alerts"), NULL},
+    {SLICE_INIT("route"), NULL},
+    {SLICE_INIT("receivers"), NULL},
+    {SLICE_INIT("inhibit_rules"), NULL},
+    {SLICE_INIT("templates"), NULL},
+    {SLICE_INIT("mute_time_intervals"), NULL},
+    {SLICE_INIT("time_intervals"), NULL},
+    {SLICE_INIT("modules"), NULL},
+    {SLICE_INIT("retention_policies"), NULL},
 };
 
 static void set_defaults(struct config *c)
 {
-    static const struct slice files[] = { SLICE_INIT("/var/log/syslog"), SLICE_INIT("/var/log/messages"), SLICE_INIT("/var/log/auth.log"),
-                                          SLICE_INIT("/var/log/kern.log"), SLICE_INIT("/var/log/daemon.log"), SLICE_INIT("/var/log/dpkg.log"),
-                                          SLICE_INIT("/var/log/apt/history.log"), SLICE_INIT("/var/log/nginx/*.log"),
-                                          SLICE_INIT("/var/log/apache2/*.log") };
+    static const struct slice files[] = {
+        SLICE_INIT("/var/log/syslog"),          SLICE_INIT("/var/log/messages"),    SLICE_INIT("/var/log/auth.log"),
+        SLICE_INIT("/var/log/kern.log"),        SLICE_INIT("/var/log/daemon.log"),  SLICE_INIT("/var/log/dpkg.log"),
+        SLICE_INIT("/var/log/apt/history.log"), SLICE_INIT("/var/log/nginx/*.log"), SLICE_INIT("/var/log/apache2/*.log")};
     c->listen = SLICE("127.0.0.1:7862");
     c->data = SLICE("./data");
     c->retention_ns = 31 * 24 * HOUR_NS;
@@ -216,8 +218,8 @@ static void set_defaults(struct config *c)
     c->disk_warn_ratio = 0.10;
     c->disk_refuse_ratio = 0.05;
     c->host_enabled = c->self_enabled = true;
-    c->host = (struct host_options){ 5 * NS_S, SLICE("/proc"), SLICE("/sys"), SLICE("/"), 20 };
-    c->logs = (struct logs_options){ .journal = true, .files = files, .file_count = COUNT_OF(files), .line_bytes_max = EVENT_BODY_BYTES_MAX };
+    c->host = (struct host_options){5 * NS_S, SLICE("/proc"), SLICE("/sys"), SLICE("/"), 20};
+    c->logs = (struct logs_options){.journal = true, .files = files, .file_count = COUNT_OF(files), .line_bytes_max = EVENT_BODY_BYTES_MAX};
 }
 
 /* Adds the keys of one file to the merged map. */

@@ -160,7 +160,7 @@ static enum status start_store(struct server *s, struct err *err)
     if (!st)
         st = local_engine_open(&s->engine, opt, err);
     if (!st)
-        st = kv_open(&s->kv, arena_printf(c->arena, "%.*s/state.db", SLICE_FMT(dir)), err);
+        st = kv_open(&s->kv, arena_printf(c->arena, "%.*s/state.db", SLICE_FMT(dir)).ptr, err);
     return st;
 }
 

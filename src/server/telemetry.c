@@ -31,7 +31,7 @@ static struct batch *fresh_batch(void)
 struct telemetry *telemetry_new(struct clock *clock, struct slice instance)
 {
     struct telemetry *t = mem_new(struct telemetry);
-    struct label labels[] = { { SLICE("service_name"), SLICE("stoa") }, { SLICE("host"), instance }, { SLICE("source"), SLICE("self") } };
+    struct label labels[] = {{SLICE("service_name"), SLICE("stoa")}, {SLICE("host"), instance}, {SLICE("source"), SLICE("self")}};
     t->clock = clock;
     t->arena = arena_new(0);
     t->instance = arena_copy(t->arena, instance);
@@ -57,7 +57,8 @@ static struct field *put_fields(struct arena *a, const struct stoa_span_data *sp
     struct field *list = arena_array(a, struct field, (size_t)span->attribute_count + 1);
     for (int i = 0; i < span->attribute_count; i++) {
         const struct stoa_attribute *from = &span->attributes[i];
-        list[i] = (struct field){ .scope = SCOPE_RECORD, .type = from->text ? FIELD_STRING : FIELD_INT, .name = arena_copy(a, slice_str(from->name)) };
+        list[i] =
+            (struct field){.scope = SCOPE_RECORD, .type = from->text ? FIELD_STRING : FIELD_INT, .name = arena_copy(a, slice_str(from->name))};
         if (from->text)
             list[i].text = arena_copy(a, slice_str(from->text));
         else
@@ -95,7 +96,7 @@ void telemetry_span(void *arg, const struct stoa_span_data *span)
 
 void telemetry_line(void *arg, int64_t time_ns, enum log_level level, struct slice message, struct slice fields)
 {
-    static const uint8_t severities[] = { SEVERITY_DEBUG, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_ERROR, SEVERITY_FATAL };
+    static const uint8_t severities[] = {SEVERITY_DEBUG, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_ERROR, SEVERITY_FATAL};
     struct telemetry *t = arg;
     mutex_lock(&t->lock);
     struct event *e = waiting_event(t);
@@ -106,14 +107,15 @@ void telemetry_line(void *arg, int64_t time_ns, enum log_level level, struct sli
         e->time_ns = e->observed_ns = time_ns;
         e->service = SLICE("stoa");
         e->stream = t->stream_labels;
-        e->body = arena_printf(a, "level=%s msg=\"%.*s\"%s%.*s", log_level_name(level), SLICE_FMT(message), fields.len ? " " : "", SLICE_FMT(fields));
+        e->body =
+            arena_printf(a, "level=%s msg=\"%.*s\"%s%.*s", log_level_name(level), SLICE_FMT(message), fields.len ? " " : "", SLICE_FMT(fields));
     }
     mutex_unlock(&t->lock);
 }
 
 static void add_metrics(struct telemetry *t, struct batch *b)
 {
-    struct label extra[] = { { SLICE("job"), SLICE("stoa") }, { SLICE("instance"), t->instance } };
+    struct label extra[] = {{SLICE("job"), SLICE("stoa")}, {SLICE("instance"), t->instance}};
     struct buf page;
     struct err err;
     buf_init(&page, 0);
