@@ -2,9 +2,10 @@
 /* Aggregations. Each series is folded into the cells of its group as it comes, and is gone after that; what a group costs
  * is a cell a step. topk and its kin keep the labels of what they saw, and the values of what is in. */
 #include "base/num.h"
+#include "base/utf8.h"
 #include "promql/eval.h"
 #include "promql/rows.h"
-#include "promql/words.h"
+#include "query/token.h"
 
 enum { GROUPING_NAMES_MAX = 258, VALUE_SEEN_CAP = 64 };
 
@@ -109,7 +110,7 @@ static enum status count_put(struct sink *sink, struct row *row, struct err *err
 /* In or not by a hash of the labels: the same series at every step, and -r takes what r leaves. */
 static bool ratio_has(double ratio, struct slice labels)
 {
-    double place = (double)labels_hash(labels, 0).lo / 18446744073709551616.0;
+    double place = (double)hash_u64(labels_hash(labels, 0).hi) / 18446744073709551616.0;
     return ratio >= 0 ? place < ratio : place >= 1 + ratio;
 }
 
@@ -242,14 +243,26 @@ static enum status check_params(struct agg_sink *s, struct err *err)
     return ST_OK;
 }
 
+static enum status check_label(struct slice name, struct err *err)
+{
+    if (name.len && utf8_is_valid(name))
+        return ST_OK;
+    struct buf text;
+    buf_init(&text, ERR_TEXT_BYTES_MAX);
+    token_quote(name, &text);
+    struct slice quoted = buf_as_slice(&text);
+    err_set(err, ST_INVALID, "invalid label name %.*s", SLICE_FMT(quoted));
+    buf_free(&text);
+    return ST_INVALID;
+}
+
 static enum status run(struct agg_sink *s, struct sink *next, struct err *err)
 {
     const struct node *n = s->n, *arg = n->kids[n->kid_count - 1];
     enum status st = ST_OK;
     if (n->agg == AGGR_COUNT_VALUES) {
         s->text = eval_string(n->kids[0]);
-        if (s->text.len == 0)
-            return err_set(err, ST_INVALID, "invalid label name \"%.*s\"", SLICE_FMT(s->text));
+        st = check_label(s->text, err);
         s->sink.put = count_put;
     } else if (agg_has_param(n->agg)) {
         s->param = arena_array(s->a, double, s->g->n);

@@ -402,20 +402,20 @@ static enum status pair_fill(struct join *j, struct pairing *p, const struct map
                 v[i] = p->swapped ? apply(j->n, o, m, o) : apply(j->n, m, o, m);
         }
         const struct row *one = &p->one->list[k];
-        if (j->n->matching.card != CARD_ONE_TO_ONE)
-            bare.labels = signature(j, bare.labels);
+        struct slice name[] = { NAME_LABEL };
+        bare.labels = j->n->matching.card == CARD_ONE_TO_ONE ? labels_without(j->out.a, bare.labels, name, 1) : signature(j, bare.labels);
         st = pair_put(j, p, &bare, one, v, err);
     }
     return st;
 }
 
+/* With group_right the sides change places, but the fills do not: Prometheus's way, which its tests pin. */
 static enum status pair_run(struct join *j, struct err *err)
 {
     const struct matching *m = &j->n->matching;
     bool swapped = m->card == CARD_ONE_TO_MANY;
     struct pairing p = { swapped ? &j->right : &j->left, swapped ? &j->left : &j->right, swapped, NULL, NULL,
-                         swapped ? m->has_fill_left : m->has_fill_right, swapped ? m->has_fill_right : m->has_fill_left,
-                         swapped ? m->fill_left : m->fill_right, swapped ? m->fill_right : m->fill_left };
+                         m->has_fill_right, m->has_fill_left, m->fill_right, m->fill_left };
     const struct map *by_one = swapped ? &j->by_left : &j->by_right;
     const size_t *one_next = swapped ? j->left_next : j->right_next, *many_next = swapped ? j->right_next : j->left_next;
     enum status st = check_one_side(j, p.one, by_one, one_next, swapped ? j->has_right : j->has_left, !swapped, err);

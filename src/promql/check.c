@@ -39,7 +39,7 @@ static enum status check_selector(struct ast *ast, struct node *n, struct err *e
 static enum status check_call(struct ast *ast, struct node *n, struct err *err)
 {
     const struct function *f = n->fn;
-    size_t max = f->arg_count, min = f->optional < 0 ? max : max - (size_t)f->optional, got = n->kid_count;
+    size_t max = f->arg_count, min = f->optional < 0 ? max - 1 : max - (size_t)f->optional, got = n->kid_count;
     const char *s = "argument(s)";
     n->type = f->returns;
     if (f->optional == 0 && got != max)

@@ -180,7 +180,7 @@ static double rank_of(double bound, const struct bucket *b, size_t n)
         if (b[i].le == INFINITY)
             return below;
         if (low == -INFINITY)
-            return bound < b[i].le ? 0 : b[i].count;
+            return b[i].count; /* no line through a bucket without end: all of it is below */
         return below + (b[i].count - below) * (bound - low) / (b[i].le - low);
     }
     return total;

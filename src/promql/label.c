@@ -56,7 +56,6 @@ static enum status run(struct label_sink *s, const struct grid *g, struct sink *
 {
     struct rows r;
     rows_init(&r, s->e, g->n);
-    r.is_strict = true;
     s->next = &r.sink;
     buf_init(&s->value, JOINED_BYTES_MAX);
     enum status st = eval_vector(s->e, s->n->kids[0], g, &s->sink, err);

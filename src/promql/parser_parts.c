@@ -200,7 +200,8 @@ static struct node *parse_timing_call(struct parser *p)
     return NULL;
 }
 
-static struct node *parse_timing_unary(struct parser *p)
+/* is_bare: the sign takes a single thing, as a binary operator behind belongs to the expression around. */
+static struct node *parse_timing_unary(struct parser *p, bool is_bare)
 {
     const struct token *t = parser_peek(p);
     if (t->kind == TOK_NUM || t->kind == TOK_DURATION)
@@ -210,7 +211,7 @@ static struct node *parse_timing_unary(struct parser *p)
         p->at++;
         n->op = t->kind == TOK_SUB ? OP_SUB : OP_ADD;
         n->kids = arena_array(p->ast->arena, struct node *, 1);
-        n->kids[0] = parse_timing(p, 3);
+        n->kids[0] = is_bare ? parse_timing_unary(p, false) : parse_timing(p, 3);
         n->kid_count = 1;
         return n->kids[0] ? parser_close(p, n) : NULL;
     }
@@ -231,7 +232,7 @@ static struct node *parse_timing(struct parser *p, int min)
 {
     if (++p->depth > QUERY_DEPTH_MAX)
         return parser_fail(p, parser_peek(p)->start, "the expression is nested deeper than %d, the most that is allowed", QUERY_DEPTH_MAX), NULL;
-    struct node *left = parse_timing_unary(p);
+    struct node *left = parse_timing_unary(p, false);
     while (left) {
         enum token_kind kind = parser_peek(p)->kind;
         if (kind < TOK_ADD || kind > TOK_POW)
@@ -261,7 +262,7 @@ static bool parse_duration(struct parser *p, bool is_bare, int64_t *ms, struct n
 {
     uint32_t at = parser_peek(p)->start;
     enum token_kind first = parser_peek(p)->kind;
-    struct node *n = is_bare ? parse_timing_unary(p) : parse_timing(p, 0);
+    struct node *n = is_bare ? parse_timing_unary(p, true) : parse_timing(p, 0);
     if (n == NULL)
         return false;
     struct node *literal = n->kind == NODE_UNARY && is_bare ? n->kids[0] : n;
@@ -274,7 +275,7 @@ static bool parse_duration(struct parser *p, bool is_bare, int64_t *ms, struct n
     double v = literal->number * (first == TOK_SUB ? -1 : 1) * 1000;
     if (!(fabs(v) < (double)(INT64_MAX / NS_MS)))
         return parser_fail(p, at, "duration out of range");
-    *ms = (int64_t)v;
+    *ms = (int64_t)round(v);
     return is_bare || *ms > 0 || parser_fail(p, at, "duration must be greater than 0");
 }
 

@@ -186,6 +186,9 @@ double range_quantile(const struct window *w)
 /* Median of the distances from the median. */
 double range_mad(const struct window *w)
 {
+    for (size_t i = 0; i < w->n; i++)
+        if (isnan(w->v[i]))
+            return NAN;
     double *v = copy_values(w), median = agg_quantile(0.5, v, w->n);
     for (size_t i = 0; i < w->n; i++)
         v[i] = fabs(w->v[i] - median);

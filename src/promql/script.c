@@ -356,7 +356,7 @@ static const char *check_as_range(struct script *s, const struct test_case *c, c
     struct outcome o;
     struct query_params p = c->params;
     if (c->is_range || find_expect(c, EXPECT_ORDERED) || find_expect(c, EXPECT_STRING) || find_expect(c, EXPECT_RANGE) ||
-        instant->type == VALUE_MATRIX)
+        instant->type == VALUE_MATRIX || slice_contains(c->query, SLICE("range()")) || slice_contains(c->query, SLICE("step()")))
         return NULL;
     int64_t middle = p.start_ns / NS_MS;
     p.start_ns -= 60 * NS_S;
