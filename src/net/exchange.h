@@ -60,8 +60,9 @@ struct http_exchange {
     uint64_t bytes_in, bytes_out;
     uint32_t stream_id;
     uint64_t progress_ms;               /* HTTP/2: when its body or its answer last moved */
+    uint64_t skip_from;                 /* HTTP/2: how far the body had come when it was answered */
     int head_status;                    /* HTTP/2: the head is refused with this */
-    bool late, deferred;                /* HTTP/2: the body was given up; the answer waits for its writer */
+    bool late, deferred, answered;      /* HTTP/2: body given up; answer waits for its writer; there is an answer */
     void *user;
 
     /* Answer. */

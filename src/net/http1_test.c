@@ -84,7 +84,7 @@ TEST(http1_pipelined_requests_are_answered_in_order)
         buf_printf(&out, "POST /%s HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n%04d", i % 3 ? "loop" : "echo", i);
     raw_send(fd, buf_as_slice(&out));
     for (int i = 0; i < REQUESTS; i++) {
-        char want[8];
+        char want[16];
         snprintf(want, sizeof want, "%04d", i);
         struct slice answer = raw_recv_answer(fd, &in);
         CHECK_INT(raw_status(answer), 200);

@@ -20,6 +20,7 @@
 enum {
     CONNECTION_WINDOW_BYTES = 1 * MIB,
     GATHER_BYTES = 64 * KIB, /* output is gathered to this much before it goes to the socket */
+    SKIP_BYTES_MAX = 256 * KIB, /* of a body that is answered already */
     RESETS_BURST = 100,
     RESETS_PER_S = 50,
     HEADER_OVERHEAD_BYTES = 32 /* what RFC 9113 adds to a header's size */
@@ -150,16 +151,40 @@ static void send_head(struct http2 *h, struct http_exchange *x)
         nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)x->stream_id, NGHTTP2_INTERNAL_ERROR);
 }
 
+/* Clients take an answer that overtakes their body for a failure, or wait for ever for a window; so a whole answer is
+ * held back while a short body is still coming. */
+static bool is_held(const struct http_exchange *x)
+{
+    if (x->body_in || x->late || x->answer != ANSWER_WHOLE || x->expects_continue)
+        return false;
+    if (x->content_length >= 0)
+        return (uint64_t)x->content_length - x->bytes_in <= SKIP_BYTES_MAX;
+    return x->bytes_in <= x->skip_from + SKIP_BYTES_MAX;
+}
+
+static void send_answer(struct http2 *h, struct http_exchange *x)
+{
+    if (!x->answered) {
+        x->answered = true;
+        x->skip_from = x->bytes_in;
+        x->progress_ms = now_ms(h);
+    }
+    if (x->head_sent || is_held(x))
+        return;
+    x->head_sent = true;
+    x->progress_ms = now_ms(h);
+    send_head(h, x);
+    conn_deadline_sooner(h->c, ms_of(options(h)->write_timeout_ns));
+}
+
 static void x_send(struct http_exchange *x)
 {
     struct http2 *h = x->proto_state;
-    x->progress_ms = now_ms(h);
     if (!x->head_sent) {
-        x->head_sent = true;
-        send_head(h, x);
-        conn_deadline_sooner(h->c, ms_of(options(h)->write_timeout_ns));
+        send_answer(h, x);
     } else if (x->deferred) {
         x->deferred = false;
+        x->progress_ms = now_ms(h);
         nghttp2_session_resume_data(h->session, (int32_t)x->stream_id);
     }
     flush(h);
@@ -290,8 +315,11 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     bool last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         head_in(h, x, last);
-    if (last)
+    if (last) {
         exchange_body_end(x);
+        if (x->answered)
+            send_answer(h, x);
+    }
     return 0;
 }
 
@@ -311,7 +339,12 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     size_t consumed = n;
     if (x) {
         x->progress_ms = now_ms(h);
-        consumed = exchange_body(x, (const char *)bytes, n);
+        if (x->answered) {
+            x->bytes_in += n;
+            send_answer(h, x);
+        } else {
+            consumed = exchange_body(x, (const char *)bytes, n);
+        }
     }
     if (consumed)
         nghttp2_session_consume_stream(session, id, consumed);
@@ -346,9 +379,19 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 
 /* ---- The connection's callbacks ---- */
 
+static void broken(struct http2 *h)
+{
+    if (!h->broken)
+        count(h, COUNT_PROTOCOL_ERRORS);
+    h->broken = true;
+}
+
 static void finish_when_over(struct http2 *h)
 {
     bool over = !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
+    /* Most errors nghttp2 answers itself, by a GOAWAY and the wish to read no more. */
+    if (over && !h->draining)
+        broken(h);
     if (over || (h->draining && h->list == NULL && !nghttp2_session_want_write(h->session)))
         conn_finish(h->c);
     else if (h->list == NULL)
@@ -383,14 +426,11 @@ static void receive(struct http2 *h, const char *bytes, size_t n)
     h->receiving = true;
     ssize_t used = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes, n);
     h->receiving = false;
-    /* Most errors nghttp2 answers itself, with a GOAWAY and the wish to read no more. */
-    if (!h->broken && (used < 0 || (!h->draining && !nghttp2_session_want_read(h->session)))) {
-        h->broken = true;
-        count(h, COUNT_PROTOCOL_ERRORS);
-    }
     flush(h);
-    if (used < 0)
+    if (used < 0) {
+        broken(h);
         conn_finish(h->c);
+    }
 }
 
 static void c_bytes(struct conn *c, char *bytes, size_t n)
@@ -429,13 +469,16 @@ static uint64_t check_deadline(struct http2 *h, struct http_exchange *x, uint64_
     }
     if (x->body_in || x->late || x->head_sent)
         return UINT64_MAX;
-    if (exchange_waiting(x)) /* it is us who are slow */
+    if (!x->answered && exchange_waiting(x)) /* it is us who are slow */
         return now + ms_of(o->body_timeout_ns);
     if (x->progress_ms + ms_of(o->body_timeout_ns) > now)
         return x->progress_ms + ms_of(o->body_timeout_ns);
     count(h, COUNT_TIMEOUTS);
     x->late = true;
-    exchange_body_fail(x, ST_TIMEOUT, 408, "The request's body did not go on within the time allowed.");
+    if (x->answered)
+        send_answer(h, x);
+    else
+        exchange_body_fail(x, ST_TIMEOUT, 408, "The request's body did not go on within the time allowed.");
     return UINT64_MAX;
 }
 

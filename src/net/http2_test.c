@@ -211,7 +211,7 @@ static void bare_close(struct bare *b)
     close(b->fd);
 }
 
-#define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, strnlen((v), 100000), NGHTTP2_NV_FLAG_NONE }
+#define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, slice_str(v).len, NGHTTP2_NV_FLAG_NONE }
 
 static int32_t bare_request(struct bare *b, const char *method, const char *path, const char *extra,
                             nghttp2_data_provider *body)
