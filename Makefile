@@ -74,8 +74,8 @@ SRCS  = $(filter-out %_test.c src/base/unit.c,$(wildcard src/$(1)/*.c)) $(wildca
 TESTS = $(wildcard src/$(1)/*_test.c)
 OBJS  = $(patsubst %.c,$(B)/%.o,$(filter %.c,$(call SRCS,$(1)))) $(patsubst %.cc,$(B)/%.cc.o,$(filter %.cc,$(call SRCS,$(1))))
 TOBJS = $(patsubst %.c,$(B)/%.o,$(call TESTS,$(1)))
-LIVE  := $(foreach f,$(FOLDERS),$(if $(call SRCS,$(f)),$(f)))
-TESTED:= $(foreach f,$(LIVE),$(if $(call TESTS,$(f)),$(f)))
+LIVE  := $(foreach f,$(FOLDERS),$(if $(strip $(call SRCS,$(f))),$(f)))
+TESTED:= $(foreach f,$(LIVE),$(if $(strip $(call TESTS,$(f))),$(f)))
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -97,10 +97,10 @@ $(B)/lib/$(1).a: $(call OBJS,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcs $$@ $$^
-$(B)/test/$(1): $(call TOBJS,$(1)) $(B)/src/base/unit.o $(foreach f,$(1) $(USES_$(1)),$(if $(call SRCS,$(f)),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a)
+$(B)/test/$(1): $(call TOBJS,$(1)) $(B)/src/base/unit.o $(foreach f,$(1) $(USES_$(1)),$(if $(strip $(call SRCS,$(f))),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a)
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$(CXX) $(LDFLAGS) $(call TOBJS,$(1)) $(B)/src/base/unit.o -Wl,--start-group $(foreach f,$(1) $(USES_$(1)),$(if $(call SRCS,$(f)),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a) -Wl,--end-group $(call uniq,$(call libs_of,$(1))) $(LIBS_base) -o $$@
+	@$(CXX) $(LDFLAGS) $(call TOBJS,$(1)) $(B)/src/base/unit.o -Wl,--start-group $(foreach f,$(1) $(USES_$(1)),$(if $(strip $(call SRCS,$(f))),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a) -Wl,--end-group $(call uniq,$(call libs_of,$(1))) $(LIBS_base) -o $$@
 .PHONY: test-$(1)
 test-$(1): $(if $(call TESTS,$(1)),$(B)/test/$(1))
 	@$(if $(call TESTS,$(1)),$(B)/test/$(1) $(ARGS),echo "$(1): no tests")

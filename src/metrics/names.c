@@ -59,7 +59,8 @@ static void live_visit(void *arg, const struct index *ix)
     index_look(l->found, ix, l->ids);
 }
 
-static void raw_rows_look(struct found *f, struct metrics_state *st, struct store_view *v, const struct engine_ctx *ctx, int64_t start_ms, int64_t end_ms)
+static void raw_rows_look(struct found *f, struct metrics_state *st, struct store_view *v, const struct engine_ctx *ctx, int64_t start_ms,
+                          int64_t end_ms)
 {
     roaring_bitmap_t *present = roaring_bitmap_create();
     for (size_t i = 0; i < v->mem_count; i++) {

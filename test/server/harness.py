@@ -72,7 +72,8 @@ class Server:
                                         errors="replace")
         self.ready = threading.Event()
         self.port = None
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self.reader.start()
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not self.ready.wait(0.05):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -136,6 +137,8 @@ class Server:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()
 
     def stop(self):
         """A clean stop; returns the exit code."""
@@ -145,6 +148,9 @@ class Server:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
+                return self.process.returncode
+            self.reader.join()
+            self.process.stderr.close()
         return self.process.returncode
 
     def close(self):
