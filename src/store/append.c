@@ -371,6 +371,8 @@ void append_drain(struct store *s)
 bool append_rotate(struct store *s)
 {
     mutex_lock(&s->append_lock);
+    if (s->committing) /* perhaps only on its way back to sleep */
+        cond_wait(&s->idle_cond, &s->append_lock);
     bool idle = s->filling->count == 0 && !s->committing;
     if (idle)
         s->segment++;

@@ -87,6 +87,10 @@ uint64_t ladder_new_id(struct store *s)
 static enum status edit_locked(struct store *s, struct manifest_edit *e, struct err *err)
 {
     enum status st = store_writable(s, err);
+    if (st == ST_OK && atomic_load(&s->env.write_failed)) { /* in another thread, which is about to say so */
+        st = err_set(err, ST_IO, "a part or folder could not be made durable");
+        store_fail(s, err);
+    }
     if (st)
         return st;
     e->next_id = s->next_id;

@@ -131,6 +131,9 @@ struct lane *store_lane(struct store *s, uint8_t kind);
 void store_fail(struct store *s, const struct err *why);
 /* ST_FULL with the reason when the store is read-only. */
 MUST_CHECK enum status store_writable(struct store *s, struct err *err);
+/* After a failed flush or merge: ends writing when a part or folder could not be made durable. A sync is never retried, and
+ * the next one would not tell. */
+void store_check_writes(struct store *s, enum status st, const struct err *err);
 void store_wake(struct store *s);
 void store_wake_merger(struct store *s);
 

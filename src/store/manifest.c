@@ -287,6 +287,17 @@ static void report(struct manifest *m, size_t offset, size_t bytes, const char *
     part_env_corrupt(m->env, &err);
 }
 
+/* An edit that the end of the file cuts off is what a crash leaves: its first copy was not done, or the second one is not
+ * needed. One that is all there is damaged. first_bytes: of the first copy, when that is what stands before offset. */
+static bool is_torn(struct slice all, size_t offset, size_t first_bytes)
+{
+    size_t left = all.len - offset;
+    if (first_bytes)
+        return left < first_bytes;
+    struct reader r = reader_of(slice_skip(all, offset + 4));
+    return left < EDIT_HEADER_BYTES || read_u32(&r) > left - EDIT_HEADER_BYTES;
+}
+
 static enum status replay(struct manifest *m, struct slice all, struct err *err)
 {
     struct reader r = reader_of(all);
@@ -299,12 +310,14 @@ static enum status replay(struct manifest *m, struct slice all, struct err *err)
     else if (version != MANIFEST_VERSION)
         return err_set(err, ST_UNSUPPORTED, "manifest %s is of format version %u; this program knows version %d", m->path, version,
                        MANIFEST_VERSION);
+    size_t first_bytes = 0;
     for (size_t at = HEADER_BYTES; at < all.len;) {
         uint64_t sequence;
         struct slice body;
         if (!edit_at(all, at, &sequence, &body)) {
             size_t next = next_edit(all, at);
-            report(m, at, next - at, next < all.len ? "do not check" : "at the end do not check: torn, or damaged");
+            if (next < all.len || !is_torn(all, at, first_bytes))
+                report(m, at, next - at, "do not check");
             at = next;
             continue;
         }
@@ -314,6 +327,7 @@ static enum status replay(struct manifest *m, struct slice all, struct err *err)
         }
         if (sequence > m->sequence && !apply_body(&m->state, body))
             return err_set(err, ST_UNSUPPORTED, "manifest %s: the edit at offset %zu has what this version does not know", m->path, at);
+        first_bytes = sequence > m->sequence ? EDIT_HEADER_BYTES + body.len : 0;
         m->sequence = MAX(m->sequence, sequence);
         at += EDIT_HEADER_BYTES + body.len;
     }

@@ -28,6 +28,13 @@ void part_env_corrupt(struct part_env *env, const struct err *what)
         log_line(env->log, LOG_ERROR, "something on disk does not check", "error=\"%s\"", what->text);
 }
 
+enum status part_env_wrote(struct part_env *env, enum status st)
+{
+    if (st != ST_OK && st != ST_FULL)
+        atomic_store(&env->write_failed, true);
+    return st;
+}
+
 const struct part_info *part_info(const struct part *p)
 {
     return &p->info;
@@ -294,6 +301,7 @@ enum status part_save(const struct part *p, struct err *err)
 {
     char folder[PART_PATH_BYTES_MAX];
     struct file *f = NULL;
+    struct err ignored;
     part_folder(p->env, p->kind, &p->info, folder);
     mutex_lock(&p->env->folders);
     enum status st = fs_mkdir_all(p->env->fs, folder, err);
@@ -301,14 +309,18 @@ enum status part_save(const struct part *p, struct err *err)
         st = fs_open(p->env->fs, p->path, FILE_CREATE, &f, err);
     mutex_unlock(&p->env->folders);
     if (st)
-        return st;
+        return part_env_wrote(p->env, st);
     st = file_append(f, p->bytes.ptr, p->bytes.len, err);
     if (st == ST_OK)
         st = file_sync(f, err);
     file_close(f);
     if (st == ST_OK)
         st = fs_sync_dir(p->env->fs, folder, err);
-    return st;
+    if (st) {
+        enum status gone = fs_unlink(p->env->fs, p->path, &ignored);
+        (void)gone;
+    }
+    return part_env_wrote(p->env, st);
 }
 
 struct part *part_take(struct part *p)

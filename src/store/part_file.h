@@ -21,10 +21,14 @@ struct part_env {
     struct log *log;
     struct mutex folders; /* held while a folder is made for a file, and while a folder found empty is removed */
     _Atomic uint64_t corrupt_blocks;
+    atomic_bool write_failed; /* a write or sync of a part or folder failed otherwise than for want of space */
 };
 
 /* Counts one thing on disk that did not check, and logs it. what names the file and the place. */
 void part_env_corrupt(struct part_env *env, const struct err *what);
+
+/* st, noted in write_failed when it is neither ST_OK nor ST_FULL: around what makes files durable. */
+enum status part_env_wrote(struct part_env *env, enum status st);
 
 /* dir/kind/YYYYMMDD-class/NNNNNNNNNNNNNNNN.part */
 void part_path(const struct part_env *env, const struct store_kind *kind, const struct part_info *info, char *to);
@@ -57,7 +61,7 @@ MUST_CHECK enum status part_open(struct part_env *env, const struct store_kind *
 /* A part from the bytes of its file. Takes bytes (also on failure). */
 MUST_CHECK enum status part_of_bytes(struct part_env *env, const struct store_kind *kind, void *state, const struct part_info *info,
                                      struct buf *bytes, struct part **out, struct err *err);
-/* Writes a memory part's bytes to its file, durable on return. */
+/* Writes a memory part's bytes to its file, durable on return; on failure there is no file. */
 MUST_CHECK enum status part_save(const struct part *p, struct err *err);
 struct part *part_take(struct part *p);
 void part_drop(struct part *p); /* accepts NULL */

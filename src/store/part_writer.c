@@ -61,7 +61,7 @@ static enum status make_file(struct part_writer *w, struct err *err)
     if (st == ST_OK)
         st = fs_open(w->env->fs, w->path, FILE_CREATE, &w->file, err);
     mutex_unlock(&w->env->folders);
-    return st;
+    return part_env_wrote(w->env, st);
 }
 
 enum status part_writer_new(struct part_env *env, const struct store_kind *kind, const struct part_info *info, bool in_memory,
@@ -100,7 +100,7 @@ static enum status push(struct part_writer *w, size_t at_least, struct err *err)
         return ST_OK;
     enum status st = file_append(w->file, w->out.ptr, w->out.len, err);
     buf_reset(&w->out);
-    return st;
+    return part_env_wrote(w->env, st);
 }
 
 static enum status write_block(struct part_writer *w, enum block_type type, enum part_codec codec, struct slice raw, size_t bytes_max,
@@ -197,6 +197,7 @@ enum status part_writer_finish(struct part_writer *w, struct slice meta, struct 
     part_folder(w->env, w->kind, &w->info, folder);
     if (st == ST_OK)
         st = fs_sync_dir(w->env->fs, folder, err);
+    st = part_env_wrote(w->env, st);
 done:
     buf_free(&footer);
     return st;

@@ -447,9 +447,7 @@ enum status rig_append(struct rig *r, struct batch *b, struct err *err)
 enum status rig_put(struct rig *r, const char *name)
 {
     struct err err;
-    enum status st = rig_append(r, rig_batch(name, 1, clock_wall_ns(r->clock), true), &err);
-    if (st) fprintf(stderr, "%s\n", err.text);
-    return st;
+    return rig_append(r, rig_batch(name, 1, clock_wall_ns(r->clock), true), &err);
 }
 
 static void gather_view(struct gathered *g, const struct store_view *v)

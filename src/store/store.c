@@ -61,6 +61,12 @@ void store_fail(struct store *s, const struct err *why)
         log_line(s->opt.log, LOG_CRITICAL, "the store is read-only from now on; queries go on", "reason=\"%s\"", why->text);
 }
 
+void store_check_writes(struct store *s, enum status st, const struct err *err)
+{
+    if (st != ST_OK && atomic_load(&s->env.write_failed))
+        store_fail(s, err);
+}
+
 enum status store_writable(struct store *s, struct err *err)
 {
     if (!atomic_load_explicit(&s->read_only, memory_order_acquire))
@@ -129,6 +135,7 @@ static void ladder_run(void *arg)
             break;
         mutex_lock(&s->flush_lock);
         enum status st = ladder_tick(s, &err);
+        store_check_writes(s, st, &err);
         mutex_unlock(&s->flush_lock);
         complain(s, &said, "rows cannot be moved to disk; they stay in memory and in the log", st, &err);
     }
@@ -146,6 +153,7 @@ static void merge_run(void *arg)
         while (did > 0 && st == ST_OK && !atomic_load(&s->stop)) {
             mutex_lock(&s->merge_lock);
             st = merge_tick(s, 1, &did, &err);
+            store_check_writes(s, st, &err);
             mutex_unlock(&s->merge_lock);
         }
         complain(s, &said, "parts cannot be merged or expired", st, &err);
@@ -367,6 +375,7 @@ enum status store_flush(struct store *s, struct err *err)
     struct err own = { 0 };
     mutex_lock(&s->flush_lock);
     enum status st = ladder_flush_all(s, true, &own);
+    store_check_writes(s, st, &own);
     mutex_unlock(&s->flush_lock);
     if (st && err)
         *err = own;
@@ -378,6 +387,7 @@ enum status store_merge(struct store *s, struct err *err)
     struct err own = { 0 };
     mutex_lock(&s->merge_lock);
     enum status st = merge_all(s, &own);
+    store_check_writes(s, st, &own);
     mutex_unlock(&s->merge_lock);
     if (st && err)
         *err = own;
@@ -390,10 +400,12 @@ enum status store_tick(struct store *s, struct err *err)
     size_t did;
     mutex_lock(&s->flush_lock);
     enum status st = ladder_tick(s, &own);
+    store_check_writes(s, st, &own);
     mutex_unlock(&s->flush_lock);
     if (st == ST_OK) {
         mutex_lock(&s->merge_lock);
         st = merge_tick(s, TICK_MERGES_MAX, &did, &own);
+        store_check_writes(s, st, &own);
         mutex_unlock(&s->merge_lock);
     }
     if (st && err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The write-ahead log: dir/wal/NNNNNNNNNNNNNNNN.wal, each a header (twice) and frames:
  *
- *     u32 magic | u32 stored length | u32 raw length | u8 codec | u8 flags | u16 key slot | u64 lsn | u32 unsynced
- *     | u32 header check | u64 checksum | stored bytes
+ *     header: u32 magic | u32 stored length | u32 raw length | u8 codec | u8 flags | u16 key slot | u64 lsn | u32 unsynced
+ *             | u32 header check | u64 checksum
+ *     frame:  header | stored bytes | parity of the stored bytes | header again
  *
  * (1) A frame is one request, and is there whole or not at all: one checksum over all of it, seeded by the segment's random
  *     uuid, so that bytes of another segment, or bytes a client sent, never pass for a frame.
@@ -14,6 +15,9 @@
  * (5) A segment is deleted when file parts named by a synced manifest hold all of its rows. Numbers only grow, so a
  *     deleted file that a power cut brings back is an old one, and its frames are known as covered.
  *
+ * (6) Later frames of a segment lean on definitions in earlier ones, so a damaged frame could cost more than itself.
+ *     Therefore damage within one chunk of a frame, or in one copy of its header, is repaired when read.
+ *
  * One thread writes (the commit thread). Replay is in wal_read.c. */
 #include "store/wal.h"
 
@@ -21,6 +25,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "store/parity.h"
 #include "sys/rand.h"
 
 enum { LZ4_BYTES_MIN = 64, LZ4_ACCELERATION = 1 };
@@ -46,6 +51,11 @@ void wal_header_put(struct buf *b, const struct wal_segment_header *h)
     buf_put(b, h->uuid, sizeof h->uuid);
     buf_u64(b, 0);
     buf_u64(b, hash64(slice_of(b->ptr + start, b->len - start), 0));
+}
+
+size_t wal_frame_bytes(size_t stored)
+{
+    return WAL_FRAME_HEADER_BYTES + stored + parity_bytes(stored) + WAL_FRAME_HEADER_BYTES;
 }
 
 static void list_add(struct wal *w, struct wal_segment s)
@@ -144,7 +154,7 @@ static void put_le(char *to, uint64_t v, size_t bytes)
 static void frame_put(struct wal *w, const struct wal_entry *e)
 {
     size_t raw = e->body.len, room = MAX(raw, (size_t)LZ4_compressBound((int)raw)), stored = 0;
-    char *at = buf_room(&w->out, WAL_FRAME_HEADER_BYTES + room);
+    char *at = buf_room(&w->out, wal_frame_bytes(room));
     char *body = at + WAL_FRAME_HEADER_BYTES;
     if (raw >= LZ4_BYTES_MIN) {
         int n = LZ4_compress_fast_extState(w->lz4_state, e->body.ptr, body, (int)raw, (int)room, LZ4_ACCELERATION);
@@ -164,7 +174,9 @@ static void frame_put(struct wal *w, const struct wal_entry *e)
     put_le(at + 24, MIN(e->lsn - w->last_lsn, (uint64_t)UINT32_MAX), 4);
     put_le(at + 28, hash64(slice_of(at, 28), w->file_seed), 4);
     put_le(at + 32, hash64(slice_of(body, stored), hash64(slice_of(at, 32), w->file_seed)), 8);
-    buf_added(&w->out, WAL_FRAME_HEADER_BYTES + stored);
+    parity_put(slice_of(body, stored), w->file_seed, body + stored);
+    memcpy(body + stored + parity_bytes(stored), at, WAL_FRAME_HEADER_BYTES);
+    buf_added(&w->out, wal_frame_bytes(stored));
 }
 
 /* Makes the file; its header goes out with the first frames. */
@@ -275,7 +287,7 @@ enum status wal_trim(struct wal *w, uint64_t covered, bool with_current, struct 
     }
     w->segment_count = kept;
     if (st == ST_OK && gone > 0)
-        st = fs_sync_dir(w->env->fs, w->dir, err);
+        st = part_env_wrote(w->env, fs_sync_dir(w->env->fs, w->dir, err));
     mutex_unlock(&w->lock);
     return st;
 }

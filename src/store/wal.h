@@ -81,6 +81,8 @@ struct wal_segment_header {
 void wal_header_put(struct buf *b, const struct wal_segment_header *h);
 uint64_t wal_seed(const struct wal_segment_header *h);
 void wal_path(const struct wal *w, uint64_t number, char *to);
+/* Of a whole frame with so many stored bytes. */
+size_t wal_frame_bytes(size_t stored);
 #define WAL_FRAME_MAGIC 0x4d524657u /* "WFRM" */
 
 #endif

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replaying the log after a crash. The format is in wal.c.
  *
- * (1) A frame that does not check is left out; reading goes on at the next one in the segment that does, and in the next
+ * (0) A frame that does not check is repaired from its header's copy and its parity, if that is possible.
+ * (1) A frame that does not check even so is left out; reading goes on at the next one in the segment that does, and in the next
  *     segment. A request is lost at most, never its neighbours.
  * (2) Whether that is worth an alarm is decided by evidence: a later frame or segment header which says that the bad frame's
- *     LSN had been durable, or a frame whose header checks and whose bytes are all there but do not. Without evidence it is
- *     what a power cut leaves of a request that was never acknowledged: one line in the log, no alarm.
+ *     LSN had been durable, or bytes that were once written whole and do not check. Without evidence (cut off by the end of
+ *     the file, or zeros) it is what a crash leaves of a request that was never acknowledged: one line in the log, no alarm.
  * (3) The last segment's torn end is cut off and the file synced before anything is served: what replay made visible must
  *     survive the next power cut too. */
 #include <lz4.h>
 
 #include "base/hash.h"
+#include "store/parity.h"
 #include "store/wal.h"
 
 enum { SEGMENT_FILE_BYTES_MAX = 1 << 30 };
@@ -49,10 +51,10 @@ static enum frame_state frame_at(struct slice all, size_t at, uint64_t seed, str
     uint64_t sum = read_u64(&r);
     if (magic != WAL_FRAME_MAGIC || check != (uint32_t)hash64(slice_of(start, 28), seed))
         return FRAME_BAD_HEADER;
-    if (stored > all.len - at - WAL_FRAME_HEADER_BYTES)
+    f->bytes = wal_frame_bytes(stored);
+    if (f->bytes > all.len - at)
         return FRAME_SHORT;
     f->stored = slice_of(start + WAL_FRAME_HEADER_BYTES, stored);
-    f->bytes = WAL_FRAME_HEADER_BYTES + stored;
     return sum == hash64(f->stored, hash64(slice_of(start, 32), seed)) ? FRAME_OK : FRAME_BAD_BODY;
 }
 
@@ -62,13 +64,13 @@ static size_t next_frame(struct slice all, size_t at, uint64_t seed, uint64_t mi
 {
     struct found f;
     size_t next = all.len, pos = at + 1;
-    while (pos + WAL_FRAME_HEADER_BYTES <= all.len && !*proof) {
+    while (pos + WAL_FRAME_HEADER_BYTES <= all.len && (next == all.len || !*proof)) {
         if (memcmp(all.ptr + pos, "WFRM", 4) != 0 || frame_at(all, pos, seed, &f) != FRAME_OK) {
             pos++;
             continue;
         }
         next = MIN(next, pos);
-        *proof = f.durable >= missing;
+        *proof |= f.durable >= missing;
         pos += f.bytes;
     }
     return next;
@@ -138,6 +140,48 @@ static enum status give(struct scan *s, const struct found *f, bool new_segment,
     return s->how->on_frame(s->how->arg, f->lsn, new_segment, body, err);
 }
 
+/* Tries both copies of what is kept twice. all is our own copy of the file. next: where the next frame begins. */
+static bool repair(struct slice all, size_t at, size_t next, uint64_t seed, enum frame_state state, struct found *f)
+{
+    char *start = (char *)all.ptr + at;
+    if (state == FRAME_BAD_HEADER) {
+        if (next - at < wal_frame_bytes(0))
+            return false;
+        memcpy(start, all.ptr + next - WAL_FRAME_HEADER_BYTES, WAL_FRAME_HEADER_BYTES);
+        state = frame_at(all, at, seed, f);
+        if ((state != FRAME_OK && state != FRAME_BAD_BODY) || at + f->bytes != next)
+            return false;
+    }
+    if (state == FRAME_BAD_BODY) { /* or only the header's field with the body's checksum */
+        memcpy(start, start + f->bytes - WAL_FRAME_HEADER_BYTES, WAL_FRAME_HEADER_BYTES);
+        state = frame_at(all, at, seed, f);
+    }
+    if (state == FRAME_BAD_BODY) {
+        char *body = start + WAL_FRAME_HEADER_BYTES;
+        if (!parity_repair(body, f->stored.len, seed, body + f->stored.len))
+            return false;
+        state = frame_at(all, at, seed, f);
+    }
+    return state == FRAME_OK;
+}
+
+/* The parts of a good frame that only a repair would read. */
+static bool spare_is_good(struct slice all, size_t at, uint64_t seed, const struct found *f)
+{
+    const char *parity = f->stored.ptr + f->stored.len;
+    return parity_check(parity, f->stored.len, seed) &&
+           memcmp(all.ptr + at, parity + parity_bytes(f->stored.len), WAL_FRAME_HEADER_BYTES) == 0;
+}
+
+/* Blocks of a file that grew but whose content never arrived read as zeros. */
+static bool is_zero(struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if (bytes.ptr[i] != 0)
+            return false;
+    return true;
+}
+
 /* The frames of one segment. *end: behind the last one that checks. */
 static enum status read_frames(struct scan *s, struct slice all, uint64_t seed, size_t *end, struct err *err)
 {
@@ -148,9 +192,15 @@ static enum status read_frames(struct scan *s, struct slice all, uint64_t seed, 
         if (state != FRAME_OK) {
             bool proof = state == FRAME_BAD_BODY;
             size_t next = next_frame(all, at, seed, s->last + 1, &proof);
-            report(s, proof || (state == FRAME_BAD_HEADER && next < all.len), at, next - at, "do not check");
-            at = next;
-            continue;
+            bool damaged = proof || (state == FRAME_BAD_HEADER && !is_zero(slice_sub(all, at, next)));
+            if (!repair(all, at, state == FRAME_BAD_HEADER ? next : all.len, seed, state, &f)) {
+                report(s, damaged, at, next - at, "do not check");
+                at = next;
+                continue;
+            }
+            report(s, true, at, f.bytes, "did not check and are repaired");
+        } else if (!spare_is_good(all, at, seed, &f)) {
+            report(s, true, at, f.bytes, "hold a request that is good, but its parity or second header do not check");
         }
         at += f.bytes;
         *end = at;
