@@ -229,6 +229,9 @@ static enum status set_left(struct join *j, uint8_t *steps, struct err *err)
     enum status st = ST_OK;
     for (size_t k = 0; !st && k < j->left.count; k++) {
         struct row *row = &j->left.list[k];
+        st = eval_check(j->e, j->out.a, err);
+        if (st)
+            return st;
         if (j->n->op != OP_OR) {
             mark_chain(&j->right, j->right_next, chain_first(&j->by_right, j->left_sigs[k]), steps);
             for (size_t i = 0; i < j->g->n; i++)
@@ -357,6 +360,7 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
 {
     enum status st = ST_OK;
     size_t steps = j->g->n;
+    st = eval_check(j->e, j->out.a, err);
     memset(covered, 0, steps);
     for (size_t k = first; !st && k; k = next[k - 1]) {
         const struct row *one = &p->one->list[k - 1];

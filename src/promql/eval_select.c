@@ -8,6 +8,8 @@
 #include "promql/eval.h"
 #include "promql/rows.h"
 
+enum { WINDOW_SAMPLES_PER_CHECK = 4 * 1000 * 1000 }; /* long windows over many steps: one series may take minutes */
+
 #define TENANT_LABEL SLICE("__tenant_id__")
 
 /* ---- which time a step looks at ---- */
@@ -267,10 +269,11 @@ static bool has_resets(const double *v, size_t n)
 }
 
 /* Each step's window; both ends only move forward. */
-static bool run_windows(struct range_sink *s, struct window *w, const int64_t *t, const double *v, size_t n)
+static enum status run_windows(struct range_sink *s, struct window *w, const int64_t *t, const double *v, size_t n, bool *out_any,
+                               struct err *err)
 {
     const struct function *fn = s->call->fn;
-    size_t from = 0, to = 0;
+    size_t from = 0, to = 0, work = 0;
     bool any = false, scratch_used = s->scratch != NULL;
     for (size_t i = 0; i < s->g->n; i++) {
         if (i && s->reach.is_fixed && s->param_count == 0 && !(fn->flags & FN_USES_EVAL_TIME)) {
@@ -296,8 +299,16 @@ static bool run_windows(struct range_sink *s, struct window *w, const int64_t *t
             arena_reset(s->scratch);
         s->v[i] = fn->range(w);
         any |= !is_absent(s->v[i]);
+        work += w->n;
+        if (work < WINDOW_SAMPLES_PER_CHECK)
+            continue;
+        work = 0;
+        enum status st = eval_check(s->e, NULL, err);
+        if (st)
+            return st;
     }
-    return any;
+    *out_any = any;
+    return ST_OK;
 }
 
 static void note_counter(struct range_sink *s, struct slice labels)
@@ -318,8 +329,10 @@ static enum status range_put(struct series_sink *sink, struct slice labels, bool
     unsigned flags = s->call->fn->flags;
     if (flags & (FN_RATE_LIKE | FN_ANCHORED))
         w.has_resets = has_resets(v, n);
-    if (!run_windows(s, &w, t, v, n))
-        return ST_OK;
+    bool any = false;
+    enum status st = run_windows(s, &w, t, v, n, &any, err);
+    if (st || !any)
+        return st;
     if (flags & FN_COUNTER)
         note_counter(s, labels);
     struct row row = { labels, drop_name, s->v };

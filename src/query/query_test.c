@@ -83,7 +83,7 @@ TEST(strings_read_as_go_reads_them)
 {
     struct arena *a = arena_new(0);
     struct slice s;
-    CHECK_INT(string_of("\"a\\n\\x41\\u00e9\\101\" rest", &s, a), 18);
+    CHECK_INT(string_of("\"a\\n\\x41\\u00e9\\101\" rest", &s, a), 19);
     CHECK_STR(s, "a\nA\xc3\xa9"
                  "A");
     CHECK_INT(string_of("'it\\'s'", &s, a), 7);
