@@ -16,7 +16,7 @@ build/.setup-test: tools/packages.txt tools/setup.sh
 .PHONY: toolchain
 
 # ---- The page ----
-WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web docs -type f -not -path "web/node_modules/*" -not -path "web/dist/*" -not -name "*.png" 2>/dev/null)
 build/.web-deps: web/package-lock.json | toolchain
 	@echo "  NPM  web"
 	@cd web && npm ci --no-audit --no-fund --loglevel=error

@@ -42,11 +42,23 @@ static struct slice type_of(struct slice path)
     return SLICE("application/octet-stream");
 }
 
+/* The manual is static pages: /docs, /docs/queries, /docs/protocols/otlp. */
+static struct slice file_of(struct http_exchange *x, struct slice path)
+{
+    if (slice_starts(path, SLICE("/assets/")))
+        return path;
+    if (slice_eq(path, SLICE("/docs")) || slice_eq(path, SLICE("/docs/")))
+        return SLICE("/docs/index.html");
+    if (slice_starts(path, SLICE("/docs/")))
+        return arena_printf(http_arena(x), "%.*s.html", SLICE_FMT(path));
+    return SLICE("/index.html");
+}
+
 void page_serve(void *user, struct http_exchange *x)
 {
     struct slice path = http_path(x);
-    bool is_file = slice_starts(path, SLICE("/assets/")) || slice_ends(path, SLICE(".svg"));
-    const struct page_asset *a = asset_of(is_file ? path : SLICE("/index.html"));
+    bool is_file = slice_starts(path, SLICE("/assets/"));
+    const struct page_asset *a = asset_of(file_of(x, path));
     if (a == NULL) {
         http_reply(x, 404, SLICE("text/plain; charset=utf-8"), SLICE("no such file\n"));
         return;

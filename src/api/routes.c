@@ -100,8 +100,8 @@ static const struct row rows[] = {
     ROW(GET | HEAD, "/trace/{id}", 0, BODY_NONE, page_serve),
     ROW(GET | HEAD, "/docs", 0, BODY_NONE, page_serve),
     ROW(GET | HEAD, "/docs/{page}", 0, BODY_NONE, page_serve),
+    ROW(GET | HEAD, "/docs/{folder}/{page}", 0, BODY_NONE, page_serve),
     ROW(GET | HEAD, "/assets/{file}", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/favicon.svg", 0, BODY_NONE, page_serve),
 };
 
 static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room for");

@@ -194,6 +194,17 @@ static const char *path_or_null(struct slice path)
     return path.len ? path.ptr : NULL;
 }
 
+/* This version has no logins, so whoever reaches the port may read and write. */
+static void warn_beyond_loopback(struct server *s, struct slice address)
+{
+    static const struct slice loopback[] = { SLICE_INIT("127."), SLICE_INIT("[::1]"), SLICE_INIT("localhost") };
+    for (size_t i = 0; i < COUNT_OF(loopback); i++)
+        if (slice_starts(address, loopback[i]))
+            return;
+    buf_printf(&s->config->warnings, "listening on %.*s, beyond this machine, without logins: whoever reaches it may read and write\n",
+               SLICE_FMT(address));
+}
+
 static enum status start_http(struct server *s, struct err *err)
 {
     const struct config *c = s->config;
@@ -208,6 +219,7 @@ static enum status start_http(struct server *s, struct err *err)
         .done = api_done,
         .user = &s->api,
     };
+    warn_beyond_loopback(s, opt.address);
     enum status st = http_server_start(&s->http, &opt, err);
     s->api.http = s->http;
     return st;
@@ -265,14 +277,14 @@ static enum status start(struct server *s, struct err *err)
     }
     s->self = self_new(s->clock, s->config->self_enabled ? telemetry_span : NULL, s->telemetry);
     s->pipeline = pipeline_new(NULL);
-    struct slice lines = buf_as_slice(&s->config->warnings), line;
-    while (slice_next(&lines, '\n', &line))
-        log_line(&s->log, LOG_WARNING, "configuration", "note=\"%.*s\"", SLICE_FMT(line));
     st = start_store(s, err);
     if (st)
         return st;
     fill_api(s);
     st = start_http(s, err);
+    struct slice lines = buf_as_slice(&s->config->warnings), line;
+    while (slice_next(&lines, '\n', &line))
+        log_line(&s->log, LOG_WARNING, "configuration", "note=\"%.*s\"", SLICE_FMT(line));
     if (!st)
         st = start_listeners(s, err);
     return st ? st : start_collectors(s, err);
@@ -285,6 +297,8 @@ static void stop(struct server *s)
     scraper_stop(s->scraper);
     logs_stop(s->logs);
     host_stop(s->host);
+    if (s->telemetry)
+        telemetry_stop(s->telemetry);
     if (s->http) {
         http_server_stop(s->http, DRAIN_SECONDS * NS_S);
         s->api.http = NULL;

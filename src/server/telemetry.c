@@ -165,7 +165,7 @@ enum status telemetry_start(struct telemetry *t, struct api *api, struct err *er
 
 void telemetry_stop(struct telemetry *t)
 {
-    if (t->thread == NULL)
+    if (t->api == NULL)
         return;
     mutex_lock(&t->lock);
     t->stopping = true;
@@ -173,6 +173,8 @@ void telemetry_stop(struct telemetry *t)
     mutex_unlock(&t->lock);
     thread_join(t->thread);
     t->thread = NULL;
+    append(t, t->waiting);
+    t->waiting = fresh_batch();
 }
 
 void telemetry_free(struct telemetry *t)

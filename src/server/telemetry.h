@@ -18,7 +18,8 @@ void telemetry_span(void *arg, const struct stoa_span_data *span);
 void telemetry_line(void *arg, int64_t time_ns, enum log_level level, struct slice message, struct slice fields);
 /* Starts the thread that appends. Keeps api. */
 MUST_CHECK enum status telemetry_start(struct telemetry *t, struct api *api, struct err *err);
-/* Appends what waits, ends the thread. */
+/* Ends the thread and appends what waits. Called again, it appends what has come since: so it may stop before the HTTP server
+ * (whose numbers the thread reads) and still take that server's last spans. */
 void telemetry_stop(struct telemetry *t);
 void telemetry_free(struct telemetry *t); /* accepts NULL */
 
