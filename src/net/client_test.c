@@ -128,7 +128,7 @@ TEST(client_and_server_speak_tls_with_http2)
 static void many(void *arg)
 {
     struct pair *shared = arg;
-    struct pair mine = { .d = shared->d, .c = shared->c };
+    struct pair mine = { .d.address = shared->d.address, .c = shared->c };
     char body[32];
     for (int i = 0; i < 50; i++) {
         int n = snprintf(body, sizeof body, "body %d", i);
