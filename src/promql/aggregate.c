@@ -68,9 +68,7 @@ static enum status fold_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct agg_sink *s = (struct agg_sink *)sink;
     struct group *g = group_of(s, row->labels);
-    for (size_t i = 0; i < s->g->n; i++)
-        if (!is_absent(row->v[i]))
-            agg_add(s->op, &g->cells[i], row->v[i]);
+    agg_add_row(s->op, g->cells, row->v, s->g->n, STALE_NAN_BITS);
     return arena_over(s->a) ? eval_check(s->e, s->a, err) : ST_OK;
 }
 

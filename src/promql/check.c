@@ -58,10 +58,10 @@ static enum status check_call(struct ast *ast, struct node *n, struct err *err)
         const struct node *m = ast_strip_parens(n->kids[i]);
         const struct node *sel = m->kind == NODE_MATRIX ? m->kids[0] : m;
         if (sel->is_anchored && !(f->flags & FN_ANCHORED))
-            return ast_error(err, ast->text, n->start, "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with %.*s",
+            return err_set(err, ST_INVALID, "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with %.*s",
                              SLICE_FMT(f->name));
         if (m->kind == NODE_MATRIX && sel->is_smoothed && !(f->flags & FN_RATE_LIKE))
-            return ast_error(err, ast->text, n->start, "smoothed modifier can only be used with: delta, increase, rate - not with %.*s",
+            return err_set(err, ST_INVALID, "smoothed modifier can only be used with: delta, increase, rate - not with %.*s",
                              SLICE_FMT(f->name));
     }
     return ST_OK;
@@ -156,6 +156,14 @@ static enum status check_one(struct ast *ast, struct node *n, struct err *err)
 enum status check_node(struct ast *ast, struct node *n, struct err *err)
 {
     for (size_t i = 0; i < n->kid_count; i++) {
+        bool is_filter = n->kind == NODE_CALL && i == 1 && (n->fn->flags & FN_FILTERED);
+        if (is_filter && n->kids[i]->kind != NODE_SELECTOR)
+            return ast_error(err, ast->text, n->kids[i]->start, "expected label selectors only in call to function \"%.*s\"",
+                             SLICE_FMT(n->fn->name));
+        if (is_filter) {
+            n->kids[i]->type = TYPE_VECTOR;
+            continue;
+        }
         enum status st = check_node(ast, n->kids[i], err);
         if (st)
             return st;

@@ -5,7 +5,7 @@
  * One call to the engine per selector, over a window that covers all steps; then two pointers walk each series once.
  * Ranges and lookback are open to the left: (t - range, t]. */
 #include "base/num.h"
-#include "promql/eval.h"
+#include "promql/parts.h"
 #include "promql/rows.h"
 
 enum { WINDOW_SAMPLES_PER_CHECK = 4 * 1000 * 1000 }; /* long windows over many steps: one series may take minutes */
@@ -37,21 +37,17 @@ static int64_t reach_end(const struct reach *r, const struct grid *g, size_t i)
 /* ---- samples from the engine ---- */
 
 static enum status open_samples(struct eval *e, const struct node *n, const struct grid *g, int64_t range_ms, enum samples_mode mode,
-                                struct slice fn, struct samples_iter **out, struct err *err)
+                                struct samples_iter **out, struct err *err)
 {
     struct reach r = reach_of(e, n);
+    bool past = n->is_anchored || n->is_smoothed;
     struct samples_query q = {
-        .start_ms = sat_sub(reach_end(&r, g, 0), range_ms),
-        .end_ms = reach_end(&r, g, g->n - 1),
+        .start_ms = sat_sub(reach_end(&r, g, 0), past ? sat_add(range_ms, e->lookback_ms) : range_ms),
+        .end_ms = sat_add(reach_end(&r, g, g->n - 1), n->is_smoothed ? e->lookback_ms : 0),
         .matchers = n->matchers,
         .matcher_count = n->matcher_count,
-        .mode = mode,
+        .mode = past ? SAMPLES_RAW : mode,
     };
-    q.grid.start_ms = reach_end(&r, g, 0);
-    q.grid.end_ms = q.end_ms;
-    q.grid.step_ms = g->step_ms;
-    q.grid.range_ms = range_ms;
-    q.grid.fn = fn;
     return e->env->engine->ops->samples(e->env->engine, e->env->ctx, &q, out, err);
 }
 
@@ -87,18 +83,33 @@ static bool fill_row(const struct grid *g, const struct reach *r, int64_t lookba
     return any;
 }
 
+static void drop_stale(struct eval *e, struct series_samples *s);
+
+static bool fill_smooth(struct eval *e, const struct grid *g, const struct reach *r, struct series_samples *s, double *v)
+{
+    bool any = false;
+    drop_stale(e, s);
+    struct extended x = { s->t_ms, s->v, s->n, e->lookback_ms, true };
+    for (size_t i = 0; i < g->n; i++) {
+        v[i] = extended_at(&x, reach_end(r, g, i));
+        any |= !is_absent(v[i]);
+    }
+    return any;
+}
+
 enum status eval_selector(struct eval *e, const struct node *n, const struct grid *g, bool times, struct sink *sink, struct err *err)
 {
     struct samples_iter *it;
     struct series_samples s;
     struct reach r = reach_of(e, n);
     bool is_one = g->n == 1 || r.is_fixed;
-    enum status st = open_samples(e, n, g, e->lookback_ms, is_one ? SAMPLES_LAST : SAMPLES_RAW, SLICE_EMPTY, &it, err);
+    enum status st = open_samples(e, n, g, e->lookback_ms, is_one ? SAMPLES_LAST : SAMPLES_RAW, &it, err);
     if (st)
         return st;
     double *v = mem_alloc(g->n * sizeof *v);
     while ((st = next_series(e, it, &s, err)) == ST_OK) {
-        if (!fill_row(g, &r, e->lookback_ms, times, &s, v))
+        bool any = n->is_smoothed ? fill_smooth(e, g, &r, &s, v) : fill_row(g, &r, e->lookback_ms, times, &s, v);
+        if (!any)
             continue;
         struct row row = { s.labels, false, v };
         st = sink->put(sink, &row, err);
@@ -114,9 +125,9 @@ enum status eval_selector_present(struct eval *e, const struct node *n, const st
 {
     struct samples_iter *it;
     struct series_samples s;
-    if (g->n != 1)
+    if (g->n != 1 || n->is_smoothed)
         return eval_selector(e, n, g, false, sink, err);
-    enum status st = open_samples(e, n, g, e->lookback_ms, SAMPLES_PRESENT, SLICE_EMPTY, &it, err);
+    enum status st = open_samples(e, n, g, e->lookback_ms, SAMPLES_PRESENT, &it, err);
     if (st)
         return st;
     while ((st = next_series(e, it, &s, err)) == ST_OK) {
@@ -160,7 +171,7 @@ static enum status matrix_samples(struct eval *e, const struct node *n, const st
 {
     struct samples_iter *it;
     struct series_samples s;
-    enum status st = open_samples(e, n->kids[0], g, n->range_ms, SAMPLES_RAW, SLICE_EMPTY, &it, err);
+    enum status st = open_samples(e, n->kids[0], g, n->range_ms, SAMPLES_RAW, &it, err);
     if (st)
         return st;
     while ((st = next_series(e, it, &s, err)) == ST_OK) {
@@ -256,6 +267,7 @@ struct range_sink {
     double *params[RANGE_PARAMS_MAX];
     size_t param_count;
     double *v;
+    bool is_extended; /* anchored or smoothed */
     struct arena *scratch;
     struct sink *next;
 };
@@ -275,6 +287,7 @@ static enum status run_windows(struct range_sink *s, struct window *w, const int
     const struct function *fn = s->call->fn;
     size_t from = 0, to = 0, work = 0;
     bool any = false, scratch_used = s->scratch != NULL;
+    struct extended x = { t, v, n, s->e->lookback_ms, matrix_selector(s->arg)->is_smoothed };
     for (size_t i = 0; i < s->g->n; i++) {
         if (i && s->reach.is_fixed && s->param_count == 0 && !(fn->flags & FN_USES_EVAL_TIME)) {
             s->v[i] = s->v[0];
@@ -288,7 +301,7 @@ static enum status run_windows(struct range_sink *s, struct window *w, const int
         while (from < to && t[from] <= w->start_ms)
             from++;
         s->v[i] = ABSENT;
-        if (from == to)
+        if (from == to && !s->is_extended)
             continue;
         w->t = t + from;
         w->v = v + from;
@@ -297,7 +310,7 @@ static enum status run_windows(struct range_sink *s, struct window *w, const int
             w->params[k] = s->params[k][i];
         if (scratch_used)
             arena_reset(s->scratch);
-        s->v[i] = fn->range(w);
+        s->v[i] = s->is_extended ? extended_range(&x, w, fn) : fn->range(w);
         any |= !is_absent(s->v[i]);
         work += w->n;
         if (work < WINDOW_SAMPLES_PER_CHECK)
@@ -376,6 +389,7 @@ enum status eval_range_fn(struct eval *e, const struct node *n, const struct gri
     if (!st) {
         s.reach = reach_of(e, matrix_selector(s.arg));
         s.range_ms = strip(s.arg)->range_ms;
+        s.is_extended = matrix_selector(s.arg)->is_anchored || matrix_selector(s.arg)->is_smoothed;
         s.v = arena_array(a, double, g->n);
         s.scratch = eval_arena(e);
         st = range_run(&s, sink, err);

@@ -84,6 +84,12 @@ static void put_modifiers(const struct node *n, struct buf *out)
     put_duration(n->offset_ms < 0 ? -n->offset_ms : n->offset_ms, out);
 }
 
+static void put_extended(const struct node *n, struct buf *out)
+{
+    if (n->is_anchored || n->is_smoothed)
+        buf_printf(out, n->is_anchored ? " anchored" : " smoothed");
+}
+
 static void put_span(const struct node *expr, int64_t ms, struct buf *out)
 {
     if (expr)
@@ -173,11 +179,13 @@ void format_node(const struct node *n, struct buf *out)
     case NODE_SELECTOR:
         put_selector(n, out);
         put_modifiers(n, out);
+        put_extended(n, out);
         return;
     case NODE_MATRIX:
         put_selector(n->kids[0], out);
         put_brackets(n, out);
         put_modifiers(n->kids[0], out);
+        put_extended(n->kids[0], out);
         return;
     case NODE_SUBQUERY:
         format_node(n->kids[0], out);

@@ -191,6 +191,7 @@ static const struct function functions[] = {
     DATE(hour),
     OVER("idelta", range_idelta, 0),
     OVER("increase", range_increase, FN_RATE_LIKE | FN_ANCHORED | FN_COUNTER),
+    { .name = SLICE_INIT("info"), ARGS(V, V), .optional = 1, .flags = FN_EXPERIMENTAL | FN_FILTERED, .returns = V, .stream = info_info },
     OVER("irate", range_irate, 0),
     { .name = SLICE_INIT("label_join"), ARGS(V, T, T, T), .optional = -1, .returns = V, .stream = label_join },
     { .name = SLICE_INIT("label_replace"), ARGS(V, T, T, T, T), .returns = V, .stream = label_replace },

@@ -24,6 +24,15 @@ struct window {
     struct arena *scratch;         /* for those that sort */
 };
 
+/* All samples of a series, for ranges whose ends are anchored or smoothed: those look past them by lookback_ms. */
+struct extended {
+    const int64_t *t;
+    const double *v;
+    size_t n;
+    int64_t lookback_ms;
+    bool is_smoothed;
+};
+
 enum function_flags {
     FN_KEEPS_NAME = 1,
     FN_EXPERIMENTAL = 2,
@@ -31,7 +40,8 @@ enum function_flags {
     FN_COUNTER = 8,         /* says so when the metric's name is not a counter's */
     FN_QUANTILE = 16,       /* its first parameter is a quantile to warn about */
     FN_RATE_LIKE = 32,      /* smoothed may stand with it */
-    FN_ANCHORED = 64
+    FN_ANCHORED = 64,
+    FN_FILTERED = 128      /* its second argument is a selector that is not run by itself, and may match all */
 };
 
 struct function {

@@ -293,6 +293,8 @@ static bool parse_fill(struct parser *p, struct matching *m)
              right = parser_is_word(parser_peek(p), "fill_right");
         if ((!both && !left && !right) || parser_ahead(p, 1)->kind != TOK_LPAREN)
             return true;
+        if (!(p->ast->features & FEATURE_BINOP_FILL_MODIFIERS))
+            return parser_fail(p, parser_peek(p)->start, "binop fill modifiers are experimental and not enabled");
         p->at += 2;
         struct node *v = parse_unary(p);
         if (v == NULL || !parser_expect(p, TOK_RPAREN, "fill modifier", NULL))

@@ -73,6 +73,10 @@ static bool set_name(struct parser *p, struct node *n, struct slice name, uint32
 {
     if (n->text.len)
         return parser_fail(p, at, "metric name must not be set twice: \"%.*s\" or \"%.*s\"", SLICE_FMT(n->text), SLICE_FMT(name));
+    for (size_t i = 0; i < n->matcher_count; i++)
+        if (slice_eq(n->matchers[i].name, SLICE("__name__")))
+            return parser_fail(p, n->start, "metric name must not be set twice: \"%.*s\" or \"%.*s\"", SLICE_FMT(name),
+                               SLICE_FMT(n->matchers[i].value));
     n->text = name;
     return add_matcher(p, n, MATCH_EQ, SLICE("__name__"), name, at);
 }
@@ -382,6 +386,25 @@ static bool parse_at(struct parser *p, struct node *n)
     return true;
 }
 
+/* anchored, smoothed: how a range treats its ends. */
+static bool parse_extended(struct parser *p, struct node *n)
+{
+    const struct token *t = parser_peek(p);
+    struct node *target = n->kind == NODE_SUBQUERY ? NULL : modified(n);
+    bool anchored = parser_is_word(t, "anchored");
+    const char *word = anchored ? "anchored" : "smoothed";
+    if (!(p->ast->features & FEATURE_EXTENDED_RANGE_SELECTORS))
+        return parser_fail(p, t->start, "%s modifier is experimental and not enabled", word);
+    if (target == NULL || (anchored && n->kind != NODE_MATRIX))
+        return parser_fail(p, n->start, "%s modifier cannot be used here", word);
+    if (target->is_anchored || target->is_smoothed)
+        return parser_fail(p, t->start, "anchored and smoothed modifiers cannot be used together or twice");
+    p->at++;
+    target->is_anchored = anchored;
+    target->is_smoothed = !anchored;
+    return true;
+}
+
 struct node *parser_postfix(struct parser *p, struct node *n)
 {
     for (;;) {
@@ -397,6 +420,8 @@ struct node *parser_postfix(struct parser *p, struct node *n)
             ok = parse_offset(p, n);
         else if (t->kind == TOK_AT)
             ok = parse_at(p, n);
+        else if (parser_is_word(t, "anchored") || parser_is_word(t, "smoothed"))
+            ok = parse_extended(p, n);
         else
             return n;
         if (!ok)

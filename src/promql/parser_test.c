@@ -67,6 +67,7 @@ TEST(errors_say_where_and_what)
     check_error("foo{a=}", "1:7: parse error: unexpected \"}\" in label matching, expected string");
     check_error("foo{a=\"b\" c=\"d\"}", "1:11: parse error: unexpected identifier \"c\" in label matching, expected \",\" or \"}\"");
     check_error("foo{__name__=\"b\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"b\"");
+    check_error("{__name__=~\"b\", \"foo\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"b\"");
     check_error("\n\nrate(foo)", "3:6: parse error: expected type range vector in call to function \"rate\", got instant vector");
     check_error("foo[0s]", "1:5: parse error: duration must be greater than 0");
     check_error("foo[5x]", "1:5: parse error: bad number or duration syntax: \"5x\"");

@@ -33,6 +33,11 @@ double range_ts_of_max(const struct window *w);
 double range_ts_of_first(const struct window *w);
 double range_ts_of_last(const struct window *w);
 
+/* extended.c: fn over the window's times, with ends as x says */
+double extended_range(const struct extended *x, const struct window *w, const struct function *fn);
+/* The value at t on the line between the samples around it; ABSENT when there is none before. */
+double extended_at(const struct extended *x, int64_t t);
+
 #define STREAM(name) \
     enum status name(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 /* vector.c */
@@ -48,6 +53,8 @@ STREAM(vector_vector);
 enum status vector_scalar(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
 enum status vector_time(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
 enum status vector_pi(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
+/* info.c */
+STREAM(info_info);
 /* label.c */
 STREAM(label_replace);
 STREAM(label_join);

@@ -85,6 +85,23 @@ void agg_add(enum agg_op op, struct agg_cell *c, double v)
     }
 }
 
+void agg_add_row(enum agg_op op, struct agg_cell *cells, const double *v, size_t n, uint64_t skip)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &v[i], sizeof bits);
+        if (bits == skip)
+            continue;
+        struct agg_cell *c = &cells[i];
+        if (op != AGG_SUM || c->count == 0) {
+            agg_add(op, c, v[i]);
+            continue;
+        }
+        c->count++; /* the commonest one, without a call */
+        agg_kahan_add(v[i], &c->value, &c->comp);
+    }
+}
+
 double agg_result(enum agg_op op, const struct agg_cell *c)
 {
     if (c->count == 0)

@@ -16,6 +16,8 @@ struct agg_cell {
 };
 
 void agg_add(enum agg_op op, struct agg_cell *cell, double v);
+/* One series into a row of cells; steps where skip's bits stand are left out. */
+void agg_add_row(enum agg_op op, struct agg_cell *cells, const double *v, size_t n, uint64_t skip);
 /* NaN when the cell is empty. */
 double agg_result(enum agg_op op, const struct agg_cell *cell);
 
