@@ -7,7 +7,7 @@
 #include "promql/rows.h"
 #include "query/token.h"
 
-enum { GROUPING_NAMES_MAX = 258, VALUE_SEEN_CAP = 64 };
+enum { GROUPING_NAMES_MAX = 260 };
 
 struct group {
     struct slice labels;
@@ -294,8 +294,10 @@ enum status eval_aggregate(struct eval *e, const struct node *n, const struct gr
     s->a = eval_arena(e);
     for (size_t i = 0; i < n->grouping.count; i++)
         s->names[s->name_count++] = n->grouping.list[i];
-    if (n->without)
-        s->names[s->name_count++] = NAME_LABEL;
+    const struct slice *names;
+    size_t count = eval_name_labels(e, &names);
+    for (size_t i = 0; n->without && i < count; i++)
+        s->names[s->name_count++] = names[i];
     map_init(&s->index);
     rows_init(&s->counted, e, g->n);
     enum status st = run(s, sink, err);

@@ -180,8 +180,10 @@ static enum status join_open(struct join *j, struct err *err)
     const struct matching *m = &j->n->matching;
     for (size_t i = 0; i < m->names.count; i++)
         j->names[j->name_count++] = m->names.list[i];
-    if (!m->on)
-        j->names[j->name_count++] = NAME_LABEL;
+    const struct slice *names;
+    size_t count = eval_name_labels(j->e, &names);
+    for (size_t i = 0; !m->on && i < count; i++)
+        j->names[j->name_count++] = names[i];
     rows_init(&j->left, j->e, j->g->n);
     rows_init(&j->right, j->e, j->g->n);
     rows_init(&j->out, j->e, j->g->n);

@@ -28,7 +28,8 @@ struct arena *eval_arena(const struct eval *e)
 enum status eval_check(struct eval *e, const struct arena *a, struct err *err)
 {
     if ((a && arena_over(a)) || arena_over(e->line) || arena_over(e->env->result))
-        return err_set(err, ST_LIMIT, "the query needs more than %zu bytes of memory, the most that is allowed for one: select fewer series or a shorter time",
+        return err_set(err, ST_LIMIT,
+                       "the query needs more than %zu bytes of memory, the most that is allowed for one: select fewer series or a shorter time",
                        e->bytes_max);
     return engine_ctx_check(e->env->ctx, err);
 }
@@ -83,6 +84,13 @@ void eval_warn_quantile(struct eval *e, const struct node *at, const double *q, 
     }
 }
 
+size_t eval_name_labels(const struct eval *e, const struct slice **out)
+{
+    static const struct slice names[] = { SLICE_INIT("__name__"), SLICE_INIT("__type__"), SLICE_INIT("__unit__") };
+    *out = names;
+    return (e->features & FEATURE_TYPE_AND_UNIT_LABELS) ? COUNT_OF(names) : 1;
+}
+
 void eval_drop_name(const struct eval *e, struct row *row)
 {
     struct slice rest = row->labels;
@@ -91,6 +99,10 @@ void eval_drop_name(const struct eval *e, struct row *row)
         row->drop_name = true;
     else if (labels_next(&rest, &l) && slice_eq(l.name, NAME_LABEL))
         row->labels = rest; /* the name stands first */
+    const struct slice *names;
+    size_t count = eval_name_labels(e, &names);
+    if (!row->drop_name && count > 1)
+        row->labels = labels_without(e->line, row->labels, names, count);
 }
 
 static bool grouping_has_name(const struct node *n)

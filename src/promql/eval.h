@@ -65,6 +65,8 @@ enum status eval_scalar(struct eval *e, const struct node *n, const struct grid 
 struct slice eval_string(const struct node *n);
 /* Labels and drop_name of a row whose name goes away. */
 void eval_drop_name(const struct eval *e, struct row *row);
+/* The labels that go with the name, itself first: one, or with type and unit three. The list is constant. */
+size_t eval_name_labels(const struct eval *e, const struct slice **out);
 /* True when rows of n cannot become equal by losing their names: one name only. */
 bool eval_name_is_fixed(const struct node *n);
 /* Cancelled, too late, over a limit, or an arena that is full (NULL: none). */

@@ -73,7 +73,8 @@ TEST(errors_say_where_and_what)
     check_error("foo[5x]", "1:5: parse error: bad number or duration syntax: \"5x\"");
     check_error("sum(foo)[5m]", "1:9: parse error: ranges only allowed for vector selectors");
     check_error("foo offset 1m offset 1m", "1:15: parse error: offset may not be set multiple times");
-    check_error("1 offset 1m", "1:1: parse error: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+    check_error("1 offset 1m",
+                "1:1: parse error: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
     check_error("foo == \"a\"", "1:8: parse error: binary expression must contain only scalar and instant vector types");
     check_error("foo and on(a) group_left() bar", "1:1: parse error: no grouping allowed for \"and\" operation");
     check_error("foo[1m * 2]", "1:5: parse error: experimental duration expression is not enabled");

@@ -144,9 +144,10 @@ static enum status run_delayed(struct answer_sink *s, const struct node *n, stru
     enum status st = eval_vector(s->e, n, s->g, &all.sink, err);
     for (size_t i = 0; !st && i < all.count; i++) {
         struct row row = all.list[i];
-        struct slice name[] = { NAME_LABEL };
+        const struct slice *names;
+        size_t name_count = eval_name_labels(s->e, &names);
         if (row.drop_name)
-            row.labels = labels_without(all.a, row.labels, name, 1);
+            row.labels = labels_without(all.a, row.labels, names, name_count);
         st = rows_put(&named, &row, err);
     }
     if (!st)
@@ -192,8 +193,9 @@ static enum status matrix_put(struct series_sink *sink, struct slice labels, boo
 {
     struct matrix_sink *s = (struct matrix_sink *)sink;
     struct arena *a = s->e->env->result;
-    struct slice name[] = { NAME_LABEL };
-    struct value_series series = { .labels = drop_name ? labels_without(a, labels, name, 1) : arena_copy(a, labels), .n = n };
+    const struct slice *names;
+    size_t count = eval_name_labels(s->e, &names);
+    struct value_series series = { .labels = drop_name ? labels_without(a, labels, names, count) : arena_copy(a, labels), .n = n };
     series.t_ms = arena_array(a, int64_t, n);
     series.v = arena_array(a, double, n);
     memcpy(series.t_ms, t, n * sizeof *t);
@@ -304,7 +306,8 @@ static enum status promql_range(struct query_env *env, struct slice text, const 
     int64_t start = floor_ms(p->start_ns), end = floor_ms(p->end_ns), step = p->step_ns / NS_MS;
     uint64_t points = (uint64_t)(end - start) / (uint64_t)step;
     if (points > QUERY_POINTS_PER_SERIES_MAX)
-        return err_set(err, ST_INVALID, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+        return err_set(err, ST_INVALID, "exceeded maximum resolution of %d points per timeseries. Try decreasing the query resolution (?step=XX)",
+                       QUERY_POINTS_PER_SERIES_MAX);
     struct grid g = { start, step, (size_t)points + 1 };
     return run(env, text, p, true, &g, out, err);
 }

@@ -23,7 +23,7 @@ struct query_params {
 
 enum query_feature { /* Prometheus's own names behind --enable-feature */
     FEATURE_EXPERIMENTAL_FUNCTIONS = 1, FEATURE_DELAYED_NAME_REMOVAL = 2, FEATURE_DURATION_EXPR = 4,
-    FEATURE_EXTENDED_RANGE_SELECTORS = 8, FEATURE_BINOP_FILL_MODIFIERS = 16
+    FEATURE_EXTENDED_RANGE_SELECTORS = 8, FEATURE_BINOP_FILL_MODIFIERS = 16, FEATURE_TYPE_AND_UNIT_LABELS = 32
 };
 
 /* Who runs, with what: one per running query. */
