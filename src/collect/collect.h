@@ -66,7 +66,7 @@ MUST_CHECK enum status scrape_config_read(struct arena *a, const struct yaml_nod
 size_t scrape_set_jobs(const struct scrape_set *s);
 
 struct scraper;
-/* Keeps set until scraper_stop or the next scraper_reload. */
+/* Keeps each set until scraper_stop: a scrape under way may still go by an earlier one. NULL is no scraper: nothing happens. */
 MUST_CHECK enum status scraper_start(struct scraper **out, const struct collect_env *env, const struct scrape_set *set, struct err *err);
 void scraper_reload(struct scraper *s, const struct scrape_set *set);
 void scraper_stop(struct scraper *s); /* waits; accepts NULL */

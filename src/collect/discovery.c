@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A source is a file or a URL with the last text that was good; groups are made from these texts when they are asked for.
+ *
+ * (1) A text becomes a source's only after it parsed: a half-written file changes nothing.
+ * (2) A file that is gone takes its targets along; a server that does not answer does not.
+ *
+ * JSON is read by the YAML reader, of which it is a part. */
+#include "collect/discovery.h"
+
+#include "collect/files.h"
+#include "collect/scrape_http.h"
+
+enum { SOURCE_BYTES_MAX = 16 * MIB, SOURCES_MAX = 10 * 1000 };
+#define HTTP_TIMEOUT_NS (10 * NS_S)
+
+struct source {
+    struct slice name;         /* path or URL, mem_alloc'd for files */
+    const struct http_sd *http; /* NULL: a file */
+    struct buf good;
+    uint64_t bad_hash;         /* of the text that was complained about last */
+    int64_t next_ns;           /* HTTP */
+    bool seen;
+};
+
+struct discovery {
+    const struct collect_env *env;
+    const struct scrape_job *job;
+    struct arena *names;
+    struct source *sources;
+    size_t count, cap;
+};
+
+static struct source *source_add(struct discovery *d, struct slice name, const struct http_sd *http)
+{
+    if (d->count == d->cap) {
+        d->cap = d->cap ? 2 * d->cap : 8;
+        d->sources = mem_realloc(d->sources, d->cap * sizeof *d->sources);
+    }
+    struct source *s = &d->sources[d->count++];
+    *s = (struct source){ .name = arena_copy(d->names, name), .http = http };
+    buf_init(&s->good, 0);
+    return s;
+}
+
+struct discovery *discovery_new(const struct collect_env *env, const struct scrape_job *job)
+{
+    struct discovery *d = mem_new(struct discovery);
+    d->env = env;
+    d->job = job;
+    d->names = arena_new(0);
+    for (size_t i = 0; i < job->http_sd_count; i++)
+        source_add(d, job->http_sds[i].url, &job->http_sds[i]);
+    return d;
+}
+
+void discovery_free(struct discovery *d)
+{
+    if (d == NULL)
+        return;
+    for (size_t i = 0; i < d->count; i++)
+        buf_free(&d->sources[i].good);
+    mem_free(d->sources);
+    arena_free(d->names);
+    mem_free(d);
+}
+
+static enum status parse(struct arena *a, struct slice name, struct slice text, struct target_group **out, size_t *count, struct err *err)
+{
+    struct yaml_node *root;
+    *out = NULL;
+    *count = 0;
+    enum status st = yaml_parse(a, name, text, &root, err);
+    return st ? st : target_groups_read(a, root, out, count, err);
+}
+
+/* True when text is new and good. */
+static bool source_take(struct discovery *d, struct source *s, struct slice text)
+{
+    struct target_group *groups;
+    struct err err;
+    size_t count;
+    if (slice_eq(text, buf_as_slice(&s->good)))
+        return false;
+    struct arena *a = arena_new(0);
+    enum status st = parse(a, s->name, text, &groups, &count, &err);
+    arena_free(a);
+    if (st) {
+        uint64_t hash = hash64(text, 0);
+        if (hash != s->bad_hash)
+            log_line(d->env->log, LOG_WARNING, "targets cannot be read; the last good ones stay", "job=\"%.*s\" error=\"%s\"",
+                     SLICE_FMT(d->job->name), err.text);
+        s->bad_hash = hash;
+        return false;
+    }
+    buf_reset(&s->good);
+    buf_slice(&s->good, text);
+    return true;
+}
+
+static struct source *file_source(struct discovery *d, struct slice path)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->sources[i].http == NULL && slice_eq(d->sources[i].name, path))
+            return &d->sources[i];
+    return d->count < SOURCES_MAX ? source_add(d, path, NULL) : NULL;
+}
+
+static bool poll_file(struct discovery *d, struct slice path)
+{
+    struct buf text;
+    struct err err;
+    bool changed = false;
+    struct source *s = file_source(d, path);
+    if (s == NULL)
+        return false;
+    s->seen = true;
+    buf_init(&text, 0);
+    if (fs_read_all(d->env->fs, path.ptr, SOURCE_BYTES_MAX, &text, &err) == ST_OK)
+        changed = source_take(d, s, buf_as_slice(&text));
+    buf_free(&text);
+    return changed;
+}
+
+static bool poll_files(struct discovery *d)
+{
+    bool changed = false;
+    if (d->job->file_sd_count == 0)
+        return false;
+    struct arena *a = arena_new(0);
+    struct file_list list = { 0 };
+    for (size_t i = 0; i < d->job->file_sd_count; i++)
+        for (size_t k = 0; k < d->job->file_sds[i].file_count; k++)
+            files_glob(d->env->fs, a, d->job->file_sds[i].files[k], &list);
+    for (size_t i = 0; i < d->count; i++)
+        d->sources[i].seen = d->sources[i].http != NULL;
+    for (size_t i = 0; i < list.count; i++)
+        changed |= poll_file(d, list.paths[i]);
+    size_t kept = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->sources[i].seen) {
+            d->sources[kept++] = d->sources[i];
+        } else {
+            changed = true;
+            buf_free(&d->sources[i].good);
+        }
+    }
+    d->count = kept;
+    arena_free(a);
+    return changed;
+}
+
+static bool poll_http(struct discovery *d, struct source *s)
+{
+    int64_t now_ns = clock_mono_ns(d->env->clock);
+    struct client_response resp;
+    struct err err;
+    bool changed = false;
+    if (now_ns < s->next_ns)
+        return false;
+    s->next_ns = now_ns + s->http->refresh_ns;
+    struct arena *a = arena_new(0);
+    struct scrape_get get = { .url = s->name, .accept = SLICE("application/json"), .timeout_ns = HTTP_TIMEOUT_NS, .bytes_max = SOURCE_BYTES_MAX,
+                              .compression = true };
+    if (scrape_http_get(d->env, &s->http->http, &get, a, &resp, &err))
+        log_line(d->env->log, LOG_WARNING, "target discovery failed; the last good targets stay", "job=\"%.*s\" url=\"%.*s\" error=\"%s\"",
+                 SLICE_FMT(d->job->name), SLICE_FMT(s->name), err.text);
+    else
+        changed = source_take(d, s, buf_as_slice(&resp.body));
+    buf_free(&resp.body);
+    arena_free(a);
+    return changed;
+}
+
+bool discovery_poll(struct discovery *d, bool with_http)
+{
+    bool changed = poll_files(d);
+    for (size_t i = 0; with_http && i < d->count; i++)
+        if (d->sources[i].http)
+            changed |= poll_http(d, &d->sources[i]);
+    return changed;
+}
+
+/* __meta_filepath and __meta_url, as Prometheus names them; the group's own labels stay in front. */
+static void add_meta(struct arena *a, const struct source *s, struct target_group *g)
+{
+    struct label *list = arena_array(a, struct label, g->label_count + 1);
+    if (g->label_count)
+        memcpy(list, g->labels, g->label_count * sizeof *list);
+    list[g->label_count++] = (struct label){ s->http ? SLICE("__meta_url") : SLICE("__meta_filepath"), arena_copy(a, s->name) };
+    g->labels = list;
+    g->source = arena_copy(a, s->name);
+}
+
+void discovery_groups(struct discovery *d, struct arena *a, struct target_group **out, size_t *count)
+{
+    size_t cap = d->job->group_count + 1, n = d->job->group_count;
+    struct target_group *all = arena_array(a, struct target_group, cap);
+    if (n)
+        memcpy(all, d->job->groups, n * sizeof *all);
+    for (size_t i = 0; i < d->count; i++) {
+        struct target_group *groups;
+        size_t found;
+        struct source *s = &d->sources[i];
+        if (s->good.len == 0 || parse(a, s->name, buf_as_slice(&s->good), &groups, &found, NULL))
+            continue;
+        for (size_t k = 0; k < found; k++) {
+            add_meta(a, s, &groups[k]);
+            ARENA_PUSH(a, all, n, cap) = groups[k];
+        }
+    }
+    *out = all;
+    *count = n;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A page's lines repeat from scrape to scrape, so the way from a line's text ("name{labels}") to its final labels is
+ * remembered: relabelling and sorting are done once a series, not once a sample.
+ *
+ *     text of a line -> known text (or: dropped by relabelling) -> series (final labels)
+ *
+ * (1) Two texts may lead to one series (labels in another order): the first one in a page counts, as in Prometheus.
+ * (2) A series was in the last page when its round is the memory's last; its end is marked once, by the next page.
+ * (3) Series whose samples carry times of their own get no marker (unless track_timestamps_staleness).
+ * (4) When most of what is remembered is gone from the page, the memory is rebuilt from what is there. */
+#include "collect/scrape_round.h"
+
+#include "base/map.h"
+#include "codec/promtext.h"
+#include "collect/page.h"
+
+enum { GONE_KEPT_MAX = 1024 };
+
+struct series {
+    struct slice labels;
+    uint64_t round, round_before;
+    bool marks; /* its end is marked: (3) */
+};
+
+struct known_text {
+    struct series *series; /* NULL: dropped */
+    uint64_t round;
+};
+
+struct scrape_memory {
+    struct arena *arena;
+    struct map texts, series; /* -> struct known_text *, struct series * */
+    uint64_t round, last;     /* of the page being read; of the last good page, 0 when that scrape failed */
+    uint64_t metadata_hash;   /* of what was sent last */
+};
+
+struct work {
+    struct scrape_memory *m;
+    const struct scrape_page *page;
+    struct batch *b;
+    struct scrape_counts *counts;
+};
+
+struct scrape_memory *scrape_memory_new(void)
+{
+    struct scrape_memory *m = mem_new(struct scrape_memory);
+    m->arena = arena_new(0);
+    map_init(&m->texts);
+    map_init(&m->series);
+    return m;
+}
+
+void scrape_memory_free(struct scrape_memory *m)
+{
+    if (m == NULL)
+        return;
+    map_free(&m->texts);
+    map_free(&m->series);
+    arena_free(m->arena);
+    mem_free(m);
+}
+
+void scrape_memory_new_rules(struct scrape_memory *m)
+{
+    map_clear(&m->texts);
+}
+
+static struct series *series_put(struct scrape_memory *m, struct slice labels)
+{
+    uint64_t *at = map_get(&m->series, labels);
+    if (at)
+        return (struct series *)(uintptr_t)*at;
+    struct series *s = arena_new_of(m->arena, struct series);
+    s->labels = arena_copy(m->arena, labels);
+    *map_put(&m->series, s->labels, NULL) = (uint64_t)(uintptr_t)s;
+    return s;
+}
+
+static struct known_text *text_put(struct scrape_memory *m, struct slice text, struct series *s)
+{
+    struct known_text *k = arena_new_of(m->arena, struct known_text);
+    k->series = s;
+    *map_put(&m->texts, arena_copy(m->arena, text), NULL) = (uint64_t)(uintptr_t)k;
+    return k;
+}
+
+/* (4) */
+static void forget_gone(struct scrape_memory *m)
+{
+    size_t live = 0;
+    struct map_entry *e;
+    for (size_t i = 0; (e = map_each(&m->texts, &i));)
+        live += ((struct known_text *)(uintptr_t)e->value)->round == m->round;
+    if (MAX(m->texts.count, m->series.count) <= 2 * live + GONE_KEPT_MAX)
+        return;
+    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash };
+    map_init(&fresh.texts);
+    map_init(&fresh.series);
+    for (size_t i = 0; (e = map_each(&m->texts, &i));) {
+        struct known_text *k = (struct known_text *)(uintptr_t)e->value;
+        struct series *s = NULL;
+        if (k->round != m->round)
+            continue;
+        if (k->series) {
+            s = series_put(&fresh, k->series->labels);
+            s->round = k->series->round;
+            s->round_before = k->series->round_before;
+            s->marks = k->series->marks;
+        }
+        text_put(&fresh, e->key, s)->round = k->round;
+    }
+    map_free(&m->texts);
+    map_free(&m->series);
+    arena_free(m->arena);
+    *m = fresh;
+}
+
+/* ---- labels of a new line ---- */
+
+static enum status check_limits(const struct scrape_limits *l, const struct promtext_entry *e, const struct label_list *list, struct err *err)
+{
+    if (l->labels && list->count > l->labels)
+        return err_set(err, ST_LIMIT, "line %zu: %zu labels, label_limit is %llu", e->line, list->count, (unsigned long long)l->labels);
+    for (size_t i = 0; i < list->count; i++) {
+        struct label one = list->list[i];
+        if (l->label_name_bytes && one.name.len > l->label_name_bytes)
+            return err_set(err, ST_LIMIT, "line %zu: label name \"%.*s\" has %zu bytes, label_name_length_limit is %llu", e->line,
+                           SLICE_FMT(slice_sub(one.name, 0, 60)), one.name.len, (unsigned long long)l->label_name_bytes);
+        if (l->label_value_bytes && one.value.len > l->label_value_bytes)
+            return err_set(err, ST_LIMIT, "line %zu: the value of label %.*s has %zu bytes, label_value_length_limit is %llu", e->line,
+                           SLICE_FMT(slice_sub(one.name, 0, 60)), one.value.len, (unsigned long long)l->label_value_bytes);
+    }
+    return ST_OK;
+}
+
+/* The target's labels over the page's: a clash renames the page's label to exported_..., or keeps it with honor_labels. */
+static void add_target_labels(const struct scrape_page *page, struct label_list *l)
+{
+    struct slice rest = page->labels;
+    for (struct label one; labels_next(&rest, &one);) {
+        struct slice theirs = label_list_get(l, one.name), name = one.name;
+        if (theirs.len && page->job->honor_labels)
+            continue;
+        label_list_set(l, one.name, one.value);
+        if (theirs.len == 0)
+            continue;
+        do
+            name = arena_printf(l->arena, "exported_%.*s", SLICE_FMT(name));
+        while (label_list_has(l, name));
+        label_list_set(l, name, theirs);
+    }
+}
+
+/* *out NULL: relabelling drops it. */
+static enum status series_of(struct work *w, const struct promtext_entry *e, struct series **out, struct err *err)
+{
+    struct label_list l = label_list_new(w->b->arena);
+    struct slice labels;
+    *out = NULL;
+    label_list_set(&l, SLICE("__name__"), e->name);
+    for (size_t i = 0; i < e->label_count; i++) {
+        /* A page with a label twice is ambiguous: refused, as in Prometheus. */
+        if (label_list_has(&l, e->labels[i].name))
+            return err_set(err, ST_INVALID, "line %zu: label \"%.*s\" comes twice", e->line, SLICE_FMT(slice_sub(e->labels[i].name, 0, 60)));
+        label_list_set(&l, arena_copy(l.arena, e->labels[i].name), e->labels[i].value);
+    }
+    add_target_labels(w->page, &l);
+    if (!relabel_run(w->page->rules, &l))
+        return ST_OK;
+    if (!label_list_has(&l, SLICE("__name__")))
+        return err_set(err, ST_INVALID, "line %zu: relabelling left no metric name", e->line);
+    enum status st = check_limits(&w->page->job->limits, e, &l, err);
+    if (!st && labels_build(l.arena, l.list, l.count, &labels, err))
+        return err_prefix(err, "line %zu: ", e->line);
+    if (!st)
+        *out = series_put(w->m, labels);
+    return st;
+}
+
+/* ---- a page ---- */
+
+static void marker_add(const struct series *s, int64_t t_ms, struct batch *b)
+{
+    batch_series(b, arena_copy(b->arena, s->labels));
+    batch_sample(b, t_ms, double_of_bits(STALE_NAN_BITS));
+}
+
+static enum status sample_add(struct work *w, const struct promtext_entry *e, struct err *err)
+{
+    struct scrape_memory *m = w->m;
+    const struct scrape_job *job = w->page->job;
+    uint64_t *at = map_get(&m->texts, e->series);
+    struct known_text *k = at ? (struct known_text *)(uintptr_t)*at : NULL;
+    w->counts->scraped++;
+    if (k == NULL) {
+        struct series *s;
+        enum status st = series_of(w, e, &s, err);
+        if (st)
+            return st;
+        k = text_put(m, e->series, s);
+    }
+    struct series *s = k->series;
+    bool own_time = e->has_time && job->honor_timestamps;
+    k->round = m->round;
+    if (s == NULL)
+        return ST_OK;
+    if (s->round == m->round && !own_time) /* (1) */
+        return ST_OK;
+    if (s->round != m->round) {
+        s->round_before = s->round;
+        s->round = m->round;
+        w->counts->added += m->last == 0 || s->round_before != m->last;
+    }
+    s->marks = !own_time || job->track_timestamps_staleness;
+    w->counts->kept++;
+    if (job->limits.samples && w->counts->kept > job->limits.samples)
+        return ST_OK; /* counted to the end, then refused */
+    batch_series(w->b, arena_copy(w->b->arena, s->labels));
+    batch_sample(w->b, own_time ? e->t_ms : w->page->t_ms, e->value);
+    return ST_OK;
+}
+
+/* Metadata goes along when it differs from what went last: it rarely does. */
+static void metadata_settle(struct scrape_memory *m, struct batch *b)
+{
+    uint64_t hash = 1;
+    for (size_t i = 0; i < b->metadata_count; i++) {
+        const struct metric_metadata *d = &b->metadata[i];
+        hash = hash64(d->unit, hash64(d->help, hash64(d->name, hash + (uint64_t)d->type)));
+    }
+    if (hash == m->metadata_hash)
+        b->metadata_count = 0;
+    m->metadata_hash = hash;
+}
+
+static enum status read_page(struct work *w, struct err *err)
+{
+    struct page_family family = { .name = SLICE_EMPTY, .help = SLICE_EMPTY, .unit = SLICE_EMPTY };
+    struct promtext_entry e;
+    struct batch *b = w->b;
+    const struct scrape_limits *limits = &w->page->job->limits;
+    struct promtext *p = promtext_new(b->arena, w->page->text, promtext_format_of(w->page->content_type));
+    enum status st = promtext_next(p, &e, err);
+    while (!st && e.kind != PROMTEXT_END) {
+        if (e.kind == PROMTEXT_SAMPLE)
+            st = sample_add(w, &e, err);
+        else
+            page_family_entry(&family, &e, b);
+        if (!st && (batch_rows(b) > BATCH_ROWS_MAX / 2 || arena_over(b->arena)))
+            st = err_set(err, ST_LIMIT, "line %zu: the page has over %d samples or does not fit in memory's share", e.line, BATCH_ROWS_MAX / 2);
+        if (!st)
+            st = promtext_next(p, &e, err);
+    }
+    page_family_flush(&family, b);
+    promtext_free(p);
+    if (!st && limits->samples && w->counts->kept > limits->samples)
+        st = err_set(err, ST_LIMIT, "%zu samples, sample_limit is %llu", w->counts->kept, (unsigned long long)limits->samples);
+    return st;
+}
+
+enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page, struct batch *b, struct scrape_counts *counts, struct err *err)
+{
+    struct work w = { m, page, b, counts };
+    struct map_entry *e;
+    *counts = (struct scrape_counts){ 0 };
+    m->round++;
+    enum status st = read_page(&w, err);
+    if (st) {
+        b->series_count = b->sample_count = b->metadata_count = 0;
+        return st;
+    }
+    for (size_t i = 0; m->last && (e = map_each(&m->series, &i));) {
+        struct series *s = (struct series *)(uintptr_t)e->value;
+        if (s->round == m->last && s->marks)
+            marker_add(s, page->t_ms, b);
+    }
+    m->last = m->round;
+    metadata_settle(m, b);
+    forget_gone(m);
+    return ST_OK;
+}
+
+void scrape_round_failed(struct scrape_memory *m, int64_t t_ms, struct batch *b)
+{
+    struct map_entry *e;
+    for (size_t i = 0; m->last && (e = map_each(&m->series, &i));) {
+        struct series *s = (struct series *)(uintptr_t)e->value;
+        /* In the last good page, though a page that failed half-way may have met it again. */
+        bool was = s->round == m->last || (s->round > m->last && s->round_before == m->last);
+        if (was && s->marks)
+            marker_add(s, t_ms, b);
+    }
+    m->last = 0;
+}
+
+void scrape_report_add(const struct scrape_report *r, struct slice labels, int64_t t_ms, struct batch *b)
+{
+    const struct {
+        struct slice name;
+        double value;
+    } rows[] = {
+        { SLICE("up"), r && r->up ? 1 : 0 },
+        { SLICE("scrape_duration_seconds"), r ? r->seconds : 0 },
+        { SLICE("scrape_samples_scraped"), r ? (double)r->counts.scraped : 0 },
+        { SLICE("scrape_samples_post_metric_relabeling"), r ? (double)r->counts.kept : 0 },
+        { SLICE("scrape_series_added"), r ? (double)r->counts.added : 0 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        batch_series(b, labels_with(b->arena, labels, SLICE("__name__"), rows[i].name));
+        batch_sample(b, t_ms, r ? rows[i].value : double_of_bits(STALE_NAN_BITS));
+    }
+}
