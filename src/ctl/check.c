@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `stoa check config FILE...` and `stoa test promql FILE...`. */
+/* `stoa check config FILE...`, `stoa test promql FILE...` and `stoa test logql FILE...`. */
 #include <stdio.h>
 
 #include "ctl/commands.h"
+#include "logql/script.h"
 #include "promql/script.h"
 #include "server/config.h"
 
@@ -34,6 +35,8 @@ int test_command(int argc, char **argv)
     struct slice what = slice_str(argc > 1 ? argv[1] : "");
     if (slice_eq(what, SLICE("promql")) && argc > 2)
         return promql_script_main(argc - 1, argv + 1);
-    fprintf(stderr, "usage: stoa test promql FILE...\n");
+    if (slice_eq(what, SLICE("logql")) && argc > 2)
+        return logql_script_main(argc - 1, argv + 1);
+    fprintf(stderr, "usage: stoa test promql|logql FILE...\n");
     return 2;
 }

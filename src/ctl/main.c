@@ -15,7 +15,7 @@ static const struct command {
     { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT]", "run the server", server_main },
     { "query", "[--url URL] [--logs] [--start T --end T --step D] QUERY", "ask a running server, PromQL or LogQL", query_command },
     { "check", "config FILE...", "say what is wrong with configuration files", check_command },
-    { "test", "promql FILE...", "run query scripts against an engine in memory", test_command },
+    { "test", "promql|logql FILE...", "run query scripts against an engine in memory", test_command },
     { "version", "", "say which version this is", version_command },
 };
 

@@ -54,10 +54,12 @@ void record_load(struct record *r, const struct event *e, struct arena *scratch)
         add(r, l.name, l.value, FROM_STREAM);
     for (uint32_t i = 0; i < e->field_count; i++) {
         struct slice name = sanitize(scratch, e->fields[i].name);
+        if (record_get(r, name).len)
+            name = arena_printf(scratch, "%.*s_extracted", SLICE_FMT(name));
         if (record_get(r, name).len == 0)
             add(r, name, field_text(scratch, &e->fields[i]), FROM_METADATA);
     }
-    if (record_get(r, SLICE("detected_level")).len == 0)
+    if (e->severity != RECORD_SEVERITY_NONE && record_get(r, SLICE("detected_level")).len == 0)
         add(r, SLICE("detected_level"), severity_name(e->severity), FROM_METADATA);
     if (memcmp(e->trace_id, none, 16) != 0 && record_get(r, SLICE("trace_id")).len == 0)
         add_id(r, SLICE("trace_id"), e->trace_id, 16, scratch);
@@ -98,6 +100,12 @@ void record_set(struct record *r, struct slice name, struct slice value, enum la
         add(r, name, value, origin);
 }
 
+void record_set_empty(struct record *r, struct slice name)
+{
+    if (find(r, name) == NULL && r->count < RECORD_LABELS_MAX)
+        r->labels[r->count++] = (struct record_label){ name, SLICE_EMPTY, FROM_PARSER };
+}
+
 void record_drop(struct record *r, struct slice name)
 {
     struct record_label *l = find(r, name);
@@ -127,8 +135,6 @@ static void join(struct arena *a, struct label *list, size_t n, struct slice *ou
     buf_init(&b, 0);
     qsort(list, n, sizeof *list, by_name);
     for (size_t i = 0; i < n; i++) {
-        if (list[i].value.len == 0)
-            continue;
         buf_lenslice(&b, list[i].name);
         buf_lenslice(&b, list[i].value);
     }
@@ -145,8 +151,10 @@ struct slice record_labels(const struct record *r, int origin, struct arena *a)
         if (origin < 0 || (int)r->labels[i].origin == origin)
             list[n++] = (struct label){ r->labels[i].name, r->labels[i].value };
     if (origin < 0 || origin == FROM_PARSER) {
-        list[n++] = (struct label){ error_name, r->error };
-        list[n++] = (struct label){ details_name, r->error_details };
+        if (r->error.len)
+            list[n++] = (struct label){ error_name, r->error };
+        if (r->error_details.len)
+            list[n++] = (struct label){ details_name, r->error_details };
     }
     join(a, list, n, &out);
     return out;

@@ -6,7 +6,10 @@
 #include "codec/json.h"
 #include "logql/ast.h"
 
-enum { RECORD_LABELS_MAX = 1024 };
+enum {
+    RECORD_LABELS_MAX = 1024,
+    RECORD_SEVERITY_NONE = 255 /* event.severity of an engine whose rows have no level: no detected_level is made */
+};
 enum label_origin { FROM_STREAM, FROM_METADATA, FROM_PARSER };
 
 struct record_label {
@@ -33,6 +36,8 @@ void record_load(struct record *r, const struct event *e, struct arena *scratch)
 /* The value, or the empty slice; knows __error__ and __error_details__. */
 struct slice record_get(const struct record *r, struct slice name);
 void record_set(struct record *r, struct slice name, struct slice value, enum label_origin origin);
+/* A label that is there with an empty value, unless it is there already. */
+void record_set_empty(struct record *r, struct slice name);
 void record_drop(struct record *r, struct slice name);
 void record_error(struct record *r, const char *error, struct slice details);
 /* Canonical labels of one origin, or of all (origin -1) with __error__ and its details when there are. */
