@@ -11,6 +11,7 @@ enum { GROUPING_NAMES_MAX = 260 };
 
 struct group {
     struct slice labels;
+    bool drop_name;              /* some input will lose its name, so the group will, even one by name */
     struct agg_cell *cells;      /* sum and its kin */
     struct agg_values *values;   /* quantile */
     struct agg_top *tops;        /* topk, bottomk, limitk, limit_ratio */
@@ -45,14 +46,16 @@ static struct slice group_labels(struct agg_sink *s, struct slice labels)
                       : labels_only(s->e->line, labels, s->names, s->name_count);
 }
 
-static struct group *group_of(struct agg_sink *s, struct slice labels)
+static struct group *group_of(struct agg_sink *s, const struct row *row)
 {
     bool added;
-    struct slice key = group_labels(s, labels);
+    struct slice key = group_labels(s, row->labels);
     uint64_t *at = map_get(&s->index, key);
-    if (at)
+    if (at) {
+        s->groups[*at].drop_name |= row->drop_name;
         return &s->groups[*at];
-    struct group g = { .labels = arena_copy(s->a, key) };
+    }
+    struct group g = { .labels = arena_copy(s->a, key), .drop_name = row->drop_name };
     if (s->n->agg == AGGR_QUANTILE)
         g.values = arena_zalloc(s->a, s->g->n * sizeof *g.values);
     else if (agg_keeps_series(s->n->agg))
@@ -67,7 +70,7 @@ static struct group *group_of(struct agg_sink *s, struct slice labels)
 static enum status fold_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct agg_sink *s = (struct agg_sink *)sink;
-    struct group *g = group_of(s, row->labels);
+    struct group *g = group_of(s, row);
     agg_add_row(s->op, g->cells, row->v, s->g->n, STALE_NAN_BITS);
     return arena_over(s->a) ? eval_check(s->e, s->a, err) : ST_OK;
 }
@@ -75,7 +78,7 @@ static enum status fold_put(struct sink *sink, struct row *row, struct err *err)
 static enum status values_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct agg_sink *s = (struct agg_sink *)sink;
-    struct group *g = group_of(s, row->labels);
+    struct group *g = group_of(s, row);
     for (size_t i = 0; i < s->g->n; i++)
         if (!is_absent(row->v[i]))
             agg_values_add(s->a, &g->values[i], row->v[i]);
@@ -95,7 +98,7 @@ static enum status count_put(struct sink *sink, struct row *row, struct err *err
         if (to == NULL || double_bits(v) != double_bits(last)) {
             char text[NUM_TEXT_BYTES_MAX];
             size_t n = num_format_fixed(v, text);
-            to = rows_get(&s->counted, labels_with(s->e->line, base, s->text, slice_of(text, n)), false);
+            to = rows_get(&s->counted, labels_with(s->e->line, base, s->text, slice_of(text, n)), row->drop_name);
             last = v;
         }
         to->v[i] = is_absent(to->v[i]) ? 1 : to->v[i] + 1;
@@ -138,7 +141,7 @@ static void top_step(struct agg_sink *s, struct agg_top *top, double v, double p
 static enum status top_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct agg_sink *s = (struct agg_sink *)sink;
-    struct group *g = group_of(s, row->labels);
+    struct group *g = group_of(s, row);
     uint64_t tag = s->seen_count;
     ARENA_PUSH(s->a, s->seen, s->seen_count, s->seen_cap) = (struct row){ arena_copy(s->a, row->labels), row->drop_name, NULL };
     for (size_t i = 0; i < s->g->n; i++)
@@ -204,7 +207,7 @@ static enum status give_groups(struct agg_sink *s, struct sink *next, struct err
                 v[i] = agg_quantile(s->param[i], g->values[i].list, g->values[i].count);
             any |= !is_absent(v[i]);
         }
-        struct row row = { g->labels, false, v };
+        struct row row = { g->labels, g->drop_name, v };
         arena_reset(s->e->line);
         if (any)
             st = next->put(next, &row, err);

@@ -180,10 +180,8 @@ static enum status join_open(struct join *j, struct err *err)
     const struct matching *m = &j->n->matching;
     for (size_t i = 0; i < m->names.count; i++)
         j->names[j->name_count++] = m->names.list[i];
-    const struct slice *names;
-    size_t count = eval_name_labels(j->e, &names);
-    for (size_t i = 0; !m->on && i < count; i++)
-        j->names[j->name_count++] = names[i];
+    if (!m->on) /* type and unit stay: what differs in them does not match */
+        j->names[j->name_count++] = NAME_LABEL;
     rows_init(&j->left, j->e, j->g->n);
     rows_init(&j->right, j->e, j->g->n);
     rows_init(&j->out, j->e, j->g->n);

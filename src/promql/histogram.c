@@ -5,6 +5,7 @@
  * they grew) are raised, silently when the difference is noise. */
 #include <stdlib.h>
 
+#include "base/date.h"
 #include "base/num.h"
 #include "promql/parts.h"
 #include "promql/rows.h"
@@ -211,12 +212,17 @@ static void collect_free(struct histogram_sink *s)
 
 static void note_forced(struct histogram_sink *s, const struct histogram *h, const struct forced *f)
 {
+    char first[DATE_TEXT_BYTES_MAX], last[DATE_TEXT_BYTES_MAX];
     if (f->steps == 0)
         return;
+    size_t first_len = date_format_rfc3339(f->first_ms * NS_MS, 0, DATE_DIGITS_SHORTEST, first);
+    size_t last_len = date_format_rfc3339(f->last_ms * NS_MS, 0, DATE_DIGITS_SHORTEST, last);
     eval_info(s->e, s->arg,
               "input to histogram_quantile needed to be fixed for monotonicity (see "
-              "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)%s%.*s%s",
-              h->name.len ? " for metric name \"" : "", SLICE_FMT(h->name), h->name.len ? "\"" : "");
+              "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)%s%.*s%s, "
+              "from buckets %g to %g, with a max diff of %.2g, over %zu samples from %.*s to %.*s",
+              h->name.len ? " for metric name \"" : "", SLICE_FMT(h->name), h->name.len ? "\"" : "", f->min_le, f->max_le, f->max_diff,
+              f->steps, (int)first_len, first, (int)last_len, last);
 }
 
 /* Names may be several, and going away: then results grow together or collide in rows. */
