@@ -396,7 +396,8 @@ static void groups_remember(struct work *w)
         const struct group *old = &w->before->groups[i];
         if (old->idle_rounds >= GROUP_IDLE_ROUNDS_MAX)
             continue;
-        struct group *g = &w->groups[group_of(w, old->name)];
+        uint32_t at = group_of(w, old->name); /* may move w->groups */
+        struct group *g = &w->groups[at];
         memcpy(g->totals, old->totals, sizeof g->totals);
         g->cpu_rank = old->cpu_rank * CPU_RANK_DECAY;
         g->idle_rounds = old->idle_rounds + 1;
