@@ -62,6 +62,7 @@ struct node {
     bool without, has_grouping;
     struct names grouping;
     enum binary_op op;         /* BINARY; UNARY: OP_ADD or OP_SUB */
+    uint32_t op_start;         /* BINARY: where it stands */
     bool is_bool;
     struct matching matching;
     enum timing timing;

@@ -88,7 +88,7 @@ static enum status check_matching(struct ast *ast, const struct node *n, struct 
         for (size_t i = 0; i < m->names.count; i++)
             for (size_t j = 0; j < m->include.count; j++)
                 if (slice_eq(m->names.list[i], m->include.list[j]))
-                    return ast_error(err, ast->text, n->start, "label \"%.*s\" must not occur in ON and GROUP clause at once",
+                    return ast_error(err, ast->text, n->op_start, "label \"%.*s\" must not occur in ON and GROUP clause at once",
                                      SLICE_FMT(m->names.list[i]));
     return ST_OK;
 }
@@ -99,9 +99,9 @@ static enum status check_binary(struct ast *ast, struct node *n, struct err *err
     enum expr_type l = n->kids[0]->type, r = n->kids[1]->type;
     bool both = l == TYPE_VECTOR && r == TYPE_VECTOR;
     if (n->is_bool && !op_is_comparison(n->op))
-        return ast_error(err, ast->text, n->start, "bool modifier can only be used on comparison operators");
+        return ast_error(err, ast->text, n->op_start, "bool modifier can only be used on comparison operators");
     if (op_is_comparison(n->op) && !n->is_bool && l == TYPE_SCALAR && r == TYPE_SCALAR)
-        return ast_error(err, ast->text, n->start, "comparisons between scalars must use BOOL modifier");
+        return ast_error(err, ast->text, n->op_start, "comparisons between scalars must use BOOL modifier");
     for (size_t i = 0; i < 2; i++)
         if (n->kids[i]->type != TYPE_SCALAR && n->kids[i]->type != TYPE_VECTOR)
             return ast_error(err, ast->text, n->kids[i]->start, "binary expression must contain only scalar and instant vector types");

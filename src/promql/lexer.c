@@ -145,6 +145,8 @@ static bool lex_symbol(struct lexer *l)
         return fail(l, l->at, l->at + 1, "unexpected character: ':'");
     if (l->braces && c && !strchr("=!~,", c))
         return fail(l, l->at, l->at + 1, "unexpected character inside braces: '%c'", c);
+    if (!l->braces && (c == '=' || c == '!') && peek(l, 1) == '~') /* only labels are matched by regex */
+        return fail(l, l->at, l->at + 2, "unexpected character after '%c': '~'", c);
     for (size_t i = 0; i < COUNT_OF(symbols); i++) {
         size_t n = symbols[i].text[1] ? 2 : 1;
         if (c != symbols[i].text[0] || (n == 2 && peek(l, 1) != symbols[i].text[1]))
@@ -165,6 +167,8 @@ static bool lex_one(struct lexer *l)
     char c = peek(l, 0);
     if (c == '"' || c == '\'' || c == '`')
         return lex_string(l);
+    if (l->braces && (token_is_digit(c) || c == '.'))
+        return fail(l, l->at, l->at + 1, "unexpected character inside braces: '%c'", c);
     if (token_is_digit(c) || (c == '.' && token_is_digit(peek(l, 1))))
         return lex_number(l);
     size_t n = token_ident(rest(l), !l->brackets && !l->braces);

@@ -208,13 +208,11 @@ static struct node *parse_word(struct parser *p)
         return parse_aggregation(p, kind);
     if (slice_eq_nocase(t->text, SLICE("inf")) || slice_eq_nocase(t->text, SLICE("nan")))
         return parser_number(p);
-    if (is_call)
-        return parse_call(p);
     static const char *const never[] = { "bool", "on", "ignoring", "group_left", "group_right", "atan2" };
     for (size_t i = 0; i < COUNT_OF(never); i++)
         if (parser_is_word(t, never[i]))
             return parser_unexpected(p, NULL, NULL), NULL;
-    return parser_selector(p);
+    return is_call ? parse_call(p) : parser_selector(p);
 }
 
 static struct node *parse_primary(struct parser *p)
@@ -338,6 +336,7 @@ static struct node *parse_binary(struct parser *p, struct node *left, enum binar
 {
     struct node *n = parser_node(p, NODE_BINARY, left->start);
     n->op = op;
+    n->op_start = parser_peek(p)->start;
     p->at++;
     if (!parse_matching(p, n))
         return NULL;

@@ -185,7 +185,7 @@ static bool timing_args(struct parser *p, struct node *n)
     return true;
 }
 
-static struct node *parse_timing_call(struct parser *p)
+static struct node *parse_timing_call(struct parser *p, bool is_bare)
 {
     static const char *const names[] = { "step", "range", "min_of", "max_of" };
     const struct token *t = parser_peek(p);
@@ -200,7 +200,7 @@ static struct node *parse_timing_call(struct parser *p)
             return NULL;
         return parser_close(p, n);
     }
-    parser_unexpected(p, "duration expression", "number, duration, step(), or range()");
+    parser_unexpected(p, is_bare ? "offset" : "subquery or range selector", "number, duration, step(), or range()");
     return NULL;
 }
 
@@ -220,7 +220,7 @@ static struct node *parse_timing_unary(struct parser *p, bool is_bare)
         return n->kids[0] ? parser_close(p, n) : NULL;
     }
     if (t->kind != TOK_LPAREN)
-        return parse_timing_call(p);
+        return parse_timing_call(p, is_bare);
     struct node *n = parser_node(p, NODE_PAREN, t->start);
     p->at++;
     n->kids = arena_array(p->ast->arena, struct node *, 1);

@@ -78,6 +78,13 @@ TEST(errors_say_where_and_what)
     check_error("foo == \"a\"", "1:8: parse error: binary expression must contain only scalar and instant vector types");
     check_error("foo and on(a) group_left() bar", "1:1: parse error: no grouping allowed for \"and\" operation");
     check_error("foo[1m * 2]", "1:5: parse error: experimental duration expression is not enabled");
+    check_error("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier");
+    check_error("foo[]", "1:5: parse error: unexpected \"]\" in subquery or range selector, expected number, duration, step(), or range()");
+    check_error("foo offset", "1:11: parse error: unexpected end of input in offset, expected number, duration, step(), or range()");
+    check_error("foo{1}", "1:5: parse error: unexpected character inside braces: '1'");
+    check_error("1 =~ 1", "1:3: parse error: unexpected character after '=': '~'");
+    check_error("a - on(b) ignoring(c) d", "1:11: parse error: unexpected <ignoring>");
+    check_error("sum (x) by test", "1:12: parse error: unexpected identifier \"test\" in grouping opts, expected \"(\"");
     check_error("\"open", "1:1: parse error: unterminated quoted string");
     check_error("a)", "1:2: parse error: unexpected right parenthesis ')'");
 }
