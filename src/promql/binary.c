@@ -224,16 +224,27 @@ static void mark_chain(const struct rows *r, const size_t *next, size_t first, u
             steps[i] |= !is_absent(r->list[k - 1].v[i]);
 }
 
-static enum status set_left(struct join *j, uint8_t *steps, struct err *err)
+/* Steps at which a chain has something: found out once a chain, or `a and on () b` would cost rows times rows. */
+static const uint8_t *marks_of(struct join *j, const struct rows *r, const size_t *next, size_t first, uint8_t **marks)
+{
+    if (marks[first] == NULL) {
+        marks[first] = arena_alloc(j->left.a, r->n);
+        mark_chain(r, next, first, marks[first]);
+    }
+    return marks[first];
+}
+
+static enum status set_left(struct join *j, struct err *err)
 {
     enum status st = ST_OK;
+    uint8_t **marks = arena_zalloc(j->left.a, (j->right.count + 1) * sizeof *marks); /* by a chain's first row; 0: no partner */
     for (size_t k = 0; !st && k < j->left.count; k++) {
         struct row *row = &j->left.list[k];
         st = eval_check(j->e, j->out.a, err);
         if (st)
             return st;
         if (j->n->op != OP_OR) {
-            mark_chain(&j->right, j->right_next, chain_first(&j->by_right, j->left_sigs[k]), steps);
+            const uint8_t *steps = marks_of(j, &j->right, j->right_next, chain_first(&j->by_right, j->left_sigs[k]), marks);
             for (size_t i = 0; i < j->g->n; i++)
                 if (steps[i] != (j->n->op == OP_AND))
                     row->v[i] = ABSENT;
@@ -245,13 +256,13 @@ static enum status set_left(struct join *j, uint8_t *steps, struct err *err)
 
 static enum status set_run(struct join *j, struct err *err)
 {
-    uint8_t *steps = arena_array(j->left.a, uint8_t, j->g->n);
-    enum status st = set_left(j, steps, err);
+    uint8_t **marks = arena_zalloc(j->left.a, (j->left.count + 1) * sizeof *marks);
+    enum status st = set_left(j, err);
     if (st || j->n->op != OP_OR)
         return st;
     for (size_t k = 0; !st && k < j->right.count; k++) {
         struct row *row = &j->right.list[k];
-        mark_chain(&j->left, j->left_next, chain_first(&j->by_left, signature(j, row->labels)), steps);
+        const uint8_t *steps = marks_of(j, &j->left, j->left_next, chain_first(&j->by_left, signature(j, row->labels)), marks);
         for (size_t i = 0; i < j->g->n; i++)
             if (steps[i])
                 row->v[i] = ABSENT;
