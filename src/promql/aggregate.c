@@ -215,13 +215,6 @@ static enum status give_groups(struct agg_sink *s, struct sink *next, struct err
     return st;
 }
 
-static const struct node *strip(const struct node *n)
-{
-    while (n->kind == NODE_PAREN)
-        n = n->kids[0];
-    return n;
-}
-
 static enum status check_params(struct agg_sink *s, struct err *err)
 {
     const struct node *at = s->n->kids[0];
@@ -277,8 +270,8 @@ static enum status run(struct agg_sink *s, struct sink *next, struct err *err)
     }
     if (st)
         return st;
-    if ((n->agg == AGGR_COUNT || n->agg == AGGR_GROUP) && strip(arg)->kind == NODE_SELECTOR)
-        st = eval_selector_present(s->e, strip(arg), s->g, &s->sink, err);
+    if ((n->agg == AGGR_COUNT || n->agg == AGGR_GROUP) && ast_strip_parens(arg)->kind == NODE_SELECTOR)
+        st = eval_selector_present(s->e, ast_strip_parens(arg), s->g, &s->sink, err);
     else
         st = eval_vector(s->e, arg, s->g, &s->sink, err);
     if (st)

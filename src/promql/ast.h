@@ -88,7 +88,7 @@ void format_pretty(const struct node *n, int level, struct buf *out);
 /* "1:5: parse error: " + sentence. */
 enum status ast_error(struct err *err, struct slice text, uint32_t at, const char *fmt, ...) PRINTF_LIKE(4, 5);
 const char *ast_type_name(enum expr_type type); /* "instant vector" */
-struct node *ast_strip_parens(struct node *n);
+const struct node *ast_strip_parens(const struct node *n);
 static inline bool op_is_comparison(enum binary_op op)
 {
     return op >= OP_EQ && op <= OP_LE;

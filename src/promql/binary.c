@@ -341,8 +341,6 @@ static void result_labels(struct join *j, const struct row *many, const struct r
 struct pairing {
     struct rows *many, *one;
     bool swapped;      /* the many side is the right one */
-    const double *v;   /* scratch row */
-    uint8_t *used;     /* by signature position of one-to-one: steps at which it has matched */
     bool has_fill_one, has_fill_many;
     double fill_one, fill_many;
 };
@@ -429,7 +427,7 @@ static enum status pair_run(struct join *j, struct err *err)
 {
     const struct matching *m = &j->n->matching;
     bool swapped = m->card == CARD_ONE_TO_MANY;
-    struct pairing p = { swapped ? &j->right : &j->left, swapped ? &j->left : &j->right, swapped, NULL, NULL,
+    struct pairing p = { swapped ? &j->right : &j->left, swapped ? &j->left : &j->right, swapped,
                          m->has_fill_right, m->has_fill_left, m->fill_right, m->fill_left };
     const struct map *by_one = swapped ? &j->by_left : &j->by_right;
     const size_t *one_next = swapped ? j->left_next : j->right_next, *many_next = swapped ? j->right_next : j->left_next;

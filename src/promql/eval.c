@@ -300,7 +300,5 @@ enum status eval_scalar(struct eval *e, const struct node *n, const struct grid 
 
 struct slice eval_string(const struct node *n)
 {
-    while (n->kind == NODE_PAREN)
-        n = n->kids[0];
-    return n->text;
+    return ast_strip_parens(n)->text;
 }

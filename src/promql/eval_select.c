@@ -236,22 +236,15 @@ static enum status matrix_subquery(struct eval *e, const struct node *n, const s
     return st;
 }
 
-static const struct node *strip(const struct node *n)
-{
-    while (n->kind == NODE_PAREN)
-        n = n->kids[0];
-    return n;
-}
-
 enum status eval_matrix(struct eval *e, const struct node *n, const struct grid *g, struct series_sink *sink, struct err *err)
 {
-    n = strip(n);
+    n = ast_strip_parens(n);
     return n->kind == NODE_MATRIX ? matrix_samples(e, n, g, sink, err) : matrix_subquery(e, n, g, sink, err);
 }
 
 static const struct node *matrix_selector(const struct node *n)
 {
-    n = strip(n);
+    n = ast_strip_parens(n);
     return n->kind == NODE_MATRIX ? n->kids[0] : n;
 }
 
@@ -388,7 +381,7 @@ enum status eval_range_fn(struct eval *e, const struct node *n, const struct gri
     }
     if (!st) {
         s.reach = reach_of(e, matrix_selector(s.arg));
-        s.range_ms = strip(s.arg)->range_ms;
+        s.range_ms = ast_strip_parens(s.arg)->range_ms;
         s.is_extended = matrix_selector(s.arg)->is_anchored || matrix_selector(s.arg)->is_smoothed;
         s.v = arena_array(a, double, g->n);
         s.scratch = eval_arena(e);
@@ -426,7 +419,7 @@ static enum status present_put(struct series_sink *sink, struct slice labels, bo
 
 enum status eval_present_over_time(struct eval *e, const struct node *n, const struct grid *g, uint8_t *out, struct err *err)
 {
-    struct present_sink s = { { present_put }, g, reach_of(e, matrix_selector(n)), strip(n)->range_ms, out };
+    struct present_sink s = { { present_put }, g, reach_of(e, matrix_selector(n)), ast_strip_parens(n)->range_ms, out };
     memset(out, 0, g->n);
     return eval_matrix(e, n, g, &s.series, err);
 }

@@ -397,7 +397,7 @@ void ast_destroy(struct ast *ast)
     ast->selector_count = 0;
 }
 
-struct node *ast_strip_parens(struct node *n)
+const struct node *ast_strip_parens(const struct node *n)
 {
     while (n->kind == NODE_PAREN)
         n = n->kids[0];

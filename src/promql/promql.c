@@ -7,8 +7,6 @@
 #include "promql/eval.h"
 #include "promql/rows.h"
 
-enum { TIMING_DEPTH_MAX = QUERY_DEPTH_MAX };
-
 static enum value_type value_type_of(enum expr_type type)
 {
     switch (type) {
@@ -165,8 +163,7 @@ static int series_cmp(const void *a, const void *b)
 /* Where the order of an instant answer means something. */
 static bool is_ordered(const struct node *n)
 {
-    while (n->kind == NODE_PAREN)
-        n = n->kids[0];
+    n = ast_strip_parens(n);
     if (n->kind == NODE_AGGREGATE)
         return n->agg == AGGR_TOPK || n->agg == AGGR_BOTTOMK;
     return n->kind == NODE_CALL && slice_starts(n->fn->name, SLICE("sort"));

@@ -14,7 +14,7 @@
 #include "query/token.h"
 #include "sys/file.h"
 
-enum { EXPECTS_MAX = 64, NEAR_DIGITS = 6, RESULT_BYTES_MAX = 256 * MIB };
+enum { EXPECTS_MAX = 64, RESULT_BYTES_MAX = 256 * MIB };
 #define NEAR 1e-6
 
 enum expect_kind { EXPECT_FAIL, EXPECT_WARN, EXPECT_INFO, EXPECT_NO_WARN, EXPECT_NO_INFO, EXPECT_ORDERED, EXPECT_STRING, EXPECT_RANGE };

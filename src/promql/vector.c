@@ -5,13 +5,6 @@
 #include "promql/parts.h"
 #include "promql/rows.h"
 
-static const struct node *strip(const struct node *n)
-{
-    while (n->kind == NODE_PAREN)
-        n = n->kids[0];
-    return n;
-}
-
 enum status vector_time(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
 {
     for (size_t i = 0; i < g->n; i++)
@@ -93,7 +86,7 @@ static enum status times_put(struct sink *sink, struct row *row, struct err *err
 
 enum status vector_timestamp(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    const struct node *arg = strip(n->kids[0]);
+    const struct node *arg = ast_strip_parens(n->kids[0]);
     bool is_direct = arg->kind == NODE_SELECTOR;
     struct times_sink s = { { times_put }, e, g, is_direct, sink };
     struct rows r;
@@ -126,7 +119,7 @@ static enum status absent_put(struct sink *sink, struct row *row, struct err *er
 /* Labels that the selector pins by "=", each named once. */
 static enum status absent_labels(struct eval *e, const struct node *arg, struct slice *out, struct err *err)
 {
-    arg = strip(arg);
+    arg = ast_strip_parens(arg);
     if (arg->kind == NODE_MATRIX)
         arg = arg->kids[0];
     *out = SLICE_EMPTY;
