@@ -89,6 +89,8 @@ void stoa_span_text(struct stoa_span *s, const char *name, const char *value);
 void stoa_span_number(struct stoa_span *s, const char *name, int64_t value);
 void stoa_span_error(struct stoa_span *s, const char *sentence);
 void stoa_span_weight(struct stoa_span *s, float weight);
+/* Puts the span where the caller says: its trace, its own id, its parent; NULL leaves what it has. */
+void stoa_span_place(struct stoa_span *s, const uint8_t *trace_id, const uint8_t *span_id, const uint8_t *parent_id);
 /* Moves the start back: for work that began before the span could be made. */
 void stoa_span_started(struct stoa_span *s, int64_t start_ns);
 void stoa_span_end(struct stoa_span *s);    /* sends and frees */

@@ -227,6 +227,16 @@ void stoa_span_error(struct stoa_span *s, const char *sentence)
     s->data.error = must(strdup(sentence));
 }
 
+void stoa_span_place(struct stoa_span *s, const uint8_t *trace_id, const uint8_t *span_id, const uint8_t *parent_id)
+{
+    if (trace_id)
+        memcpy(s->data.trace_id, trace_id, sizeof s->data.trace_id);
+    if (span_id)
+        memcpy(s->data.span_id, span_id, sizeof s->data.span_id);
+    if (parent_id)
+        memcpy(s->data.parent_id, parent_id, sizeof s->data.parent_id);
+}
+
 void stoa_span_weight(struct stoa_span *s, float weight)
 {
     s->data.weight = weight;

@@ -6,12 +6,12 @@
 #ifndef STOA_API_API_H
 #define STOA_API_API_H
 
+#include "api/self.h"
 #include "net/http.h"
 #include "query/lang.h"
 #include "store/engine.h"
 #include "sys/thread.h"
 
-struct self;
 struct pipeline;
 
 enum {
@@ -105,12 +105,14 @@ struct api_query {
     struct engine_ctx ctx;
     struct query_env env;
     struct arena *arena;
+    struct slice text;          /* what is asked, for our own telemetry: lives as long as the arena */
+    struct self_ids ids;        /* of the request's span */
     int64_t start_mono_ns;
 };
 /* Answers 503 and returns false when too many run, 400 when the tenants are malformed. */
 bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query *q);
-/* Counts, traces and frees. st: how it ended. */
-void api_query_end(struct api_query *q, const char *dialect, struct slice text, enum status st, const struct err *err);
+/* Counts, traces and frees. st: how it ended. Called after the answer, when the exchange may be gone already. */
+void api_query_end(struct api_query *q, const char *dialect, enum status st, const struct err *err);
 
 /* Statuses as HTTP sees them: 400, 413, 404, 503, ... */
 int api_http_status(enum status st);

@@ -180,6 +180,8 @@ bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query 
     q->x = x;
     q->arena = arena_new(QUERY_RESULT_BYTES_MAX);
     q->start_mono_ns = clock_mono_ns(api->clock);
+    q->text = arena_copy(q->arena, http_query(x));
+    q->ids = *self_request_ids(x);
     engine_ctx_init(&q->ctx, tenants, tenant_count, api->clock);
     q->ctx.deadline_mono_ns = q->start_mono_ns + QUERY_SECONDS_MAX * NS_S;
     q->ctx.samples_max = QUERY_SAMPLES_MAX;
@@ -192,10 +194,10 @@ bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query 
     return true;
 }
 
-void api_query_end(struct api_query *q, const char *dialect, struct slice text, enum status st, const struct err *err)
+void api_query_end(struct api_query *q, const char *dialect, enum status st, const struct err *err)
 {
     atomic_fetch_sub(&q->api->queries_running, 1);
-    self_query_done(q->api->self, dialect, text, &q->ctx, clock_mono_ns(q->api->clock) - q->start_mono_ns, st, err);
+    self_query_done(q->api->self, &q->ids, dialect, q->text, &q->ctx, clock_mono_ns(q->api->clock) - q->start_mono_ns, st, err);
     buf_free(&q->env.infos);
     engine_ctx_free(&q->ctx);
     arena_free(q->arena);

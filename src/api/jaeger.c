@@ -23,11 +23,10 @@ static void fail(struct http_exchange *x, enum status st, const struct err *err)
     struct json_writer w;
     int code = api_http_status(st);
     buf_init(&out, 0);
+    buf_printf(&out, "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":%d,\"msg\":", code);
     json_writer_init(&w, &out);
-    json_raw(&w, SLICE("{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":"));
-    buf_printf(&out, "%d,\"msg\":", code);
     json_string(&w, slice_str(err->text));
-    json_raw(&w, SLICE("}]}"));
+    buf_slice(&out, SLICE("}]}"));
     api_reply_json(x, code, &out);
 }
 
@@ -58,7 +57,7 @@ static void end_query(struct api_query *q, enum status st, const struct err *err
 {
     if (st)
         fail(q->x, st, err);
-    api_query_end(q, "jaeger", http_query(q->x), st, err);
+    api_query_end(q, "jaeger", st, err);
 }
 
 void jaeger_services(void *user, struct http_exchange *x)

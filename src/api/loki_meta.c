@@ -49,7 +49,7 @@ static void meta_end(struct meta *m, enum status st)
     for (size_t i = 0; i < m->selector_count; i++)
         for (size_t k = 0; k < m->matcher_counts[i]; k++)
             matcher_destroy(&m->matchers[i][k]);
-    api_query_end(&m->q, "loki_meta", http_query(m->q.x), st, &m->err);
+    api_query_end(&m->q, "loki_meta", st, &m->err);
 }
 
 static void serve_names(struct api *api, struct http_exchange *x, enum names_what what, struct slice name)

@@ -179,12 +179,12 @@ static void serve(struct api *api, struct http_exchange *x,
     if (!st && arena_over(q.arena))
         st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
                      QUERY_RESULT_BYTES_MAX);
-    struct slice text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
     if (st)
         api_fail_text(x, st == ST_LIMIT ? ST_INVALID : st, &err);
     else
         answer(&q, &v);
-    api_query_end(&q, "logql", text, st, &err);
+    api_query_end(&q, "logql", st, &err);
 }
 
 void loki_query(void *user, struct http_exchange *x)

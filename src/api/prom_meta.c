@@ -66,7 +66,7 @@ static void meta_end(struct meta *m, enum status st)
     if (st)
         api_fail(m->q.x, st, &m->err);
     selectors_free(&m->match);
-    api_query_end(&m->q, "prometheus_meta", http_query(m->q.x), st, &m->err);
+    api_query_end(&m->q, "prometheus_meta", st, &m->err);
 }
 
 static int by_slice(const void *a, const void *b)

@@ -112,12 +112,12 @@ static void serve(struct api *api, struct http_exchange *x,
     if (!st && arena_over(q.arena))
         st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
                      QUERY_RESULT_BYTES_MAX);
-    struct slice text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
     if (st)
         api_fail(x, st, &err);
     else
         answer(&q, &v, &p);
-    api_query_end(&q, "promql", text, st, &err);
+    api_query_end(&q, "promql", st, &err);
 }
 
 void prom_query(void *user, struct http_exchange *x)

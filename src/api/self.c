@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "codec/hex.h"
+#include "sys/rand.h"
 #include "sys/thread.h"
 
 enum { TEXT_BYTES_MAX = 300 };
@@ -99,6 +101,30 @@ static bool ingest_span_allowed(struct self *s, float *weight)
     return allowed;
 }
 
+/* W3C Trace Context: 00-<32 hex>-<16 hex>-<flags>. What is malformed is as if it were not there. */
+static void take_traceparent(struct slice header, struct self_ids *ids)
+{
+    enum { TRACEPARENT_BYTES = 55 };
+    uint8_t trace[16], parent[8];
+    if (header.len < TRACEPARENT_BYTES || !hex_decode(slice_sub(header, 3, 35), trace) || !hex_decode(slice_sub(header, 36, 52), parent))
+        return;
+    memcpy(ids->trace_id, trace, sizeof trace);
+    memcpy(ids->parent_id, parent, sizeof parent);
+}
+
+const struct self_ids *self_request_ids(struct http_exchange *x)
+{
+    struct self_ids *ids = http_get_user(x);
+    if (ids == NULL) {
+        ids = arena_new_of(http_arena(x), struct self_ids);
+        sys_random(ids->trace_id, sizeof ids->trace_id);
+        sys_random(ids->span_id, sizeof ids->span_id);
+        take_traceparent(http_header(x, SLICE("traceparent")), ids);
+        http_set_user(x, ids);
+    }
+    return ids;
+}
+
 void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,
                        uint64_t bytes_out, int64_t ns)
 {
@@ -116,9 +142,8 @@ void self_request_done(struct self *s, struct http_exchange *x, struct slice rou
     char name[2 * TEXT_BYTES_MAX];
     snprintf(name, sizeof name, "%s %s", method, route_text);
     struct stoa_span *span = stoa_span_start(s->tracer, name, NULL, STOA_SPAN_SERVER);
-    struct slice parent = http_header(x, SLICE("traceparent"));
-    if (parent.len)
-        (void)stoa_span_traceparent(span, text_of(room, parent));
+    const struct self_ids *ids = self_request_ids(x);
+    stoa_span_place(span, ids->trace_id, ids->span_id, ids->parent_id);
     stoa_span_started(span, clock_wall_ns(s->clock) - ns);
     stoa_span_weight(span, weight);
     stoa_span_text(span, "http.request.method", method);
@@ -132,7 +157,7 @@ void self_request_done(struct self *s, struct http_exchange *x, struct slice rou
     stoa_span_end(span);
 }
 
-void self_query_done(struct self *s, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
+void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
                      const struct err *err)
 {
     char room[TEXT_BYTES_MAX];
@@ -142,6 +167,8 @@ void self_query_done(struct self *s, const char *dialect, struct slice text, con
     if (s->send == NULL)
         return;
     struct stoa_span *span = stoa_span_start(s->tracer, "query", NULL, STOA_SPAN_INTERNAL);
+    if (parent)
+        stoa_span_place(span, parent->trace_id, NULL, parent->span_id);
     stoa_span_started(span, clock_wall_ns(s->clock) - ns);
     stoa_span_text(span, "stoa.dialect", dialect);
     stoa_span_text(span, "db.query.text", text_of(room, text));

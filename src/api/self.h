@@ -19,10 +19,17 @@ struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const st
 void self_free(struct self *s);
 struct stoa_metrics *self_registry(struct self *s);
 
+/* The ids of the request's span, made at the first call: before the answer, so that what runs for the request can be its child. */
+struct self_ids {
+    uint8_t trace_id[16], span_id[8], parent_id[8]; /* the trace and parent of a traceparent header, when there is one */
+};
+const struct self_ids *self_request_ids(struct http_exchange *x);
+
 /* A request is done. is_own: it came from our own collectors, no span. */
 void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,
                        uint64_t bytes_out, int64_t ns);
-void self_query_done(struct self *s, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
+/* parent: of the request that asked; NULL: none. */
+void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
                      const struct err *err);
 void self_ingest_done(struct self *s, const char *protocol, size_t samples, size_t events, size_t rejected, enum status st);
 /* A background job (flush, merge, scrape, ...) is done. */

@@ -209,5 +209,5 @@ void stoa_services(void *user, struct http_exchange *x)
     else
         answer(&q, s);
     map_free(&s->index);
-    api_query_end(&q, "services", http_query(x), st, &err);
+    api_query_end(&q, "services", st, &err);
 }

@@ -24,7 +24,9 @@ class Self(harness.Case):
         self.eventually(lambda: s.query('stoa_http_requests_total{job="stoa",route="/api/v1/query"}'), what="own metrics")
         self.eventually(lambda: "stoa" in s.get("/jaeger/api/services").json["data"], what="own service")
         traces = self.eventually(lambda: s.get("/jaeger/api/traces", {"service": "stoa", "operation": "GET /api/v1/query"}).json["data"], what="own spans")
-        tags = {t["key"]: t["value"] for t in traces[0]["spans"][0]["tags"]}
+        root = next(x for x in traces[0]["spans"] if not x["references"])
+        self.assertEqual(sorted(x["operationName"] for x in traces[0]["spans"]), ["GET /api/v1/query", "query"])
+        tags = {t["key"]: t["value"] for t in root["tags"]}
         self.assertEqual(tags["http.response.status_code"], 200)
         self.assertEqual(s.post("/-/reload").status, 200)
         lines = self.eventually(lambda: s.logs('{service_name="stoa"} |= "configuration reloaded"'), what="own log line")
