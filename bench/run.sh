@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Side by side in one run: this server, Debian's Prometheus and VictoriaMetrics, on the same input. A table with ratios on
+# stdout, everything in build/bench/result.json. The environment sets the size:
+#   STOA_BENCH_INSTANCES  node exporters                (200)        STOA_BENCH_LINES  log lines (2000000)
+#   STOA_BENCH_HOURS      of them, one scrape in 15 s   (2)          STOA_BENCH_SPANS  spans     (1000000)
+#   STOA_BENCH_PEERS      "prometheus victoria-metrics", or ""       STOA_BENCH_PARTS  "metrics steady logs spans idle"
+set -eu
+cd "$(dirname "$0")/.."
+[ -x build/stoa ] || { echo "bench: build/stoa is missing; make builds it" >&2; exit 1; }
+bench/build.sh
+# shellcheck disable=SC2086
+tools/peers.sh prometheus-node-exporter ${STOA_BENCH_PEERS-prometheus victoria-metrics}
+exec python3 bench/run.py
