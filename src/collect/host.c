@@ -57,6 +57,7 @@ struct host_collector {
     struct batch *before;                 /* the last stored round and the labels in it: see (2) */
     struct map seen_before;
     struct host_process_state *processes;
+    struct host_rooms *rooms;
     uint64_t rounds;                      /* stored */
     bool complained[COUNT_OF(families)];
     enum status last;
@@ -290,6 +291,7 @@ static enum status collect(const struct collect_env *env, const struct host_opti
 {
     struct host_round r = { .env = env, .opt = opt, .batch = b, .t_ms = clock_wall_ms(env->clock) };
     r.processes = h ? h->processes : NULL;
+    r.rooms = h ? h->rooms : NULL;
     r.scratch = arena_new(SCRATCH_BYTES_MAX);
     map_init(&r.seen);
     map_init(&r.described);
@@ -396,7 +398,9 @@ enum status host_start(struct host_collector **out, const struct collect_env *en
     map_init(&h->seen_before);
     mutex_init(&h->mutex);
     cond_init(&h->wake);
-    enum status st = thread_start(&h->thread, "host", host_thread, h, err);
+    enum status st = host_rooms_new(&h->rooms, err);
+    if (st == ST_OK)
+        st = thread_start(&h->thread, "host", host_thread, h, err);
     if (st) {
         host_stop(h);
         return st;
@@ -417,6 +421,7 @@ void host_stop(struct host_collector *h)
     map_free(&h->seen_before);
     batch_drop(h->before);
     host_process_state_free(h->processes);
+    host_rooms_free(h->rooms);
     cond_destroy(&h->wake);
     mutex_destroy(&h->mutex);
     mem_free(h);

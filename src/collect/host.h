@@ -17,6 +17,8 @@ enum {
 #define HOST_TICKS_PER_S 100.0      /* USER_HZ: the same on every Linux platform served */
 
 struct host_process_state;
+struct host_rooms;
+struct machine_room;
 
 /* One pass over all families. */
 struct host_round {
@@ -27,6 +29,7 @@ struct host_round {
     struct map seen;                      /* canonical labels put so far: nothing is put twice */
     struct map described;                 /* names with metadata */
     int64_t t_ms;
+    struct host_rooms *rooms;             /* NULL in a single round: every file system is asked directly */
     struct host_process_state *processes; /* NULL in a single round: counters of groups are then sums over the living */
 };
 
@@ -87,5 +90,10 @@ host_read_fn host_processes;                                                    
 
 struct host_process_state *host_process_state_new(void);
 void host_process_state_free(struct host_process_state *s); /* accepts NULL */
+
+/* host_room.c. The room of the file system at path; ST_TIMEOUT when a network's does not answer. s may be NULL. */
+MUST_CHECK enum status host_room(struct host_rooms *s, struct slice fstype, const char *path, struct machine_room *out);
+MUST_CHECK enum status host_rooms_new(struct host_rooms **out, struct err *err);
+void host_rooms_free(struct host_rooms *s); /* accepts NULL; leaves a thread behind that is held up */
 
 #endif

@@ -237,7 +237,8 @@ static void put_filesystem(struct host_round *r, const struct slice *fields, str
     static const struct host_metric failed = HOST_GAUGE("node_filesystem_device_error", "1 when the file system did not tell its size.");
     struct label labels[] = { { SLICE("device"), unescaped(r, fields[0]) }, { SLICE("mountpoint"), at }, { SLICE("fstype"), fields[2] } };
     struct machine_room room;
-    enum status st = machine_room(host_path(r, r->opt->rootfs, "%.*s", SLICE_FMT(slice_skip(at, 1))), &room, NULL);
+    const char *path = host_path(r, r->opt->rootfs, "%.*s", SLICE_FMT(slice_skip(at, 1)));
+    enum status st = host_room(r->rooms, fields[2], path, &room);
     host_put_labels(r, &failed, st != ST_OK, labels, COUNT_OF(labels));
     host_put_labels(r, &readonly, has_option(fields[3], SLICE("ro")), labels, COUNT_OF(labels));
     if (st)

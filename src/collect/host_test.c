@@ -397,6 +397,18 @@ TEST(host_series_that_vanish_end_with_a_stale_marker)
     batch_drop(s.last);
 }
 
+TEST(host_asks_file_systems_of_the_network_by_a_thread_of_their_own)
+{
+    struct sink s = { 0 };
+    struct host_collector *h = start(&s, FIXTURE "/proc");
+    struct batch *b = next_round(&s);
+    CHECK(value_of(b, "node_filesystem_size_bytes{device=\"far:/data\",fstype=\"fuse.made-up\",mountpoint=\"/srv\"}") > 0);
+    CHECK(value_of(b, "node_filesystem_size_bytes{device=\"/dev/sda1\",fstype=\"ext4\",mountpoint=\"/\"}") > 0);
+    batch_drop(b);
+    host_stop(h);
+    batch_drop(s.last);
+}
+
 TEST(host_refuses_an_interval_that_is_too_short)
 {
     struct collect_env env = { .clock = clock_real(), .fs = fs_real() };
