@@ -3,6 +3,8 @@
 
 #include "base/num.h"
 
+#include <math.h>
+
 void prom_json_labels(struct json_writer *w, struct slice labels)
 {
     struct label l;
@@ -33,6 +35,14 @@ static size_t format_seconds(int64_t t_ms, char *out)
     return n;
 }
 
+/* As Prometheus writes the values of series: an exponent only for what is very large or very small. */
+static size_t format_value(double v, char *out)
+{
+    double size = fabs(v);
+    bool fixed = size == 0 || (size >= 1e-6 && size < 1e21);
+    return fixed ? num_format_fixed(v, out) : num_format_short(v, out);
+}
+
 void prom_json_point(struct json_writer *w, int64_t t_ms, double v)
 {
     char text[2 * NUM_TEXT_BYTES_MAX];
@@ -41,7 +51,7 @@ void prom_json_point(struct json_writer *w, int64_t t_ms, double v)
     n += format_seconds(t_ms, text + n);
     text[n++] = ',';
     text[n++] = '"';
-    n += num_format_fixed(v, text + n);
+    n += format_value(v, text + n);
     text[n++] = '"';
     text[n++] = ']';
     json_raw(w, slice_of(text, n));

@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 stoa=${STOA:-$root/build/stoa}
-[ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs
+[ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs node_http2.mjs
 ready_tenths_max=300
 
 stamp=$root/build/.clients-deps
@@ -16,6 +16,7 @@ if [ ! -d node_modules ] || [ ! -f "$stamp" ] || ! cmp -s package-lock.json "$st
 fi
 
 work=$(mktemp -d)
+: >"$work/log"
 server=""
 stop() {
     [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server"

@@ -120,7 +120,6 @@ class ProtocolTest(Shared):
             "two hosts": "GET /-/healthy HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
             "no host": "GET /-/healthy HTTP/1.1\r\n\r\n",
             "a space before the colon": "GET /-/healthy HTTP/1.1\r\nHost : x\r\n\r\n",
-            "a folded header": "GET /-/healthy HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n 2\r\n\r\n",
             "a control character in a header": "GET /-/healthy HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n",
             "a method of odd characters": "G@T /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n",
             "no request": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n",
@@ -132,7 +131,7 @@ class ProtocolTest(Shared):
                 self.assertGreater(len(text.partition("\r\n\r\n")[2].strip()), 10, "no sentence: " + text)
 
     def test_other_versions_of_http_are_505_and_1_0_closes(self):
-        self.assertEqual(self.status(get(version="HTTP/3.7"))[0], 505)
+        self.assertEqual(self.status(get(version="HTTP/2.0"))[0], 505)
         status, text = self.status(get(version="HTTP/1.0"))
         self.assertEqual(status, 200, text)
 
@@ -198,12 +197,10 @@ class ProtocolTest(Shared):
         self.assertEqual(curl(f"{self.s.url}/nothing")[1], "404 2")
         self.assertEqual(curl("-X", "DELETE", f"{self.s.url}/api/v1/query")[1], "405 2")
         self.assertEqual(curl("-H", "X-Long: " + "a" * 40 * KIB, f"{self.s.url}/-/healthy")[1], "431 2")
-        text, last = curl("--data-binary", "@-", f"{self.s.url}/api/v1/query", data=b"a" * (2 * MIB))
+        # Small enough to be sent whole: curl takes an answer that overtakes its body for a failure.
+        text, last = curl("--data-binary", "@-", f"{self.s.url}/api/v1/metadata?limit=1", "-X", "GET", data=b"a" * (65 * KIB))
         self.assertEqual(last, "413 2")
-        # Several streams of one connection.
-        urls = [f"{self.s.url}/api/v1/query?query={i}&time=1" for i in range(20)]
-        r = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "--parallel", "-w", "\n", *urls], capture_output=True, timeout=COMMAND_SECONDS_MAX)
-        self.assertEqual(sorted(int(json.loads(line)["data"]["result"][1]) for line in r.stdout.splitlines() if line), list(range(20)))
+        self.assertIn(str(64 * KIB), text)
 
     def test_garbage_after_the_preface_of_http2_ends_that_connection_only(self):
         preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -404,10 +401,10 @@ class QueryTest(Shared):
         self.bad("/loki/api/v1/query_range", "50000", query='{a="b"}', limit=50001)
 
     def test_bad_parameters_are_told_by_name(self):
-        self.bad("/api/v1/query_range", '"start"', query="up", start="x", end=1, step=1)
-        self.bad("/api/v1/query_range", '"end"', query="up", start=2, end=1, step=1)
-        self.bad("/api/v1/query_range", '"step"', query="up", start=1, end=2, step=0)
-        self.bad("/api/v1/query", '"time"', query="up", time="yesterday")
+        self.bad("/api/v1/query_range", 'invalid parameter \\"start\\"', query="up", start="x", end=1, step=1)
+        self.bad("/api/v1/query_range", 'invalid parameter \\"end\\"', query="up", start=2, end=1, step=1)
+        self.bad("/api/v1/query_range", 'invalid parameter \\"step\\"', query="up", start=1, end=2, step=0)
+        self.bad("/api/v1/query", 'invalid parameter \\"time\\"', query="up", time="yesterday")
         self.bad("/loki/api/v1/query_range", "direction", query='{a="b"}', direction="sideways")
         self.bad("/jaeger/api/traces/xyz", "xyz")
         r = self.s.get("/jaeger/api/traces/" + "0" * 31 + "1")
