@@ -29,6 +29,7 @@ enum {
 #define INTERVAL_NS_MIN (100 * NS_MS)
 
 static const struct host_family families[] = {
+    { "cpu", host_cpu },
     { "stat", host_stat },               { "cpufreq", host_cpufreq },
     { "loadavg", host_loadavg },         { "pressure", host_pressure },
     { "schedstat", host_schedstat },     { "softnet", host_softnet },

@@ -81,7 +81,7 @@ bool host_is_digits(struct slice s);
 /* Sector counts of /proc/diskstats are of this size whatever the device says. */
 enum { HOST_SECTOR_BYTES = 512 };
 
-host_read_fn host_stat, host_cpufreq, host_loadavg, host_pressure, host_schedstat, host_softnet;       /* host_cpu.c */
+host_read_fn host_cpu, host_stat, host_cpufreq, host_loadavg, host_pressure, host_schedstat, host_softnet; /* host_cpu.c */
 host_read_fn host_meminfo, host_vmstat, host_diskstats, host_filesystem;                              /* host_disk.c */
 host_read_fn host_netdev, host_netclass, host_netstat, host_sockstat, host_arp, host_conntrack, host_udp_queues; /* host_net.c */
 host_read_fn host_uname, host_os, host_time, host_timex, host_entropy, host_filefd, host_selinux, host_dmi; /* host_machine.c */

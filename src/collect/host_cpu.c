@@ -23,6 +23,23 @@ static void put_cpu(struct host_round *r, const struct slice *fields, size_t cou
         host_put2(r, &guest, ticks / HOST_TICKS_PER_S, SLICE("cpu"), cpu, SLICE("mode"), SLICE("nice"));
 }
 
+enum status host_cpu(struct host_round *r, struct err *err)
+{
+    struct slice rest, line, fields[16];
+    enum status st = host_read(r, r->opt->proc, &rest, err, "stat");
+    if (st)
+        return st;
+    size_t cpus = 0;
+    while (slice_next(&rest, '\n', &line) && cpus < HOST_CPUS_MAX) {
+        size_t count = host_fields(line, fields, COUNT_OF(fields));
+        if (count < 2 || !slice_starts(fields[0], SLICE("cpu")) || !host_is_digits(slice_skip(fields[0], 3)))
+            continue;
+        put_cpu(r, fields, count);
+        cpus++;
+    }
+    return cpus ? ST_OK : err_set(err, ST_INVALID, "proc/stat: no line is of a processor");
+}
+
 enum status host_stat(struct host_round *r, struct err *err)
 {
     static const struct {
@@ -36,19 +53,14 @@ enum status host_stat(struct host_round *r, struct err *err)
         { SLICE_INIT("procs_running"), HOST_GAUGE("node_procs_running", "Tasks that run or could run.") },
         { SLICE_INIT("procs_blocked"), HOST_GAUGE("node_procs_blocked", "Tasks that wait for I/O.") },
     };
-    struct slice rest, line, fields[16];
+    struct slice rest, line, fields[2];
     enum status st = host_read(r, r->opt->proc, &rest, err, "stat");
     if (st)
         return st;
     size_t known = 0;
     while (slice_next(&rest, '\n', &line)) {
-        size_t count = host_fields(line, fields, COUNT_OF(fields));
-        if (count < 2)
+        if (host_fields(line, fields, COUNT_OF(fields)) < 2)
             continue;
-        if (slice_starts(fields[0], SLICE("cpu")) && host_is_digits(slice_skip(fields[0], 3))) {
-            put_cpu(r, fields, count);
-            known++;
-        }
         double v;
         for (size_t i = 0; i < COUNT_OF(single); i++)
             if (slice_eq(fields[0], single[i].key) && host_number(fields[1], &v)) {

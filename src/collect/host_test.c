@@ -142,7 +142,8 @@ TEST(host_disks_are_whole_devices_in_bytes_and_seconds)
     CHECK_FIXTURE({ "node_disk_reads_completed_total{device=\"sda\"}", 1000 }, { "node_disk_read_bytes_total{device=\"sda\"}", 4000 * 512 },
                   { "node_disk_read_time_seconds_total{device=\"sda\"}", 3.5 }, { "node_disk_written_bytes_total{device=\"sda\"}", 8000 * 512 },
                   { "node_disk_io_now{device=\"sda\"}", 2 }, { "node_disk_io_time_weighted_seconds_total{device=\"sda\"}", 12.5 },
-                  { "node_disk_discarded_sectors_total{device=\"sda\"}", 640 }, { "node_disk_flush_requests_time_seconds_total{device=\"sda\"}", 0.033 },
+                  { "node_disk_discarded_sectors_total{device=\"sda\"}", 640 },
+                  { "node_disk_flush_requests_time_seconds_total{device=\"sda\"}", 0.033 },
                   { "node_disk_info{device=\"sda\",major=\"8\",minor=\"0\",model=\"QUICKDISK\",serial=\"SN1\"}", 1 },
                   { "node_disk_reads_completed_total{device=\"nvme0n1\"}", 50 }, { "node_disk_reads_completed_total{device=\"xvda\"}", 1 });
     struct batch *b = fixture();
@@ -178,7 +179,8 @@ TEST(host_network_counts_devices_protocols_and_sockets)
                   { "node_netstat_Ip6_InOctets", 600 }, { "node_netstat_UdpLite6_InErrors", 8 }, { "node_netstat_Ip_Forwarding", 1 },
                   { "node_sockstat_sockets_used", 55 }, { "node_sockstat_TCP_tw", 2 }, { "node_sockstat_TCP6_inuse", 2 },
                   { "node_arp_entries{device=\"wan0\"}", 2 }, { "node_udp_queues{ip=\"v4\",queue=\"tx\"}", 17 },
-                  { "node_udp_queues{ip=\"v4\",queue=\"rx\"}", 32 }, { "node_nf_conntrack_entries", 12 }, { "node_nf_conntrack_entries_limit", 65536 },
+                  { "node_udp_queues{ip=\"v4\",queue=\"rx\"}", 32 }, { "node_nf_conntrack_entries", 12 },
+                  { "node_nf_conntrack_entries_limit", 65536 },
                   { "node_nf_conntrack_stat_found", 16 }, { "node_nf_conntrack_stat_search_restart", 16 });
     struct batch *b = fixture();
     CHECK(isnan(value_of(b, "node_network_speed_bytes{device=\"lan1\"}"))); /* does not know */
@@ -199,7 +201,8 @@ TEST(host_machine_and_sensors_are_told_by_labels_and_units)
                   { "node_hwmon_temp_celsius{chip=\"core_temp\",sensor=\"temp1\"}", 41.5 },
                   { "node_hwmon_temp_crit_celsius{chip=\"core_temp\",sensor=\"temp1\"}", 90 },
                   { "node_hwmon_temp_crit_alarm{chip=\"core_temp\",sensor=\"temp1\"}", 0 },
-                  { "node_hwmon_fan_rpm{chip=\"core_temp\",sensor=\"fan2\"}", 1200 }, { "node_hwmon_in_volts{chip=\"core_temp\",sensor=\"in0\"}", 12.1 },
+                  { "node_hwmon_fan_rpm{chip=\"core_temp\",sensor=\"fan2\"}", 1200 },
+                  { "node_hwmon_in_volts{chip=\"core_temp\",sensor=\"in0\"}", 12.1 },
                   { "node_hwmon_sensor_label{chip=\"core_temp\",label=\"Package 0\",sensor=\"temp1\"}", 1 },
                   { "node_thermal_zone_temp{type=\"acpitz\",zone=\"0\"}", 38.25 }, { "node_cooling_device_cur_state{name=\"0\",type=\"Fan\"}", 2 },
                   { "node_md_disks{device=\"md5\",state=\"failed\"}", 1 }, { "node_md_disks{device=\"md5\",state=\"active\"}", 1 },
