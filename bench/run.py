@@ -21,6 +21,7 @@ NAMES = os.environ.get("STOA_BENCH_PEERS", "prometheus victoria-metrics").split(
 PARTS = os.environ.get("STOA_BENCH_PARTS", "metrics steady logs spans idle").split()
 INTERVAL_S, JITTER_MS, QUERY_RUNS, NS = 15, 8, 5, 10**9
 IDLE_SECONDS = 10
+CPU_MS_TOLD_MIN = 10
 
 # Ten questions a dashboard or an on-call person asks: (name, expression, step in s or 0 for an instant query).
 QUERIES = [
@@ -179,9 +180,9 @@ def part_logs():
             streams = loki(server, expression, start_ns, end_ns + NS)
             found[name] = {"lines": sum(len(s["values"]) for s in streams)}
             found[name] |= timed(server, lambda e=expression: loki(server, e, start_ns, end_ns + NS))
-        count = "sum by (level) (count_over_time({service=~\".+\"} | logfmt [5m]))"
+        count = "sum by (level) (count_over_time({service=~\".+\"} | logfmt level [5m]))"
         found["count by service"] = timed(server, lambda: loki(server, "sum by (service) (count_over_time({service=~\".+\"}[5m]))", start_ns, end_ns))
-        found["count by a parsed field"] = {"query": count} | timed(server, lambda: loki(server, count, start_ns, end_ns))
+        found["count by a field of the text"] = {"query": count} | timed(server, lambda: loki(server, count, start_ns, end_ns))
         return {**sent, "cpu_s": cpu_load, "cpu_settled_s": cpu_all, "raw_mb_per_cpu_s": sent["raw_bytes"] / 1e6 / cpu_load,
                 "raw_mb_per_cpu_s_settled": sent["raw_bytes"] / 1e6 / cpu_all, "disk_bytes": disk, "bytes_per_line": disk / sent["lines"],
                 "times_smaller": sent["raw_bytes"] / disk, "zstd3_bytes": len(packed), "zstd3_times_smaller": sent["raw_bytes"] / len(packed),
@@ -262,8 +263,8 @@ def table(result):
             if v is None:
                 cells.append("-")
             else:
-                ratio = (ours / v if more_is_better else v / ours) if v and ours else float("nan")
-                cells.append(f"{form.format(v)} ({ratio:.2f}x)")
+                ratio = f" ({ours / v if more_is_better else v / ours:.2f}x)" if v and ours else ""
+                cells.append(form.format(v) + ratio)
         rows.append([what, *cells, goal])
 
     def metric(key, part, what, goal, more, form, scale=1.0):
@@ -281,6 +282,8 @@ def table(result):
             r = result["metrics"]
             for key, what in (("ms", "ms"), ("cpu_ms", "CPU-ms")):
                 values = {n: r[n]["queries"][name].get(key) for n in ["stoa", *NAMES]}
+                if key == "cpu_ms" and max(v or 0 for v in values.values()) < CPU_MS_TOLD_MIN:
+                    continue  # the clock's ticks are coarser than this
                 row(f"query: {name}, {what}", values.pop("stoa"), values, "", False, "{:.1f}")
     if "logs" in result:
         r = result["logs"]

@@ -30,7 +30,7 @@ License: Apache-2.0
 END
 install -D -m 644 /dev/null $tree/etc/default/stoa
 cat > $tree/etc/default/stoa <<'END'
-# Settings of the service, read at its start. See stoa(1) `stoa serve --help`.
+# Settings of the service, read at its start; every flag of `stoa serve` has one.
 #STOA_LISTEN=127.0.0.1:7862
 #STOA_CONFIG=/etc/stoa/stoa.yml
 END
@@ -113,10 +113,11 @@ dpkg-deb --root-owner-group -Zxz --build $tree "$target" >/dev/null
 
 # What was built is looked at again: readable, complete, nothing outside the places a package may use.
 dpkg-deb --info "$target" >/dev/null
+dpkg-deb --contents "$target" > build/deb/contents
 for path in ./usr/bin/stoa ./lib/systemd/system/stoa.service ./etc/default/stoa ./usr/share/doc/stoa/copyright; do
-    dpkg-deb --contents "$target" | grep -q " $path\$" || { echo "deb: $target lacks $path" >&2; exit 1; }
+    grep -q " $path\$" build/deb/contents || { echo "deb: $target lacks $path" >&2; exit 1; }
 done
-if dpkg-deb --contents "$target" | awk '{ print $2 }' | grep -qv '^root/root$'; then
+if awk '{ print $2 }' build/deb/contents | grep -qv '^root/root$'; then
     echo "deb: $target holds files that are not root's" >&2
     exit 1
 fi
