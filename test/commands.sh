@@ -63,6 +63,9 @@ expect "query without a text" 2 'usage: stoa query' "$stoa" query
 for script in test/promql/*.test; do
     expect "promql $script" 0 '^[0-9]+ passed, 0 failed' "$stoa" test promql "$script"
 done
+for script in test/logql/*.test; do
+    expect "logql $script" 0 '^[0-9]+ passed, 0 failed' "$stoa" test logql "$script"
+done
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

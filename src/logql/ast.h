@@ -66,7 +66,7 @@ enum range_op { RANGE_COUNT, RANGE_RATE, RANGE_BYTES, RANGE_BYTES_RATE, RANGE_AB
                 RANGE_LAST, RANGE_STDDEV, RANGE_STDVAR, RANGE_QUANTILE, RANGE_RATE_COUNTER };
 enum unwrap_as { UNWRAP_NUMBER, UNWRAP_DURATION, UNWRAP_BYTES };
 enum agg_kind { AGG_KIND_SUM, AGG_KIND_AVG, AGG_KIND_MIN, AGG_KIND_MAX, AGG_KIND_COUNT, AGG_KIND_STDDEV, AGG_KIND_STDVAR, AGG_KIND_TOPK,
-                AGG_KIND_BOTTOMK, AGG_KIND_SORT, AGG_KIND_SORT_DESC };
+                AGG_KIND_BOTTOMK, AGG_KIND_SORT, AGG_KIND_SORT_DESC, AGG_KIND_APPROX_TOPK };
 enum binary_op { BIN_ADD, BIN_SUB, BIN_MUL, BIN_DIV, BIN_MOD, BIN_POW, BIN_EQ, BIN_NE, BIN_GT, BIN_GE, BIN_LT, BIN_LE, BIN_AND, BIN_OR, BIN_UNLESS };
 
 struct grouping {
@@ -97,6 +97,7 @@ struct expr {
     bool is_bool, on;
     struct slice *match_names;
     size_t match_count;
+    bool has_match;                     /* on or ignoring is written */
     int group_side;                     /* 0 none, -1 group_left, 1 group_right */
     struct slice *include;
     size_t include_count;
@@ -106,12 +107,18 @@ struct expr {
     struct regex *re;
 };
 
+enum { /* of one query */
+    LOGQL_OPERATORS_MAX = 256, LOGQL_STAGES_MAX = 256, LOGQL_ALTERNATIVES_MAX = 256, LOGQL_ASSIGNS_MAX = 256, LOGQL_FILTERS_MAX = 512,
+    LOGQL_REGEXES_MAX = 256, LOGQL_MATCHERS_MAX = 256
+};
+
 struct logql { /* a parsed query */
     struct expr *root;
     struct regex **regexes;             /* all of them, to free */
     size_t regex_count, regex_cap;
     struct expr **logs;                 /* all LOG nodes, whose matchers are to be destroyed */
     size_t log_count, log_cap;
+    size_t operators, stages, filters;  /* counted against the limits above */
 };
 
 MUST_CHECK enum status logql_parse(struct arena *a, struct slice text, struct logql **out, struct err *err);
@@ -127,7 +134,7 @@ struct ip_range {
     uint8_t from[16], to[16]; /* IPv4 as ::ffff:a.b.c.d */
 };
 bool ip_range_parse(struct slice text, struct ip_range *out);
-bool ip_is_in(const struct ip_range *r, struct slice text); /* text is one address */
+/* Any address in the line. */
 bool ip_line_has(const struct ip_range *r, struct slice line);
 
 /* ---- template.c: the templates of line_format and label_format ---- */
@@ -138,7 +145,10 @@ bool template_run(const struct template *t, struct arena *a, const struct record
 
 /* ---- pattern.c ---- */
 MUST_CHECK enum status pattern_parse(struct arena *a, struct slice text, bool is_filter, struct piece **out, size_t *count, struct err *err);
-/* Captures in order into values (as many as captures); false when it does not match. anywhere: the pattern may start later. */
-bool pattern_match(const struct piece *pieces, size_t count, struct slice line, struct slice *values, bool whole);
+/* Captures in order into values (which has room for count); how many were found, 0 when the line does not begin as it should.
+ * A literal that is missing ends the matching: the capture before it takes the rest. */
+size_t pattern_captures(const struct piece *pieces, size_t count, struct slice line, struct slice *values);
+/* Does the whole line look so? Captures of a filter are never empty. */
+bool pattern_test(const struct piece *pieces, size_t count, struct slice line);
 
 #endif

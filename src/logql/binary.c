@@ -78,89 +78,164 @@ static struct slice key_of(struct arena *a, const struct expr *e, struct slice l
     return e->on ? labels_only(a, labels, e->match_names, e->match_count) : labels_without(a, labels, e->match_names, e->match_count);
 }
 
-/* key -> index + 1 of a series; for sets several may share a key, then the presence of any counts. */
-static void index_series(struct arena *a, const struct expr *e, const struct grid_result *r, struct map *out)
+/* For each step, whether a series of the key is there: `any` of steps bools a key. */
+static void index_presence(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *r, struct map *index, bool ***any)
 {
+    size_t n = 0, cap = 0;
+    *any = NULL;
     for (size_t i = 0; i < r->count; i++) {
         bool added;
-        uint64_t *at = map_put(out, key_of(a, e, r->list[i].labels), &added);
-        if (added)
-            *at = i;
+        uint64_t *at = map_put(index, key_of(a, e, r->list[i].labels), &added);
+        if (added) {
+            *at = n;
+            ARENA_PUSH(a, *any, n, cap) = arena_zalloc(a, g->count);
+        }
+        for (size_t k = 0; k < g->count; k++)
+            (*any)[*at][k] |= r->list[i].has[k];
     }
 }
 
-static bool any_has(struct arena *a, const struct expr *e, const struct grid_result *r, struct slice key, size_t k)
+/* Series of the same labels from both sides are one. */
+static struct grid_series *out_series(struct arena *a, const struct grid *g, struct grid_result *out, struct map *made, struct slice labels)
 {
-    for (size_t i = 0; i < r->count; i++)
-        if (r->list[i].has[k] && slice_eq(key_of(a, e, r->list[i].labels), key))
-            return true;
-    return false;
+    bool added;
+    uint64_t *at = map_put(made, labels, &added);
+    if (!added)
+        return &out->list[*at];
+    *at = out->count;
+    return grid_series_new(a, g, out, labels);
+}
+
+/* The points of `from` at steps where the other side's presence of the key is `wanted`. */
+static void keep_where(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *from, const struct map *index,
+                       bool **any, bool wanted, struct map *made, struct grid_result *out)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct grid_series *in = &from->list[i];
+        const uint64_t *at = map_get(index, key_of(a, e, in->labels));
+        struct grid_series *s = out_series(a, g, out, made, in->labels);
+        for (size_t k = 0; k < g->count; k++) {
+            if (!in->has[k] || (at && any[*at][k]) != wanted)
+                continue;
+            s->has[k] = true;
+            s->v[k] = in->v[k];
+        }
+    }
 }
 
 static void set_operator(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *l, const struct grid_result *r,
                          struct grid_result *out)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        struct slice key = key_of(a, e, l->list[i].labels);
-        struct grid_series *s = grid_series_new(a, g, out, l->list[i].labels);
-        for (size_t k = 0; k < g->count; k++) {
-            s->v[k] = l->list[i].v[k];
-            s->has[k] = l->list[i].has[k] && (e->op == BIN_OR || any_has(a, e, r, key, k) == (e->op == BIN_AND));
+    struct map index, nothing, made;
+    bool **any;
+    map_init(&index);
+    map_init(&nothing);
+    map_init(&made);
+    if (e->op == BIN_OR) {
+        keep_where(a, g, e, l, &nothing, NULL, false, &made, out);
+        index_presence(a, g, e, l, &index, &any);
+        keep_where(a, g, e, r, &index, any, false, &made, out);
+    } else {
+        index_presence(a, g, e, r, &index, &any);
+        keep_where(a, g, e, l, &index, any, e->op == BIN_AND, &made, out);
+    }
+    map_free(&index);
+    map_free(&nothing);
+    map_free(&made);
+}
+
+/* ---- series with series ---- */
+
+struct joining {
+    struct arena *a;
+    const struct grid *g;
+    const struct expr *e;
+    const struct grid_result *many, *one;
+    struct map owners, made; /* key -> place in owner; labels -> place in out */
+    uint32_t **owner;        /* index + 1 of the one series at each step */
+    bool **taken;            /* of out's series */
+    size_t owner_cap, owner_count, taken_cap, taken_count;
+    struct grid_result *out;
+    struct err *err;
+};
+
+static enum status find_owners(struct joining *j)
+{
+    for (size_t i = 0; i < j->one->count; i++) {
+        bool added;
+        uint64_t *at = map_put(&j->owners, key_of(j->a, j->e, j->one->list[i].labels), &added);
+        if (added) {
+            *at = j->owner_count;
+            ARENA_PUSH(j->a, j->owner, j->owner_count, j->owner_cap) = arena_zalloc(j->a, j->g->count * sizeof **j->owner);
+        }
+        uint32_t *owner = j->owner[*at];
+        for (size_t k = 0; k < j->g->count; k++) {
+            if (!j->one->list[i].has[k])
+                continue;
+            if (owner[k])
+                return err_set(j->err, ST_INVALID,
+                               "found duplicate series on the %s hand-side;many-to-many matching not allowed: matching labels must be unique "
+                               "on one side",
+                               j->e->group_side == 1 ? "left" : "right");
+            owner[k] = (uint32_t)i + 1;
         }
     }
-    for (size_t i = 0; e->op == BIN_OR && i < r->count; i++) {
-        struct slice key = key_of(a, e, r->list[i].labels);
-        struct grid_series *s = grid_series_new(a, g, out, r->list[i].labels);
-        for (size_t k = 0; k < g->count; k++) {
-            s->v[k] = r->list[i].v[k];
-            s->has[k] = r->list[i].has[k] && !any_has(a, e, l, key, k);
-        }
-    }
+    return ST_OK;
 }
 
 static struct slice result_labels(struct arena *a, const struct expr *e, struct slice many, struct slice one)
 {
     if (e->group_side == 0)
-        return e->on ? labels_only(a, many, e->match_names, e->match_count) : labels_without(a, many, e->match_names, e->match_count);
+        return key_of(a, e, many);
     for (size_t i = 0; i < e->include_count; i++)
         many = labels_with(a, many, e->include[i], labels_get(one, e->include[i]));
     return many;
 }
 
-static enum status series_and_series(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *l,
+static enum status join_series(struct joining *j, const struct grid_series *m)
+{
+    const uint64_t *at = map_get(&j->owners, key_of(j->a, j->e, m->labels));
+    bool right_is_many = j->e->group_side == 1;
+    uint32_t last = 0;
+    size_t place = 0;
+    for (size_t k = 0; at && k < j->g->count; k++) {
+        uint32_t owner = j->owner[*at][k];
+        if (!m->has[k] || owner == 0)
+            continue;
+        const struct grid_series *o = &j->one->list[owner - 1];
+        if (owner != last) {
+            place = (size_t)(out_series(j->a, j->g, j->out, &j->made, result_labels(j->a, j->e, m->labels, o->labels)) - j->out->list);
+            if (place == j->taken_count)
+                ARENA_PUSH(j->a, j->taken, j->taken_count, j->taken_cap) = arena_zalloc(j->a, j->g->count);
+            last = owner;
+        }
+        if (j->taken[place][k])
+            return err_set(j->err, ST_INVALID, "multiple matches for labels: %s",
+                           j->e->group_side ? "grouping labels must ensure unique matches"
+                                            : "many-to-one matching must be explicit (group_left/group_right)");
+        j->taken[place][k] = true;
+        struct grid_series *s = &j->out->list[place];
+        double left = right_is_many ? o->v[k] : m->v[k];
+        s->has[k] = apply(j->e, left, right_is_many ? m->v[k] : o->v[k], left, &s->v[k]);
+    }
+    return ST_OK;
+}
+
+static enum status series_and_series(struct query_env *env, const struct grid *g, const struct expr *e, const struct grid_result *l,
                                      const struct grid_result *r, struct grid_result *out, struct err *err)
 {
     bool right_is_many = e->group_side == 1;
-    const struct grid_result *many = right_is_many ? r : l, *one = right_is_many ? l : r;
-    struct map index, used;
-    enum status st = ST_OK;
-    map_init(&index);
-    map_init(&used);
-    index_series(a, e, one, &index);
-    if (index.count < one->count)
-        st = err_set(err, ST_INVALID,
-                     "found duplicate series on the %s hand-side;many-to-many matching not allowed: matching labels must be unique on one side",
-                     right_is_many ? "left" : "right");
-    for (size_t i = 0; !st && i < many->count; i++) {
-        bool added;
-        struct slice key = key_of(a, e, many->list[i].labels);
-        uint64_t *at = map_get(&index, key);
-        if (at == NULL)
-            continue;
-        map_put(&used, key, &added);
-        if (!added && e->group_side == 0) {
-            st = err_set(err, ST_INVALID, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
-            break;
-        }
-        const struct grid_series *m = &many->list[i], *o = &one->list[*at];
-        struct grid_series *s = grid_series_new(a, g, out, result_labels(a, e, m->labels, o->labels));
-        for (size_t k = 0; k < g->count; k++)
-            if (m->has[k] && o->has[k])
-                s->has[k] =
-                    apply(e, right_is_many ? o->v[k] : m->v[k], right_is_many ? m->v[k] : o->v[k], right_is_many ? o->v[k] : m->v[k], &s->v[k]);
+    struct joining j = {.a = env->result, .g = g, .e = e, .many = right_is_many ? r : l, .one = right_is_many ? l : r, .out = out, .err = err};
+    map_init(&j.owners);
+    map_init(&j.made);
+    enum status st = find_owners(&j);
+    for (size_t i = 0; !st && i < j.many->count; i++) {
+        st = join_series(&j, &j.many->list[i]);
+        if (!st)
+            st = logql_check(env, err);
     }
-    map_free(&index);
-    map_free(&used);
+    map_free(&j.owners);
+    map_free(&j.made);
     return st;
 }
 
@@ -191,5 +266,5 @@ enum status logql_eval_binary(struct query_env *env, const struct grid *g, const
         set_operator(env->result, g, e, &l, &r, out);
         return ST_OK;
     }
-    return series_and_series(env->result, g, e, &l, &r, out, err);
+    return series_and_series(env, g, e, &l, &r, out, err);
 }

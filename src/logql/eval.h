@@ -33,6 +33,8 @@ struct grid_result {
 MUST_CHECK enum status logql_eval_metric(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
 MUST_CHECK enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
 MUST_CHECK enum status logql_eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
+/* Cancelled, too late, or over the memory of a query? Once a series or block. */
+MUST_CHECK enum status logql_check(struct query_env *env, struct err *err);
 struct grid_series *grid_series_new(struct arena *a, const struct grid *g, struct grid_result *r, struct slice labels);
 
 #endif

@@ -141,7 +141,7 @@ static void put_binary(const struct expr *e, struct buf *out)
     logql_format_expr(e->left, out);
     buf_printf(out, " %.*s", SLICE_FMT(logql_binary_names[e->op]));
     buf_slice(out, e->is_bool ? SLICE(" bool") : SLICE_EMPTY);
-    if (e->on || e->match_count)
+    if (e->has_match)
         put_names(e->on ? " on" : " ignoring", e->match_names, e->match_count, out);
     if (e->group_side)
         put_names(e->group_side < 0 ? " group_left" : " group_right", e->include, e->include_count, out);
@@ -167,7 +167,7 @@ void logql_format_expr(const struct expr *e, struct buf *out)
         if (e->grouping.given)
             put_names(e->grouping.without ? " without" : " by", e->grouping.names, e->grouping.count, out), buf_char(out, ' ');
         buf_char(out, '(');
-        if (e->agg == AGG_KIND_TOPK || e->agg == AGG_KIND_BOTTOMK)
+        if (e->agg == AGG_KIND_TOPK || e->agg == AGG_KIND_BOTTOMK || e->agg == AGG_KIND_APPROX_TOPK)
             put_number(e->parameter, out), buf_slice(out, SLICE(", "));
         logql_format_expr(e->left, out);
         buf_char(out, ')');

@@ -53,7 +53,8 @@ bool ip_range_parse(struct slice text, struct ip_range *out)
     return true;
 }
 
-bool ip_is_in(const struct ip_range *r, struct slice text)
+/* text is one address. */
+static bool ip_is_in(const struct ip_range *r, struct slice text)
 {
     uint8_t address[16];
     bool v4;

@@ -3,6 +3,7 @@
  * the parser's to say. A '#' starts a comment to the line's end. */
 #include "logql/lexer.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -35,6 +36,52 @@ static size_t flag_length(struct slice rest)
     return n;
 }
 
+/* 0x1, 0b1, 0o7; "0b" alone is a size. */
+static bool is_based(struct slice rest)
+{
+    char kind = (char)(rest.ptr[1] | 0x20);
+    return kind == 'x' || ((kind == 'b' || kind == 'o') && token_is_digit(rest.ptr[2]));
+}
+
+static int hex_digit(char c)
+{
+    if (token_is_digit(c))
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* 0x1.8p3: of the numbers with a base, those with a 'p' alone are floats. *len: what belongs to it, also when it is none. */
+static bool hex_float(struct slice rest, size_t *len, double *out)
+{
+    enum { EXPONENT_MAX = 10000 };
+    size_t n = 2, digits = 0;
+    int scale = 0, exponent = 0, sign = 1;
+    bool fraction = false;
+    double v = 0;
+    for (; n < rest.len && (hex_digit(rest.ptr[n]) >= 0 || (rest.ptr[n] == '.' && !fraction)); n++) {
+        if (rest.ptr[n] == '.') {
+            fraction = true;
+            continue;
+        }
+        v = v * 16 + hex_digit(rest.ptr[n]);
+        scale -= fraction ? 4 : 0;
+        digits++;
+    }
+    *len = n;
+    if ((rest.ptr[1] | 0x20) != 'x' || digits == 0 || n + 1 >= rest.len || (rest.ptr[n] | 0x20) != 'p')
+        return false;
+    n++;
+    if (rest.ptr[n] == '-' || rest.ptr[n] == '+')
+        sign = rest.ptr[n++] == '-' ? -1 : 1;
+    size_t first = n;
+    for (; n < rest.len && token_is_digit(rest.ptr[n]); n++)
+        exponent = MIN(exponent * 10 + rest.ptr[n] - '0', EXPONENT_MAX);
+    *len = n;
+    *out = ldexp(v, scale + sign * exponent);
+    return n > first && isfinite(*out);
+}
+
 static enum status lex_one(struct arena *a, struct slice text, size_t at, struct lex_token *t, size_t *len, struct err *err)
 {
     struct slice rest = slice_skip(text, at);
@@ -50,11 +97,18 @@ static enum status lex_one(struct arena *a, struct slice text, size_t at, struct
             return logql_lex_fail(text, at, err, "%s", why.text);
         return ST_OK;
     }
+    if (c == '0' && rest.len > 2 && is_based(rest)) {
+        if (!hex_float(rest, len, &t->number))
+            return logql_lex_fail(text, at, err, "syntax error: unable to parse literal as a float: \"%.*s\"", (int)*len, rest.ptr);
+        t->text = slice_sub(rest, 0, *len);
+        t->kind = LEX_NUMBER;
+        return ST_OK;
+    }
     enum token_number number = token_number_scan(rest, len);
     if (number != TOKEN_NUMBER_NONE) {
         t->text = slice_sub(rest, 0, *len);
         t->kind = number == TOKEN_NUMBER ? LEX_NUMBER : LEX_DURATION;
-        if (t->kind == LEX_NUMBER && !token_number_parse(t->text, &t->number))
+        if (t->kind == LEX_NUMBER && (!token_number_parse(t->text, &t->number) || !isfinite(t->number)))
             return logql_lex_fail(text, at, err, "bad number \"%.*s\"", SLICE_FMT(t->text));
         return ST_OK;
     }

@@ -49,7 +49,7 @@ static enum status read_rows(struct lines *l, const struct expr *log, struct eve
     while (l->total < limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && l->total < limit; i++) {
             record_load(r, &block.rows[i], scratch);
-            if (matchers_match(log->matchers, log->matcher_count, block.rows[i].stream) && stages_run(log->stages, r, &env))
+            if (matchers_match(log->matchers, log->matcher_count, block.rows[i].stream) && logql_stages_run(log->stages, r, &env))
                 keep(l, r, block.rows[i].seq, scratch);
             if (i % 256 == 255)
                 arena_reset(scratch);

@@ -62,10 +62,33 @@ static void to_value(struct query_env *env, const struct grid *g, const struct g
         qsort(out->series, out->series_count, sizeof *out->series, by_labels);
 }
 
+/* Is this aggregation anywhere in the query? */
+static bool uses(const struct expr *e, enum agg_kind kind)
+{
+    if (e == NULL || e->kind == EXPR_LOG || e->kind == EXPR_RANGE)
+        return false;
+    return (e->kind == EXPR_VECTOR_AGG && e->agg == kind) || uses(e->left, kind) || uses(e->right, kind);
+}
+
+static enum status run_metric(struct query_env *env, const struct expr *root, const struct query_params *p, bool instant, struct value *out,
+                              struct err *err)
+{
+    struct grid g = {.start_ns = p->start_ns, .step_ns = instant ? NS_MS : p->step_ns, .count = 1};
+    struct grid_result result = {0};
+    bool sorted = uses(root, AGG_KIND_SORT) || uses(root, AGG_KIND_SORT_DESC);
+    if (!instant && uses(root, AGG_KIND_APPROX_TOPK))
+        return err_set(err, ST_INVALID, "approx_topk is only supported on instant queries");
+    if (!instant)
+        g.count = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
+    enum status st = logql_eval_metric(env, &g, root, &result, err);
+    if (!st)
+        to_value(env, &g, &result, instant, instant && sorted, out);
+    return st;
+}
+
 static enum status run(struct query_env *env, struct slice text, const struct query_params *p, bool instant, struct value *out, struct err *err)
 {
     struct logql *q;
-    struct grid_result result = {0};
     enum status st = logql_parse(env->result, text, &q, err);
     if (st)
         return st;
@@ -75,13 +98,7 @@ static enum status run(struct query_env *env, struct slice text, const struct qu
                                "log queries are not supported as an instant query type, please change your query to a range query type")
                      : logql_eval_lines(env, q->root, p->start_ns, p->end_ns, limit, p->direction, out, err);
     } else {
-        struct grid g = {.start_ns = p->start_ns, .step_ns = instant ? NS_MS : p->step_ns, .count = 1};
-        if (!instant)
-            g.count = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
-        bool sorted = q->root->kind == EXPR_VECTOR_AGG && q->root->agg >= AGG_KIND_SORT;
-        st = logql_eval_metric(env, &g, q->root, &result, err);
-        if (!st)
-            to_value(env, &g, &result, instant, instant && sorted, out);
+        st = run_metric(env, q->root, p, instant, out, err);
     }
     logql_free(q);
     return st;

@@ -13,6 +13,14 @@ struct grid_series *grid_series_new(struct arena *a, const struct grid *g, struc
     return &r->list[r->count - 1];
 }
 
+enum status logql_check(struct query_env *env, struct err *err)
+{
+    if (arena_over(env->result))
+        return err_set(err, ST_LIMIT, "the query needs over %zu bytes, its limit; ask for fewer series, lines or steps",
+                       arena_bytes_max(env->result));
+    return engine_ctx_check(env->ctx, err);
+}
+
 static struct slice group_of(struct arena *a, const struct grouping *g, struct slice labels)
 {
     if (!g->given)
@@ -32,6 +40,7 @@ static enum agg_op op_of(enum agg_kind kind)
     case AGG_KIND_STDVAR: return AGG_STDVAR;
     case AGG_KIND_TOPK:
     case AGG_KIND_BOTTOMK:
+    case AGG_KIND_APPROX_TOPK:
     case AGG_KIND_SORT:
     case AGG_KIND_SORT_DESC: break;
     }
@@ -123,9 +132,10 @@ static enum status eval_agg(struct query_env *env, const struct grid *g, const s
         return err_set(err, ST_INVALID, "%.*s needs series, found a number", SLICE_FMT(logql_agg_names[e->agg]));
     switch (e->agg) {
     case AGG_KIND_TOPK:
+    case AGG_KIND_APPROX_TOPK: /* the exact answer is an allowed one */
     case AGG_KIND_BOTTOMK:
         choose(env->result, g, e, &in, out);
-        return ST_OK;
+        return logql_check(env, err);
     case AGG_KIND_SORT:
     case AGG_KIND_SORT_DESC:
         *out = in;
@@ -140,7 +150,7 @@ static enum status eval_agg(struct query_env *env, const struct grid *g, const s
     case AGG_KIND_STDDEV:
     case AGG_KIND_STDVAR:
         fold(env->result, g, e, &in, out);
-        return ST_OK;
+        return logql_check(env, err);
     }
     return ST_OK;
 }
@@ -159,6 +169,7 @@ static enum status eval_label_replace(struct query_env *env, const struct grid *
         regex_expand(e->re, e->replace[1], groups, n, &value);
         out->list[i].labels = labels_with(env->result, labels, e->replace[0], arena_copy(env->result, buf_as_slice(&value)));
         buf_free(&value);
+        st = logql_check(env, err);
     }
     return st;
 }

@@ -21,7 +21,8 @@ static enum status parse_ip(struct parser *p, struct ip_range **out, struct slic
     if (!st)
         st = logql_string(p, text);
     if (!st && !ip_range_parse(*text, *out))
-        return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "ip: \"%.*s\" is no address, range or network", SLICE_FMT(*text));
+        return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "ip: invalid pattern \"%.*s\": no address, range or network",
+                              SLICE_FMT(*text));
     return st ? st : logql_want(p, ")");
 }
 
@@ -30,6 +31,8 @@ static enum status add_line_text(struct parser *p, struct stage *s)
     size_t n = s->text_count;
     struct slice text = SLICE_EMPTY;
     enum status st = ST_OK;
+    if (n == LOGQL_ALTERNATIVES_MAX)
+        return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "more than %d alternatives in a line filter", LOGQL_ALTERNATIVES_MAX);
     s->texts = arena_grow(p->a, s->texts, n * sizeof *s->texts, (n + 1) * sizeof *s->texts);
     s->res = arena_grow(p->a, s->res, n * sizeof *s->res, (n + 1) * sizeof *s->res);
     s->ips = arena_grow(p->a, s->ips, n * sizeof *s->ips, (n + 1) * sizeof *s->ips);
@@ -38,7 +41,9 @@ static enum status add_line_text(struct parser *p, struct stage *s)
     s->res[n] = NULL;
     s->ips[n] = NULL;
     s->patterns[n] = NULL;
-    if (logql_is(p, "ip") && s->line_op <= LINE_NOT_CONTAINS)
+    if (logql_is(p, "ip") && s->line_op > LINE_NOT_CONTAINS)
+        return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "ip: invalid operation: only |= and != take ip()");
+    if (logql_is(p, "ip"))
         st = parse_ip(p, &s->ips[n], &text);
     else
         st = logql_string(p, &text);
@@ -68,16 +73,26 @@ static enum status parse_line_filter(struct parser *p, enum line_op op, struct s
 
 /* ---- label filters ---- */
 
-static enum status parse_filter_value(struct parser *p, struct label_filter *f)
+static bool literal_seconds(struct slice text, double *out)
+{
+    int64_t ms;
+    if (!duration_parse_prom(text, &ms))
+        return logql_value_parse(text, UNWRAP_DURATION, out);
+    *out = (double)ms / 1e3;
+    return true;
+}
+
+/* only_numbers: behind ==. */
+static enum status parse_filter_value(struct parser *p, struct label_filter *f, bool only_numbers)
 {
     const struct lex_token *t = logql_peek(p);
     if (logql_is(p, "ip")) {
         f->kind = FILTER_IP;
-        if (f->op != CMP_EQ && f->op != CMP_NE)
+        if (only_numbers || (f->op != CMP_EQ && f->op != CMP_NE))
             return logql_fail(p, "= or != before ip()");
         return parse_ip(p, &f->ip, &f->text);
     }
-    if (t->kind == LEX_STRING) {
+    if (t->kind == LEX_STRING && !only_numbers) {
         f->kind = FILTER_STRING;
         f->text = t->text;
         p->at++;
@@ -92,7 +107,7 @@ static enum status parse_filter_value(struct parser *p, struct label_filter *f)
     if (t->kind == LEX_NUMBER) {
         f->kind = FILTER_NUMBER;
         f->number = t->number;
-    } else if (t->kind == LEX_DURATION && logql_value_parse(t->text, UNWRAP_DURATION, &f->number)) {
+    } else if (t->kind == LEX_DURATION && literal_seconds(t->text, &f->number)) {
         f->kind = FILTER_DURATION;
     } else if (t->kind == LEX_DURATION && logql_value_parse(t->text, UNWRAP_BYTES, &f->number)) {
         f->kind = FILTER_BYTES;
@@ -117,13 +132,16 @@ static enum status parse_filter_leaf(struct parser *p, struct label_filter **out
         p->depth--;
         return st ? st : logql_want(p, ")");
     }
+    if (++p->query->filters > LOGQL_FILTERS_MAX)
+        return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "more than %d label filters", LOGQL_FILTERS_MAX);
     struct label_filter *f = *out = arena_new_of(p->a, struct label_filter);
-    enum status st = logql_ident(p, "a label name", &f->name);
+    enum status st = logql_ident(p, "IDENTIFIER", &f->name);
     if (st)
         return st;
     size_t op = 0;
     struct slice word = logql_peek(p)->text;
-    if (slice_eq(word, SLICE("==")))
+    bool only_numbers = slice_eq(word, SLICE("=="));
+    if (only_numbers)
         word = SLICE("=");
     while (op < COUNT_OF(ops) && !slice_eq(ops[op], word))
         op++;
@@ -131,7 +149,7 @@ static enum status parse_filter_leaf(struct parser *p, struct label_filter **out
         return logql_fail(p, "a comparison");
     f->op = (enum cmp_op)op;
     p->at++;
-    return parse_filter_value(p, f);
+    return parse_filter_value(p, f, only_numbers);
 }
 
 static enum status join(struct parser *p, enum filter_kind kind, struct label_filter **left,
@@ -171,13 +189,44 @@ enum status logql_label_filter(struct parser *p, struct label_filter **out)
 
 /* ---- the others ---- */
 
-static struct assign *assign_new(struct parser *p, struct stage *s)
+static enum status assign_new(struct parser *p, struct stage *s, struct assign **out)
 {
-    size_t n = s->assign_count++;
+    size_t n = s->assign_count;
+    if (n == LOGQL_ASSIGNS_MAX)
+        return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "more than %d labels in a stage", LOGQL_ASSIGNS_MAX);
+    s->assign_count++;
     s->assigns = arena_grow(p->a, s->assigns, n * sizeof *s->assigns, (n + 1) * sizeof *s->assigns);
     memset(&s->assigns[n], 0, sizeof s->assigns[n]);
     s->assigns[n].source = SLICE_EMPTY;
-    return &s->assigns[n];
+    *out = &s->assigns[n];
+    return logql_ident(p, "IDENTIFIER", &s->assigns[n].name);
+}
+
+/* a.b[0]["c d"] */
+static bool json_path_is_good(struct slice path)
+{
+    enum { INDEX_DIGITS_MAX = 9 };
+    for (size_t i = 0; i < path.len;) {
+        if (path.ptr[i] == '[') {
+            size_t end = slice_find_char(path, ']', i);
+            struct slice inside = slice_sub(path, i + 1, MIN(end, path.len));
+            bool quoted = inside.len > 1 && inside.ptr[0] == '"' && inside.ptr[inside.len - 1] == '"';
+            for (size_t k = 0; !quoted && k < inside.len; k++)
+                if (!token_is_digit(inside.ptr[k]) || inside.len > INDEX_DIGITS_MAX)
+                    return false;
+            if (end == SIZE_MAX || inside.len == 0)
+                return false;
+            i = end + 1;
+            continue;
+        }
+        size_t dot = path.ptr[i] == '.' && i > 0, n = 0;
+        while (i + dot + n < path.len && (token_is_alnum(path.ptr[i + dot + n]) || path.ptr[i + dot + n] == '-'))
+            n++;
+        if (n == 0)
+            return false;
+        i += dot + n;
+    }
+    return path.len > 0;
 }
 
 /* json and logfmt: nothing, or `name="expression", name, ...`. */
@@ -193,11 +242,16 @@ static enum status parse_extractions(struct parser *p, struct stage *s)
         p->at++;
     }
     while (!st && logql_peek(p)->kind == LEX_IDENT && !logql_is(p, "offset")) {
-        struct assign *e = assign_new(p, s);
-        st = logql_ident(p, "a label name", &e->name);
+        struct assign *e;
+        st = assign_new(p, s, &e);
+        if (st)
+            break;
         e->source = e->name;
         if (!st && logql_take(p, "="))
             st = logql_string(p, &e->source);
+        if (!st && s->kind == STAGE_JSON && !json_path_is_good(e->source))
+            st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "cannot parse expression [%.*s]: names, [\"names\"] and [indices]",
+                                SLICE_FMT(e->source));
         if (st || !logql_take(p, ","))
             break;
     }
@@ -216,8 +270,8 @@ static enum status parse_label_format(struct parser *p, struct stage *s)
 {
     enum status st = ST_OK;
     do {
-        struct assign *e = assign_new(p, s);
-        st = logql_ident(p, "a label name", &e->name);
+        struct assign *e;
+        st = assign_new(p, s, &e);
         if (!st)
             st = logql_want(p, "=");
         if (!st && logql_peek(p)->kind == LEX_STRING) {
@@ -235,8 +289,8 @@ static enum status parse_drop_keep(struct parser *p, struct stage *s)
     static const char *const ops[] = {"=", "!=", "=~", "!~"};
     enum status st = ST_OK;
     do {
-        struct assign *e = assign_new(p, s);
-        st = logql_ident(p, "a label name", &e->name);
+        struct assign *e;
+        st = assign_new(p, s, &e);
         for (size_t i = 0; !st && i < COUNT_OF(ops); i++) {
             if (!logql_take(p, ops[i]))
                 continue;
@@ -257,8 +311,13 @@ static enum status parse_regexp(struct parser *p, struct stage *s)
     enum status st = logql_string(p, &s->source);
     if (!st)
         st = logql_regex(p, s->source, 0, &s->re);
-    for (size_t i = 1; !st && i <= regex_group_count(s->re); i++)
-        named |= regex_group_name(s->re, i).len > 0;
+    for (size_t i = 1; !st && i <= regex_group_count(s->re); i++) {
+        struct slice name = regex_group_name(s->re, i);
+        named |= name.len > 0;
+        for (size_t k = 1; name.len && k < i; k++)
+            if (slice_eq(regex_group_name(s->re, k), name))
+                return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "duplicate extracted label name '%.*s'", SLICE_FMT(name));
+    }
     if (!st && !named)
         return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "at least one named capture must be supplied");
     return st;
@@ -341,6 +400,8 @@ enum status logql_stages(struct parser *p, struct stage **out)
         bool is_pipe = logql_is(p, "|") && !slice_eq(p->tokens[p->at + 1].text, SLICE("unwrap"));
         if (!is_line && !is_pipe)
             return ST_OK;
+        if (++p->query->stages > LOGQL_STAGES_MAX)
+            return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "more than %d stages", LOGQL_STAGES_MAX);
         struct stage *s = arena_new_of(p->a, struct stage);
         s->source = SLICE_EMPTY;
         enum status st;

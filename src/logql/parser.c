@@ -2,6 +2,8 @@
 /* Expressions: log queries, range and vector aggregations, binary operators by precedence climbing. Stages are in parse_stage.c. */
 #include "logql/parser.h"
 
+#include <math.h>
+
 #include "base/date.h"
 #include "base/num.h"
 
@@ -18,6 +20,7 @@ const struct slice logql_range_names[] = {
 const struct slice logql_agg_names[] = {
     SLICE_INIT("sum"),    SLICE_INIT("avg"),  SLICE_INIT("min"),     SLICE_INIT("max"),  SLICE_INIT("count"),     SLICE_INIT("stddev"),
     SLICE_INIT("stdvar"), SLICE_INIT("topk"), SLICE_INIT("bottomk"), SLICE_INIT("sort"), SLICE_INIT("sort_desc"),
+    SLICE_INIT("approx_topk"),
 };
 const struct slice logql_binary_names[] = {
     SLICE_INIT("+"), SLICE_INIT("-"),  SLICE_INIT("*"),   SLICE_INIT("/"),  SLICE_INIT("%"),
@@ -54,7 +57,7 @@ enum status logql_fail(struct parser *p, const char *expected)
     const struct lex_token *t = logql_peek(p);
     if (t->kind == LEX_END)
         return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected end, expecting %s", expected);
-    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected \"%.*s\", expecting %s", (int)MIN(t->text.len, (size_t)100),
+    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected %.*s, expecting %s", (int)MIN(t->text.len, (size_t)100),
                           t->text.ptr, expected);
 }
 
@@ -83,8 +86,10 @@ enum status logql_regex(struct parser *p, struct slice pattern, unsigned flags, 
 {
     struct err why;
     size_t position = p->tokens[p->at ? p->at - 1 : 0].position;
+    if (p->query->regex_count == LOGQL_REGEXES_MAX)
+        return logql_lex_fail(p->text, position, p->err, "more than %d regular expressions", LOGQL_REGEXES_MAX);
     if (regex_compile(out, pattern, flags, &why))
-        return logql_lex_fail(p->text, position, p->err, "%s", why.text);
+        return logql_lex_fail(p->text, position, p->err, "error parsing regexp: %s", why.text);
     ARENA_PUSH(p->a, p->query->regexes, p->query->regex_count, p->query->regex_cap) = *out;
     return ST_OK;
 }
@@ -111,7 +116,9 @@ enum status logql_selector(struct parser *p, struct matcher **out, size_t *count
         struct slice name, value;
         struct matcher m;
         struct err why;
-        st = logql_ident(p, "a label name", &name);
+        if (*count == LOGQL_MATCHERS_MAX)
+            return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "more than %d matchers", LOGQL_MATCHERS_MAX);
+        st = logql_ident(p, "IDENTIFIER", &name);
         size_t op = st ? 0 : index_of(logql_peek(p)->text, ops, COUNT_OF(ops));
         if (!st && (logql_peek(p)->kind != LEX_OP || op == COUNT_OF(ops)))
             return logql_fail(p, "=, !=, =~ or !~");
@@ -177,8 +184,17 @@ static enum status parse_unwrap(struct parser *p, struct expr *e)
         if (!st)
             st = logql_want(p, ")");
     }
-    if (!st && logql_take(p, "|"))
-        st = logql_label_filter(p, &e->unwrap_filter);
+    while (!st && logql_take(p, "|")) {
+        struct label_filter *f, *both;
+        st = logql_label_filter(p, &f);
+        if (st || e->unwrap_filter == NULL) {
+            e->unwrap_filter = f;
+            continue;
+        }
+        both = arena_new_of(p->a, struct label_filter);
+        *both = (struct label_filter){ .kind = FILTER_AND, .left = e->unwrap_filter, .right = f };
+        e->unwrap_filter = both;
+    }
     return st;
 }
 
@@ -224,7 +240,7 @@ static enum status parse_names(struct parser *p, struct slice **out, size_t *cou
     enum status st = logql_want(p, "(");
     while (!st && !logql_take(p, ")")) {
         struct slice name;
-        st = logql_ident(p, "a label name", &name);
+        st = logql_ident(p, "IDENTIFIER", &name);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = name;
         if (!st && !logql_take(p, ",") && !logql_is(p, ")"))
@@ -248,7 +264,7 @@ static enum status parse_number(struct parser *p, double *out)
     bool negative = logql_take(p, "-");
     const struct lex_token *t = logql_peek(p);
     if (t->kind != LEX_NUMBER)
-        return logql_fail(p, "a number");
+        return logql_fail(p, "NUMBER");
     *out = negative ? -t->number : t->number;
     p->at++;
     return ST_OK;
@@ -259,12 +275,19 @@ static bool takes_unwrap(enum range_op op)
     return op >= RANGE_SUM;
 }
 
+static bool takes_grouping(enum range_op op)
+{
+    return takes_unwrap(op) && op != RANGE_SUM && op != RANGE_RATE_COUNTER;
+}
+
 static enum status parse_range(struct parser *p, enum range_op op, struct expr **out)
 {
     struct expr *e = expr_new(p, EXPR_RANGE);
     e->range_op = op;
     p->at++;
     enum status st = logql_want(p, "(");
+    if (!st && op == RANGE_QUANTILE && logql_is(p, "-"))
+        return logql_fail(p, "NUMBER");
     if (!st && op == RANGE_QUANTILE) {
         st = parse_number(p, &e->parameter);
         if (!st)
@@ -281,7 +304,7 @@ static enum status parse_range(struct parser *p, enum range_op op, struct expr *
         return logql_lex_fail(p->text, e->position, p->err, "invalid aggregation %.*s without unwrap", SLICE_FMT(name));
     if (!st && !takes_unwrap(op) && e->has_unwrap && op != RANGE_RATE && op != RANGE_ABSENT)
         return logql_lex_fail(p->text, e->position, p->err, "invalid aggregation %.*s with unwrap", SLICE_FMT(name));
-    if (!st && e->grouping.given && !e->has_unwrap)
+    if (!st && e->grouping.given && !(e->has_unwrap && takes_grouping(op)))
         return logql_lex_fail(p->text, e->position, p->err, "grouping not allowed for %.*s aggregation", SLICE_FMT(name));
     *out = e;
     return st;
@@ -295,10 +318,12 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
     enum status st = parse_grouping(p, &e->grouping);
     if (!st)
         st = logql_want(p, "(");
-    if (!st && (kind == AGG_KIND_TOPK || kind == AGG_KIND_BOTTOMK)) {
+    if (!st && (kind == AGG_KIND_TOPK || kind == AGG_KIND_BOTTOMK || kind == AGG_KIND_APPROX_TOPK)) {
+        if (logql_peek(p)->kind != LEX_NUMBER && !logql_is(p, "-"))
+            return logql_lex_fail(p->text, e->position, p->err, "parameter required for operation %.*s", SLICE_FMT(logql_agg_names[kind]));
         st = parse_number(p, &e->parameter);
-        if (!st && !(e->parameter >= 1))
-            return logql_lex_fail(p->text, e->position, p->err, "invalid parameter (must be greater than 0) %.*s",
+        if (!st && (!(e->parameter >= 1) || e->parameter != floor(e->parameter)))
+            return logql_lex_fail(p->text, e->position, p->err, "invalid parameter of %.*s: it must be a whole number greater than 0",
                                   SLICE_FMT(logql_agg_names[kind]));
         if (!st)
             st = logql_want(p, ",");
@@ -309,6 +334,8 @@ static enum status parse_vector_agg(struct parser *p, enum agg_kind kind, struct
         st = logql_want(p, ")");
     if (!st)
         st = parse_grouping(p, &e->grouping);
+    if (!st && kind >= AGG_KIND_SORT && e->grouping.given)
+        return logql_lex_fail(p->text, e->position, p->err, "grouping not allowed for %.*s aggregation", SLICE_FMT(logql_agg_names[kind]));
     if (!st && e->left->kind == EXPR_LOG)
         return logql_lex_fail(p->text, e->left->position, p->err, "%.*s needs a metric query, found a log query",
                               SLICE_FMT(logql_agg_names[kind]));
@@ -416,6 +443,7 @@ static enum status parse_matching(struct parser *p, struct expr *e)
     e->is_bool = logql_take(p, "bool");
     if (logql_is(p, "on") || logql_is(p, "ignoring")) {
         e->on = logql_is(p, "on");
+        e->has_match = true;
         p->at++;
         st = parse_names(p, &e->match_names, &e->match_count);
         if (!st && (logql_is(p, "group_left") || logql_is(p, "group_right"))) {
@@ -438,6 +466,8 @@ static enum status parse_expr(struct parser *p, int min_precedence, struct expr 
         size_t op = t->kind == LEX_OP || t->kind == LEX_IDENT ? index_of(t->text, logql_binary_names, COUNT_OF(logql_binary_names)) : SIZE_MAX;
         if (op >= COUNT_OF(logql_binary_names) || precedence((enum binary_op)op) < MAX(min_precedence, 1))
             return ST_OK;
+        if (++p->query->operators > LOGQL_OPERATORS_MAX)
+            return logql_lex_fail(p->text, t->position, p->err, "more than %d operators", LOGQL_OPERATORS_MAX);
         struct expr *e = expr_new(p, EXPR_BINARY);
         e->op = (enum binary_op)op;
         e->left = *out;

@@ -39,7 +39,7 @@ enum status pattern_parse(struct arena *a, struct slice text, bool is_filter, st
             return err_set(err, ST_INVALID, "found consecutive capture '<%.*s>': a literal must stand between captures", SLICE_FMT(name));
         bool unnamed = slice_eq(name, SLICE("_"));
         if (is_filter && !unnamed)
-            return err_set(err, ST_INVALID, "pattern filters take <_> only, found <%.*s>", SLICE_FMT(name));
+            return err_set(err, ST_INVALID, "named captures are not allowed in pattern filters, <_> alone is; found <%.*s>", SLICE_FMT(name));
         ARENA_PUSH(a, *out, *count, cap) = (struct piece){ .literal = SLICE_EMPTY, .name = unnamed ? SLICE_EMPTY : name, .is_capture = true };
         named += !unnamed;
         i += n;
@@ -52,27 +52,41 @@ enum status pattern_parse(struct arena *a, struct slice text, bool is_filter, st
     return ST_OK;
 }
 
-bool pattern_match(const struct piece *pieces, size_t count, struct slice line, struct slice *values, bool whole)
+size_t pattern_captures(const struct piece *pieces, size_t count, struct slice line, struct slice *values)
 {
-    size_t at = 0, v = 0;
-    bool open = !whole; /* a filter's first literal may start anywhere */
-    size_t capture_start = SIZE_MAX;
+    size_t at = 0, v = 0, start = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
         if (pieces[i].is_capture) {
-            capture_start = at;
-            open = true;
+            start = at;
             continue;
         }
         size_t found = slice_find(line, pieces[i].literal, at);
-        if (found == SIZE_MAX || (!open && found != at))
-            return false;
-        if (capture_start != SIZE_MAX && values)
-            values[v++] = slice_sub(line, capture_start, found);
-        capture_start = SIZE_MAX;
+        if (found == SIZE_MAX || (start == SIZE_MAX && found != at))
+            break;
+        if (start != SIZE_MAX)
+            values[v++] = slice_sub(line, start, found);
+        start = SIZE_MAX;
         at = found + pieces[i].literal.len;
-        open = false;
     }
-    if (capture_start != SIZE_MAX && values)
-        values[v++] = slice_skip(line, capture_start);
-    return true;
+    if (start != SIZE_MAX)
+        values[v++] = slice_skip(line, start);
+    return v;
+}
+
+bool pattern_test(const struct piece *pieces, size_t count, struct slice line)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].is_capture)
+            continue;
+        bool is_last = i + 1 == count, is_first = i == 0;
+        struct slice literal = pieces[i].literal;
+        size_t found = slice_find(line, literal, is_first ? 0 : at + 1);
+        if (is_last && slice_ends(line, literal)) /* the last one that fits, not the first */
+            found = line.len - literal.len;
+        if (found == SIZE_MAX || found < at + !is_first || (is_first && found != 0))
+            return false;
+        at = found + literal.len;
+    }
+    return count && pieces[count - 1].is_capture ? at < line.len : at == line.len;
 }

@@ -57,7 +57,7 @@ static enum status add_point(struct range *x, struct slice labels, struct point 
 }
 
 /* The value of a row; false: the row does not count. */
-static bool row_value(const struct expr *e, struct record *r, double *v)
+static bool row_value(const struct expr *e, struct record *r, double *v, struct arena *scratch)
 {
     if (!e->has_unwrap) {
         *v = e->range_op == RANGE_BYTES || e->range_op == RANGE_BYTES_RATE ? (double)r->line.len : 1;
@@ -67,10 +67,23 @@ static bool row_value(const struct expr *e, struct record *r, double *v)
     if (text.len == 0)
         return false;
     if (!logql_value_parse(text, e->unwrap_as, v)) {
-        record_error(r, "SampleExtractionErr", text);
+        record_error(r, "SampleExtractionErr", logql_value_fault(text, e->unwrap_as, scratch));
         *v = 0;
     }
-    return e->unwrap_filter == NULL || label_filter_run(e->unwrap_filter, r);
+    return e->unwrap_filter == NULL || logql_filter_run(e->unwrap_filter, r, scratch);
+}
+
+/* Numbers made of lines that could not be read would be wrong ones. */
+static enum status pipeline_failed(const struct record *r, struct arena *scratch, struct err *err)
+{
+    enum { LABELS_TOLD_BYTES_MAX = 300 };
+    struct buf labels;
+    buf_init(&labels, 0);
+    labels_format(record_labels(r, -1, scratch), &labels);
+    enum status st = err_set(err, ST_INVALID, "pipeline error: '%.*s' for series: '%.*s'. Filter such lines out with | __error__=\"\"",
+                             SLICE_FMT(r->error), (int)MIN(labels.len, (size_t)LABELS_TOLD_BYTES_MAX), labels.ptr);
+    buf_free(&labels);
+    return st;
 }
 
 static enum status fold_row(struct range *x, const struct event *e, struct record *r, struct stage_env *env, struct err *err)
@@ -78,11 +91,11 @@ static enum status fold_row(struct range *x, const struct event *e, struct recor
     const struct expr *log = x->e->left;
     double v;
     record_load(r, e, env->scratch);
-    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !stages_run(log->stages, r, env) || !row_value(x->e, r, &v))
+    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !logql_stages_run(log->stages, r, env) ||
+        !row_value(x->e, r, &v, env->scratch))
         return ST_OK;
     if (r->error.len)
-        return err_set(err, ST_INVALID, "pipeline error: '%.*s' for a line of the query: %.*s. Filter such lines out with | __error__=\"\"",
-                       SLICE_FMT(r->error), (int)MIN(r->error_details.len, (size_t)100), r->error_details.ptr);
+        return pipeline_failed(r, env->scratch, err);
     x->rows++;
     return add_point(x, group_labels(x->e, r, env->scratch), (struct point){ e->time_ns, v, e->weight }, err);
 }
@@ -102,9 +115,7 @@ static enum status read_rows(struct range *x, struct events_iter *it, struct err
         }
         arena_reset(scratch);
         if (!st)
-            st = engine_ctx_check(x->env->ctx, err);
-        if (!st && arena_over(x->env->result))
-            st = err_set(err, ST_LIMIT, "the query needs over %zu bytes, its limit", arena_bytes_max(x->env->result));
+            st = logql_check(x->env, err);
         if (st)
             break;
     }
@@ -131,15 +142,27 @@ static double weighted_sum(const struct point *p, size_t n)
     return sum + comp;
 }
 
-static double counter_increase(const struct point *p, size_t n)
+/* The increase over (to_ns - range_ns, to_ns], carried on to the window's ends as Prometheus does: as far as an average step
+ * and a tenth reaches, else by half a step, and never below a counter's zero. */
+static double counter_increase(const struct point *p, size_t n, int64_t range_ns, int64_t to_ns)
 {
-    double sum = 0;
+    double increase = 0;
+    if (n < 2)
+        return 0;
     for (size_t i = 1; i < n; i++)
-        sum += p[i].v >= p[i - 1].v ? p[i].v - p[i - 1].v : p[i].v;
-    return sum;
+        increase += p[i].v >= p[i - 1].v ? p[i].v - p[i - 1].v : p[i].v;
+    double sampled = (double)(p[n - 1].time_ns - p[0].time_ns), step = sampled / (double)(n - 1);
+    double before = (double)(p[0].time_ns - (to_ns - range_ns)), after = (double)(to_ns - p[n - 1].time_ns);
+    if (sampled <= 0)
+        return 0;
+    if (increase > 0 && p[0].v >= 0)
+        before = fmin(before, sampled * (p[0].v / increase));
+    before = before < step * 1.1 ? before : step / 2;
+    after = after < step * 1.1 ? after : step / 2;
+    return increase * (sampled + before + after) / sampled;
 }
 
-static double window_value(const struct expr *e, struct arena *scratch, const struct point *p, size_t n)
+static double window_value(const struct expr *e, struct arena *scratch, const struct point *p, size_t n, int64_t to_ns)
 {
     double seconds = (double)e->range_ns / 1e9;
     double *values;
@@ -149,7 +172,7 @@ static double window_value(const struct expr *e, struct arena *scratch, const st
     case RANGE_SUM: return weighted_sum(p, n);
     case RANGE_RATE:
     case RANGE_BYTES_RATE: return weighted_sum(p, n) / seconds;
-    case RANGE_RATE_COUNTER: return counter_increase(p, n) / seconds;
+    case RANGE_RATE_COUNTER: return counter_increase(p, n, e->range_ns, to_ns) / seconds;
     case RANGE_AVG: return fold_agg(AGG_AVG, p, n);
     case RANGE_MIN: return fold_agg(AGG_MIN, p, n);
     case RANGE_MAX: return fold_agg(AGG_MAX, p, n);
@@ -167,9 +190,28 @@ static double window_value(const struct expr *e, struct arena *scratch, const st
     return NAN;
 }
 
-static void slide(struct range *x, const struct points *s, struct grid_series *out, struct arena *scratch)
+/* Counts and bytes are whole numbers, so that sums over windows are differences of running sums, exactly. */
+static double *running_sums(const struct range *x, const struct points *s, struct arena *scratch)
 {
-    size_t from = 0, to = 0;
+    double *sums, sum = 0;
+    if (x->e->has_unwrap || x->e->range_op > RANGE_BYTES_RATE)
+        return NULL;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->list[i].weight != 1)
+            return NULL;
+    sums = arena_array(scratch, double, s->count + 1);
+    sums[0] = 0;
+    for (size_t i = 0; i < s->count; i++)
+        sums[i + 1] = sum += s->list[i].v;
+    return sums;
+}
+
+static enum status slide(struct range *x, const struct points *s, struct grid_series *out, struct arena *scratch, struct err *err)
+{
+    enum { WORK_MAX = 1000 * 1000 }; /* points looked at between two questions whether to go on */
+    size_t from = 0, to = 0, work = 0;
+    bool is_rate = x->e->range_op == RANGE_RATE || x->e->range_op == RANGE_BYTES_RATE;
+    double *sums = running_sums(x, s, scratch), unit = is_rate ? (double)x->e->range_ns / 1e9 : 1;
     for (size_t i = 0; i < x->grid->count; i++) {
         int64_t t = x->grid->start_ns + (int64_t)i * x->grid->step_ns - x->e->offset_ns;
         while (to < s->count && s->list[to].time_ns <= t)
@@ -179,13 +221,26 @@ static void slide(struct range *x, const struct points *s, struct grid_series *o
         if (from == to)
             continue;
         out->has[i] = true;
-        out->v[i] = window_value(x->e, scratch, s->list + from, to - from);
+        if (sums) {
+            out->v[i] = (sums[to] - sums[from]) / unit;
+            continue;
+        }
+        out->v[i] = window_value(x->e, scratch, s->list + from, to - from, t);
         arena_reset(scratch);
+        work += to - from;
+        if (work > WORK_MAX) {
+            enum status st = logql_check(x->env, err);
+            if (st)
+                return st;
+            work = 0;
+        }
     }
+    arena_reset(scratch);
+    return logql_check(x->env, err);
 }
 
 /* absent_over_time: 1 where no series has a row, with the labels of the = matchers. */
-static void absent(struct range *x, struct grid_result *out, struct arena *scratch)
+static enum status absent(struct range *x, struct grid_result *out, struct arena *scratch, struct err *err)
 {
     struct grid_result all = { 0 };
     const struct expr *log = x->e->left;
@@ -201,17 +256,20 @@ static void absent(struct range *x, struct grid_result *out, struct arena *scrat
     struct grid_series *result = grid_series_new(x->env->result, x->grid, &all, labels);
     for (size_t i = 0; i < x->grid->count; i++)
         result->has[i] = true, result->v[i] = 1;
+    struct grid_result one = { 0 };
+    struct grid_series *s = grid_series_new(x->env->result, x->grid, &one, SLICE_EMPTY);
     for (size_t k = 0; k < x->count; k++) {
-        struct grid_result one = { 0 };
-        struct grid_series *s = grid_series_new(x->env->result, x->grid, &one, SLICE_EMPTY);
-        slide(x, &x->series[k], s, scratch);
-        for (size_t i = 0; i < x->grid->count; i++)
-            result->has[i] &= !s->has[i];
+        enum status st = slide(x, &x->series[k], s, scratch, err);
+        if (st)
+            return st;
     }
+    for (size_t i = 0; i < x->grid->count; i++)
+        result->has[i] = !s->has[i];
     for (size_t i = 0; i < x->grid->count; i++)
         any |= result->has[i];
     if (any)
         *out = all;
+    return ST_OK;
 }
 
 enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
@@ -231,10 +289,10 @@ enum status logql_eval_range(struct query_env *env, const struct grid *g, const 
     it->ops->close(it);
     struct arena *scratch = arena_new(0);
     if (!st && e->range_op == RANGE_ABSENT) {
-        absent(&x, out, scratch);
+        st = absent(&x, out, scratch, err);
     } else {
         for (size_t i = 0; !st && i < x.count; i++)
-            slide(&x, &x.series[i], grid_series_new(env->result, g, out, x.series[i].labels), scratch);
+            st = slide(&x, &x.series[i], grid_series_new(env->result, g, out, x.series[i].labels), scratch, err);
     }
     arena_free(scratch);
     map_free(&x.index);

@@ -7,6 +7,7 @@
 #include "codec/hex.h"
 #include "query/token.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const struct slice error_name = SLICE_INIT("__error__"), details_name = SLICE_INIT("__error_details__");
@@ -67,7 +68,7 @@ void record_load(struct record *r, const struct event *e, struct arena *scratch)
         add_id(r, SLICE("span_id"), e->span_id, 8, scratch);
 }
 
-static struct record_label *find(struct record *r, struct slice name)
+const struct record_label *record_find(const struct record *r, struct slice name)
 {
     for (size_t i = 0; i < r->count; i++)
         if (slice_eq(r->labels[i].name, name))
@@ -75,9 +76,14 @@ static struct record_label *find(struct record *r, struct slice name)
     return NULL;
 }
 
+static struct record_label *find(struct record *r, struct slice name)
+{
+    return (struct record_label *)record_find(r, name);
+}
+
 struct slice record_get(const struct record *r, struct slice name)
 {
-    const struct record_label *l = find((struct record *)r, name);
+    const struct record_label *l = record_find(r, name);
     if (l)
         return l->value;
     if (slice_eq(name, error_name))
@@ -160,25 +166,70 @@ struct slice record_labels(const struct record *r, int origin, struct arena *a)
     return out;
 }
 
+/* Digits, dots and commas at the front. */
+static size_t digits_of(struct slice text)
+{
+    size_t n = 0;
+    while (n < text.len && (token_is_digit(text.ptr[n]) || text.ptr[n] == '.' || text.ptr[n] == ','))
+        n++;
+    return n;
+}
+
+static bool size_unit(struct slice unit, double *bytes)
+{
+    static const char letters[] = "kmgtpe";
+    *bytes = 1;
+    if (unit.len == 0 || slice_eq_nocase(unit, SLICE("b")))
+        return true;
+    for (size_t i = 0; letters[i]; i++) {
+        *bytes *= 1000;
+        if ((unit.ptr[0] | 0x20) != letters[i])
+            continue;
+        struct slice rest = slice_skip(unit, 1);
+        if (rest.len && (rest.ptr[0] | 0x20) == 'i') {
+            *bytes = ldexp(1, 10 * (int)(i + 1));
+            rest = slice_skip(rest, 1);
+        }
+        return rest.len == 0 || slice_eq_nocase(rest, SLICE("b"));
+    }
+    return false;
+}
+
 static bool size_parse(struct slice text, double *out)
 {
-    static const struct {
-        struct slice unit;
-        double bytes;
-    } units[] = { { SLICE_INIT("kib"), 1024.0 },          { SLICE_INIT("mib"), 1048576.0 }, { SLICE_INIT("gib"), 1073741824.0 },
-                  { SLICE_INIT("tib"), 1099511627776.0 }, { SLICE_INIT("pib"), 1125899906842624.0 }, { SLICE_INIT("kb"), 1e3 },
-                  { SLICE_INIT("mb"), 1e6 },              { SLICE_INIT("gb"), 1e9 },        { SLICE_INIT("tb"), 1e12 },
-                  { SLICE_INIT("pb"), 1e15 },             { SLICE_INIT("b"), 1 } };
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        size_t n = units[i].unit.len;
-        if (text.len > n && slice_eq_nocase(slice_skip(text, text.len - n), units[i].unit)) {
-            if (!num_parse_double(slice_trim(slice_sub(text, 0, text.len - n)), out))
-                return false;
-            *out *= units[i].bytes;
-            return true;
-        }
+    enum { DIGITS_MAX = 64 };
+    char digits[DIGITS_MAX];
+    size_t n = digits_of(text), count = 0;
+    double unit;
+    for (size_t i = 0; i < n; i++) {
+        if (count == DIGITS_MAX)
+            return false;
+        if (text.ptr[i] != ',')
+            digits[count++] = text.ptr[i];
     }
-    return num_parse_double(text, out);
+    if (!num_parse_double(slice_of(digits, count), out) || !size_unit(slice_trim(slice_skip(text, n)), &unit))
+        return false;
+    *out = trunc(*out * unit);
+    return true;
+}
+
+struct slice logql_value_fault(struct slice text, enum unwrap_as as, struct arena *a)
+{
+    int len = (int)MIN(text.len, (size_t)100);
+    int64_t ms;
+    switch (as) {
+    case UNWRAP_DURATION:
+        if (duration_parse_prom(text, &ms))
+            return arena_printf(a, "time: unknown unit in duration \"%.*s\": allowed are h, m, s, ms, us and ns", len, text.ptr);
+        return arena_printf(a, "time: invalid duration \"%.*s\"", len, text.ptr);
+    case UNWRAP_BYTES:
+        len = (int)MIN(digits_of(text), (size_t)100);
+        if (len && (size_t)len < text.len)
+            return arena_printf(a, "unhandled size name: %.*s", (int)MIN(text.len - (size_t)len, (size_t)100), text.ptr + len);
+        break;
+    case UNWRAP_NUMBER: break;
+    }
+    return arena_printf(a, "strconv.ParseFloat: parsing \"%.*s\": invalid syntax", len, text.ptr);
 }
 
 bool logql_value_parse(struct slice text, enum unwrap_as as, double *out)
@@ -188,7 +239,7 @@ bool logql_value_parse(struct slice text, enum unwrap_as as, double *out)
     case UNWRAP_NUMBER:
         return num_parse_double(text, out);
     case UNWRAP_DURATION:
-        if (!duration_parse_go(text, &ns) && !(duration_parse_prom(text, &ns) && (ns = sat_mul(ns, NS_MS), true)))
+        if (!duration_parse_go(text, &ns))
             return false;
         *out = (double)ns / 1e9;
         return true;

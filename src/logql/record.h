@@ -33,6 +33,8 @@ struct stage_env {
 
 /* r from a row: stream labels, structured metadata, detected_level, trace_id, span_id. Borrows e. */
 void record_load(struct record *r, const struct event *e, struct arena *scratch);
+/* NULL when there is none. Valid until labels are added or dropped. */
+const struct record_label *record_find(const struct record *r, struct slice name);
 /* The value, or the empty slice; knows __error__ and __error_details__. */
 struct slice record_get(const struct record *r, struct slice name);
 void record_set(struct record *r, struct slice name, struct slice value, enum label_origin origin);
@@ -43,10 +45,12 @@ void record_error(struct record *r, const char *error, struct slice details);
 /* Canonical labels of one origin, or of all (origin -1) with __error__ and its details when there are. */
 struct slice record_labels(const struct record *r, int origin, struct arena *a);
 /* False: filtered out. */
-bool stages_run(const struct stage *first, struct record *r, struct stage_env *env);
-bool label_filter_run(const struct label_filter *f, struct record *r);
+bool logql_stages_run(const struct stage *first, struct record *r, struct stage_env *env);
+bool logql_filter_run(const struct label_filter *f, struct record *r, struct arena *scratch);
 
-/* "1.5s", "100ms" in seconds; "10KB", "1.5 MiB" in bytes; plain numbers. False when it is none. */
+/* "1.5s", "100ms" (no days) in seconds; "10KB", "1.5 MiB", "2,048" in whole bytes; plain numbers. False when it is none. */
 bool logql_value_parse(struct slice text, enum unwrap_as as, double *out);
+/* Why it is none. Lives in a. */
+struct slice logql_value_fault(struct slice text, enum unwrap_as as, struct arena *a);
 
 #endif

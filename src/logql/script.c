@@ -62,7 +62,7 @@ static bool next_indented(struct script *s, struct slice *line)
         struct slice rest = s->rest, whole;
         if (!slice_next(&rest, '\n', &whole))
             return false;
-        *line = slice_trim(script_text_uncomment(whole));
+        *line = slice_trim(logql_text_uncomment(whole));
         bool is_comment = line->len == 0 && slice_trim(whole).len > 0;
         if (!is_comment && (line->len == 0 || !token_is_space(whole.ptr[0])))
             return false;
@@ -110,7 +110,7 @@ static bool read_load_tail(struct script *s, struct slice rest, struct load_line
             struct slice count = take_word(&rest);
             if (!slice_ends(count, SLICE("]")) || !num_parse_u64(slice_sub(count, 0, count.len - 1), &l->count) || l->count > REPEAT_MAX)
                 return false;
-        } else if (!slice_eq(word, SLICE("[metadata")) || !script_text_metadata(s->a, &rest, &l->metadata)) {
+        } else if (!slice_eq(word, SLICE("[metadata")) || !logql_text_metadata(s->a, &rest, &l->metadata)) {
             return false;
         }
     }
@@ -141,9 +141,9 @@ static enum status read_load(struct script *s)
     while (next_indented(s, &line)) {
         struct slice labels, text, rest = line;
         struct load_line l;
-        if (script_text_labels(s->a, &rest, &labels, s->err))
+        if (logql_text_labels(s->a, &rest, &labels, s->err))
             return wrong(s, "a stream cannot be read", line);
-        if (!script_text_quoted(&rest, &text) || !read_load_tail(s, rest, &l))
+        if (!logql_text_quoted(&rest, &text) || !read_load_tail(s, rest, &l))
             return wrong(s, "a line to load cannot be read", line);
         add_line(s, labels, text, &l);
     }
@@ -180,11 +180,11 @@ static enum status read_expectation(struct script *s, struct test_case *c, struc
         return ST_OK;
     }
     rest = line;
-    if (script_text_labels(s->a, &rest, &e.labels, s->err))
+    if (logql_text_labels(s->a, &rest, &e.labels, s->err))
         return wrong(s, "an expected series cannot be read", line);
-    bool good = c->kind == EVAL_LINES ? script_text_quoted(&rest, &e.row.line) && slice_eq(take_word(&rest), SLICE("@")) &&
+    bool good = c->kind == EVAL_LINES ? logql_text_quoted(&rest, &e.row.line) && slice_eq(take_word(&rest), SLICE("@")) &&
                                             take_time(&rest, &e.row.time_ns)
-                                      : script_text_points(s->a, rest, &e.row);
+                                      : logql_text_points(s->a, rest, &e.row);
     if (!good)
         return wrong(s, "expected values cannot be read", line);
     ARENA_PUSH(s->a, c->series, c->series_count, c->series_cap) = e;
@@ -425,7 +425,7 @@ enum status logql_script_run(struct slice name, struct slice text, struct logql_
     s.a = arena_new(RESULT_BYTES_MAX);
     while (!st && slice_next(&s.rest, '\n', &line)) {
         s.line++;
-        line = slice_trim(script_text_uncomment(line));
+        line = slice_trim(logql_text_uncomment(line));
         arena_reset(s.a);
         if (line.len)
             st = run_command(&s, line);

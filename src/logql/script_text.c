@@ -11,7 +11,7 @@
 
 enum { SCRIPT_LABELS_MAX = 256 };
 
-struct slice script_text_uncomment(struct slice line)
+struct slice logql_text_uncomment(struct slice line)
 {
     char quote = 0;
     for (size_t i = 0; i < line.len; i++) {
@@ -99,7 +99,7 @@ static enum status read_pairs(struct arena *a, struct slice text, struct slice *
     return ST_OK;
 }
 
-enum status script_text_labels(struct arena *a, struct slice *rest, struct slice *labels, struct err *err)
+enum status logql_text_labels(struct arena *a, struct slice *rest, struct slice *labels, struct err *err)
 {
     *rest = slice_trim(*rest);
     size_t end = closing(*rest, '}');
@@ -110,7 +110,7 @@ enum status script_text_labels(struct arena *a, struct slice *rest, struct slice
     return st;
 }
 
-bool script_text_quoted(struct slice *rest, struct slice *text)
+bool logql_text_quoted(struct slice *rest, struct slice *text)
 {
     if (rest->len < 2 || (rest->ptr[0] != '"' && rest->ptr[0] != '`'))
         return false;
@@ -122,7 +122,7 @@ bool script_text_quoted(struct slice *rest, struct slice *text)
     return true;
 }
 
-bool script_text_metadata(struct arena *a, struct slice *rest, struct slice *labels)
+bool logql_text_metadata(struct arena *a, struct slice *rest, struct slice *labels)
 {
     struct err err;
     size_t end = closing(*rest, ']');
@@ -162,7 +162,7 @@ static bool take_points(struct arena *a, struct slice word, struct script_row *o
     return true;
 }
 
-bool script_text_points(struct arena *a, struct slice text, struct script_row *out)
+bool logql_text_points(struct arena *a, struct slice text, struct script_row *out)
 {
     struct slice piece;
     while (slice_next(&text, ' ', &piece)) {

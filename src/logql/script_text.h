@@ -19,14 +19,14 @@ struct script_row { /* what is expected behind the labels */
 };
 
 /* Without a comment, which '#' outside of quotes starts. */
-struct slice script_text_uncomment(struct slice line);
+struct slice logql_text_uncomment(struct slice line);
 /* Takes {a="b", c=""} off *rest. Sorted as labels are, but empty values stay. Lives in a. */
-MUST_CHECK enum status script_text_labels(struct arena *a, struct slice *rest, struct slice *labels, struct err *err);
+MUST_CHECK enum status logql_text_labels(struct arena *a, struct slice *rest, struct slice *labels, struct err *err);
 /* Takes a "text" or `text` off *rest; nothing in it is escaped. */
-bool script_text_quoted(struct slice *rest, struct slice *text);
+bool logql_text_quoted(struct slice *rest, struct slice *text);
 /* Takes k="v" "k 2"="v"] off *rest. */
-bool script_text_metadata(struct arena *a, struct slice *rest, struct slice *labels);
+bool logql_text_metadata(struct arena *a, struct slice *rest, struct slice *labels);
 /* `1 _ 2+3x4 NaN`. */
-bool script_text_points(struct arena *a, struct slice text, struct script_row *out);
+bool logql_text_points(struct arena *a, struct slice text, struct script_row *out);
 
 #endif

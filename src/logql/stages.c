@@ -13,7 +13,7 @@ static bool line_has(const struct stage *s, size_t i, struct slice line)
     if (s->res[i])
         return regex_match(s->res[i], line);
     if (s->patterns[i])
-        return pattern_match(s->patterns[i], s->pattern_counts[i], line, NULL, false);
+        return pattern_test(s->patterns[i], s->pattern_counts[i], line);
     return slice_contains(line, s->texts[i]);
 }
 
@@ -31,13 +31,12 @@ static bool run_line(const struct stage *s, const struct record *r)
 /* A parsed label that clashes with a stream label or metadata is kept beside it, as name_extracted. */
 static void put_parsed(struct record *r, struct slice name, struct slice value, struct arena *a)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        if (r->labels[i].origin != FROM_PARSER && slice_eq(r->labels[i].name, name)) {
-            name = arena_printf(a, "%.*s_extracted", SLICE_FMT(name));
-            break;
-        }
+    const struct record_label *l = record_find(r, name);
+    if (l && l->origin != FROM_PARSER) {
+        name = arena_printf(a, "%.*s_extracted", SLICE_FMT(name));
+        l = record_find(r, name);
     }
-    if (record_get(r, name).len == 0)
+    if (l == NULL || l->origin != FROM_PARSER || l->value.len == 0)
         record_set(r, name, value, FROM_PARSER);
 }
 
@@ -139,9 +138,11 @@ static void run_json(const struct stage *s, struct record *r, struct stage_env *
     }
     if (s->assign_count == 0)
         put_json_object(r, v, SLICE_EMPTY, env->scratch);
-    for (size_t i = 0; i < s->assign_count; i++)
+    for (size_t i = 0; i < s->assign_count; i++) {
         if (json_path(v, s->assigns[i].source, &part) && json_type(part) != JSON_NULL)
             put_parsed(r, s->assigns[i].name, json_text(part, env->scratch), env->scratch);
+        record_set_empty(r, s->assigns[i].name);
+    }
 }
 
 static void run_logfmt(const struct stage *s, struct record *r, struct stage_env *env)
@@ -151,14 +152,18 @@ static void run_logfmt(const struct stage *s, struct record *r, struct stage_env
     while (logfmt_next(&rest, env->scratch, &key, &value, &has_value, &bad)) {
         if (bad && s->strict)
             break;
-        if (value.len == 0)
+        if (value.len == 0 && !s->keep_empty)
             continue;
-        if (s->assign_count == 0)
+        if (s->assign_count == 0 && value.len)
             put_parsed(r, clean_name(SLICE_EMPTY, key, env->scratch), value, env->scratch);
+        else if (s->assign_count == 0)
+            record_set_empty(r, clean_name(SLICE_EMPTY, key, env->scratch));
         for (size_t i = 0; i < s->assign_count; i++)
             if (slice_eq(s->assigns[i].source, key))
                 put_parsed(r, s->assigns[i].name, value, env->scratch);
     }
+    for (size_t i = 0; i < s->assign_count; i++)
+        record_set_empty(r, s->assigns[i].name);
     if (bad && s->strict)
         record_error(r, "LogfmtParserErr", SLICE("the line is no logfmt"));
 }
@@ -179,10 +184,8 @@ static void run_regexp(const struct stage *s, struct record *r, struct stage_env
 static void run_pattern(const struct stage *s, struct record *r, struct stage_env *env)
 {
     struct slice *values = arena_array(env->scratch, struct slice, s->piece_count + 1);
-    size_t v = 0;
-    if (!pattern_match(s->pieces, s->piece_count, r->line, values, true))
-        return;
-    for (size_t i = 0; i < s->piece_count; i++) {
+    size_t v = 0, found = pattern_captures(s->pieces, s->piece_count, r->line, values);
+    for (size_t i = 0; i < s->piece_count && v < found; i++) {
         if (!s->pieces[i].is_capture)
             continue;
         if (s->pieces[i].name.len)
@@ -227,32 +230,40 @@ static bool compare(enum cmp_op op, double a, double b)
     return false;
 }
 
-static bool filter_number(const struct label_filter *f, struct record *r)
+/* A record that failed before counts like any other here: without the label it is dropped. __error__ is no number. */
+static bool filter_number(const struct label_filter *f, struct record *r, struct arena *a)
 {
-    struct slice text = record_get(r, f->name);
+    const struct record_label *l = record_find(r, f->name);
     enum unwrap_as as = f->kind == FILTER_DURATION ? UNWRAP_DURATION : f->kind == FILTER_BYTES ? UNWRAP_BYTES : UNWRAP_NUMBER;
     double v;
-    if (r->error.len)
-        return true; /* what failed before passes, so that the error can be seen */
-    if (text.len == 0)
+    if (l == NULL)
         return false;
-    if (!logql_value_parse(text, as, &v)) {
-        record_error(r, "LabelFilterErr", text);
+    if (!logql_value_parse(l->value, as, &v)) {
+        record_error(r, "LabelFilterErr", logql_value_fault(l->value, as, a));
         return true;
     }
     return compare(f->op, v, f->number);
 }
 
-bool label_filter_run(const struct label_filter *f, struct record *r)
+/* What failed before passes, so that the error is seen; what has no such label does not. */
+static bool filter_ip(const struct label_filter *f, struct record *r)
+{
+    const struct record_label *l = record_find(r, f->name);
+    if (r->error.len)
+        return true;
+    return l && ip_line_has(f->ip, l->value) == (f->op == CMP_EQ);
+}
+
+bool logql_filter_run(const struct label_filter *f, struct record *r, struct arena *a)
 {
     struct slice text;
     switch (f->kind) {
-    case FILTER_AND: return label_filter_run(f->left, r) && label_filter_run(f->right, r);
-    case FILTER_OR: return label_filter_run(f->left, r) || label_filter_run(f->right, r);
+    case FILTER_AND: return logql_filter_run(f->left, r, a) && logql_filter_run(f->right, r, a);
+    case FILTER_OR: return logql_filter_run(f->left, r, a) || logql_filter_run(f->right, r, a);
     case FILTER_NUMBER:
     case FILTER_DURATION:
-    case FILTER_BYTES: return filter_number(f, r);
-    case FILTER_IP: return ip_is_in(f->ip, record_get(r, f->name)) == (f->op == CMP_EQ);
+    case FILTER_BYTES: return filter_number(f, r, a);
+    case FILTER_IP: return filter_ip(f, r);
     case FILTER_STRING:
         text = record_get(r, f->name);
         if (f->re)
@@ -350,7 +361,7 @@ static void run_decolorize(struct record *r, struct arena *a)
     r->line = slice_of(to, n);
 }
 
-bool stages_run(const struct stage *s, struct record *r, struct stage_env *env)
+bool logql_stages_run(const struct stage *s, struct record *r, struct stage_env *env)
 {
     for (; s; s = s->next) {
         switch (s->kind) {
@@ -359,7 +370,7 @@ bool stages_run(const struct stage *s, struct record *r, struct stage_env *env)
                 return false;
             break;
         case STAGE_LABEL_FILTER:
-            if (!label_filter_run(s->filter, r))
+            if (!logql_filter_run(s->filter, r, env->scratch))
                 return false;
             break;
         case STAGE_JSON: run_json(s, r, env); break;

@@ -251,7 +251,7 @@ enum status template_parse(struct arena *a, struct slice text, struct template *
         }
         size_t close = slice_find(text, SLICE("}}"), 2);
         if (close == SIZE_MAX)
-            return err_set(err, ST_INVALID, "template: \"{{\" without \"}}\"");
+            return err_set(err, ST_INVALID, "template: unclosed action, \"{{\" without \"}}\"");
         enum status st = read_action(a, slice_sub(text, 2, close), n, err);
         if (st)
             return st;

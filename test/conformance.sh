@@ -1,0 +1,57 @@
+#!/bin/sh
+# How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
+# (promql/.../*.test and logql/.../*.logqltest, at any depth) and tells a line a file. It is a report: cases that fail do not
+# fail it; a folder that is not there does, and so does a script that cannot be run to its end.
+set -u
+cd "$(dirname "$0")/.."
+stoa=${STOA:-build/stoa}
+folder=${1:-}
+if [ -z "$folder" ]; then
+    echo "conformance: no folder of test scripts is given: make conformance CORPORA=FOLDER"
+    exit 0
+fi
+if [ ! -d "$folder" ]; then
+    echo "conformance: \"$folder\" is no folder" >&2
+    exit 1
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 broken=0
+
+# report LANGUAGE FILE: one line; the counts are added up.
+report() {
+    "$stoa" test "$1" "$2" >"$work/out" 2>&1
+    code=$?
+    last=$(tail -n 1 "$work/out")
+    good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+    bad=$(echo "$last" | sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p')
+    if [ "$code" -gt 1 ] || [ -z "$good" ]; then
+        echo "  $1 ${2#"$folder"/}: the runner broke (exit code $code): $last"
+        broken=$((broken + 1))
+        return
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    note=
+    if [ "$code" = 1 ] && [ "$bad" = 0 ]; then
+        note=", then: $(tail -n 2 "$work/out" | head -n 1 | cut -c 1-160)"
+        broken=$((broken + 1))
+    fi
+    printf '  %-7s %-40s %4d of %4d%s\n' "$1" "$(basename "$2")" "$good" "$((good + bad))" "$note"
+}
+
+# The same file may lie in several places: once is enough.
+scripts() {
+    find "$folder/$1" -type f -name "$2" 2>/dev/null | sort | awk -F/ '!seen[$NF]++'
+}
+
+scripts promql '*.test' >"$work/promql"
+scripts logql '*.logqltest' >"$work/logql"
+while read -r file; do report promql "$file"; done <"$work/promql"
+while read -r file; do report logql "$file"; done <"$work/logql"
+if [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
+    echo "conformance: no scripts below $folder/promql or $folder/logql" >&2
+    exit 1
+fi
+echo "conformance total: $passed of $((passed + failed)) cases pass, $broken scripts broke"
+[ "$broken" = 0 ]
