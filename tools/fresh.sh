@@ -18,8 +18,8 @@ tell() { # tell ok|failed WHAT
     printf '%-8s %s\n' "$1" "$2"
 }
 unmount() {
-    for place in proc sys dev/pts dev; do
-        mountpoint -q "$root/$place" && umount -l "$root/$place"
+    for place in proc dev/shm dev/pts dev; do
+        if mountpoint -q "$root/$place"; then umount "$root/$place" || umount -l "$root/$place"; fi
     done
 }
 finish() {
@@ -38,8 +38,13 @@ fi
 [ -n "$mirror" ] || { echo "fresh: no apt source for bookworm found in /etc/apt" >&2; exit 1; }
 
 unmount
-rm -rf "$root"
+if grep -q " $root/" /proc/self/mounts; then
+    echo "fresh: something is still mounted under $root; unmount it first" >&2
+    exit 1
+fi
+rm -rf --one-file-system "$root"
 mkdir -p "$root"
+trap unmount EXIT
 # apt's settings (a proxy, a certificate) hold for debootstrap's downloads only by the environment.
 proxy=$(apt-config dump Acquire::http::Proxy 2>/dev/null | sed -nE 's/.*"(.*)";/\1/p' | head -n 1)
 [ -n "$proxy" ] && [ -z "${http_proxy:-}" ] && export http_proxy="$proxy"
@@ -60,8 +65,9 @@ cp -a /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/
 [ -f "$HOME/.npmrc" ] && cp "$HOME/.npmrc" "$root/root/.npmrc"
 [ -f /etc/npmrc ] && cp /etc/npmrc "$root/etc/npmrc"
 mount -t proc proc "$root/proc"
-mount --rbind /sys "$root/sys" 2>/dev/null && mount --make-rslave "$root/sys"
-mount --rbind /dev "$root/dev" && mount --make-rslave "$root/dev"
+mount --bind /dev "$root/dev"
+mount --bind /dev/pts "$root/dev/pts" 2>/dev/null
+mount -t tmpfs tmpfs "$root/dev/shm" 2>/dev/null
 chroot "$root" update-ca-certificates >/dev/null 2>&1
 
 if git clone -q --no-hardlinks "$PWD" "$root/root/stoa" && [ -z "$(git -C "$root/root/stoa" status --porcelain)" ]; then
