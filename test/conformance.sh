@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
 # (promql/.../*.test and logql/.../*.logqltest, at any depth) and tells a line a file. It is a report: cases that fail do not
 # fail it, nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that

@@ -7,8 +7,10 @@ static struct slice formatted(const char *query)
     static struct buf out;
     struct err err;
     buf_reset(&out);
-    if (logql_lang.format(slice_str(query), 0, &out, &err))
-        return arena_printf(arena_new(0), "%s", err.text);
+    if (logql_lang.format(slice_str(query), 0, &out, &err)) {
+        buf_reset(&out);
+        buf_slice(&out, slice_str(err.text));
+    }
     return buf_as_slice(&out);
 }
 
@@ -36,24 +38,29 @@ TEST(errors_name_line_and_column)
 /* Runs the stages of query over line; the labels afterwards, as text, then the line. "-" when it is filtered out. */
 static struct slice run(const char *query, const char *line)
 {
+    static struct record r;
+    static struct buf out;
     struct arena *a = arena_new(0);
     struct logql *q;
     struct err err;
-    struct buf out;
-    static struct record r;
     struct label labels[] = {{SLICE("app"), SLICE("shop")}};
     struct event e = {.body = slice_str(line), .severity = 0};
     struct stage_env env = {a, json_parser_new()};
+    buf_reset(&out);
     CHECK_INT(labels_build(a, labels, 1, &e.stream, &err), ST_OK);
     if (logql_parse(a, slice_str(query), &q, &err))
         unit_fail(__FILE__, __LINE__, err.text);
     record_load(&r, &e, a);
-    buf_init(&out, 0);
-    if (!logql_stages_run(q->root->stages, &r, &env))
-        return SLICE("-");
-    labels_format(record_labels(&r, FROM_PARSER, a), &out);
-    buf_char(&out, ' ');
-    buf_slice(&out, r.line);
+    if (logql_stages_run(q->root->stages, &r, &env)) {
+        labels_format(record_labels(&r, FROM_PARSER, a), &out);
+        buf_char(&out, ' ');
+        buf_slice(&out, r.line);
+    } else {
+        buf_char(&out, '-');
+    }
+    logql_free(q);
+    json_parser_free(env.json);
+    arena_free(a);
     return buf_as_slice(&out);
 }
 
