@@ -29,7 +29,7 @@ static void run(struct logql_memory *m, struct slice text, const struct query_pa
     struct err err;
     engine_ctx_init(&ctx, &tenant, 1, clock_real());
     ctx.deadline_mono_ns = clock_mono_ns(ctx.clock) + TIME_MS_MAX * NS_MS;
-    struct query_env env = { logql_memory_door(m), &ctx, arena_new(RESULT_BYTES_MAX), { 0 } };
+    struct query_env env = {logql_memory_door(m), &ctx, arena_new(RESULT_BYTES_MAX), {0}};
     buf_init(&env.infos, 0);
     memset(&v, 0, sizeof v);
     enum status st = is_range ? logql_lang.range(&env, text, p, &v, &err) : logql_lang.instant(&env, text, p, &v, &err);
@@ -41,18 +41,22 @@ static void run(struct logql_memory *m, struct slice text, const struct query_pa
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const lines[] = { "{\"a\":{\"b\":[1,\"x\"]},\"took\":\"2s\",\"n\":5}", "a=1 b=\"x y\" took=1.5s size=2KB n=3", "GET /p 200 10.0.0.7",
-                                         "\x1b[31mred\x1b[0m", "", "a=" };
+    static const char *const lines[] = {"{\"a\":{\"b\":[1,\"x\"]},\"took\":\"2s\",\"n\":5}",
+                                        "a=1 b=\"x y\" took=1.5s size=2KB n=3",
+                                        "GET /p 200 10.0.0.7",
+                                        "\x1b[31mred\x1b[0m",
+                                        "",
+                                        "a="};
     struct slice text = slice_of(data, size);
     struct arena *a = arena_new(0);
     struct logql_memory *m = logql_memory_new();
-    struct label labels[] = { { SLICE("a"), SLICE("b") } }, metadata[] = { { SLICE("n"), SLICE("7") } };
+    struct label labels[] = {{SLICE("a"), SLICE("b")}}, metadata[] = {{SLICE("n"), SLICE("7")}};
     struct slice stream, extra;
     MUST(labels_build(a, labels, 1, &stream, NULL) == ST_OK && labels_build(a, metadata, 1, &extra, NULL) == ST_OK);
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         logql_memory_add(m, stream, (int64_t)(i + 1) * 10 * NS_S, slice_str(lines[i]), i % 2 ? extra : SLICE_EMPTY);
     check_format(text);
-    struct query_params p = { .start_ns = 30 * NS_S, .end_ns = 90 * NS_S, .step_ns = 15 * NS_S, .limit = 10 };
+    struct query_params p = {.start_ns = 30 * NS_S, .end_ns = 90 * NS_S, .step_ns = 15 * NS_S, .limit = 10};
     run(m, text, &p, true);
     p.end_ns = p.start_ns;
     run(m, text, &p, false);

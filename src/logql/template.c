@@ -6,14 +6,12 @@
  *
  * The result of a call is the last argument of the next one, as in Go. Control words (if, range, with, ...) and functions
  * outside of the table are an error when the query is read, by name. */
-#include <ctype.h>
-
 #include "base/date.h"
-#include "base/num.h"
 #include "logql/record.h"
+#include "logql/template_function.h"
 #include "query/token.h"
 
-enum { TEMPLATE_ARGS_MAX = 8, TEMPLATE_CALLS_MAX = 16 };
+enum { TEMPLATE_CALLS_MAX = 16 };
 
 enum arg_kind { ARG_TEXT, ARG_LABEL, ARG_LINE, ARG_TIME };
 
@@ -23,7 +21,7 @@ struct arg {
 };
 
 struct call {
-    int function; /* index into functions; -1: just the one argument */
+    const struct template_function *function; /* NULL: just the one argument */
     struct arg args[TEMPLATE_ARGS_MAX];
     size_t count;
 };
@@ -37,121 +35,6 @@ struct node {
 
 struct template {
     struct node *first;
-};
-
-/* ---- functions: text in, text out ---- */
-
-static struct slice map_case(struct arena *a, struct slice s, int (*change)(int))
-{
-    char *to = arena_alloc(a, s.len + 1);
-    for (size_t i = 0; i < s.len; i++)
-        to[i] = (unsigned char)s.ptr[i] < 0x80 ? (char)change((unsigned char)s.ptr[i]) : s.ptr[i];
-    return slice_of(to, s.len);
-}
-
-static bool to_upper(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    *out = map_case(a, v[0], toupper);
-    return true;
-}
-
-static bool to_lower(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    *out = map_case(a, v[0], tolower);
-    return true;
-}
-
-static bool trim_space(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    *out = slice_trim(v[0]);
-    return true;
-}
-
-static bool trim_prefix(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    *out = slice_starts(v[1], v[0]) ? slice_skip(v[1], v[0].len) : v[1];
-    return true;
-}
-
-static bool trim_suffix(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    *out = slice_ends(v[1], v[0]) ? slice_sub(v[1], 0, v[1].len - v[0].len) : v[1];
-    return true;
-}
-
-static bool default_value(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    *out = v[1].len ? v[1] : v[0];
-    return true;
-}
-
-/* replace old new text */
-static bool replace(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    struct buf b;
-    size_t at = 0, found;
-    buf_init(&b, 0);
-    while (v[0].len && (found = slice_find(v[2], v[0], at)) != SIZE_MAX) {
-        buf_slice(&b, slice_sub(v[2], at, found));
-        buf_slice(&b, v[1]);
-        at = found + v[0].len;
-    }
-    buf_slice(&b, slice_skip(v[2], at));
-    *out = arena_copy(a, buf_as_slice(&b));
-    buf_free(&b);
-    return true;
-}
-
-/* trunc n text: the first n bytes, or the last -n. */
-static bool trunc_text(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    int64_t k;
-    if (!num_parse_i64(v[0], &k))
-        return false;
-    size_t len = v[1].len, keep = MIN((size_t)(k < 0 ? -k : k), len);
-    *out = k < 0 ? slice_skip(v[1], len - keep) : slice_sub(v[1], 0, keep);
-    return true;
-}
-
-/* printf with %s, %v, %q and %%: all values are texts. */
-static bool print_format(struct arena *a, const struct slice *v, size_t n, struct slice *out)
-{
-    struct buf b;
-    size_t next = 1;
-    bool good = true;
-    buf_init(&b, 0);
-    for (size_t i = 0; i < v[0].len && good; i++) {
-        char c = v[0].ptr[i];
-        if (c != '%') {
-            buf_char(&b, c);
-            continue;
-        }
-        c = ++i < v[0].len ? v[0].ptr[i] : 0;
-        if (c == '%')
-            buf_char(&b, '%');
-        else if ((c == 's' || c == 'v') && next < n)
-            buf_slice(&b, v[next++]);
-        else if (c == 'q' && next < n)
-            token_quote(v[next++], &b);
-        else
-            good = false;
-    }
-    *out = arena_copy(a, buf_as_slice(&b));
-    buf_free(&b);
-    return good;
-}
-
-static const struct function {
-    struct slice name;
-    size_t args_min, args_max;
-    bool (*run)(struct arena *a, const struct slice *values, size_t count, struct slice *out);
-} functions[] = {
-    { SLICE_INIT("ToUpper"), 1, 1, to_upper },     { SLICE_INIT("upper"), 1, 1, to_upper },
-    { SLICE_INIT("ToLower"), 1, 1, to_lower },     { SLICE_INIT("lower"), 1, 1, to_lower },
-    { SLICE_INIT("trim"), 1, 1, trim_space },      { SLICE_INIT("TrimSpace"), 1, 1, trim_space },
-    { SLICE_INIT("trimPrefix"), 2, 2, trim_prefix }, { SLICE_INIT("trimSuffix"), 2, 2, trim_suffix },
-    { SLICE_INIT("default"), 2, 2, default_value }, { SLICE_INIT("replace"), 3, 3, replace },
-    { SLICE_INIT("trunc"), 2, 2, trunc_text },     { SLICE_INIT("printf"), 1, TEMPLATE_ARGS_MAX, print_format },
 };
 
 /* ---- reading ---- */
@@ -192,13 +75,11 @@ static enum status read_arg(struct arena *a, struct slice *rest, struct call *c,
         c->args[c->count++] = (struct arg){ ARG_LINE, word };
     } else if (slice_eq(word, SLICE("__timestamp__"))) {
         c->args[c->count++] = (struct arg){ ARG_TIME, word };
-    } else if (c->function >= 0 || c->count) {
+    } else if (c->function || c->count) {
         return err_set(err, ST_INVALID, "template: unexpected \"%.*s\"", SLICE_FMT(word));
     } else {
-        for (size_t i = 0; i < COUNT_OF(functions); i++)
-            if (slice_eq(functions[i].name, word))
-                c->function = (int)i;
-        if (c->function < 0)
+        c->function = template_function_find(word);
+        if (c->function == NULL)
             return err_set(err, ST_UNSUPPORTED, "template: function \"%.*s\" is not defined", SLICE_FMT(word));
     }
     return ST_OK;
@@ -208,7 +89,7 @@ static enum status read_action(struct arena *a, struct slice text, struct node *
 {
     n->calls = arena_zalloc(a, TEMPLATE_CALLS_MAX * sizeof *n->calls);
     struct call *c = &n->calls[n->call_count++];
-    c->function = -1;
+    c->function = NULL;
     for (;;) {
         text = slice_trim(text);
         if (text.len == 0)
@@ -217,7 +98,7 @@ static enum status read_action(struct arena *a, struct slice text, struct node *
             if (n->call_count == TEMPLATE_CALLS_MAX)
                 return err_set(err, ST_LIMIT, "template: more than %d calls in a row", TEMPLATE_CALLS_MAX);
             c = &n->calls[n->call_count++];
-            c->function = -1;
+            c->function = NULL;
             text = slice_skip(text, 1);
             continue;
         }
@@ -227,7 +108,7 @@ static enum status read_action(struct arena *a, struct slice text, struct node *
     }
     for (size_t i = 0; i < n->call_count; i++) {
         size_t given = n->calls[i].count + (i > 0);
-        const struct function *f = n->calls[i].function < 0 ? NULL : &functions[n->calls[i].function];
+        const struct template_function *f = n->calls[i].function;
         if (f ? given < f->args_min || given > f->args_max : given != 1)
             return err_set(err, ST_INVALID, "template: wrong number of arguments%s%.*s: %zu", f ? " for " : "", f ? (int)f->name.len : 0,
                            f ? f->name.ptr : "", given);
@@ -289,9 +170,9 @@ bool template_run(const struct template *t, struct arena *a, const struct record
                 values[count++] = arg_value(&c->args[k], a, r);
             if (i > 0)
                 values[count++] = value;
-            if (c->function < 0) {
+            if (c->function == NULL) {
                 value = values[0];
-            } else if (!functions[c->function].run(a, values, count, &value)) {
+            } else if (!c->function->run(a, values, count, &value)) {
                 *why = "a template function cannot take these values";
                 return false;
             }
