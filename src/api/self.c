@@ -26,10 +26,18 @@ struct self {
     uint64_t skipped;
 };
 
-static const double seconds_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120 };
+static const double seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120};
 
-#define LABELS(...) (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)), (const char *[]){ __VA_ARGS__ }
-#define VALUES(...) (const char *[]){ __VA_ARGS__ }
+#define LABELS(...)                                                                                                                             \
+    (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *[])                                                             \
+    {                                                                                                                                           \
+        __VA_ARGS__                                                                                                                             \
+    }
+#define VALUES(...)                                                                                                                             \
+    (const char *[])                                                                                                                            \
+    {                                                                                                                                           \
+        __VA_ARGS__                                                                                                                             \
+    }
 
 struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const struct stoa_span_data *span), void *arg)
 {
@@ -39,20 +47,20 @@ struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const st
     s->send = send_span;
     s->tracer = stoa_tracer_new("stoa", send_span, arg);
     mutex_init(&s->lock);
-    s->requests = stoa_counter(m, "stoa_http_requests_total", "HTTP requests answered, by route, method and status.",
-                               LABELS("route", "method", "status"));
+    s->requests =
+        stoa_counter(m, "stoa_http_requests_total", "HTTP requests answered, by route, method and status.", LABELS("route", "method", "status"));
     s->request_seconds = stoa_histogram(m, "stoa_http_request_duration_seconds", "Time from a request's headers to its last byte sent.",
                                         COUNT_OF(seconds_bounds), seconds_bounds, LABELS("route"));
     s->request_bytes = stoa_counter(m, "stoa_http_request_bytes_total", "Bytes of request bodies.", LABELS("route"));
     s->response_bytes = stoa_counter(m, "stoa_http_response_bytes_total", "Bytes of answers.", LABELS("route"));
     s->queries = stoa_counter(m, "stoa_queries_total", "Queries, by dialect and how they ended.", LABELS("dialect", "result"));
-    s->query_seconds = stoa_histogram(m, "stoa_query_duration_seconds", "Time a query took.", COUNT_OF(seconds_bounds), seconds_bounds,
-                                      LABELS("dialect"));
+    s->query_seconds =
+        stoa_histogram(m, "stoa_query_duration_seconds", "Time a query took.", COUNT_OF(seconds_bounds), seconds_bounds, LABELS("dialect"));
     s->query_samples = stoa_counter(m, "stoa_query_samples_read_total", "Samples read by queries.", LABELS("dialect"));
     s->ingested = stoa_counter(m, "stoa_ingested_rows_total", "Rows accepted, by protocol and kind.", LABELS("protocol", "kind"));
     s->rejected = stoa_counter(m, "stoa_rejected_rows_total", "Rows refused, by protocol.", LABELS("protocol"));
-    s->ingest_requests = stoa_counter(m, "stoa_ingest_requests_total", "Ingest requests, by protocol and how they ended.",
-                                      LABELS("protocol", "result"));
+    s->ingest_requests =
+        stoa_counter(m, "stoa_ingest_requests_total", "Ingest requests, by protocol and how they ended.", LABELS("protocol", "result"));
     s->jobs = stoa_counter(m, "stoa_jobs_total", "Background jobs, by name and how they ended.", LABELS("job", "result"));
     s->job_seconds = stoa_counter(m, "stoa_job_seconds_total", "Time spent in background jobs.", LABELS("job"));
     return s;
@@ -157,8 +165,8 @@ void self_request_done(struct self *s, struct http_exchange *x, struct slice rou
     stoa_span_end(span);
 }
 
-void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
-                     const struct err *err)
+void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx,
+                     int64_t ns, enum status st, const struct err *err)
 {
     char room[TEXT_BYTES_MAX];
     stoa_add(s->queries, 1, VALUES(dialect, status_name(st)));
@@ -223,33 +231,33 @@ void self_metrics_page(struct self *s, const struct engine_stats *e, const struc
     buf_put(out, text, size);
     free(text);
     const struct stat_row rows[] = {
-        { "stoa_store_series", "gauge", "Metric series known.", (double)e->series },
-        { "stoa_store_streams", "gauge", "Event streams known.", (double)e->streams },
-        { "stoa_store_samples", "gauge", "Samples held.", (double)e->samples },
-        { "stoa_store_log_records", "gauge", "Log records held.", (double)e->log_records },
-        { "stoa_store_spans", "gauge", "Spans held.", (double)e->spans },
-        { "stoa_store_appended_samples_total", "counter", "Samples appended since start.", (double)e->appended_samples },
-        { "stoa_store_appended_events_total", "counter", "Events appended since start.", (double)e->appended_events },
-        { "stoa_store_disk_bytes", "gauge", "Bytes of part files.", (double)e->disk_bytes },
-        { "stoa_store_wal_bytes", "gauge", "Bytes of the write-ahead log.", (double)e->wal_bytes },
-        { "stoa_store_memory_bytes", "gauge", "Bytes of raw rows and encoded parts in memory.", (double)e->memory_bytes },
-        { "stoa_store_parts", "gauge", "File parts.", (double)e->parts },
-        { "stoa_store_memory_parts", "gauge", "Encoded parts in memory.", (double)e->memory_parts },
-        { "stoa_store_wal_syncs_total", "counter", "Group commits.", (double)e->wal_syncs },
-        { "stoa_store_merges_total", "counter", "Merges done.", (double)e->merges },
-        { "stoa_store_corrupt_blocks_total", "counter", "Blocks, frames or footers whose checksum did not match.", (double)e->corrupt_blocks },
-        { "stoa_store_expired_parts_total", "counter", "Parts removed by retention.", (double)e->expired_parts },
-        { "stoa_store_disk_free_bytes", "gauge", "Free bytes on the data folder's disk.", (double)e->disk_free_bytes },
-        { "stoa_store_disk_size_bytes", "gauge", "Size of the data folder's disk.", (double)e->disk_total_bytes },
-        { "stoa_store_read_only", "gauge", "1 when the store refuses writes after a failed sync.", e->read_only },
-        { "stoa_store_disk_full", "gauge", "1 when the disk guard refuses writes.", e->disk_full },
-        { "stoa_http_open_connections", "gauge", "Connections open.", (double)h->open_connections },
-        { "stoa_http_open_exchanges", "gauge", "Requests being served.", (double)h->open_exchanges },
-        { "stoa_http_connections_total", "counter", "Connections taken.", (double)h->connections },
-        { "stoa_http_rejected_busy_total", "counter", "Requests answered 503 for want of memory or workers.", (double)h->rejected_busy },
-        { "stoa_http_timeouts_total", "counter", "Connections closed for being too slow.", (double)h->timeouts },
-        { "stoa_http_protocol_errors_total", "counter", "Requests that were not HTTP.", (double)h->protocol_errors },
-        { "process_cpu_seconds_total", "counter", "CPU time of this process.", (double)clock_process_cpu_ns() / 1e9 },
+        {"stoa_store_series", "gauge", "Metric series known.", (double)e->series},
+        {"stoa_store_streams", "gauge", "Event streams known.", (double)e->streams},
+        {"stoa_store_samples", "gauge", "Samples held.", (double)e->samples},
+        {"stoa_store_log_records", "gauge", "Log records held.", (double)e->log_records},
+        {"stoa_store_spans", "gauge", "Spans held.", (double)e->spans},
+        {"stoa_store_appended_samples_total", "counter", "Samples appended since start.", (double)e->appended_samples},
+        {"stoa_store_appended_events_total", "counter", "Events appended since start.", (double)e->appended_events},
+        {"stoa_store_disk_bytes", "gauge", "Bytes of part files.", (double)e->disk_bytes},
+        {"stoa_store_wal_bytes", "gauge", "Bytes of the write-ahead log.", (double)e->wal_bytes},
+        {"stoa_store_memory_bytes", "gauge", "Bytes of raw rows and encoded parts in memory.", (double)e->memory_bytes},
+        {"stoa_store_parts", "gauge", "File parts.", (double)e->parts},
+        {"stoa_store_memory_parts", "gauge", "Encoded parts in memory.", (double)e->memory_parts},
+        {"stoa_store_wal_syncs_total", "counter", "Group commits.", (double)e->wal_syncs},
+        {"stoa_store_merges_total", "counter", "Merges done.", (double)e->merges},
+        {"stoa_store_corrupt_blocks_total", "counter", "Blocks, frames or footers whose checksum did not match.", (double)e->corrupt_blocks},
+        {"stoa_store_expired_parts_total", "counter", "Parts removed by retention.", (double)e->expired_parts},
+        {"stoa_store_disk_free_bytes", "gauge", "Free bytes on the data folder's disk.", (double)e->disk_free_bytes},
+        {"stoa_store_disk_size_bytes", "gauge", "Size of the data folder's disk.", (double)e->disk_total_bytes},
+        {"stoa_store_read_only", "gauge", "1 when the store refuses writes after a failed sync.", e->read_only},
+        {"stoa_store_disk_full", "gauge", "1 when the disk guard refuses writes.", e->disk_full},
+        {"stoa_http_open_connections", "gauge", "Connections open.", (double)h->open_connections},
+        {"stoa_http_open_exchanges", "gauge", "Requests being served.", (double)h->open_exchanges},
+        {"stoa_http_connections_total", "counter", "Connections taken.", (double)h->connections},
+        {"stoa_http_rejected_busy_total", "counter", "Requests answered 503 for want of memory or workers.", (double)h->rejected_busy},
+        {"stoa_http_timeouts_total", "counter", "Connections closed for being too slow.", (double)h->timeouts},
+        {"stoa_http_protocol_errors_total", "counter", "Requests that were not HTTP.", (double)h->protocol_errors},
+        {"process_cpu_seconds_total", "counter", "CPU time of this process.", (double)clock_process_cpu_ns() / 1e9},
     };
     put_rows(out, rows, COUNT_OF(rows));
 }

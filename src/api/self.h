@@ -29,8 +29,8 @@ const struct self_ids *self_request_ids(struct http_exchange *x);
 void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,
                        uint64_t bytes_out, int64_t ns);
 /* parent: of the request that asked; NULL: none. */
-void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx, int64_t ns, enum status st,
-                     const struct err *err);
+void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx,
+                     int64_t ns, enum status st, const struct err *err);
 void self_ingest_done(struct self *s, const char *protocol, size_t samples, size_t events, size_t rejected, enum status st);
 /* A background job (flush, merge, scrape, ...) is done. */
 void self_job_done(struct self *s, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error);

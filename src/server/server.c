@@ -345,6 +345,9 @@ int server_main(int argc, char **argv)
     int64_t begin_ns = clock_mono_ns(s->clock);
     if (flags_read(argc, argv, &s->flags, &err)) {
         fprintf(stderr, "stoa serve: %s\n", err.text);
+        flags_free(&s->flags);
+        mutex_destroy(&s->reload_lock);
+        mem_free(s);
         return 2;
     }
     sigemptyset(&signals);
