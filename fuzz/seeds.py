@@ -3,6 +3,7 @@
 """Writes small inputs to start fuzzing from: build/fuzz/seeds/<target>/<name>. Made here, so nothing has to be kept."""
 import gzip
 import pathlib
+import re
 import struct
 import sys
 import zlib
@@ -116,6 +117,18 @@ SEEDS = {
         "zstd_sized": b"\x28\xb5\x2f\xfd\x20\x02\x11\x00\x00hi",
     },
 }
+
+
+def queries(language):
+    """The queries of the language's own scripts."""
+    before = r"eval\w* +(?:instant at \S+|(?:range|lines) from \S+ to \S+(?: step \S+)?(?: limit \d+)?(?: forward)?) +(.+)"
+    scripts = sorted((ROOT.parent.parent.parent / "test" / language).glob("*.test"))
+    lines = "\n".join(script.read_text() for script in scripts)
+    return {f"query{i}": text.encode() for i, text in enumerate(re.findall(before, lines))}
+
+
+SEEDS["fuzz_promql"] = queries("promql")
+SEEDS["fuzz_logql"] = queries("logql")
 
 
 def main():
