@@ -180,7 +180,8 @@ static void entry_add(struct journal *j, struct batch *b)
                               { SLICE("unit"), e.unit }, { SLICE("service_name"), ev->service } };
     if (labels_build(a, labels, COUNT_OF(labels), &ev->stream, NULL)) {
         /* A name that makes no label: the stream is the host's journal alone. */
-        struct label few[] = { { SLICE("host"), j->env->instance }, { SLICE("source"), SLICE("journal") }, { SLICE("service_name"), SLICE("journal") } };
+        struct label few[] = { { SLICE("host"), j->env->instance }, { SLICE("source"), SLICE("journal") },
+                               { SLICE("service_name"), SLICE("journal") } };
         ev->service = few[2].value;
         if (labels_build(a, few, COUNT_OF(few), &ev->stream, NULL))
             ev->stream = SLICE_EMPTY;

@@ -70,7 +70,8 @@ TEST(relabel_works_on_names)
     check_relabel("{m_a=\"1\",x=\"2\"}", "r: [{regex: m_(.+), action: labelmap}]", "{a=\"1\",m_a=\"1\",x=\"2\"}");
     check_relabel("{m_a=\"1\",x=\"2\"}", "r: [{regex: m_.+, action: labeldrop}]", "{x=\"2\"}");
     check_relabel("{m_a=\"1\",x=\"2\"}", "r: [{regex: m_.+, action: labelkeep}]", "{m_a=\"1\"}");
-    check_relabel("{a=\"aB\"}", "r: [{source_labels: [a], target_label: l, action: lowercase}, {source_labels: [a], target_label: u, action: uppercase}]",
+    check_relabel("{a=\"aB\"}", "r: [{source_labels: [a], target_label: l, action: lowercase}, {source_labels: [a], target_label: u,"
+                  " action: uppercase}]",
                   "{a=\"aB\",l=\"ab\",u=\"AB\"}");
 }
 
@@ -178,7 +179,8 @@ TEST(scrape_page_gives_samples_with_extra_labels_and_metadata)
     struct batch *b = batch_new(0);
     struct label extra[] = { { SLICE("job"), SLICE("stoa") } };
     struct err err;
-    CHECK_INT(scrape_page_read(SLICE("# HELP a_total Things.\n# TYPE a_total counter\na_total{x=\"1\"} 2\nb 3 77\n"), SLICE("text/plain"), 5, extra, 1,
+    CHECK_INT(scrape_page_read(SLICE("# HELP a_total Things.\n# TYPE a_total counter\na_total{x=\"1\"} 2\nb 3 77\n"), SLICE("text/plain"),
+                   5, extra, 1,
                                b, &err), ST_OK);
     CHECK_INT(b->metadata_count, 1);
     CHECK_STR(b->metadata[0].help, "Things.");
