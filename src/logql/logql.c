@@ -78,6 +78,9 @@ static enum status run_metric(struct query_env *env, const struct expr *root, co
     bool sorted = uses(root, AGG_KIND_SORT) || uses(root, AGG_KIND_SORT_DESC);
     if (!instant && uses(root, AGG_KIND_APPROX_TOPK))
         return err_set(err, ST_INVALID, "approx_topk is only supported on instant queries");
+    if (!instant && (p->step_ns <= 0 || p->end_ns < p->start_ns || (p->end_ns - p->start_ns) / p->step_ns > QUERY_POINTS_PER_SERIES_MAX))
+        return err_set(err, ST_INVALID, "a range query needs a step and an end behind its start, and at most %d points a series",
+                       QUERY_POINTS_PER_SERIES_MAX);
     if (!instant)
         g.count = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
     enum status st = logql_eval_metric(env, &g, root, &result, err);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/map.h"
+#include "base/num.h"
 #include "logql/eval.h"
 #include "query/agg.h"
 
@@ -152,7 +153,7 @@ static double counter_increase(const struct point *p, size_t n, int64_t range_ns
     for (size_t i = 1; i < n; i++)
         increase += p[i].v >= p[i - 1].v ? p[i].v - p[i - 1].v : p[i].v;
     double sampled = (double)(p[n - 1].time_ns - p[0].time_ns), step = sampled / (double)(n - 1);
-    double before = (double)(p[0].time_ns - (to_ns - range_ns)), after = (double)(to_ns - p[n - 1].time_ns);
+    double before = (double)sat_sub(p[0].time_ns, sat_sub(to_ns, range_ns)), after = (double)(to_ns - p[n - 1].time_ns);
     if (sampled <= 0)
         return 0;
     if (increase > 0 && p[0].v >= 0)
@@ -213,10 +214,10 @@ static enum status slide(struct range *x, const struct points *s, struct grid_se
     bool is_rate = x->e->range_op == RANGE_RATE || x->e->range_op == RANGE_BYTES_RATE;
     double *sums = running_sums(x, s, scratch), unit = is_rate ? (double)x->e->range_ns / 1e9 : 1;
     for (size_t i = 0; i < x->grid->count; i++) {
-        int64_t t = x->grid->start_ns + (int64_t)i * x->grid->step_ns - x->e->offset_ns;
+        int64_t t = sat_sub(x->grid->start_ns + (int64_t)i * x->grid->step_ns, x->e->offset_ns), before = sat_sub(t, x->e->range_ns);
         while (to < s->count && s->list[to].time_ns <= t)
             to++;
-        while (from < to && s->list[from].time_ns <= t - x->e->range_ns)
+        while (from < to && s->list[from].time_ns <= before)
             from++;
         if (from == to)
             continue;
@@ -278,7 +279,8 @@ enum status logql_eval_range(struct query_env *env, const struct grid *g, const 
     struct events_iter *it;
     unsigned did;
     int64_t last = g->start_ns + (int64_t)(g->count - 1) * g->step_ns;
-    struct events_query q = { .start_ns = g->start_ns - e->range_ns - e->offset_ns + 1, .end_ns = last - e->offset_ns + 1, .kinds = 1u << EVENT_LOG,
+    struct events_query q = { .start_ns = sat_add(sat_sub(sat_sub(g->start_ns, e->offset_ns), e->range_ns), 1),
+                              .end_ns = sat_add(sat_sub(last, e->offset_ns), 1), .kinds = 1u << EVENT_LOG,
                               .pred = logql_push(env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
                               .order = ORDER_TIME_ASC };
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
