@@ -34,15 +34,15 @@ struct api {
     struct self *self;                  /* our own metrics, logs and traces; see api/self.h */
     struct pipeline *pipeline;
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
-    struct slice config_text;           /* as running; for status/config */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */
     struct slice version, revision;
     int64_t started_ns;
     int64_t retention_ns;
     uint32_t features;                  /* enum query_feature bits switched on */
     struct slice (*warnings)(void *arg, struct arena *a); /* sentences ended by '\n' about config keys not yet served, disk, ... */
+    struct slice (*config_text)(void *arg, struct arena *a); /* as running; for status/config */
     enum status (*reload)(void *arg, struct err *err);
-    void *server;                       /* argument of the two above */
+    void *server;                       /* argument of the three above */
     atomic_int queries_running;
     struct api_routes *routes;          /* made by api_init */
 };

@@ -169,7 +169,7 @@ void prom_config(void *user, struct http_exchange *x)
     struct slice warnings = api->warnings ? api->warnings(api->server, http_arena(x)) : SLICE_EMPTY;
     begin(&w, &out);
     json_object_begin(&w);
-    put_text(&w, SLICE("yaml"), api->config_text);
+    put_text(&w, SLICE("yaml"), api->config_text(api->server, http_arena(x)));
     json_object_end(&w);
     prom_json_notes(&w, warnings, SLICE_EMPTY);
     end(x, &w, &out);

@@ -44,7 +44,8 @@ struct server {
     struct scraper *scraper;
     struct config *retired[64]; /* configurations replaced by a reload, still referred to by the scraper's targets */
     size_t retired_count;
-    struct mutex reload_lock;
+    struct mutex reload_lock; /* config and retired, once the HTTP server runs */
+    bool is_tls;
     char host_name[HOST_NAME_BYTES_MAX];
 };
 
@@ -112,6 +113,15 @@ static struct slice on_warnings(void *arg, struct arena *a)
     return text;
 }
 
+static struct slice on_config_text(void *arg, struct arena *a)
+{
+    struct server *s = arg;
+    mutex_lock(&s->reload_lock);
+    struct slice text = arena_copy(a, s->config->text);
+    mutex_unlock(&s->reload_lock);
+    return text;
+}
+
 /* A good new file changes what is scraped; the old configuration stays alive, for answers being written refer to it. */
 static enum status reload(void *arg, struct err *err)
 {
@@ -126,7 +136,6 @@ static enum status reload(void *arg, struct err *err)
     if (!st) {
         s->retired[s->retired_count++] = s->config;
         s->config = fresh;
-        s->api.config_text = fresh->text;
         scraper_reload(s->scraper, fresh->scrapes);
     }
     mutex_unlock(&s->reload_lock);
@@ -175,7 +184,7 @@ static void fill_api(struct server *s)
         .self = s->self,
         .sources = &s->sources,
         .pipeline = s->pipeline,
-        .config_text = s->config->text,
+        .config_text = on_config_text,
         .flags_json = s->flags.json,
         .version = slice_str(STOA_VERSION),
         .revision = slice_str(STOA_REVISION),
@@ -220,6 +229,7 @@ static enum status start_http(struct server *s, struct err *err)
         .user = &s->api,
     };
     warn_beyond_loopback(s, opt.address);
+    s->is_tls = c->tls_cert.len > 0;
     enum status st = http_server_start(&s->http, &opt, err);
     s->api.http = s->http;
     return st;
@@ -363,7 +373,7 @@ int server_main(int argc, char **argv)
         fprintf(stderr, "stoa serve: %s\n", err.text);
     } else {
         struct slice at = http_server_address(s->http);
-        fprintf(stderr, "stoa: ready on %s://%.*s in %lld ms\n", s->config->tls_cert.len ? "https" : "http", SLICE_FMT(at),
+        fprintf(stderr, "stoa: ready on %s://%.*s in %lld ms\n", s->is_tls ? "https" : "http", SLICE_FMT(at),
                 (long long)((clock_mono_ns(s->clock) - begin_ns) / NS_MS));
         wait_for_end(s, &signals);
     }
