@@ -114,6 +114,16 @@ bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query 
 /* Counts, traces and frees. st: how it ended. Called after the answer, when the exchange may be gone already. */
 void api_query_end(struct api_query *q, const char *dialect, enum status st, const struct err *err);
 
+/* What differs between the query calls of the dialects. */
+struct api_query_kind {
+    const char *dialect;
+    enum status (*run)(struct api_query *q, const struct api_params *p, struct value *out, struct err *err);
+    void (*answer)(struct api_query *q, const struct value *v, const struct api_params *p);
+    void (*fail)(struct http_exchange *x, enum status st, const struct err *err);
+};
+/* A whole query call: place, parameters, run, limit of the result, answer, end. The text is the parameter "query". */
+void api_serve_query(struct api *api, struct http_exchange *x, const struct api_query_kind *kind);
+
 /* Statuses as HTTP sees them: 400, 413, 404, 503, ... */
 int api_http_status(enum status st);
 /* {"status":"error","errorType":...,"error":...}, as Prometheus and our own API answer. */

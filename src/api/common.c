@@ -203,6 +203,28 @@ void api_query_end(struct api_query *q, const char *dialect, enum status st, con
     arena_free(q->arena);
 }
 
+void api_serve_query(struct api *api, struct http_exchange *x, const struct api_query_kind *kind)
+{
+    struct api_params p;
+    struct api_query q;
+    struct value v = { 0 };
+    struct err err;
+    if (!api_query_begin(api, x, &q))
+        return;
+    enum status st = api_params_read(x, &p, &err);
+    if (!st)
+        st = kind->run(&q, &p, &v, &err);
+    if (!st && arena_over(q.arena))
+        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
+                     QUERY_RESULT_BYTES_MAX);
+    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    if (st)
+        kind->fail(x, st, &err);
+    else
+        kind->answer(&q, &v, &p);
+    api_query_end(&q, kind->dialect, st, &err);
+}
+
 /* ---- answers ---- */
 
 int api_http_status(enum status st)

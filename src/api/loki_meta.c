@@ -71,18 +71,12 @@ static void serve_names(struct api *api, struct http_exchange *x, enum names_wha
     if (!st) {
         struct buf out;
         struct json_writer w;
-        buf_init(&out, 0);
-        json_writer_init(&w, &out);
-        json_object_begin(&w);
-        json_key(&w, SLICE("status"));
-        json_string(&w, SLICE("success"));
-        json_key(&w, SLICE("data"));
+        prom_json_begin(&w, &out, 0);
         json_array_begin(&w);
         for (size_t i = 0; i < n; i++)
             json_string(&w, hits[i].value);
         json_array_end(&w);
-        json_object_end(&w);
-        api_reply_json(x, 200, &out);
+        prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
     }
     meta_end(&m, st);
 }
@@ -115,12 +109,7 @@ void loki_series(void *user, struct http_exchange *x)
     if (!api_query_begin(user, x, &m.q))
         return;
     map_init(&seen);
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, 0);
     json_array_begin(&w);
     enum status st = meta_read(&m);
     for (size_t i = 0; !st && i < MAX(m.selector_count, (size_t)1); i++) {
@@ -135,11 +124,10 @@ void loki_series(void *user, struct http_exchange *x)
         }
     }
     json_array_end(&w);
-    json_object_end(&w);
     if (st)
         buf_free(&out);
     else
-        api_reply_json(x, 200, &out);
+        prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
     map_free(&seen);
     meta_end(&m, st);
 }

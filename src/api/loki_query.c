@@ -69,17 +69,12 @@ static void put_stats(struct json_writer *w, const struct api_query *q)
     json_object_end(w);
 }
 
-static void answer(struct api_query *q, const struct value *v)
+static void answer(struct api_query *q, const struct value *v, const struct api_params *p)
 {
     struct buf out;
     struct json_writer w;
     bool categorize = slice_contains(http_header(q->x, SLICE("X-Loki-Response-Encoding-Flags")), SLICE("categorize-labels"));
-    buf_init(&out, LOKI_ANSWER_BYTES_MAX);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, LOKI_ANSWER_BYTES_MAX);
     json_object_begin(&w);
     if (v->type == VALUE_STREAMS) {
         json_key(&w, SLICE("resultType"));
@@ -95,9 +90,7 @@ static void answer(struct api_query *q, const struct value *v)
     }
     put_stats(&w, q);
     json_object_end(&w);
-    prom_json_notes(&w, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
-    json_object_end(&w);
-    api_reply_json(q->x, 200, &out);
+    prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
 }
 
 static enum status common_params(const struct api_params *p, struct query_params *out, struct err *err)
@@ -164,37 +157,23 @@ static enum status run_range(struct api_query *q, const struct api_params *p, st
     return st ? st : q->api->logql->range(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
 }
 
-static void serve(struct api *api, struct http_exchange *x,
-                  enum status (*run)(struct api_query *, const struct api_params *, struct value *, struct err *))
+/* Loki calls its limits bad requests. */
+static void fail(struct http_exchange *x, enum status st, const struct err *err)
 {
-    struct api_params p;
-    struct api_query q;
-    struct value v = {0};
-    struct err err;
-    if (!api_query_begin(api, x, &q))
-        return;
-    enum status st = api_params_read(x, &p, &err);
-    if (!st)
-        st = run(&q, &p, &v, &err);
-    if (!st && arena_over(q.arena))
-        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
-                     QUERY_RESULT_BYTES_MAX);
-    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
-    if (st)
-        api_fail_text(x, st == ST_LIMIT ? ST_INVALID : st, &err);
-    else
-        answer(&q, &v);
-    api_query_end(&q, "logql", st, &err);
+    api_fail_text(x, st == ST_LIMIT ? ST_INVALID : st, err);
 }
+
+static const struct api_query_kind instant_kind = { "logql", run_instant, answer, fail };
+static const struct api_query_kind range_kind = { "logql", run_range, answer, fail };
 
 void loki_query(void *user, struct http_exchange *x)
 {
-    serve(user, x, run_instant);
+    api_serve_query(user, x, &instant_kind);
 }
 
 void loki_query_range(void *user, struct http_exchange *x)
 {
-    serve(user, x, run_range);
+    api_serve_query(user, x, &range_kind);
 }
 
 void loki_format_query(void *user, struct http_exchange *x)

@@ -129,3 +129,20 @@ void prom_json_notes(struct json_writer *w, struct slice warnings, struct slice 
     put_notes(w, SLICE("warnings"), warnings);
     put_notes(w, SLICE("infos"), infos);
 }
+
+void prom_json_begin(struct json_writer *w, struct buf *out, size_t bytes_max)
+{
+    buf_init(out, bytes_max);
+    json_writer_init(w, out);
+    json_object_begin(w);
+    json_key(w, SLICE("status"));
+    json_string(w, SLICE("success"));
+    json_key(w, SLICE("data"));
+}
+
+void prom_json_reply(struct http_exchange *x, struct json_writer *w, struct buf *out, struct slice warnings, struct slice infos)
+{
+    prom_json_notes(w, warnings, infos);
+    json_object_end(w);
+    api_reply_json(x, 200, out);
+}

@@ -12,6 +12,10 @@ void prom_json_labels(struct json_writer *w, struct slice labels);
 void prom_json_point(struct json_writer *w, int64_t t_ms, double v);
 /* "resultType":...,"result":... inside an object that is open. Scalars, strings, vectors and matrices. */
 void prom_json_result(struct json_writer *w, const struct value *v);
+/* {"status":"success","data": — what every good answer but Jaeger's begins with. out is initialised here. */
+void prom_json_begin(struct json_writer *w, struct buf *out, size_t bytes_max);
+/* Notes, the end of the object, and the answer itself; takes out. */
+void prom_json_reply(struct http_exchange *x, struct json_writer *w, struct buf *out, struct slice warnings, struct slice infos);
 /* ,"warnings":[...],"infos":[...]: only those there are; text is sentences ended by '\n'. */
 void prom_json_notes(struct json_writer *w, struct slice warnings, struct slice infos);
 

@@ -93,21 +93,14 @@ static void answer_strings(struct meta *m, struct slice *list, size_t n)
     struct buf out;
     struct json_writer w;
     bool cut = m->limit && n > m->limit;
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, 0);
     json_array_begin(&w);
     for (size_t i = 0; i < (cut ? m->limit : n); i++)
         json_string(&w, list[i]);
     json_array_end(&w);
     if (cut)
         engine_warn(&m->q.ctx, "results truncated due to limit");
-    prom_json_notes(&w, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
-    json_object_end(&w);
-    api_reply_json(m->q.x, 200, &out);
+    prom_json_reply(m->q.x, &w, &out, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
 }
 
 /* Names or values over all selectors, merged. */
@@ -171,21 +164,14 @@ static void answer_series(struct meta *m, struct slice *list, size_t n)
     struct buf out;
     struct json_writer w;
     bool cut = m->limit && n > m->limit;
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, 0);
     json_array_begin(&w);
     for (size_t i = 0; i < (cut ? m->limit : n); i++)
         prom_json_labels(&w, list[i]);
     json_array_end(&w);
     if (cut)
         engine_warn(&m->q.ctx, "results truncated due to limit");
-    prom_json_notes(&w, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
-    json_object_end(&w);
-    api_reply_json(m->q.x, 200, &out);
+    prom_json_reply(m->q.x, &w, &out, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
 }
 
 void prom_series(void *user, struct http_exchange *x)
@@ -230,12 +216,7 @@ void prom_metadata(void *user, struct http_exchange *x)
     if (!st) {
         struct buf out;
         struct json_writer w;
-        buf_init(&out, 0);
-        json_writer_init(&w, &out);
-        json_object_begin(&w);
-        json_key(&w, SLICE("status"));
-        json_string(&w, SLICE("success"));
-        json_key(&w, SLICE("data"));
+        prom_json_begin(&w, &out, 0);
         json_object_begin(&w);
         for (size_t i = 0; i < n && (m.limit == 0 || written < m.limit); i++) {
             const struct metric_metadata *md = hits[i].metadata;
@@ -255,8 +236,7 @@ void prom_metadata(void *user, struct http_exchange *x)
             json_array_end(&w);
         }
         json_object_end(&w);
-        json_object_end(&w);
-        api_reply_json(x, 200, &out);
+        prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
     }
     meta_end(&m, st);
 }

@@ -11,12 +11,7 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     struct buf out;
     struct json_writer w;
     struct slice stats = api_param(p, SLICE("stats"), NULL);
-    buf_init(&out, PROM_ANSWER_BYTES_MAX);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, PROM_ANSWER_BYTES_MAX);
     json_object_begin(&w);
     prom_json_result(&w, v);
     if (stats.len) {
@@ -30,9 +25,7 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
         json_object_end(&w);
     }
     json_object_end(&w);
-    prom_json_notes(&w, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
-    json_object_end(&w);
-    api_reply_json(q->x, 200, &out);
+    prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
 }
 
 /* timeout and lookback_delta, and limit: the same for both kinds of query. */
@@ -97,52 +90,26 @@ static enum status run_range(struct api_query *q, const struct api_params *p, st
     return st ? st : q->api->promql->range(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
 }
 
-static void serve(struct api *api, struct http_exchange *x,
-                  enum status (*run)(struct api_query *, const struct api_params *, struct value *, struct err *))
-{
-    struct api_params p;
-    struct api_query q;
-    struct value v = {0};
-    struct err err;
-    if (!api_query_begin(api, x, &q))
-        return;
-    enum status st = api_params_read(x, &p, &err);
-    if (!st)
-        st = run(&q, &p, &v, &err);
-    if (!st && arena_over(q.arena))
-        st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
-                     QUERY_RESULT_BYTES_MAX);
-    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
-    if (st)
-        api_fail(x, st, &err);
-    else
-        answer(&q, &v, &p);
-    api_query_end(&q, "promql", st, &err);
-}
+static const struct api_query_kind instant_kind = { "promql", run_instant, answer, api_fail };
+static const struct api_query_kind range_kind = { "promql", run_range, answer, api_fail };
 
 void prom_query(void *user, struct http_exchange *x)
 {
-    serve(user, x, run_instant);
+    api_serve_query(user, x, &instant_kind);
 }
 
 void prom_query_range(void *user, struct http_exchange *x)
 {
-    serve(user, x, run_range);
+    api_serve_query(user, x, &range_kind);
 }
 
 static void reply_text_data(struct http_exchange *x, struct slice text)
 {
     struct buf out;
     struct json_writer w;
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, 0);
     json_string(&w, text);
-    json_object_end(&w);
-    api_reply_json(x, 200, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 /* format_query of any language; loki.c uses it too. */

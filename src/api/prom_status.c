@@ -7,22 +7,6 @@
 enum { TIME_TEXT_BYTES_MAX = DURATION_TEXT_BYTES_MAX };
 static_assert((int)DURATION_TEXT_BYTES_MAX >= (int)DATE_TEXT_BYTES_MAX, "one room for both");
 
-static void begin(struct json_writer *w, struct buf *out)
-{
-    buf_init(out, 0);
-    json_writer_init(w, out);
-    json_object_begin(w);
-    json_key(w, SLICE("status"));
-    json_string(w, SLICE("success"));
-    json_key(w, SLICE("data"));
-}
-
-static void end(struct http_exchange *x, struct json_writer *w, struct buf *out)
-{
-    json_object_end(w);
-    api_reply_json(x, 200, out);
-}
-
 static void put_text(struct json_writer *w, struct slice key, struct slice value)
 {
     json_key(w, key);
@@ -67,7 +51,7 @@ void prom_targets(void *user, struct http_exchange *x)
     size_t n = 0;
     if (api->sources)
         api->sources->targets(api->sources->arg, http_arena(x), &targets, &n);
-    begin(&w, &out);
+    prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     json_key(&w, SLICE("activeTargets"));
     json_array_begin(&w);
@@ -81,7 +65,7 @@ void prom_targets(void *user, struct http_exchange *x)
     json_object_begin(&w);
     json_object_end(&w);
     json_object_end(&w);
-    end(x, &w, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 /* Rules are not evaluated by this version: there are none, and that is what is said. */
@@ -89,13 +73,13 @@ static void reply_empty(struct http_exchange *x, struct slice key)
 {
     struct json_writer w;
     struct buf out;
-    begin(&w, &out);
+    prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     json_key(&w, key);
     json_array_begin(&w);
     json_array_end(&w);
     json_object_end(&w);
-    end(x, &w, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 void prom_rules(void *user, struct http_exchange *x)
@@ -113,7 +97,7 @@ void prom_buildinfo(void *user, struct http_exchange *x)
     struct api *api = user;
     struct json_writer w;
     struct buf out;
-    begin(&w, &out);
+    prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     /* Clients read the version to learn which PromQL they may send. */
     put_text(&w, SLICE("version"), SLICE("3.0.0"));
@@ -125,7 +109,7 @@ void prom_buildinfo(void *user, struct http_exchange *x)
     put_text(&w, SLICE("application"), SLICE("stoa"));
     put_text(&w, SLICE("stoaVersion"), api->version);
     json_object_end(&w);
-    end(x, &w, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 void prom_runtimeinfo(void *user, struct http_exchange *x)
@@ -136,7 +120,7 @@ void prom_runtimeinfo(void *user, struct http_exchange *x)
     struct buf out;
     char text[TIME_TEXT_BYTES_MAX];
     api->engine->ops->stats(api->engine, &stats);
-    begin(&w, &out);
+    prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     put_time(&w, SLICE("startTime"), api->started_ns);
     put_time(&w, SLICE("serverTime"), clock_wall_ns(api->clock));
@@ -148,7 +132,7 @@ void prom_runtimeinfo(void *user, struct http_exchange *x)
     json_uint(&w, stats.series);
     put_text(&w, SLICE("storageRetention"), slice_of(text, duration_format_prom(api->retention_ns / NS_MS, text)));
     json_object_end(&w);
-    end(x, &w, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 void prom_flags(void *user, struct http_exchange *x)
@@ -156,9 +140,9 @@ void prom_flags(void *user, struct http_exchange *x)
     struct api *api = user;
     struct json_writer w;
     struct buf out;
-    begin(&w, &out);
+    prom_json_begin(&w, &out, 0);
     json_raw(&w, api->flags_json);
-    end(x, &w, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 void prom_config(void *user, struct http_exchange *x)
@@ -167,10 +151,9 @@ void prom_config(void *user, struct http_exchange *x)
     struct json_writer w;
     struct buf out;
     struct slice warnings = api->warnings ? api->warnings(api->server, http_arena(x)) : SLICE_EMPTY;
-    begin(&w, &out);
+    prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     put_text(&w, SLICE("yaml"), api->config_text(api->server, http_arena(x)));
     json_object_end(&w);
-    prom_json_notes(&w, warnings, SLICE_EMPTY);
-    end(x, &w, &out);
+    prom_json_reply(x, &w, &out, warnings, SLICE_EMPTY);
 }

@@ -144,12 +144,7 @@ static void answer(struct api_query *q, struct signals *s)
     if (s->left_out)
         engine_warn(&q->ctx, "only the first %d services are shown; %llu spans of others are left out", SERVICES_MAX,
                     (unsigned long long)s->left_out);
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, 0);
     json_array_begin(&w);
     for (size_t i = 0; i < s->count; i++) {
         const struct service *v = &s->list[i];
@@ -166,9 +161,7 @@ static void answer(struct api_query *q, struct signals *s)
         json_object_end(&w);
     }
     json_array_end(&w);
-    prom_json_notes(&w, buf_as_slice(&q->ctx.warnings), SLICE_EMPTY);
-    json_object_end(&w);
-    api_reply_json(q->x, 200, &out);
+    prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), SLICE_EMPTY);
 }
 
 static enum status window_read(struct api_query *q, struct signals *s, int64_t *end_ns, struct err *err)

@@ -67,12 +67,7 @@ void stoa_status(void *user, struct http_exchange *x)
     struct json_writer w;
     struct buf out;
     api->engine->ops->stats(api->engine, &s);
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("success"));
-    json_key(&w, SLICE("data"));
+    prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     json_key(&w, SLICE("version"));
     json_string(&w, api->version);
@@ -102,8 +97,7 @@ void stoa_status(void *user, struct http_exchange *x)
     json_double(&w, s.disk_total_bytes ? (double)s.disk_free_bytes / (double)s.disk_total_bytes : 1);
     put_warnings(api, x, &w);
     json_object_end(&w);
-    json_object_end(&w);
-    api_reply_json(x, 200, &out);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 static void reply_done(struct http_exchange *x, enum status st, const struct err *err)
