@@ -63,7 +63,9 @@ cp -a /etc/apt/trusted.gpg.d/. "$root/etc/apt/trusted.gpg.d/" 2>/dev/null
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null
 cp -a /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null
 [ -f "$HOME/.npmrc" ] && cp "$HOME/.npmrc" "$root/root/.npmrc"
-[ -f /etc/npmrc ] && cp /etc/npmrc "$root/etc/npmrc"
+for file in /etc/npmrc /usr/etc/npmrc /usr/local/etc/npmrc "${SSL_CERT_FILE:-}" "${CURL_CA_BUNDLE:-}" "${NODE_EXTRA_CA_CERTS:-}"; do
+    [ -f "$file" ] && [ ! -e "$root$file" ] && install -D -m 644 "$file" "$root$file"
+done
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
 mount --bind /dev/pts "$root/dev/pts" 2>/dev/null
@@ -95,7 +97,7 @@ case " $steps " in *" run "*)
     else
         tell failed "it answers, with the page"
     fi
-    # The server is make's child in the chroot: the process whose root is ours and whose name is stoa.
+    # The server is a child of make in the chroot: the process whose root is ours and whose name is stoa.
     for dir in /proc/[0-9]*; do
         if [ "$(readlink "$dir/root" 2>/dev/null)" = "$root" ] && [ "$(cat "$dir/comm" 2>/dev/null)" = stoa ]; then
             kill "${dir#/proc/}"
