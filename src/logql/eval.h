@@ -31,6 +31,8 @@ struct grid_result {
     bool is_scalar; /* a plain number: one series without labels */
 };
 MUST_CHECK enum status logql_eval_metric(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
+/* Sums over rows: the sum over groups of series is the same as over the groups' rows. */
+bool logql_range_is_linear(enum range_op op);
 MUST_CHECK enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
 MUST_CHECK enum status logql_eval_binary(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err);
 /* Cancelled, too late, or over the memory of a query? Once a series or block. */

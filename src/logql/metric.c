@@ -125,7 +125,15 @@ static int descending(const void *a, const void *b)
 static enum status eval_agg(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
 {
     struct grid_result in = { 0 };
-    enum status st = logql_eval_metric(env, g, e->left, &in, err);
+    enum status st;
+    if (e->agg == AGG_KIND_SUM && e->left->kind == EXPR_RANGE && logql_range_is_linear(e->left->range_op) && !e->left->grouping.given) {
+        /* Rows go to their group at once, however many label sets they have between them. */
+        struct expr direct = *e->left;
+        direct.grouping = e->grouping;
+        direct.grouping.given = true;
+        return logql_eval_range(env, g, &direct, out, err);
+    }
+    st = logql_eval_metric(env, g, e->left, &in, err);
     if (st)
         return st;
     if (in.is_scalar)

@@ -3,6 +3,7 @@
  * are in, a window (t - range, t] slides over them. */
 #include <math.h>
 
+#include "base/date.h"
 #include "base/map.h"
 #include "base/num.h"
 #include "logql/eval.h"
@@ -17,6 +18,7 @@ struct points {
     struct slice labels;
     struct point *list;
     size_t count, cap;
+    int64_t cell[2]; /* of the last point: see cell_of */
 };
 
 struct range {
@@ -40,6 +42,36 @@ static struct slice group_labels(const struct expr *e, const struct record *r, s
     return g->without ? labels_without(scratch, labels, g->names, g->count) : labels_only(scratch, labels, g->names, g->count);
 }
 
+bool logql_range_is_linear(enum range_op op)
+{
+    return op == RANGE_COUNT || op == RANGE_RATE || op == RANGE_BYTES || op == RANGE_BYTES_RATE || op == RANGE_SUM;
+}
+
+/* Windows begin and end at the points of two grids; times in the same cell of both lie in the same windows. */
+static void cell_of(const struct range *x, int64_t time_ns, int64_t cell[2])
+{
+    int64_t end = sat_sub(time_ns, sat_sub(x->grid->start_ns, x->e->offset_ns)) - 1;
+    cell[0] = date_floor(end, x->grid->step_ns);
+    cell[1] = date_floor(sat_add(end, x->e->range_ns), x->grid->step_ns);
+}
+
+/* Sums need no single rows: what lies in the same cells as the point before is added to it. So a count over any number of lines
+ * keeps a few numbers a step. */
+static bool merge_point(struct range *x, struct points *s, struct point p)
+{
+    int64_t cell[2];
+    if (!logql_range_is_linear(x->e->range_op))
+        return false;
+    cell_of(x, p.time_ns, cell);
+    bool same = s->count && cell[0] == s->cell[0] && cell[1] == s->cell[1];
+    if (same) {
+        struct point *last = &s->list[s->count - 1];
+        *last = (struct point){ last->time_ns, last->v * last->weight + p.v * p.weight, 1 };
+    }
+    memcpy(s->cell, cell, sizeof s->cell);
+    return same;
+}
+
 static enum status add_point(struct range *x, struct slice labels, struct point p, struct err *err)
 {
     struct arena *a = x->env->result;
@@ -53,7 +85,8 @@ static enum status add_point(struct range *x, struct slice labels, struct point 
         *at = x->count - 1;
     }
     struct points *s = &x->series[*at];
-    ARENA_PUSH(a, s->list, s->count, s->cap) = p;
+    if (!merge_point(x, s, p))
+        ARENA_PUSH(a, s->list, s->count, s->cap) = p;
     return ST_OK;
 }
 
