@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scraper against small HTTP servers: what becomes of a page, authentication, discovery, limits, staleness, reload."""
+import base64
+import http.server
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+
+import harness
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PAGE = "# HELP jobs_done Jobs that are done.\n# TYPE jobs_done counter\njobs_done{kind=\"a\"} 3\njobs_done{kind=\"b\"} 4\n"
+
+
+class Target:
+    """An HTTP server on a free port. pages: path -> (content type, text); authorization: what every request must carry."""
+
+    def __init__(self, pages, authorization=None):
+        self.pages, self.authorization, self.requests = pages, authorization, []
+        target = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                target.requests.append((self.path, dict(self.headers)))
+                page = target.pages.get(self.path.split("?")[0])
+                wrong = target.authorization and self.headers.get("Authorization") != target.authorization
+                body = b"" if wrong or page is None else page[1].encode()
+                self.send_response(401 if wrong else 404 if page is None else 200)
+                self.send_header("Content-Type", page[0] if page else "text/plain")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Scrape(harness.Case):
+    def target(self, text=PAGE, kind="text/plain; version=0.0.4", authorization=None, path="/metrics"):
+        t = Target({path: (kind, text)}, authorization)
+        self.addCleanup(t.close)
+        return t
+
+    def folder(self):
+        path = tempfile.mkdtemp(prefix="stoa-scrape-")
+        self.addCleanup(shutil.rmtree, path, True)
+        return path
+
+    def config(self, *jobs):
+        """jobs: dicts. JSON is YAML."""
+        return f"global: {{scrape_interval: 300ms, scrape_timeout: 300ms}}\nscrape_configs: {json.dumps(list(jobs))}\n"
+
+    def job(self, name, *targets, **more):
+        return dict({"job_name": name, "static_configs": [{"targets": [t.address for t in targets]}]}, **more)
+
+    def value(self, server, query):
+        rows = server.query(query)
+        return float(rows[0]["value"][1]) if rows else None
+
+    def up(self, server, job, expected):
+        self.eventually(lambda: self.value(server, f'up{{job="{job}"}}') == expected, what=f"up of {job} is {expected}")
+
+    def active(self, server, job):
+        return [t for t in server.get("/api/v1/targets").json["data"]["activeTargets"] if t["scrapePool"] == job]
+
+    def refused(self, server, job, *reasons):
+        """up is 0, nothing of the page is stored, and the target's page says why."""
+        self.up(server, job, 0)
+        (t,) = self.active(server, job)
+        self.assertEqual(t["health"], "down")
+        for reason in reasons:
+            self.assertIn(reason, t["lastError"])
+        self.assertEqual(server.query(f'jobs_done{{job="{job}"}}'), [])
+
+    def test_a_page_becomes_series_with_the_targets_labels(self):
+        t = self.target()
+        s = self.server(config=self.config({"job_name": "plain", "static_configs": [{"targets": [t.address], "labels": {"env": "test"}}],
+                                            "params": {"module": ["m1"]}}))
+        self.up(s, "plain", 1)
+        (row,) = s.query('jobs_done{kind="b"}')
+        self.assertEqual(row["metric"], {"__name__": "jobs_done", "job": "plain", "instance": t.address, "env": "test", "kind": "b"})
+        self.assertEqual(row["value"][1], "4")
+        self.assertEqual(self.value(s, "scrape_samples_scraped"), 2)
+        self.assertGreater(self.value(s, "scrape_duration_seconds"), 0)
+        (known,) = self.active(s, "plain")
+        self.assertEqual((known["health"], known["lastError"], known["labels"]["env"]), ("up", "", "test"))
+        self.assertEqual(known["scrapeUrl"], f"http://{t.address}/metrics?module=m1")
+        self.assertEqual(t.requests[0][0], "/metrics?module=m1")
+        self.assertIn("openmetrics", t.requests[0][1]["Accept"])
+        self.assertEqual(s.get("/api/v1/metadata").json["data"]["jobs_done"][0]["help"], "Jobs that are done.")
+
+    def test_openmetrics_is_told_by_the_content_type(self):
+        page = "# TYPE heat gauge\n# UNIT heat celsius\nheat 5\n# TYPE hits counter\nhits_total 9\nhits_created 1\n# EOF\n"
+        good, cut = self.target(page, OPENMETRICS), self.target(page.replace("# EOF\n", ""), OPENMETRICS)
+        s = self.server(config=self.config(self.job("om", good), self.job("cut", cut)))
+        self.up(s, "om", 1)
+        self.assertEqual(self.value(s, 'hits_total{job="om"}'), 9)
+        self.refused(s, "cut", "EOF")
+
+    def test_basic_auth_and_bearer_also_from_files(self):
+        folder = self.folder()
+        with open(os.path.join(folder, "token"), "w") as f:
+            f.write("s3cret\n")
+        basic = self.target(authorization="Basic " + base64.b64encode(b"u:p w").decode())
+        bearer = self.target(authorization="Bearer s3cret")
+        s = self.server(config=self.config(
+            self.job("basic", basic, basic_auth={"username": "u", "password": "p w"}),
+            self.job("wrong", basic, basic_auth={"username": "u", "password": "another"}),
+            self.job("bearer", bearer, authorization={"credentials": "s3cret"}),
+            self.job("file", bearer, authorization={"credentials_file": os.path.join(folder, "token")})))
+        for job in ("basic", "bearer", "file"):
+            self.up(s, job, 1)
+        self.refused(s, "wrong", "401")
+        self.assertNotIn("another", s.get("/api/v1/targets").text)
+
+    def test_targets_found_by_http_and_by_file(self):
+        folder, t = self.folder(), self.target()
+        sd = self.target(json.dumps([{"targets": [t.address], "labels": {"found": "http"}}]), "application/json", path="/sd")
+        listing = os.path.join(folder, "targets.json")
+
+        def put(text):
+            with open(listing + ".new", "w") as f:
+                f.write(text)
+            os.rename(listing + ".new", listing)
+        put(json.dumps([{"targets": [t.address], "labels": {"found": "file"}}]))
+        s = self.server(config=self.config(
+            {"job_name": "by_http", "http_sd_configs": [{"url": f"http://{sd.address}/sd"}]},
+            {"job_name": "by_file", "file_sd_configs": [{"files": [folder + "/*.json"]}]}))
+        self.up(s, "by_http", 1)
+        self.up(s, "by_file", 1)
+        self.assertEqual(s.query('jobs_done{job="by_http",kind="a"}')[0]["metric"]["found"], "http")
+        self.assertEqual(s.query('jobs_done{job="by_file",kind="a"}')[0]["metric"]["found"], "file")
+        put("[]")
+        self.eventually(lambda: not s.query('{job="by_file"}') and not self.active(s, "by_file"), what="the end of the removed target")
+        self.up(s, "by_http", 1)
+
+    def test_a_target_over_a_limit_is_down_and_says_why(self):
+        t = self.target()
+        s = self.server(config=self.config(
+            self.job("body", t, body_size_limit="20B"), self.job("samples", t, sample_limit=1), self.job("labels", t, label_limit=2),
+            self.job("garbage", self.target("this is { no page\n")), self.job("enough", t, sample_limit=2, body_size_limit="1KB")))
+        self.up(s, "enough", 1)
+        self.refused(s, "body", "20")
+        self.refused(s, "samples", "sample_limit is 1")
+        self.refused(s, "labels", "label_limit is 2")
+        self.refused(s, "garbage", "line 1")
+
+    def test_what_disappears_from_a_page_or_with_its_target_is_stale_at_once(self):
+        t = self.target()
+        s = self.server(config=self.config(self.job("j", t)))
+        self.eventually(lambda: len(s.query("jobs_done")) == 2, what="both series")
+        t.pages["/metrics"] = (t.pages["/metrics"][0], 'jobs_done{kind="a"} 5\n')
+        self.eventually(lambda: [r["metric"]["kind"] for r in s.query("jobs_done")] == ["a"], what="the series that is left")
+        t.pages.clear()
+        self.refused(s, "j", "404")
+        t.pages["/metrics"] = ("text/plain", PAGE)
+        self.eventually(lambda: len(s.query("jobs_done")) == 2, what="both series again")
+
+    def test_a_reload_adds_and_removes_targets_and_a_wrong_file_changes_nothing(self):
+        first, second = self.target(), self.target()
+        s = self.server(config=self.config(self.job("first", first)))
+        path = os.path.join(s.data, "test.yml")
+
+        def reload(text):
+            with open(path, "w") as f:
+                f.write(text)
+            s.process.send_signal(signal.SIGHUP)
+        self.up(s, "first", 1)
+        reload(self.config(self.job("first", first), self.job("second", second)))
+        self.up(s, "second", 1)
+        self.up(s, "first", 1)
+        reload("scrape_configs: [{job_nam: x}]\n")
+        self.eventually(lambda: [x for x in s.log if "job_nam" in x], what="the complaint")
+        count = len(second.requests)
+        self.eventually(lambda: len(second.requests) > count, what="further scrapes")
+        reload(self.config(self.job("second", second)))
+        self.eventually(lambda: not s.query('{job="first"}'), what="the end of the first job")
+        self.assertEqual(self.active(s, "first"), [])
+        self.up(s, "second", 1)
+
+
+if __name__ == "__main__":
+    harness.main()
