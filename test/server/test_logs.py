@@ -118,6 +118,21 @@ class Journal(Logs):
         s = self.serve()
         self.all_come_once(s, '{service_name="counter"}', [f"entry {i}" for i in range(1515)])
 
+    def test_vacuumed_and_rotated_files_neither_repeat_nor_hide_entries(self):
+        s = self.serve()
+        self.write(self.numbered(0, 3))
+        self.eventually(lambda: len(texts(s, '{service_name="counter"}')) == 3, what="entries of a journal that was empty at the start")
+        self.assertEqual(s.stop(), 0)
+        self.write(self.numbered(3, 6), "b.journal")
+        os.remove(os.path.join(self.dir, "a.journal"))
+        s = self.serve()
+        self.eventually(lambda: len(texts(s, '{service_name="counter"}')) == 6, what="those behind the place that is gone")
+        self.write([{"MESSAGE": "x" * 100_000, "SYSLOG_IDENTIFIER": "long"},
+                    {"MESSAGE": b"\xff\xfe bad", "SYSLOG_IDENTIFIER": "bytes", "BLOB": b"\x00\xff"}], "b.journal")
+        self.eventually(lambda: texts(s, '{service_name="long"}') == ["x" * 100_000], what="a long line")
+        self.eventually(lambda: texts(s, '{service_name="bytes"}') == ["\ufffd\ufffd bad"], what="a line that is no UTF-8")
+        self.all_come_once(s, '{service_name="counter"}', [f"entry {i}" for i in range(6)])
+
     def test_a_folder_without_a_journal_is_said_once_and_the_server_serves(self):
         self.config = self.config.replace(self.dir, self.dir + "/none")
         s = self.serve()
