@@ -204,6 +204,13 @@ static void rig_start(struct page_rig *r)
     CHECK_INT(labels_parse(r->arena, SLICE("{job=\"j\"}"), &r->labels, &err), ST_OK);
 }
 
+static void rig_end(struct page_rig *r)
+{
+    scrape_memory_free(r->memory);
+    relabel_free(r->rules);
+    arena_free(r->arena);
+}
+
 static enum status rig_page(struct page_rig *r, const char *text, int64_t t_ms, struct batch **out, struct scrape_counts *counts, struct err *err)
 {
     *out = batch_new(0);
@@ -229,6 +236,7 @@ TEST(scrape_marks_series_that_vanish_and_come_back)
     CHECK_INT(rig_page(&r, "a 1\nb 3\n", 40, &b, &c, &err), ST_OK);
     CHECK_INT(c.added, 1);
     check_batch(b, "a{job=\"j\"} 1@40\nb{job=\"j\"} 3@40\n");
+    rig_end(&r);
 }
 
 TEST(scrape_ends_every_series_when_a_page_fails_half_way)
@@ -244,6 +252,7 @@ TEST(scrape_ends_every_series_when_a_page_fails_half_way)
     CHECK_INT(b->sample_count, 0);
     scrape_round_failed(r.memory, 20, b);
     check_batch(b, "a{job=\"j\"} stale@20\n");
+    rig_end(&r);
 }
 
 TEST(scrape_renames_labels_that_clash_unless_they_are_honored)
@@ -255,11 +264,13 @@ TEST(scrape_renames_labels_that_clash_unless_they_are_honored)
     rig_start(&r);
     CHECK_INT(rig_page(&r, "a{job=\"x\"} 1 5\n", 10, &b, &c, &err), ST_OK);
     check_batch(b, "a{exported_job=\"x\",job=\"j\"} 1@5\n");
+    rig_end(&r);
     rig_start(&r);
     r.job.honor_labels = true;
     r.job.honor_timestamps = false;
     CHECK_INT(rig_page(&r, "a{job=\"x\"} 1 5\n", 10, &b, &c, &err), ST_OK);
     check_batch(b, "a{job=\"x\"} 1@10\n");
+    rig_end(&r);
 }
 
 TEST(scrape_refuses_a_page_over_its_limits)
@@ -271,10 +282,13 @@ TEST(scrape_refuses_a_page_over_its_limits)
     rig_start(&r);
     r.job.limits.samples = 1;
     CHECK_INT(rig_page(&r, "a 1\nb 2\n", 10, &b, &c, &err), ST_LIMIT);
+    batch_drop(b);
     CHECK(slice_contains(slice_str(err.text), SLICE("sample_limit is 1")));
     CHECK_INT(c.scraped, 2);
     r.job.limits = (struct scrape_limits){ .label_value_bytes = 3 };
     CHECK_INT(rig_page(&r, "a{x=\"long\"} 1\n", 10, &b, &c, &err), ST_LIMIT);
+    batch_drop(b);
+    rig_end(&r);
 }
 
 /* ---- the scraper against a server ---- */
@@ -336,6 +350,15 @@ static void server_rig_start(struct server_rig *r)
     CHECK_INT(http_client_new(&r->env.client, &err), ST_OK);
 }
 
+static void server_rig_end(struct server_rig *r)
+{
+    http_server_stop(r->http, 0);
+    http_client_free(r->env.client);
+    buf_free(&r->text);
+    mutex_destroy(&r->lock);
+    cond_destroy(&r->changed);
+}
+
 /* Waits until something appended holds part, then forgets what came so far. The test runner's time limit ends a wait in vain. */
 static void await(struct server_rig *r, const char *part)
 {
@@ -384,8 +407,8 @@ TEST(scraper_scrapes_marks_fails_and_removes)
     scraper_reload(s, none);
     await(&r, "up{instance=\"i\",job=\"j\"} stale@");
     scraper_stop(s);
-    http_server_stop(r.http, 0);
-    http_client_free(r.env.client);
+    server_rig_end(&r);
+    arena_free(a);
 }
 
 TEST(scraper_reads_targets_from_files_again_when_they_change)
@@ -409,6 +432,6 @@ TEST(scraper_reads_targets_from_files_again_when_they_change)
     CHECK_INT(fs_unlink(fs_real(), file.ptr, &err), ST_OK);
     await(&r, "up{env=\"x\",instance=\"t.json\",job=\"j\"} stale@");
     scraper_stop(s);
-    http_server_stop(r.http, 0);
-    http_client_free(r.env.client);
+    server_rig_end(&r);
+    arena_free(a);
 }

@@ -61,6 +61,15 @@ static void rig_start(struct rig *r, const char *pattern)
     r->tail = tail_new(&r->env, &r->pattern, 1, LINE_MAX);
 }
 
+static void rig_end(struct rig *r)
+{
+    tail_free(r->tail);
+    map_free(&r->state);
+    buf_free(&r->lines);
+    clock_sim_free(r->env.clock);
+    arena_free(r->arena);
+}
+
 static void rig_restart(struct rig *r)
 {
     tail_free(r->tail);
@@ -101,6 +110,7 @@ TEST(tail_gives_each_line_once)
     check_round(&r, 1, "");
     put(&r, "a.log", "three\n");
     check_round(&r, 1, "three|");
+    rig_end(&r);
 }
 
 TEST(tail_waits_for_the_end_of_a_line_but_not_for_ever)
@@ -115,6 +125,7 @@ TEST(tail_waits_for_the_end_of_a_line_but_not_for_ever)
     check_round(&r, 1, "");
     check_round(&r, 6, "three|");
     check_round(&r, 6, "");
+    rig_end(&r);
 }
 
 TEST(tail_goes_on_where_it_was_after_a_restart)
@@ -127,6 +138,7 @@ TEST(tail_goes_on_where_it_was_after_a_restart)
     put(&r, "b.log", "new\n");
     rig_restart(&r);
     check_round(&r, 1, "two|new|");
+    rig_end(&r);
 }
 
 TEST(tail_reads_a_renamed_file_to_its_end_and_then_the_new_one)
@@ -141,6 +153,7 @@ TEST(tail_reads_a_renamed_file_to_its_end_and_then_the_new_one)
     check_round(&r, 1, "two|");
     check_round(&r, 3, "");
     check_round(&r, 1, "three|");
+    rig_end(&r);
 }
 
 TEST(tail_finds_a_file_that_was_renamed_while_it_was_down)
@@ -154,6 +167,7 @@ TEST(tail_finds_a_file_that_was_renamed_while_it_was_down)
     put(&r, "a.log", "three\n");
     rig_restart(&r);
     check_round(&r, 1, "two|three|");
+    rig_end(&r);
 }
 
 TEST(tail_reads_no_line_twice_when_both_names_are_followed)
@@ -168,6 +182,7 @@ TEST(tail_reads_no_line_twice_when_both_names_are_followed)
     check_round(&r, 1, "two|");
     check_round(&r, 1, "three|");
     check_round(&r, 9, "");
+    rig_end(&r);
 }
 
 TEST(tail_starts_anew_when_a_file_is_cut_or_written_over)
@@ -182,6 +197,7 @@ TEST(tail_starts_anew_when_a_file_is_cut_or_written_over)
     CHECK(truncate(path_of(&r, "a.log"), 0) == 0);
     put(&r, "a.log", "longer than before\n");
     check_round(&r, 1, "longer than before|");
+    rig_end(&r);
 }
 
 TEST(tail_cuts_long_lines_and_goes_on_behind_them)
@@ -203,6 +219,7 @@ TEST(tail_cuts_long_lines_and_goes_on_behind_them)
     CHECK_INT(r.lines.len, LINE_MAX + 1 + 5);
     CHECK(slice_ends(buf_as_slice(&r.lines), SLICE("x\xe2\x80\xa6|next|")));
     mem_free(text);
+    rig_end(&r);
 }
 
 TEST(tail_reads_again_what_the_store_refused)
@@ -217,6 +234,7 @@ TEST(tail_reads_again_what_the_store_refused)
     CHECK(slice_contains(slice_str(err.text), SLICE("a.log")));
     r.refuse = false;
     check_round(&r, 1, "one|");
+    rig_end(&r);
 }
 
 TEST(tail_takes_only_the_end_of_a_large_file_it_never_saw)
@@ -233,4 +251,5 @@ TEST(tail_takes_only_the_end_of_a_large_file_it_never_saw)
     CHECK_INT(tail_round(r.tail, 0, &n, &err), ST_OK);
     CHECK_INT(n, TAIL_FIRST_BYTES_MAX / 64 - 1);
     mem_free(text);
+    rig_end(&r);
 }
