@@ -18,7 +18,7 @@ tell() { # tell ok|failed WHAT
     printf '%-8s %s\n' "$1" "$2"
 }
 unmount() {
-    for place in proc dev/shm dev/pts dev; do
+    for place in proc sys dev/shm dev/pts dev; do
         if mountpoint -q "$root/$place"; then umount "$root/$place" || umount -l "$root/$place"; fi
     done
 }
@@ -67,6 +67,7 @@ for file in /etc/npmrc /usr/etc/npmrc /usr/local/etc/npmrc "${SSL_CERT_FILE:-}" 
     [ -f "$file" ] && [ ! -e "$root$file" ] && install -D -m 644 "$file" "$root$file"
 done
 mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
 mount --bind /dev "$root/dev"
 mount --bind /dev/pts "$root/dev/pts" 2>/dev/null
 mount -t tmpfs tmpfs "$root/dev/shm" 2>/dev/null

@@ -44,7 +44,7 @@ struct server {
     struct scraper *scraper;
     struct config *retired[64]; /* configurations replaced by a reload, still referred to by the scraper's targets */
     size_t retired_count;
-    struct mutex reload_lock; /* config and retired, once the HTTP server runs */
+    struct mutex reload_lock; /* config, retired and scraper, once the HTTP server runs */
     bool is_tls;
     char host_name[HOST_NAME_BYTES_MAX];
 };
@@ -83,7 +83,9 @@ static void on_targets(void *arg, struct arena *a, struct api_target **out, size
 {
     struct server *s = arg;
     struct scrape_target *from;
+    mutex_lock(&s->reload_lock);
     scraper_targets(s->scraper, a, &from, count);
+    mutex_unlock(&s->reload_lock);
     *out = arena_array(a, struct api_target, *count + 1);
     for (size_t i = 0; i < *count; i++)
         (*out)[i] = (struct api_target){ from[i].pool, from[i].url, from[i].labels, from[i].discovered, from[i].last_error,
@@ -268,8 +270,12 @@ static enum status start_collectors(struct server *s, struct err *err)
         st = host_start(&s->host, &s->env, &c->host, err);
     if (!st)
         st = logs_start(&s->logs, &s->env, &c->logs, err);
+    struct scraper *scraper = NULL;
     if (!st)
-        st = scraper_start(&s->scraper, &s->env, c->scrapes, err);
+        st = scraper_start(&scraper, &s->env, c->scrapes, err);
+    mutex_lock(&s->reload_lock);
+    s->scraper = scraper;
+    mutex_unlock(&s->reload_lock);
     if (!st && c->self_enabled)
         st = telemetry_start(s->telemetry, &s->api, err);
     return st;
@@ -304,7 +310,12 @@ static enum status start(struct server *s, struct err *err)
 
 static void stop(struct server *s)
 {
-    scraper_stop(s->scraper);
+    /* The HTTP server still answers: from here on there are no targets. */
+    mutex_lock(&s->reload_lock);
+    struct scraper *scraper = s->scraper;
+    s->scraper = NULL;
+    mutex_unlock(&s->reload_lock);
+    scraper_stop(scraper);
     logs_stop(s->logs);
     host_stop(s->host);
     if (s->telemetry)
