@@ -76,11 +76,6 @@ void self_free(struct self *s)
     mem_free(s);
 }
 
-struct stoa_metrics *self_registry(struct self *s)
-{
-    return s->registry;
-}
-
 /* A C string of at most TEXT_BYTES_MAX - 1 bytes for the client library. */
 static const char *text_of(char room[TEXT_BYTES_MAX], struct slice s)
 {

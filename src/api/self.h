@@ -17,7 +17,6 @@ struct self;
 /* send_span and send_log get what is to be stored; both may be NULL. keeps clock. */
 struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const struct stoa_span_data *span), void *arg);
 void self_free(struct self *s);
-struct stoa_metrics *self_registry(struct self *s);
 
 /* The ids of the request's span, made at the first call: before the answer, so that what runs for the request can be its child. */
 struct self_ids {

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "api/self.h"
+#include "pipeline/pipeline.h"
 
 void self_healthy(void *user, struct http_exchange *x)
 {
@@ -42,6 +43,12 @@ void api_metrics_text(struct api *api, struct buf *out)
     if (api->http)
         http_server_stats(api->http, &http);
     self_metrics_page(api->self, &stats, &http, out);
+    buf_printf(out, "# HELP stoa_pipeline_rows_total Rows that a stage between ingest and store dropped or changed, by reason.\n"
+                    "# TYPE stoa_pipeline_rows_total counter\n");
+    for (int i = 0; i < PIPELINE_REASON_COUNT; i++)
+        buf_printf(out, "stoa_pipeline_rows_total{reason=\"%s\",effect=\"%s\"} %llu\n", pipeline_reason_name((enum pipeline_reason)i),
+                   pipeline_reason_is_drop((enum pipeline_reason)i) ? "dropped" : "changed",
+                   (unsigned long long)pipeline_count(api->pipeline, (enum pipeline_reason)i));
 }
 
 static void put_uint(struct json_writer *w, struct slice key, uint64_t v)

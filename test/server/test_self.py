@@ -22,6 +22,7 @@ class Self(harness.Case):
         for _ in range(3):
             s.query("1")
         self.eventually(lambda: s.query('stoa_http_requests_total{job="stoa",route="/api/v1/query"}'), what="own metrics")
+        self.assertTrue(s.query('stoa_pipeline_rows_total{reason="body_cut"}'))
         self.eventually(lambda: "stoa" in s.get("/jaeger/api/services").json["data"], what="own service")
         traces = self.eventually(lambda: s.get("/jaeger/api/traces", {"service": "stoa", "operation": "GET /api/v1/query"}).json["data"], what="own spans")
         root = next(x for x in traces[0]["spans"] if not x["references"])
