@@ -240,9 +240,9 @@ static void put_filesystem(struct host_round *r, const struct slice *fields, str
     const char *path = host_path(r, r->opt->rootfs, "%.*s", SLICE_FMT(slice_skip(at, 1)));
     enum status st = host_room(r->rooms, fields[2], path, &room);
     host_put_labels(r, &failed, st != ST_OK, labels, COUNT_OF(labels));
-    host_put_labels(r, &readonly, has_option(fields[3], SLICE("ro")), labels, COUNT_OF(labels));
     if (st)
-        return;
+        return; /* as the exporter: nothing else of a file system that does not answer */
+    host_put_labels(r, &readonly, has_option(fields[3], SLICE("ro")), labels, COUNT_OF(labels));
     host_put_labels(r, &size, (double)room.size_bytes, labels, COUNT_OF(labels));
     host_put_labels(r, &free_bytes, (double)room.free_bytes, labels, COUNT_OF(labels));
     host_put_labels(r, &avail, (double)room.avail_bytes, labels, COUNT_OF(labels));

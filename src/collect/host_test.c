@@ -163,6 +163,7 @@ TEST(host_filesystems_leave_out_what_holds_no_data_and_tell_of_those_that_fail)
     CHECK_NEAR(value_of(b, "node_filesystem_readonly{device=\"/dev/sda1\",fstype=\"ext4\",mountpoint=\"/\"}"), 0, 0);
     CHECK_NEAR(value_of(b, "node_filesystem_device_error{device=\"/dev/sdc1\",fstype=\"ext4\",mountpoint=\"/not there\"}"), 1, 0);
     CHECK(isnan(value_of(b, "node_filesystem_size_bytes{device=\"/dev/sdc1\",fstype=\"ext4\",mountpoint=\"/not there\"}")));
+    CHECK(isnan(value_of(b, "node_filesystem_readonly{device=\"/dev/sdc1\",fstype=\"ext4\",mountpoint=\"/not there\"}")));
     CHECK(!has_name_with(b, SLICE("\"/dev/shm\"")));
     CHECK(!has_name_with(b, SLICE("docker")));
     batch_drop(b);
