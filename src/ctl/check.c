@@ -34,9 +34,9 @@ int test_command(int argc, char **argv)
 {
     struct slice what = slice_str(argc > 1 ? argv[1] : "");
     if (slice_eq(what, SLICE("promql")) && argc > 2)
-        return promql_script_main(argc - 1, argv + 1);
+        return script_main(promql_script_run, argc - 1, argv + 1);
     if (slice_eq(what, SLICE("logql")) && argc > 2)
-        return logql_script_main(argc - 1, argv + 1);
+        return script_main(logql_script_run, argc - 1, argv + 1);
     fprintf(stderr, "usage: stoa test promql|logql FILE...\n");
     return 2;
 }

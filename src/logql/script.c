@@ -4,7 +4,6 @@
 #include "logql/script.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "base/date.h"
 #include "base/num.h"
@@ -12,9 +11,8 @@
 #include "logql/logql.h"
 #include "logql/script_text.h"
 #include "query/token.h"
-#include "sys/file.h"
 
-enum { RESULT_BYTES_MAX = 256 * MIB, REPEAT_MAX = 100 * 1000 };
+enum { REPEAT_MAX = 100 * 1000 };
 #define NEAR 1e-9
 
 enum eval_kind { EVAL_INSTANT, EVAL_RANGE, EVAL_LINES };
@@ -44,7 +42,7 @@ struct script {
     struct logql_memory *memory;
     struct arena *a; /* one command */
     struct buf *out;
-    struct logql_script_result *result;
+    struct script_result *result;
     struct err *err;
 };
 
@@ -73,20 +71,9 @@ static bool next_indented(struct script *s, struct slice *line)
     }
 }
 
-static struct slice take_word(struct slice *rest)
-{
-    *rest = slice_trim(*rest);
-    size_t n = 0;
-    while (n < rest->len && !token_is_space(rest->ptr[n]))
-        n++;
-    struct slice word = slice_sub(*rest, 0, n);
-    *rest = slice_trim(slice_skip(*rest, n));
-    return word;
-}
-
 static bool take_time(struct slice *rest, int64_t *ns)
 {
-    return duration_parse_go(take_word(rest), ns);
+    return duration_parse_go(script_take_word(rest), ns);
 }
 
 /* "@ 10s [repeat every 5s for 3] [metadata a="b"]" behind the line. */
@@ -99,15 +86,15 @@ struct load_line {
 static bool read_load_tail(struct script *s, struct slice rest, struct load_line *l)
 {
     *l = (struct load_line){ .count = 1, .metadata = SLICE_EMPTY };
-    if (!slice_eq(take_word(&rest), SLICE("@")) || !take_time(&rest, &l->start_ns))
+    if (!slice_eq(script_take_word(&rest), SLICE("@")) || !take_time(&rest, &l->start_ns))
         return false;
     while (rest.len) {
-        struct slice word = take_word(&rest);
+        struct slice word = script_take_word(&rest);
         if (slice_eq(word, SLICE("[repeat"))) {
-            take_word(&rest); /* every */
-            if (!take_time(&rest, &l->step_ns) || !slice_eq(take_word(&rest), SLICE("for")))
+            script_take_word(&rest); /* every */
+            if (!take_time(&rest, &l->step_ns) || !slice_eq(script_take_word(&rest), SLICE("for")))
                 return false;
-            struct slice count = take_word(&rest);
+            struct slice count = script_take_word(&rest);
             if (!slice_ends(count, SLICE("]")) || !num_parse_u64(slice_sub(count, 0, count.len - 1), &l->count) || l->count > REPEAT_MAX)
                 return false;
         } else if (!slice_eq(word, SLICE("[metadata")) || !logql_text_metadata(s->a, &rest, &l->metadata)) {
@@ -152,7 +139,7 @@ static enum status read_load(struct script *s)
 
 static enum status read_expect(struct script *s, struct test_case *c, struct slice rest)
 {
-    struct slice line = rest, word = take_word(&rest);
+    struct slice line = rest, word = script_take_word(&rest);
     if (slice_eq(word, SLICE("empty"))) {
         c->is_empty = true;
     } else if (slice_eq(word, SLICE("ordered"))) {
@@ -169,7 +156,7 @@ static enum status read_expect(struct script *s, struct test_case *c, struct sli
 
 static enum status read_expectation(struct script *s, struct test_case *c, struct slice line)
 {
-    struct slice rest = line, word = take_word(&rest);
+    struct slice rest = line, word = script_take_word(&rest);
     struct expect_series e = { .line = line };
     if (slice_eq(word, SLICE("expect")))
         return read_expect(s, c, rest);
@@ -182,7 +169,7 @@ static enum status read_expectation(struct script *s, struct test_case *c, struc
     rest = line;
     if (logql_text_labels(s->a, &rest, &e.labels, s->err))
         return wrong(s, "an expected series cannot be read", line);
-    bool good = c->kind == EVAL_LINES ? logql_text_quoted(&rest, &e.row.line) && slice_eq(take_word(&rest), SLICE("@")) &&
+    bool good = c->kind == EVAL_LINES ? logql_text_quoted(&rest, &e.row.line) && slice_eq(script_take_word(&rest), SLICE("@")) &&
                                             take_time(&rest, &e.row.time_ns)
                                       : logql_text_points(s->a, rest, &e.row);
     if (!good)
@@ -194,32 +181,32 @@ static enum status read_expectation(struct script *s, struct test_case *c, struc
 /* "instant at T QUERY", "range from T to T step T QUERY", "lines from T to T [limit N] [forward] QUERY". */
 static bool read_eval(struct test_case *c, struct slice rest)
 {
-    struct slice word = take_word(&rest);
+    struct slice word = script_take_word(&rest);
     struct query_params *p = &c->params;
     c->kind = slice_eq(word, SLICE("instant")) ? EVAL_INSTANT : slice_eq(word, SLICE("range")) ? EVAL_RANGE : EVAL_LINES;
     if (c->kind == EVAL_LINES && !slice_eq(word, SLICE("lines")))
         return false;
-    take_word(&rest); /* at, from */
+    script_take_word(&rest); /* at, from */
     if (!take_time(&rest, &p->start_ns))
         return false;
     p->end_ns = p->start_ns;
-    if (c->kind != EVAL_INSTANT && (!slice_eq(take_word(&rest), SLICE("to")) || !take_time(&rest, &p->end_ns)))
+    if (c->kind != EVAL_INSTANT && (!slice_eq(script_take_word(&rest), SLICE("to")) || !take_time(&rest, &p->end_ns)))
         return false;
     if (c->kind == EVAL_RANGE &&
-        (!slice_eq(take_word(&rest), SLICE("step")) || !take_time(&rest, &p->step_ns) || p->step_ns <= 0 || p->end_ns < p->start_ns ||
-         (p->end_ns - p->start_ns) / p->step_ns > QUERY_POINTS_PER_SERIES_MAX))
+        (!slice_eq(script_take_word(&rest), SLICE("step")) || !take_time(&rest, &p->step_ns) || p->step_ns <= 0 || p->end_ns < p->start_ns ||
+         p->end_ns / p->step_ns - p->start_ns / p->step_ns > QUERY_POINTS_PER_SERIES_MAX))
         return false;
     if (c->kind == EVAL_LINES) {
         uint64_t limit = 0;
         struct slice after = rest;
-        if (slice_eq(take_word(&after), SLICE("limit"))) {
-            if (!num_parse_u64(take_word(&after), &limit))
+        if (slice_eq(script_take_word(&after), SLICE("limit"))) {
+            if (!num_parse_u64(script_take_word(&after), &limit))
                 return false;
             rest = after;
         }
         p->limit = limit;
         after = rest;
-        if (slice_eq(take_word(&after), SLICE("forward"))) {
+        if (slice_eq(script_take_word(&after), SLICE("forward"))) {
             p->direction = DIRECTION_FORWARD;
             rest = after;
         }
@@ -245,7 +232,7 @@ static bool series_matches(const struct test_case *c, const struct expect_series
     for (size_t i = 0; i < want->row.count; i++) {
         if (!want->row.points[i].has)
             continue;
-        int64_t t_ms = (c->params.start_ns + (int64_t)i * c->params.step_ns) / NS_MS;
+        int64_t t_ms = sat_add(c->params.start_ns, sat_mul((int64_t)i, c->params.step_ns)) / NS_MS;
         if (at == got->n || got->t_ms[at] != t_ms || !is_near(want->row.points[i].v, got->v[at]))
             return false;
         at++;
@@ -314,83 +301,34 @@ static const char *check_value(struct arena *a, const struct test_case *c, const
 
 /* ---- telling ---- */
 
-static void tell_number(struct buf *out, double v)
-{
-    char text[NUM_TEXT_BYTES_MAX];
-    buf_put(out, text, num_format_short(v, text));
-}
-
-static void tell_value(const struct value *v, struct buf *out)
-{
-    enum { TOLD_MAX = 24 };
-    if (v->type == VALUE_SCALAR) {
-        buf_printf(out, "    got: ");
-        tell_number(out, v->scalar.v);
-        buf_char(out, '\n');
-    }
-    for (size_t i = 0; i < v->series_count && i < TOLD_MAX; i++) {
-        buf_printf(out, "    got: ");
-        labels_format(v->series[i].labels, out);
-        for (size_t k = 0; k < v->series[i].n && k < TOLD_MAX; k++) {
-            buf_char(out, ' ');
-            tell_number(out, v->series[i].v[k]);
-            buf_printf(out, "@%gs", (double)v->series[i].t_ms[k] / 1e3);
-        }
-        buf_char(out, '\n');
-    }
-    for (size_t i = 0; i < v->stream_count && i < TOLD_MAX; i++) {
-        for (size_t k = 0; k < v->streams[i].n && k < TOLD_MAX; k++) {
-            buf_printf(out, "    got: ");
-            labels_format(v->streams[i].labels, out);
-            buf_printf(out, " \"%.*s\" @ %gs\n", SLICE_FMT(v->streams[i].lines[k].line), (double)v->streams[i].lines[k].time_ns / 1e9);
-        }
-    }
-    if (v->series_count + v->stream_count == 0 && v->type != VALUE_SCALAR)
-        buf_printf(out, "    got nothing\n");
-}
-
-static void tell_failure(struct script *s, const struct test_case *c, const char *why)
+static void tell_failure(struct script *s, const struct test_case *c, const struct script_answer *answer, const char *why)
 {
     buf_printf(s->out, "%.*s:%zu: %.*s\n    expected %s\n", SLICE_FMT(s->name), c->line, SLICE_FMT(c->text), why);
     for (size_t i = 0; i < c->series_count; i++)
         buf_printf(s->out, "    expected: %.*s\n", SLICE_FMT(c->series[i].line));
     if (c->fails)
         buf_printf(s->out, "    expected an error: %.*s\n", SLICE_FMT(c->fail_text));
-    if (c->has_scalar) {
-        buf_printf(s->out, "    expected: ");
-        tell_number(s->out, c->scalar);
-        buf_char(s->out, '\n');
-    }
+    if (c->has_scalar)
+        script_tell_scalar("expected", c->scalar, s->out);
+    script_tell_answer(answer, s->out);
 }
 
 static void run_case(struct script *s, const struct test_case *c)
 {
-    struct engine_ctx ctx;
-    struct slice tenant = SLICE("default");
-    struct value value = { 0 };
-    struct err err = { 0 };
-    engine_ctx_init(&ctx, &tenant, 1, clock_real());
-    struct query_env env = { logql_memory_door(s->memory), &ctx, s->a, { 0 } };
-    buf_init(&env.infos, 0);
-    enum status st = c->kind == EVAL_INSTANT ? logql_lang.instant(&env, c->query, &c->params, &value, &err)
-                                             : logql_lang.range(&env, c->query, &c->params, &value, &err);
-    const char *why = c->fails ? check_failure(c, st, slice_str(err.text)) : st ? "success" : check_value(s->a, c, &value);
-    s->result->passed += why == NULL;
-    s->result->failed += why != NULL;
-    if (why) {
-        tell_failure(s, c, why);
-        if (st)
-            buf_printf(s->out, "    got error: %s\n", err.text);
-        else
-            tell_value(&value, s->out);
+    struct script_answer o;
+    script_ask(&logql_lang, logql_memory_door(s->memory), s->a, c->query, &c->params, c->kind != EVAL_INSTANT, &o);
+    const char *why = c->fails ? check_failure(c, o.st, slice_str(o.err.text)) : o.st ? "success" : check_value(s->a, c, &o.value);
+    if (why == NULL) {
+        s->result->passed++;
+        return;
     }
-    buf_free(&env.infos);
-    engine_ctx_free(&ctx);
+    s->result->failed++;
+    tell_failure(s, c, &o, why);
 }
 
 static enum status run_command(struct script *s, struct slice line)
 {
-    struct slice rest = line, word = take_word(&rest);
+    struct slice rest = line, word = script_take_word(&rest);
     if (slice_eq(word, SLICE("load")))
         return read_load(s);
     if (slice_eq(word, SLICE("clear"))) {
@@ -416,13 +354,14 @@ static enum status run_command(struct script *s, struct slice line)
     return ST_OK;
 }
 
-enum status logql_script_run(struct slice name, struct slice text, struct logql_script_result *result, struct buf *out, struct err *err)
+enum status logql_script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,
+                             struct err *err)
 {
     struct script s = { .name = name, .rest = text, .out = out, .result = result, .err = err };
     struct slice line;
     enum status st = ST_OK;
     s.memory = logql_memory_new();
-    s.a = arena_new(RESULT_BYTES_MAX);
+    s.a = arena_new(SCRIPT_RESULT_BYTES_MAX);
     while (!st && slice_next(&s.rest, '\n', &line)) {
         s.line++;
         line = slice_trim(logql_text_uncomment(line));
@@ -433,32 +372,4 @@ enum status logql_script_run(struct slice name, struct slice text, struct logql_
     arena_free(s.a);
     logql_memory_free(s.memory);
     return st;
-}
-
-int logql_script_main(int argc, char **argv)
-{
-    struct logql_script_result sum = { 0, 0 };
-    bool broken = false;
-    for (int i = 1; i < argc; i++) {
-        struct logql_script_result one = { 0, 0 };
-        struct buf text, out;
-        struct err err;
-        buf_init(&text, LOGQL_SCRIPT_BYTES_MAX);
-        buf_init(&out, 0);
-        enum status st = fs_read_all(fs_real(), argv[i], LOGQL_SCRIPT_BYTES_MAX, &text, &err);
-        if (!st)
-            st = logql_script_run(slice_str(argv[i]), buf_as_slice(&text), &one, &out, &err);
-        printf("%.*s", SLICE_FMT(buf_as_slice(&out)));
-        if (st)
-            printf("%s: %s\n", argv[i], err.text);
-        if (argc > 2)
-            printf("%s: %zu passed, %zu failed\n", argv[i], one.passed, one.failed);
-        broken |= st != ST_OK;
-        sum.passed += one.passed;
-        sum.failed += one.failed;
-        buf_free(&text);
-        buf_free(&out);
-    }
-    printf("%zu passed, %zu failed\n", sum.passed, sum.failed);
-    return sum.failed || broken ? 1 : 0;
 }

@@ -14,20 +14,13 @@
 #ifndef STOA_LOGQL_SCRIPT_H
 #define STOA_LOGQL_SCRIPT_H
 
-#include "query/lang.h"
+#include "query/script.h"
 
-enum { LOGQL_SCRIPT_BYTES_MAX = 8 * MIB, LOGQL_SCRIPT_POINTS_MAX = 100 * 1000 };
+enum { LOGQL_SCRIPT_POINTS_MAX = 100 * 1000 };
 
-struct logql_script_result {
-    size_t passed, failed;
-};
-
-/* Runs one script. A line per case that fails, with what was expected and what came, goes to out. ST_INVALID: the script
- * itself cannot be read; err names the line. */
-MUST_CHECK enum status logql_script_run(struct slice name, struct slice text, struct logql_script_result *result, struct buf *out,
+/* A script_run_fn; there are no features. */
+MUST_CHECK enum status logql_script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,
                                         struct err *err);
-/* `stoa test logql FILE...`: argv[0] is no file. Ends with "N passed, N failed"; 0 when none failed, else 1. */
-int logql_script_main(int argc, char **argv);
 
 /* ---- the engine in memory: log records alone; predicates are applied, so that what is pushed down is proved as well ---- */
 

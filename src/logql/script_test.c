@@ -1,64 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scripts of test/logql, all of them, and that the runner sees what is wrong. */
-#include <stdio.h>
-
-#include "base/unit.h"
 #include "logql/ast.h"
 #include "logql/script.h"
-#include "sys/file.h"
-
-#define SCRIPTS "test/logql"
-
-static void run_script(struct slice name)
-{
-    char path[512];
-    struct buf text, out;
-    struct err err = { 0 };
-    struct logql_script_result r = { 0, 0 };
-    snprintf(path, sizeof path, SCRIPTS "/%.*s", SLICE_FMT(name));
-    buf_init(&text, LOGQL_SCRIPT_BYTES_MAX);
-    buf_init(&out, 0);
-    if (fs_read_all(fs_real(), path, LOGQL_SCRIPT_BYTES_MAX, &text, &err) || logql_script_run(name, buf_as_slice(&text), &r, &out, &err))
-        unit_fail(__FILE__, __LINE__, err.text);
-    buf_char(&out, 0);
-    if (r.failed)
-        unit_fail(__FILE__, __LINE__, out.ptr);
-    CHECK(r.passed > 0);
-    buf_free(&text);
-    buf_free(&out);
-}
+#include "query/script_unit.h"
 
 TEST(every_script_of_ours_gives_what_it_expects)
 {
-    struct buf names;
-    struct slice name;
-    size_t count = 0;
-    buf_init(&names, 0);
-    CHECK_INT(fs_list(fs_real(), SCRIPTS, &names, NULL), ST_OK);
-    for (struct slice rest = buf_as_slice(&names); slice_next(&rest, 0, &name);) {
-        if (!slice_ends(name, SLICE(".test")))
-            continue;
-        run_script(name);
-        count++;
-    }
-    CHECK(count >= 4);
-    buf_free(&names);
-}
-
-static struct logql_script_result run_text(struct slice text)
-{
-    struct logql_script_result r = { 0, 0 };
-    struct buf out;
-    buf_init(&out, 0);
-    CHECK_INT(logql_script_run(SLICE("text"), text, &r, &out, NULL), ST_OK);
-    buf_free(&out);
-    return r;
+    script_unit_folder(logql_script_run, "test/logql", 4);
 }
 
 TEST(a_wrong_value_series_order_line_or_error_fails_its_case)
 {
-    struct logql_script_result r =
-        run_text(SLICE("load\n  {a=\"1\"} \"x\" @ 10s\n  {a=\"2\"} \"y\" @ 10s [repeat every 1s for 2]\n\n"
+    struct script_result r =
+        script_unit_text(logql_script_run, SLICE("load\n  {a=\"1\"} \"x\" @ 10s\n  {a=\"2\"} \"y\" @ 10s [repeat every 1s for 2]\n\n"
                        "eval instant at 20s count_over_time({a=\"1\"}[1m])\n  {a=\"1\"} 2\n"
                        "eval instant at 20s count_over_time({a=~\".+\"}[1m])\n  {a=\"1\"} 1\n"
                        "eval instant at 20s sort(count_over_time({a=~\".+\"}[1m]))\n  expect ordered\n  {a=\"2\"} 2\n  {a=\"1\"} 1\n"
@@ -72,16 +26,18 @@ TEST(a_wrong_value_series_order_line_or_error_fails_its_case)
 
 TEST(what_cannot_be_read_is_named_with_its_line)
 {
-    struct logql_script_result r = { 0, 0 };
+    struct script_result r = { 0, 0 };
     struct buf out;
     struct err err;
     buf_init(&out, 0);
-    CHECK_INT(logql_script_run(SLICE("s"), SLICE("\nclear\nfrobnicate 1\n"), &r, &out, &err), ST_INVALID);
+    CHECK_INT(logql_script_run(SLICE("s"), SLICE("\nclear\nfrobnicate 1\n"), 0, &r, &out, &err), ST_INVALID);
     CHECK_STR(slice_str(err.text), "s:3: unknown command: frobnicate 1");
-    CHECK_INT(logql_script_run(SLICE("s"), SLICE("eval instant at 0 1\n"), &r, &out, &err), ST_INVALID);
+    CHECK_INT(logql_script_run(SLICE("s"), SLICE("eval instant at 0 1\n"), 0, &r, &out, &err), ST_INVALID);
     CHECK_STR(slice_str(err.text), "s:1: an eval that expects nothing: eval instant at 0 1");
-    CHECK_INT(logql_script_run(SLICE("s"), SLICE("load\n  {a=\"b\"} \"x\"\n"), &r, &out, &err), ST_INVALID);
+    CHECK_INT(logql_script_run(SLICE("s"), SLICE("load\n  {a=\"b\"} \"x\"\n"), 0, &r, &out, &err), ST_INVALID);
     CHECK(slice_starts(slice_str(err.text), SLICE("s:2: a line to load cannot be read")));
+    CHECK_INT(logql_script_run(SLICE("s"), SLICE("eval range from -2000000h to 2000000h step 1s 1\n"), 0, &r, &out, &err), ST_INVALID);
+    CHECK(slice_starts(slice_str(err.text), SLICE("s:1: an eval cannot be read")));
     buf_free(&out);
 }
 

@@ -33,7 +33,7 @@ struct histogram {
 struct histogram_sink {
     struct sink sink;
     struct eval *e;
-    const struct node *n, *arg;
+    const struct node *arg;
     const struct grid *g;
     struct arena *a;
     struct map index;
@@ -196,18 +196,22 @@ static double fraction(double lower, double upper, const struct bucket *b, size_
     return (rank_of(upper, b, n) - rank_of(lower, b, n)) / b[n - 1].count;
 }
 
-static enum status collect(struct histogram_sink *s, struct err *err)
+/* The end of each of the functions: what was asked for is given out unless something failed, and all of it is freed. */
+static enum status give_and_free(struct histogram_sink *s, struct rows *out, enum status st, struct sink *sink, struct err *err)
 {
-    s->sink.put = histogram_put;
-    s->a = eval_arena(s->e);
-    map_init(&s->index);
-    return eval_vector(s->e, s->arg, s->g, &s->sink, err);
-}
-
-static void collect_free(struct histogram_sink *s)
-{
+    if (!st)
+        st = rows_give(out, sink, err);
     map_free(&s->index);
     arena_free(s->a);
+    rows_free(out);
+    return st;
+}
+
+static enum status collect(struct histogram_sink *s, struct eval *e, const struct node *arg, const struct grid *g, struct err *err)
+{
+    *s = (struct histogram_sink){ .sink = { histogram_put }, .e = e, .arg = arg, .g = g, .a = eval_arena(e) };
+    map_init(&s->index);
+    return eval_vector(e, arg, g, &s->sink, err);
 }
 
 static void note_forced(struct histogram_sink *s, const struct histogram *h, const struct forced *f)
@@ -248,84 +252,74 @@ static enum status give_quantiles(struct histogram_sink *s, const double *q, str
     return st;
 }
 
-enum status histogram_quantile(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+/* The kids first to end - 1 say which; label, unless empty, tells them apart in the results. */
+static enum status quantiles(struct eval *e, const struct node *n, const struct node *arg, size_t first, size_t end, struct slice label,
+                             const struct grid *g, struct sink *sink, struct err *err)
 {
-    struct histogram_sink s = { .e = e, .n = n, .arg = n->kids[1], .g = g };
+    struct histogram_sink s;
     struct rows out;
     double *q = mem_alloc(g->n * sizeof *q);
     rows_init(&out, e, g->n);
-    enum status st = eval_scalar(e, n->kids[0], g, q, err);
-    if (!st)
-        eval_warn_quantile(e, n->kids[0], q, g->n);
-    if (!st)
-        st = collect(&s, err);
-    if (!st)
-        st = give_quantiles(&s, q, SLICE_EMPTY, &out, err);
-    if (!st)
-        st = rows_give(&out, sink, err);
-    if (s.a)
-        collect_free(&s);
-    rows_free(&out);
+    enum status st = collect(&s, e, arg, g, err);
+    for (size_t k = first; !st && k < end; k++) {
+        st = eval_scalar(e, n->kids[k], g, q, err);
+        if (st)
+            break;
+        eval_warn_quantile(e, n->kids[k], q, g->n);
+        st = give_quantiles(&s, q, label, &out, err);
+    }
     mem_free(q);
-    return st;
+    return give_and_free(&s, &out, st, sink, err);
+}
+
+enum status histogram_quantile(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    return quantiles(e, n, n->kids[1], 0, 1, SLICE_EMPTY, g, sink, err);
 }
 
 enum status histogram_quantiles(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    struct histogram_sink s = { .e = e, .n = n, .arg = n->kids[0], .g = g };
-    struct rows out;
-    double *q = mem_alloc(g->n * sizeof *q);
     struct slice label = eval_string(n->kids[1]);
-    rows_init(&out, e, g->n);
-    enum status st = label.len ? collect(&s, err) : err_set(err, ST_INVALID, "invalid label name \"\"");
-    for (size_t k = 2; !st && k < n->kid_count; k++) {
-        st = eval_scalar(e, n->kids[k], g, q, err);
-        if (!st)
-            eval_warn_quantile(e, n->kids[k], q, g->n);
-        if (!st)
-            st = give_quantiles(&s, q, label, &out, err);
+    if (label.len == 0)
+        return err_set(err, ST_INVALID, "invalid label name \"\"");
+    return quantiles(e, n, n->kids[0], 2, n->kid_count, label, g, sink, err);
+}
+
+static enum status give_fractions(struct histogram_sink *s, const double *lower, const double *upper, struct rows *out, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t k = 0; !st && k < s->count; k++) {
+        struct histogram *h = &s->list[k];
+        struct bucket *b = arena_array(s->a, struct bucket, h->count);
+        double *v = arena_array(s->a, double, s->g->n);
+        struct forced forced = { 0 };
+        for (size_t i = 0; i < s->g->n; i++) {
+            size_t count = buckets_at(h, i, b);
+            make_monotonic(b, count, grid_at(s->g, i), &forced);
+            v[i] = count ? fraction(lower[i], upper[i], b, count) : ABSENT;
+        }
+        struct row row = { h->labels, h->drop_name, v };
+        st = rows_put(out, &row, err);
     }
-    if (!st)
-        st = rows_give(&out, sink, err);
-    if (s.a)
-        collect_free(&s);
-    rows_free(&out);
-    mem_free(q);
     return st;
 }
 
 enum status histogram_fraction(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    struct histogram_sink s = { .e = e, .n = n, .arg = n->kids[2], .g = g };
+    struct histogram_sink s;
     struct rows out;
     double *lower = mem_alloc(g->n * sizeof *lower), *upper = mem_alloc(g->n * sizeof *upper);
     rows_init(&out, e, g->n);
-    enum status st = eval_scalar(e, n->kids[0], g, lower, err);
+    enum status st = collect(&s, e, n->kids[2], g, err);
+    if (!st)
+        st = eval_scalar(e, n->kids[0], g, lower, err);
     if (!st)
         st = eval_scalar(e, n->kids[1], g, upper, err);
     if (!st)
-        st = collect(&s, err);
-    for (size_t k = 0; !st && k < s.count; k++) {
-        struct histogram *h = &s.list[k];
-        struct bucket *b = arena_array(s.a, struct bucket, h->count);
-        double *v = arena_array(s.a, double, g->n);
-        struct forced forced = { 0 };
-        for (size_t i = 0; i < g->n; i++) {
-            size_t count = buckets_at(h, i, b);
-            make_monotonic(b, count, grid_at(g, i), &forced);
-            v[i] = count ? fraction(lower[i], upper[i], b, count) : ABSENT;
-        }
-        struct row row = { h->labels, h->drop_name, v };
-        st = rows_put(&out, &row, err);
-    }
-    if (!st)
-        st = rows_give(&out, sink, err);
-    if (s.a)
-        collect_free(&s);
-    rows_free(&out);
+        st = give_fractions(&s, lower, upper, &out, err);
     mem_free(lower);
     mem_free(upper);
-    return st;
+    return give_and_free(&s, &out, st, sink, err);
 }
 
 struct none_sink {

@@ -5,16 +5,15 @@
 #include "promql/script.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "base/date.h"
 #include "base/num.h"
 #include "codec/regex.h"
 #include "promql/promql.h"
 #include "query/token.h"
-#include "sys/file.h"
 
-enum { EXPECTS_MAX = 64, RESULT_BYTES_MAX = 256 * MIB };
+enum { EXPECTS_MAX = 64 };
+static const int64_t time_ms_max = INT64_MAX / NS_MS; /* of a script: its nanoseconds are counted, too */
 #define NEAR 1e-6
 
 enum expect_kind { EXPECT_FAIL, EXPECT_WARN, EXPECT_INFO, EXPECT_NO_WARN, EXPECT_NO_INFO, EXPECT_ORDERED, EXPECT_STRING, EXPECT_RANGE };
@@ -76,36 +75,25 @@ static enum status wrong(struct script *s, const char *what, struct slice found)
     return err_set(s->err, ST_INVALID, "%.*s:%zu: %s: %.*s", SLICE_FMT(s->name), s->line, what, SLICE_FMT(found));
 }
 
-static struct slice take_word(struct slice *rest)
-{
-    *rest = slice_trim(*rest);
-    size_t n = 0;
-    while (n < rest->len && !token_is_space(rest->ptr[n]))
-        n++;
-    struct slice word = slice_sub(*rest, 0, n);
-    *rest = slice_trim(slice_skip(*rest, n));
-    return word;
-}
-
 static bool parse_time(struct slice text, int64_t *ms)
 {
     double v;
     bool negative = text.len && text.ptr[0] == '-';
     struct slice plain = negative ? slice_skip(text, 1) : text;
     if (!duration_parse_prom(plain, ms)) {
-        if (!token_number_parse(plain, &v))
+        if (!token_number_parse(plain, &v) || !(fabs(v) < (double)time_ms_max / 1000))
             return false;
         *ms = (int64_t)round(v * 1000);
     }
     *ms = negative ? -*ms : *ms;
-    return true;
+    return *ms <= time_ms_max && *ms >= -time_ms_max;
 }
 
 static enum status read_load(struct script *s, struct slice rest)
 {
     int64_t step;
     struct slice line;
-    if (!parse_time(take_word(&rest), &step))
+    if (!parse_time(script_take_word(&rest), &step))
         return wrong(s, "load without a step", rest);
     while (next_line(s, &line) && line.len) {
         struct slice labels;
@@ -115,7 +103,7 @@ static enum status read_load(struct script *s, struct slice rest)
         if (script_series(s->a, line, &labels, &p, s->err))
             return wrong(s, "a series cannot be read", line);
         for (size_t i = 0; i < p.count; i++)
-            p.list[i].t_ms *= step;
+            p.list[i].t_ms = sat_mul(p.list[i].t_ms, step);
         script_engine_add(s->engine, labels, p.list, p.count);
     }
     return ST_OK;
@@ -130,7 +118,7 @@ static void add_expect(struct test_case *c, enum expect_kind kind, enum expect_m
 static enum status read_expect(struct script *s, struct test_case *c, struct slice rest)
 {
     static const char *const kinds[] = { "fail", "warn", "info", "no_warn", "no_info", "ordered", "string", "range" };
-    struct slice line = rest, word = take_word(&rest);
+    struct slice line = rest, word = script_take_word(&rest);
     struct err err;
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         struct slice text = rest;
@@ -140,13 +128,13 @@ static enum status read_expect(struct script *s, struct test_case *c, struct sli
         if (i == EXPECT_STRING && token_unquote(s->a, rest, &text, &err))
             return wrong(s, "a string cannot be read", line);
         if (i == EXPECT_RANGE) {
-            take_word(&rest); /* vector */
-            take_word(&rest); /* from */
-            struct slice from = take_word(&rest);
-            take_word(&rest); /* to */
-            take_word(&rest);
-            take_word(&rest); /* step */
-            if (!parse_time(from, &c->range_start_ms) || !parse_time(take_word(&rest), &c->range_step_ms))
+            script_take_word(&rest); /* vector */
+            script_take_word(&rest); /* from */
+            struct slice from = script_take_word(&rest);
+            script_take_word(&rest); /* to */
+            script_take_word(&rest);
+            script_take_word(&rest); /* step */
+            if (!parse_time(from, &c->range_start_ms) || !parse_time(script_take_word(&rest), &c->range_step_ms))
                 return wrong(s, "a range cannot be read", line);
         } else if (slice_starts(rest, SLICE("msg:")) || slice_starts(rest, SLICE("regex:"))) {
             match = rest.ptr[0] == 'm' ? MATCH_TEXT : MATCH_REGEX;
@@ -161,7 +149,7 @@ static enum status read_expect(struct script *s, struct test_case *c, struct sli
 static enum status read_expectation(struct script *s, struct test_case *c, struct slice line)
 {
     struct slice rest = line;
-    struct slice word = take_word(&rest);
+    struct slice word = script_take_word(&rest);
     size_t n;
     if (slice_eq(word, SLICE("expect")))
         return read_expect(s, c, rest);
@@ -190,17 +178,17 @@ static enum status read_eval(struct script *s, struct slice kind, struct slice r
 {
     struct slice line = c->text;
     int64_t start, end, step = 0;
-    struct slice word = take_word(&rest);
+    struct slice word = script_take_word(&rest);
     c->is_range = slice_eq(word, SLICE("range"));
-    take_word(&rest); /* at, from */
-    if (!parse_time(take_word(&rest), &start))
+    script_take_word(&rest); /* at, from */
+    if (!parse_time(script_take_word(&rest), &start))
         return wrong(s, "a time cannot be read", line);
     end = start;
     if (c->is_range) {
-        take_word(&rest); /* to */
-        bool ok = parse_time(take_word(&rest), &end);
-        take_word(&rest); /* step */
-        if (!ok || !parse_time(take_word(&rest), &step))
+        script_take_word(&rest); /* to */
+        bool ok = parse_time(script_take_word(&rest), &end);
+        script_take_word(&rest); /* step */
+        if (!ok || !parse_time(script_take_word(&rest), &step))
             return wrong(s, "a time cannot be read", line);
     }
     c->params = (struct query_params){ .start_ns = start * NS_MS, .end_ns = end * NS_MS, .step_ns = step * NS_MS, .features = s->features };
@@ -222,29 +210,6 @@ static enum status read_eval(struct script *s, struct slice kind, struct slice r
 }
 
 /* ---- running ---- */
-
-struct outcome {
-    enum status st;
-    struct err err;
-    struct value value;
-    struct buf infos, warnings;
-};
-
-static void run_query(struct script *s, struct slice query, const struct query_params *p, bool is_range, struct outcome *o)
-{
-    struct engine_ctx ctx;
-    struct slice tenant = SLICE("default");
-    memset(o, 0, sizeof *o);
-    engine_ctx_init(&ctx, &tenant, 1, clock_real());
-    struct query_env env = { script_engine_door(s->engine), &ctx, s->a, { 0 } };
-    buf_init(&env.infos, 0);
-    o->st = is_range ? promql_lang.range(&env, query, p, &o->value, &o->err) : promql_lang.instant(&env, query, p, &o->value, &o->err);
-    struct slice infos = arena_copy(s->a, buf_as_slice(&env.infos)), warnings = arena_copy(s->a, buf_as_slice(&ctx.warnings));
-    o->infos = (struct buf){ .ptr = (char *)infos.ptr, .len = infos.len };
-    o->warnings = (struct buf){ .ptr = (char *)warnings.ptr, .len = warnings.len };
-    buf_free(&env.infos);
-    engine_ctx_free(&ctx);
-}
 
 static const struct expect *find_expect(const struct test_case *c, enum expect_kind kind)
 {
@@ -269,21 +234,21 @@ static bool text_matches(const struct expect *e, struct slice text)
 }
 
 /* Each expectation has a note, and each note an expectation. */
-static const char *check_notes(const struct test_case *c, enum expect_kind kind, const struct buf *notes)
+static const char *check_notes(const struct test_case *c, enum expect_kind kind, struct slice notes)
 {
     struct slice line;
-    if (find_expect(c, kind == EXPECT_WARN ? EXPECT_NO_WARN : EXPECT_NO_INFO) && notes->len)
+    if (find_expect(c, kind == EXPECT_WARN ? EXPECT_NO_WARN : EXPECT_NO_INFO) && notes.len)
         return "no annotations of that kind";
     if (!find_expect(c, kind))
         return NULL;
     for (size_t i = 0; i < c->expect_count; i++) {
         bool found = false;
-        for (struct slice rest = buf_as_slice(notes); c->expects[i].kind == kind && !found && slice_next(&rest, '\n', &line);)
+        for (struct slice rest = notes; c->expects[i].kind == kind && !found && slice_next(&rest, '\n', &line);)
             found = text_matches(&c->expects[i], line);
         if (c->expects[i].kind == kind && !found)
             return "an annotation that is missing";
     }
-    for (struct slice rest = buf_as_slice(notes); slice_next(&rest, '\n', &line);) {
+    for (struct slice rest = notes; slice_next(&rest, '\n', &line);) {
         bool found = false;
         for (size_t i = 0; i < c->expect_count; i++)
             found |= c->expects[i].kind == kind && text_matches(&c->expects[i], line);
@@ -310,7 +275,7 @@ static bool series_matches(const struct expect_series *want, const struct value_
     if (!slice_eq(want->labels, got->labels) || want->points.count != got->n)
         return false;
     for (size_t i = 0; i < got->n; i++)
-        if (got->t_ms[i] != start_ms + want->points.list[i].t_ms * step_ms || !is_near(want->points.list[i].v, got->v[i]))
+        if (got->t_ms[i] != sat_add(start_ms, sat_mul(want->points.list[i].t_ms, step_ms)) || !is_near(want->points.list[i].v, got->v[i]))
             return false;
     return true;
 }
@@ -353,16 +318,16 @@ static const char *check_value(const struct test_case *c, const struct value *v)
 /* The same query as the middle step of three. */
 static const char *check_as_range(struct script *s, const struct test_case *c, const struct value *instant)
 {
-    struct outcome o;
+    struct script_answer o;
     struct query_params p = c->params;
     if (c->is_range || find_expect(c, EXPECT_ORDERED) || find_expect(c, EXPECT_STRING) || find_expect(c, EXPECT_RANGE) ||
         instant->type == VALUE_MATRIX || slice_contains(c->query, SLICE("range()")) || slice_contains(c->query, SLICE("step()")))
         return NULL;
     int64_t middle = p.start_ns / NS_MS;
-    p.start_ns -= 60 * NS_S;
-    p.end_ns += 60 * NS_S;
+    p.start_ns = sat_add(p.start_ns, -60 * NS_S);
+    p.end_ns = sat_add(p.end_ns, 60 * NS_S);
     p.step_ns = 60 * NS_S;
-    run_query(s, c->query, &p, true, &o);
+    script_ask(&promql_lang, script_engine_door(s->engine), s->a, c->query, &p, true, &o);
     if (o.st)
         return slice_find(slice_str(o.err.text), SLICE("same labelset"), 0) == SIZE_MAX ? "an answer in range mode, too" : NULL;
     struct value v = { .type = instant->type, .series = o.value.series };
@@ -380,7 +345,7 @@ static const char *check_as_range(struct script *s, const struct test_case *c, c
     return check_value(c, &v) ? "the same answer in range mode" : NULL;
 }
 
-static const char *check_outcome(struct script *s, const struct test_case *c, const struct outcome *o)
+static const char *check_outcome(struct script *s, const struct test_case *c, const struct script_answer *o)
 {
     const struct expect *fail = find_expect(c, EXPECT_FAIL);
     if (fail) {
@@ -393,54 +358,15 @@ static const char *check_outcome(struct script *s, const struct test_case *c, co
     }
     if (o->st)
         return "success";
-    const char *why = check_notes(c, EXPECT_WARN, &o->warnings);
-    why = why ? why : check_notes(c, EXPECT_INFO, &o->infos);
+    const char *why = check_notes(c, EXPECT_WARN, o->warnings);
+    why = why ? why : check_notes(c, EXPECT_INFO, o->infos);
     why = why ? why : check_value(c, &o->value);
     return why ? why : check_as_range(s, c, &o->value);
 }
 
 /* ---- telling ---- */
 
-static void tell_number(struct buf *out, double v)
-{
-    char text[NUM_TEXT_BYTES_MAX];
-    buf_put(out, text, num_format_short(v, text));
-}
-
-static void tell_got(struct script *s, const struct test_case *c, const struct outcome *o)
-{
-    enum { TOLD_MAX = 12 };
-    struct slice line;
-    if (o->st) {
-        buf_printf(s->out, "    got error: %s\n", o->err.text);
-        return;
-    }
-    if (o->value.type == VALUE_SCALAR) {
-        buf_printf(s->out, "    got scalar: ");
-        tell_number(s->out, o->value.scalar.v);
-        buf_char(s->out, '\n');
-    }
-    for (size_t i = 0; i < o->value.series_count && i < TOLD_MAX; i++) {
-        const struct value_series *v = &o->value.series[i];
-        buf_printf(s->out, "    got: ");
-        labels_format(v->labels, s->out);
-        for (size_t k = 0; k < v->n && k < 2 * TOLD_MAX; k++) {
-            buf_char(s->out, ' ');
-            tell_number(s->out, v->v[k]);
-            if (c->is_range)
-                buf_printf(s->out, "@%lld", (long long)(v->t_ms[k] / 1000));
-        }
-        buf_char(s->out, '\n');
-    }
-    if (o->value.series_count == 0 && o->value.type != VALUE_SCALAR)
-        buf_printf(s->out, o->value.type == VALUE_STRING ? "    got a string: \"%.*s\"\n" : "    got nothing%.*s\n", SLICE_FMT(o->value.text));
-    for (struct slice rest = buf_as_slice(&o->warnings); slice_next(&rest, '\n', &line);)
-        buf_printf(s->out, "    got: %.*s\n", SLICE_FMT(line));
-    for (struct slice rest = buf_as_slice(&o->infos); slice_next(&rest, '\n', &line);)
-        buf_printf(s->out, "    got: %.*s\n", SLICE_FMT(line));
-}
-
-static void tell_failure(struct script *s, const struct test_case *c, const struct outcome *o, const char *why)
+static void tell_failure(struct script *s, const struct test_case *c, const struct script_answer *o, const char *why)
 {
     buf_printf(s->out, "%.*s:%zu: %.*s\n    expected %s\n", SLICE_FMT(s->name), c->line, SLICE_FMT(c->text), why);
     for (size_t i = 0; i < c->series_count; i++)
@@ -448,18 +374,15 @@ static void tell_failure(struct script *s, const struct test_case *c, const stru
     for (size_t i = 0; i < c->expect_count; i++)
         if (c->expects[i].text.len)
             buf_printf(s->out, "    expected: %.*s\n", SLICE_FMT(c->expects[i].text));
-    if (c->has_scalar) {
-        buf_printf(s->out, "    expected: ");
-        tell_number(s->out, c->scalar);
-        buf_char(s->out, '\n');
-    }
-    tell_got(s, c, o);
+    if (c->has_scalar)
+        script_tell_scalar("expected", c->scalar, s->out);
+    script_tell_answer(o, s->out);
 }
 
 static void run_case(struct script *s, struct test_case *c)
 {
-    struct outcome o;
-    run_query(s, c->query, &c->params, c->is_range, &o);
+    struct script_answer o;
+    script_ask(&promql_lang, script_engine_door(s->engine), s->a, c->query, &c->params, c->is_range, &o);
     const char *why = check_outcome(s, c, &o);
     if (why == NULL) {
         s->result->passed++;
@@ -471,7 +394,7 @@ static void run_case(struct script *s, struct test_case *c)
 
 static enum status run_command(struct script *s, struct slice line)
 {
-    struct slice rest = line, word = take_word(&rest);
+    struct slice rest = line, word = script_take_word(&rest);
     if (slice_starts(word, SLICE("load")))
         return read_load(s, rest);
     if (slice_eq(word, SLICE("clear"))) {
@@ -489,13 +412,14 @@ static enum status run_command(struct script *s, struct slice line)
     return st;
 }
 
-enum status script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out, struct err *err)
+enum status promql_script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,
+                              struct err *err)
 {
     struct script s = { .name = name, .rest = text, .features = features, .out = out, .result = result, .err = err };
     struct slice line;
     enum status st = ST_OK;
     s.engine = script_engine_new();
-    s.a = arena_new(RESULT_BYTES_MAX);
+    s.a = arena_new(SCRIPT_RESULT_BYTES_MAX);
     while (!st && next_line(&s, &line)) {
         arena_reset(s.a);
         if (line.len)
@@ -504,32 +428,4 @@ enum status script_run(struct slice name, struct slice text, uint32_t features, 
     arena_free(s.a);
     script_engine_free(s.engine);
     return st;
-}
-
-int promql_script_main(int argc, char **argv)
-{
-    struct script_result sum = { 0, 0 };
-    bool broken = false;
-    for (int i = 1; i < argc; i++) {
-        struct script_result one = { 0, 0 };
-        struct buf text, out;
-        struct err err;
-        buf_init(&text, SCRIPT_BYTES_MAX);
-        buf_init(&out, 0);
-        enum status st = fs_read_all(fs_real(), argv[i], SCRIPT_BYTES_MAX, &text, &err);
-        if (!st)
-            st = script_run(slice_str(argv[i]), buf_as_slice(&text), UINT32_MAX, &one, &out, &err);
-        printf("%.*s", SLICE_FMT(buf_as_slice(&out)));
-        if (st)
-            printf("%s: %s\n", argv[i], err.text);
-        if (argc > 2)
-            printf("%s: %zu passed, %zu failed\n", argv[i], one.passed, one.failed);
-        broken |= st != ST_OK;
-        sum.passed += one.passed;
-        sum.failed += one.failed;
-        buf_free(&text);
-        buf_free(&out);
-    }
-    printf("%zu passed, %zu failed\n", sum.passed, sum.failed);
-    return sum.failed || broken ? 1 : 0;
 }

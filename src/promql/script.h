@@ -4,20 +4,13 @@
 #ifndef STOA_PROMQL_SCRIPT_H
 #define STOA_PROMQL_SCRIPT_H
 
-#include "query/lang.h"
+#include "query/script.h"
 
-enum { SCRIPT_BYTES_MAX = 8 * MIB, SCRIPT_POINTS_MAX = 1000 * 1000 };
+enum { SCRIPT_POINTS_MAX = 1000 * 1000 };
 
-struct script_result {
-    size_t passed, failed;
-};
-
-/* Runs one script with the given features (enum query_feature). A line per case that fails, with what was expected and what
- * came, goes to out. ST_INVALID: the script itself cannot be read; err names the line. */
-MUST_CHECK enum status script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,
-                                  struct err *err);
-/* `stoa test promql FILE...`: argv[0] is no file. Ends with "N passed, N failed"; 0 when none failed, else 1. All features are on. */
-int promql_script_main(int argc, char **argv);
+/* A script_run_fn. */
+MUST_CHECK enum status promql_script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,
+                                         struct err *err);
 
 /* ---- the engine in memory ---- */
 
