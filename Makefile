@@ -66,6 +66,7 @@ LIBS_model :=
 LIBS_net   := -luv -lnghttp2 -lssl -lcrypto -lcurl
 LIBS_store := -lroaring -lsqlite3 -lcrypto
 LIBS_collect := -lsystemd
+LIBS_auth  := -lsodium
 libs_of     = $(foreach f,$(1) $(USES_$(1)),$(LIBS_$(f)))
 uniq        = $(if $(1),$(firstword $(1)) $(call uniq,$(filter-out $(firstword $(1)),$(1))))
 

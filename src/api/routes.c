@@ -7,6 +7,7 @@
  * its first segments only until they differ: a linear search costs less than a microsecond. */
 #include "api/handlers.h"
 #include "api/self.h"
+#include "auth/role.h"
 
 #include <stdio.h>
 
@@ -23,6 +24,8 @@ enum {
 };
 
 struct row {
+    enum permission permission; /* what the caller's role must allow */
+    const char *action;         /* as the audit log calls it; NULL: not recorded by itself */
     unsigned methods;
     struct slice pattern;
     unsigned flags;
@@ -30,78 +33,79 @@ struct row {
     void (*handle)(void *user, struct http_exchange *x);
 };
 
-#define ROW(methods, pattern, flags, body, handle) { methods, SLICE_INIT(pattern), flags, body, handle }
+#define ROW(permission, action, methods, pattern, flags, body, handle) \
+    { PERMIT_##permission, action, methods, SLICE_INIT(pattern), flags, body, handle }
 
 static const struct row rows[] = {
     /* about ourselves */
-    ROW(GET | HEAD, "/-/healthy", ROUTE_ON_LOOP, BODY_NONE, self_healthy),
-    ROW(GET | HEAD, "/-/ready", ROUTE_ON_LOOP, BODY_NONE, self_ready),
-    ROW(POST | PUT, "/-/reload", 0, BODY_NONE, self_reload),
-    ROW(GET | HEAD, "/metrics", 0, BODY_NONE, self_metrics),
+    ROW(PUBLIC, NULL, GET | HEAD, "/-/healthy", ROUTE_ON_LOOP, BODY_NONE, self_healthy),
+    ROW(PUBLIC, NULL, GET | HEAD, "/-/ready", ROUTE_ON_LOOP, BODY_NONE, self_ready),
+    ROW(ADMIN, "config.reload", POST | PUT, "/-/reload", 0, BODY_NONE, self_reload),
+    ROW(READ, NULL, GET | HEAD, "/metrics", 0, BODY_NONE, self_metrics),
 
     /* Prometheus */
-    ROW(POST, "/api/v1/write", ROUTE_ON_LOOP, BODY_INGEST, ingest_prom_write),
-    ROW(GET | POST, "/api/v1/query", 0, BODY_FORM, prom_query),
-    ROW(GET | POST, "/api/v1/query_range", 0, BODY_FORM, prom_query_range),
-    ROW(GET | POST, "/api/v1/format_query", 0, BODY_FORM, prom_format_query),
-    ROW(GET | POST, "/api/v1/labels", 0, BODY_FORM, prom_labels),
-    ROW(GET, "/api/v1/label/{name}/values", 0, BODY_NONE, prom_label_values),
-    ROW(GET | POST, "/api/v1/series", 0, BODY_FORM, prom_series),
-    ROW(GET, "/api/v1/metadata", 0, BODY_NONE, prom_metadata),
-    ROW(GET, "/api/v1/targets", 0, BODY_NONE, prom_targets),
-    ROW(GET, "/api/v1/rules", 0, BODY_NONE, prom_rules),
-    ROW(GET, "/api/v1/alerts", 0, BODY_NONE, prom_alerts),
-    ROW(GET, "/api/v1/status/buildinfo", 0, BODY_NONE, prom_buildinfo),
-    ROW(GET, "/api/v1/status/runtimeinfo", 0, BODY_NONE, prom_runtimeinfo),
-    ROW(GET, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
-    ROW(GET, "/api/v1/status/config", 0, BODY_NONE, prom_config),
-    ROW(POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
-    ROW(POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
+    ROW(WRITE, NULL, POST, "/api/v1/write", ROUTE_ON_LOOP, BODY_INGEST, ingest_prom_write),
+    ROW(READ, NULL, GET | POST, "/api/v1/query", 0, BODY_FORM, prom_query),
+    ROW(READ, NULL, GET | POST, "/api/v1/query_range", 0, BODY_FORM, prom_query_range),
+    ROW(READ, NULL, GET | POST, "/api/v1/format_query", 0, BODY_FORM, prom_format_query),
+    ROW(READ, NULL, GET | POST, "/api/v1/labels", 0, BODY_FORM, prom_labels),
+    ROW(READ, NULL, GET, "/api/v1/label/{name}/values", 0, BODY_NONE, prom_label_values),
+    ROW(READ, NULL, GET | POST, "/api/v1/series", 0, BODY_FORM, prom_series),
+    ROW(READ, NULL, GET, "/api/v1/metadata", 0, BODY_NONE, prom_metadata),
+    ROW(READ, NULL, GET, "/api/v1/targets", 0, BODY_NONE, prom_targets),
+    ROW(READ, NULL, GET, "/api/v1/rules", 0, BODY_NONE, prom_rules),
+    ROW(READ, NULL, GET, "/api/v1/alerts", 0, BODY_NONE, prom_alerts),
+    ROW(READ, NULL, GET, "/api/v1/status/buildinfo", 0, BODY_NONE, prom_buildinfo),
+    ROW(READ, NULL, GET, "/api/v1/status/runtimeinfo", 0, BODY_NONE, prom_runtimeinfo),
+    ROW(READ, NULL, GET, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
+    ROW(READ, NULL, GET, "/api/v1/status/config", 0, BODY_NONE, prom_config),
+    ROW(ADMIN, "metrics.delete", POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
+    ROW(WRITE, NULL, POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
 
     /* Loki */
-    ROW(POST, "/loki/api/v1/push", ROUTE_ON_LOOP, BODY_INGEST, ingest_loki_push),
-    ROW(GET | POST, "/loki/api/v1/query", 0, BODY_FORM, loki_query),
-    ROW(GET | POST, "/loki/api/v1/query_range", 0, BODY_FORM, loki_query_range),
-    ROW(GET | POST, "/loki/api/v1/labels", 0, BODY_FORM, loki_labels),
-    ROW(GET | POST, "/loki/api/v1/label", 0, BODY_FORM, loki_labels),
-    ROW(GET | POST, "/loki/api/v1/label/{name}/values", 0, BODY_FORM, loki_label_values),
-    ROW(GET | POST, "/loki/api/v1/series", 0, BODY_FORM, loki_series),
-    ROW(GET | POST, "/loki/api/v1/format_query", 0, BODY_FORM, loki_format_query),
-    ROW(GET, "/loki/api/v1/status/buildinfo", 0, BODY_NONE, loki_buildinfo),
-    ROW(GET, "/loki/ready", ROUTE_ON_LOOP, BODY_NONE, loki_ready),
-    ROW(POST, "/otlp/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
+    ROW(WRITE, NULL, POST, "/loki/api/v1/push", ROUTE_ON_LOOP, BODY_INGEST, ingest_loki_push),
+    ROW(READ, "logs.query", GET | POST, "/loki/api/v1/query", 0, BODY_FORM, loki_query),
+    ROW(READ, "logs.query", GET | POST, "/loki/api/v1/query_range", 0, BODY_FORM, loki_query_range),
+    ROW(READ, "logs.names", GET | POST, "/loki/api/v1/labels", 0, BODY_FORM, loki_labels),
+    ROW(READ, "logs.names", GET | POST, "/loki/api/v1/label", 0, BODY_FORM, loki_labels),
+    ROW(READ, "logs.names", GET | POST, "/loki/api/v1/label/{name}/values", 0, BODY_FORM, loki_label_values),
+    ROW(READ, "logs.names", GET | POST, "/loki/api/v1/series", 0, BODY_FORM, loki_series),
+    ROW(READ, NULL, GET | POST, "/loki/api/v1/format_query", 0, BODY_FORM, loki_format_query),
+    ROW(READ, NULL, GET, "/loki/api/v1/status/buildinfo", 0, BODY_NONE, loki_buildinfo),
+    ROW(PUBLIC, NULL, GET, "/loki/ready", ROUTE_ON_LOOP, BODY_NONE, loki_ready),
+    ROW(WRITE, NULL, POST, "/otlp/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
 
     /* OTLP */
-    ROW(POST, "/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
-    ROW(POST, "/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
-    ROW(POST, "/v1/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_traces),
-    ROW(POST, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_metrics_grpc),
-    ROW(POST, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_logs_grpc),
-    ROW(POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_traces_grpc),
+    ROW(WRITE, NULL, POST, "/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
+    ROW(WRITE, NULL, POST, "/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
+    ROW(WRITE, NULL, POST, "/v1/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_traces),
+    ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_metrics_grpc),
+    ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_logs_grpc),
+    ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_traces_grpc),
 
     /* Jaeger query */
-    ROW(GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
-    ROW(GET, "/jaeger/api/services/{service}/operations", 0, BODY_NONE, jaeger_operations),
-    ROW(GET, "/jaeger/api/operations", 0, BODY_NONE, jaeger_operations_v2),
-    ROW(GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
-    ROW(GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
+    ROW(READ, "traces.names", GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
+    ROW(READ, "traces.names", GET, "/jaeger/api/services/{service}/operations", 0, BODY_NONE, jaeger_operations),
+    ROW(READ, "traces.names", GET, "/jaeger/api/operations", 0, BODY_NONE, jaeger_operations_v2),
+    ROW(READ, "traces.read", GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
+    ROW(READ, "traces.read", GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
 
     /* our own */
-    ROW(GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
-    ROW(GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
-    ROW(POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
-    ROW(POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
+    ROW(READ, NULL, GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
+    ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
+    ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
+    ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 
     /* the page: its own paths, all answered by one index */
-    ROW(GET | HEAD, "/", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/metrics-explorer", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/logs", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/traces", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/trace/{id}", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/docs", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/docs/{page}", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/docs/{folder}/{page}", 0, BODY_NONE, page_serve),
-    ROW(GET | HEAD, "/assets/{file}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/metrics-explorer", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/logs", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/traces", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/trace/{id}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/docs", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/docs/{page}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/docs/{folder}/{page}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/assets/{file}", 0, BODY_NONE, page_serve),
 };
 
 static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room for");
