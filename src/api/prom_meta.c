@@ -249,12 +249,14 @@ void prom_delete_series(void *user, struct http_exchange *x)
     enum status st = meta_read(&m);
     if (!st && m.match.count == 0)
         st = err_set(&m.err, ST_INVALID, "no match[] parameter provided");
-    for (size_t i = 0; !st && i < m.p.count; i++) {
-        if (!slice_eq(m.p.list[i].name, SLICE("match[]")))
-            continue;
+    for (size_t i = 0; !st && i < m.match.count; i++) {
+        struct buf selector;
+        buf_init(&selector, API_FORM_BYTES_MAX);
+        matchers_format(m.match.list[i], m.match.counts[i], &selector);
         struct tombstone t = { .tenant = m.q.ctx.tenants[0], .start_ns = m.start_ns, .end_ns = sat_add(m.end_ns, NS_MS),
-                               .selector = m.p.list[i].value };
+                               .selector = buf_as_slice(&selector) };
         st = m.q.api->engine->ops->erase(m.q.api->engine, &t, &m.err);
+        buf_free(&selector);
     }
     if (!st)
         http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);

@@ -19,9 +19,6 @@ struct evtombs {
     size_t count;
 };
 
-/* {a="b", c!~"d"}, with or without a name in front, or empty for everything. Matchers live in a until evtomb_free_matchers.
- * ST_INVALID with the position. */
-MUST_CHECK enum status evtomb_parse_selector(struct slice text, struct arena *a, struct matcher **out, size_t *count, struct err *err);
 /* Those about events; keeps dead.list; ctx (may be NULL) is warned of those that do not parse. */
 struct evtombs evtombs_compile(struct tombstones dead, struct arena *a, struct engine_ctx *ctx);
 void evtombs_free(struct evtombs *tombs);

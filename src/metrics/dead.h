@@ -15,8 +15,8 @@ struct dead_range {
     bool is_erase;
 };
 
-/* Of the tombstones for samples; NULL when there are none. ST_INVALID: a selector that does not parse. */
-MUST_CHECK enum status dead_new(struct tombstones list, struct dead **out, struct err *err);
+/* Of the tombstones for samples; NULL when there are none. Keeps list.list. */
+struct dead *dead_new(struct tombstones list);
 void dead_free(struct dead *d); /* accepts NULL */
 /* The ranges for a series, valid until the next call; d may be NULL. */
 size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const struct dead_range **out);
@@ -31,8 +31,5 @@ static inline bool dead_hits_part(const struct dead_range *r, int64_t t_ns, uint
 }
 /* The highest id of d's tombstones; 0 when d is NULL. */
 uint64_t dead_id(const struct dead *d);
-
-/* name{a="b",c=~"d"} or {a="b"}: matchers in a, to be destroyed by the caller one by one. */
-MUST_CHECK enum status selector_parse(struct arena *a, struct slice text, struct matcher **out, size_t *count, struct err *err);
 
 #endif

@@ -207,19 +207,17 @@ enum status build_from_rows(void *mem, struct part_sink *sink, struct err *err)
     struct rows *r = mem;
     struct encode e = { .rows = r, .count = atomic_load_explicit(&r->count, memory_order_acquire) };
     struct store_view *view = store_view_take(r->state->store, KIND_METRICS, INT64_MAX - 1, INT64_MAX);
-    enum status st = dead_new(view->dead, &e.dead, err);
-    if (st == ST_OK) {
-        e.blocks = mem_alloc((e.count / ROWS_BLOCK + 1) * sizeof(struct raw_rows_block *));
-        struct raw_rows_block *b = r->first;
-        for (size_t i = 0; i < e.count; i += ROWS_BLOCK, b = b->next)
-            e.blocks[i / ROWS_BLOCK] = b;
-        e.slot_end = series_slot_end(r->state->dict);
-        e.slot_count = mem_zalloc(((size_t)e.slot_end + 1) * sizeof *e.slot_count);
-        buf_init(&e.about, PART_META_BYTES_MAX);
-        metadata_write_entries(r->state->metadata, r->metadata, r->metadata_count, &e.about);
-        partition_rows(&e);
-        st = encode_all(&e, sink, err);
-    }
+    e.dead = dead_new(view->dead);
+    e.blocks = mem_alloc((e.count / ROWS_BLOCK + 1) * sizeof(struct raw_rows_block *));
+    struct raw_rows_block *b = r->first;
+    for (size_t i = 0; i < e.count; i += ROWS_BLOCK, b = b->next)
+        e.blocks[i / ROWS_BLOCK] = b;
+    e.slot_end = series_slot_end(r->state->dict);
+    e.slot_count = mem_zalloc(((size_t)e.slot_end + 1) * sizeof *e.slot_count);
+    buf_init(&e.about, PART_META_BYTES_MAX);
+    metadata_write_entries(r->state->metadata, r->metadata, r->metadata_count, &e.about);
+    partition_rows(&e);
+    enum status st = encode_all(&e, sink, err);
     store_view_drop(view);
     dead_free(e.dead);
     buf_free(&e.about);

@@ -162,7 +162,7 @@ static void step_delete(struct world *w)
     struct err err = { 0 };
     struct slice host_name = arena_printf(w->arena, "host%u", host);
     struct tombstone dead = { .tenant = tenant_names[t], .start_ns = from * NS_MS, .end_ns = to * NS_MS,
-                              .selector = arena_printf(w->arena, "{instance=\"%.*s\",mode!=\"m1\"}", SLICE_FMT(host_name)) };
+                              .selector = arena_printf(w->arena, "{instance='%.*s', mode!=`m1`}", SLICE_FMT(host_name)) };
     if (store_erase(w->store, &dead, &err))
         unit_fail(__FILE__, __LINE__, err.text);
     for (unsigned i = 0; i < MODEL_SERIES; i++) {

@@ -236,11 +236,9 @@ enum status merge_parts(void *state, const struct part *const *parts, size_t cou
                         struct buf *meta, const atomic_bool *stop, struct err *err)
 {
     assert(count > 0);
-    struct merge m = { 0 };
+    struct merge m = { .dead = dead_new(dead) };
     struct build *b = build_new(state, out);
-    enum status st = dead_new(dead, &m.dead, err);
-    if (st == ST_OK)
-        st = inputs_open(&m, parts, count, err);
+    enum status st = inputs_open(&m, parts, count, err);
     if (st == ST_OK)
         st = merge_all(&m, b, stop, err);
     if (st == ST_OK)

@@ -307,7 +307,8 @@ static enum status query_open(struct store *s, struct engine_ctx *ctx, int64_t s
     q->mem_counts = arena_array(q->arena, uint64_t, q->view->mem_count + 1);
     for (size_t i = 0; i < q->view->mem_count; i++)
         q->mem_counts[i] = atomic_load_explicit(&((const struct rows *)q->view->mems[i])->count, memory_order_acquire);
-    enum status st = dead_new(q->view->dead, &q->dead, err);
+    q->dead = dead_new(q->view->dead);
+    enum status st = ST_OK;
     for (size_t i = 0; i < ctx->tenant_count && st == ST_OK; i++) {
         st = engine_ctx_check(ctx, err);
         if (st == ST_OK)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Label sets as people and Prometheus write them: name{a="b",c="d"}.
+/* Label sets and selectors as people and Prometheus write them: name{a="b",c="d"}, name{a="b",c!~"d"}.
  *
  * Names that are not [a-zA-Z_][a-zA-Z0-9_]* stand in quotes, a metric's name then inside the braces: {"a.b",c="d"}.
  * Strings know Go's escapes, and `raw` ones none. Reading is wide (spaces, a last comma, any escape), writing is narrow. */
 #include "base/utf8.h"
-#include "model/labels.h"
+#include "model/matcher.h"
 
 #define NAME_LABEL SLICE("__name__")
 
@@ -61,6 +61,7 @@ void labels_format(struct slice labels, struct buf *out)
 enum { LABELS_TEXT_PAIRS_MAX = 4 * LABELS_PER_SERIES_MAX };
 
 struct text {
+    const char *what; /* "labels" or "selector": for errors */
     struct slice all;
     size_t at;
     struct arena *arena;
@@ -70,7 +71,7 @@ struct text {
 static enum status text_wrong(struct text *t, const char *what)
 {
     struct slice near = utf8_cut(slice_skip(t->all, t->at), 20);
-    return err_set(t->err, ST_INVALID, "labels: position %zu: %s, found \"%.*s\"", t->at + 1, what, SLICE_FMT(near));
+    return err_set(t->err, ST_INVALID, "%s: position %zu: %s, found \"%.*s\"", t->what, t->at + 1, what, SLICE_FMT(near));
 }
 
 static char text_peek(const struct text *t)
@@ -177,65 +178,160 @@ static bool is_quote(char c)
     return c == '"' || c == '\'' || c == '`';
 }
 
-/* One pair, or a metric's name alone in quotes. */
-static enum status text_pair(struct text *t, struct label *out)
+/* The name an item begins with; *alone: it is a metric's name in quotes, and the item is done. */
+static enum status text_name(struct text *t, struct slice *out, bool *alone)
 {
     bool quoted = is_quote(text_peek(t));
-    if (quoted) {
-        enum status st = text_quoted(t, &out->name);
-        if (st)
-            return st;
-    } else {
-        out->name = text_word(t);
-    }
+    enum status st = ST_OK;
+    if (quoted)
+        st = text_quoted(t, out);
+    else
+        *out = text_word(t);
     text_spaces(t);
-    if (quoted && (text_peek(t) == ',' || text_peek(t) == '}')) {
-        *out = (struct label){ NAME_LABEL, out->name };
+    *alone = quoted && (text_peek(t) == ',' || text_peek(t) == '}');
+    if (st == ST_OK && out->len == 0 && !*alone)
+        st = text_wrong(t, "expected a label name");
+    return st;
+}
+
+static enum status text_value(struct text *t, struct slice *out)
+{
+    text_spaces(t);
+    return is_quote(text_peek(t)) ? text_quoted(t, out) : text_wrong(t, "expected a string in quotes");
+}
+
+/* A name (empty when there is none), items in braces, or both; each item is read by one. */
+static enum status text_list(struct text *t, struct slice *name, enum status (*one)(struct text *t, void *arg), void *arg)
+{
+    enum status st = ST_OK;
+    *name = text_word(t);
+    text_spaces(t);
+    if (t->at == t->all.len && name->len)
         return ST_OK;
-    }
-    if (out->name.len == 0)
-        return text_wrong(t, "expected a label name");
-    if (text_peek(t) != '=')
-        return text_wrong(t, "expected '='");
+    if (text_peek(t) != '{')
+        return text_wrong(t, "expected '{'");
     t->at++;
     text_spaces(t);
-    if (!is_quote(text_peek(t)))
-        return text_wrong(t, "expected a string in quotes");
-    return text_quoted(t, &out->value);
+    while (st == ST_OK && text_peek(t) != '}') {
+        st = one(t, arg);
+        text_spaces(t);
+        if (st == ST_OK && text_peek(t) == ',')
+            t->at++;
+        else if (st == ST_OK && text_peek(t) != '}')
+            st = text_wrong(t, "expected ',' or '}'");
+        text_spaces(t);
+    }
+    t->at++;
+    return st == ST_OK && t->at != t->all.len ? text_wrong(t, "expected the end") : st;
+}
+
+/* ---- label sets ---- */
+
+struct pairs {
+    struct label *list;
+    size_t count, cap;
+};
+
+static enum status read_pair(struct text *t, void *arg)
+{
+    struct pairs *p = arg;
+    struct label l = { SLICE_EMPTY, SLICE_EMPTY };
+    bool alone;
+    enum status st = text_name(t, &l.name, &alone);
+    if (st)
+        return st;
+    if (alone) {
+        l = (struct label){ NAME_LABEL, l.name };
+    } else {
+        if (text_peek(t) != '=')
+            return text_wrong(t, "expected '='");
+        t->at++;
+        st = text_value(t, &l.value);
+    }
+    if (st == ST_OK && p->count == LABELS_TEXT_PAIRS_MAX)
+        st = err_set(t->err, ST_LIMIT, "labels: over %d pairs, at most %d are allowed", LABELS_TEXT_PAIRS_MAX, LABELS_PER_SERIES_MAX);
+    if (st == ST_OK)
+        ARENA_PUSH(t->arena, p->list, p->count, p->cap) = l;
+    return st;
 }
 
 enum status labels_parse(struct arena *a, struct slice text, struct slice *out, struct err *err)
 {
-    struct text t = { slice_trim(text), 0, a, err };
-    struct label *list = NULL;
-    size_t count = 0, cap = 0;
-    struct slice name = text_word(&t);
+    struct text t = { "labels", slice_trim(text), 0, a, err };
+    struct pairs p = { 0 };
+    struct slice name;
+    enum status st = text_list(&t, &name, read_pair, &p);
+    if (st)
+        return st;
     if (name.len)
-        ARENA_PUSH(a, list, count, cap) = (struct label){ NAME_LABEL, name };
-    text_spaces(&t);
-    if (t.at < t.all.len || name.len == 0) {
-        if (text_peek(&t) != '{')
-            return text_wrong(&t, "expected '{'");
-        t.at++;
-        text_spaces(&t);
-        while (text_peek(&t) != '}') {
-            struct label l = { SLICE_EMPTY, SLICE_EMPTY };
-            enum status st = text_pair(&t, &l);
-            if (st)
-                return st;
-            if (count == LABELS_TEXT_PAIRS_MAX)
-                return err_set(err, ST_LIMIT, "labels: over %d pairs, at most %d are allowed", LABELS_TEXT_PAIRS_MAX, LABELS_PER_SERIES_MAX);
-            ARENA_PUSH(a, list, count, cap) = l;
-            text_spaces(&t);
-            if (text_peek(&t) == ',')
-                t.at++;
-            else if (text_peek(&t) != '}')
-                return text_wrong(&t, "expected ',' or '}'");
-            text_spaces(&t);
-        }
-        t.at++;
-        if (t.at != t.all.len)
-            return text_wrong(&t, "expected the end");
+        ARENA_PUSH(a, p.list, p.count, p.cap) = (struct label){ NAME_LABEL, name };
+    return labels_build(a, p.list, p.count, out, err);
+}
+
+/* ---- selectors ---- */
+
+struct matchers {
+    struct matcher *list;
+    size_t count, cap;
+};
+
+static enum status add_matcher(struct text *t, struct matchers *m, enum match_op op, struct slice name, struct slice value)
+{
+    struct matcher one;
+    if (m->count == SELECTOR_MATCHERS_MAX)
+        return err_set(t->err, ST_LIMIT, "selector: over %d matchers", SELECTOR_MATCHERS_MAX);
+    enum status st = matcher_init(&one, op, name, value, t->err);
+    if (st == ST_OK)
+        ARENA_PUSH(t->arena, m->list, m->count, m->cap) = one;
+    return st;
+}
+
+static bool text_op(struct text *t, enum match_op *op)
+{
+    char first = text_peek(t);
+    if (first != '=' && first != '!')
+        return false;
+    t->at++;
+    char second = text_peek(t);
+    if (first == '!' && second != '=' && second != '~')
+        return false;
+    if (second == '~')
+        *op = first == '=' ? MATCH_RE : MATCH_NRE;
+    else
+        *op = first == '=' ? MATCH_EQ : MATCH_NE;
+    t->at += second == '~' || first == '!';
+    return true;
+}
+
+static enum status read_matcher(struct text *t, void *arg)
+{
+    struct slice name, value;
+    enum match_op op;
+    bool alone;
+    enum status st = text_name(t, &name, &alone);
+    if (st)
+        return st;
+    if (alone)
+        return add_matcher(t, arg, MATCH_EQ, NAME_LABEL, name);
+    if (!text_op(t, &op))
+        return text_wrong(t, "expected =, !=, =~ or !~");
+    st = text_value(t, &value);
+    return st ? st : add_matcher(t, arg, op, name, value);
+}
+
+enum status matchers_parse(struct arena *a, struct slice text, struct matcher **out, size_t *count, struct err *err)
+{
+    struct text t = { "selector", slice_trim(text), 0, a, err };
+    struct matchers m = { 0 };
+    struct slice name = SLICE_EMPTY;
+    enum status st = t.all.len ? text_list(&t, &name, read_matcher, &m) : ST_OK;
+    if (st == ST_OK && name.len)
+        st = add_matcher(&t, &m, MATCH_EQ, NAME_LABEL, name);
+    if (st) {
+        matchers_destroy(m.list, m.count);
+        return st;
     }
-    return labels_build(a, list, count, out, err);
+    *out = m.list;
+    *count = m.count;
+    return ST_OK;
 }

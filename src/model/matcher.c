@@ -72,3 +72,20 @@ void matcher_format(const struct matcher *m, struct buf *out)
     buf_slice(out, slice_str(ops[m->op]));
     text_put_quoted(m->value, out);
 }
+
+void matchers_format(const struct matcher *list, size_t count, struct buf *out)
+{
+    buf_char(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_char(out, ',');
+        matcher_format(&list[i], out);
+    }
+    buf_char(out, '}');
+}
+
+void matchers_destroy(struct matcher *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        matcher_destroy(&list[i]);
+}

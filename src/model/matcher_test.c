@@ -60,3 +60,43 @@ TEST(matcher_format_is_promql)
     buf_free(&b);
     matcher_destroy(&m);
 }
+
+/* The text as it comes back; "(refused)" when it does not parse. */
+static struct slice selector_again(struct arena *a, struct slice text)
+{
+    struct matcher *list = NULL;
+    size_t count = 0;
+    struct buf out;
+    if (matchers_parse(a, text, &list, &count, NULL))
+        return SLICE("(refused)");
+    buf_init(&out, 0);
+    matchers_format(list, count, &out);
+    struct slice again = arena_copy(a, buf_as_slice(&out));
+    matchers_destroy(list, count);
+    buf_free(&out);
+    return again;
+}
+
+TEST(selectors_are_read_with_every_quote_and_operator_and_written_so_that_they_come_back)
+{
+    static const char *const cases[][2] = {
+        { "", "{}" },
+        { " {} ", "{}" },
+        { "up", "{__name__=\"up\"}" },
+        { "up{job='api'}", "{job=\"api\",__name__=\"up\"}" },
+        { "{a=`x\\y`, b != \"\\x41\", c=~'.+',d!~\"\\u00e9|z\",}", "{a=\"x\\\\y\",b!=\"A\",c=~\".+\",d!~\"\xc3\xa9|z\"}" },
+        { "{\"a.b\", \"c d\"=\"e\"}", "{__name__=\"a.b\",\"c d\"=\"e\"}" },
+        { "{a=b}", "(refused)" },
+        { "{a!\"b\"}", "(refused)" },
+        { "{a=~\"(\"}", "(refused)" },
+        { "{a=\"b\"} x", "(refused)" },
+        { "{a=\"b\"", "(refused)" },
+    };
+    struct arena *a = arena_new(0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct slice got = selector_again(a, slice_str(cases[i][0]));
+        CHECK_STR(got, cases[i][1]);
+        CHECK(slice_eq(selector_again(a, got), got));
+    }
+    arena_free(a);
+}

@@ -314,6 +314,26 @@ TEST(tombstones_hide_rows_at_once_survive_a_crash_and_go_when_worked_off)
     rig_end(&r);
 }
 
+TEST(an_erase_whose_selector_does_not_parse_or_of_all_samples_is_refused)
+{
+    struct rig r;
+    struct err err = { 0 };
+    rig_init(&r, 18);
+    rig_open(&r);
+    struct tombstone t = { .tenant = SLICE("default"), .start_ns = 0, .end_ns = INT64_MAX, .selector = SLICE("{a=b}") };
+    CHECK_INT(store_erase(r.store, &t, &err), ST_INVALID);
+    CHECK_STR(slice_str(err.text), "erase: selector: position 4: expected a string in quotes, found \"b}\"");
+    t.selector = SLICE("{}");
+    CHECK_INT(store_erase(r.store, &t, &err), ST_INVALID);
+    t.is_events = true;
+    t.selector = SLICE("{a=~'('}");
+    CHECK_INT(store_erase(r.store, &t, &err), ST_INVALID);
+    CHECK_INT(manifest_state(r.store->manifest)->dead_count, 0);
+    t.selector = SLICE("{a=~'b'}");
+    CHECK_INT(store_erase(r.store, &t, &err), ST_OK);
+    rig_end(&r);
+}
+
 TEST(an_erase_stays_for_rows_that_come_later)
 {
     struct rig r;

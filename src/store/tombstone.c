@@ -55,6 +55,25 @@ struct tombstones tombset_of(const struct tombset *t, uint8_t kind)
     return kind == KIND_EVENTS ? (struct tombstones){ t->events, t->event_count } : (struct tombstones){ t->samples, t->sample_count };
 }
 
+/* What does not parse must not get into the manifest: it would delete nothing, now and ever, while the caller thinks it does. An
+ * empty selector for samples is a slip rather than a wish to delete everything. */
+static enum status check_selector(const struct tombstone *t, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct matcher *list;
+    size_t count;
+    enum status st = matchers_parse(a, t->selector, &list, &count, err);
+    if (st == ST_OK) {
+        matchers_destroy(list, count);
+        if (count == 0 && !t->is_events)
+            st = err_set(err, ST_INVALID, "the selector of samples is empty");
+    }
+    arena_free(a);
+    if (st)
+        err_prefix(err, "erase: ");
+    return st;
+}
+
 enum status store_erase(struct store *s, const struct tombstone *t, struct err *err)
 {
     struct tombstone one = *t;
@@ -66,6 +85,9 @@ enum status store_erase(struct store *s, const struct tombstone *t, struct err *
     if (t->selector.len + t->contains.len > TOMBSTONE_TEXT_BYTES_MAX)
         return err_set(err, ST_LIMIT, "erase: selector and text have %zu bytes, at most %d are allowed",
                        t->selector.len + t->contains.len, TOMBSTONE_TEXT_BYTES_MAX);
+    enum status st = check_selector(t, err);
+    if (st)
+        return st;
     one.id = ladder_new_id(s);
     mutex_lock(&s->append_lock);
     one.lsn = s->next_lsn;
@@ -76,7 +98,7 @@ enum status store_erase(struct store *s, const struct tombstone *t, struct err *
     tombset_drop(now);
     if (count >= TOMBSTONES_MAX)
         return err_set(err, ST_LIMIT, "erase: %zu erases are not worked off yet, at most %d may be", count, TOMBSTONES_MAX);
-    enum status st = ladder_edit(s, &e, NULL, &own);
+    st = ladder_edit(s, &e, NULL, &own);
     if (st && err)
         *err = own;
     store_wake_merger(s);

@@ -70,7 +70,7 @@ class Store(harness.Case):
     def test_deleted_series_are_gone_at_once_and_after_restart(self):
         s = self.server()
         self.write(s, series("gone", x="1"), series("gone", x="2"), series("stays"))
-        r = s.post("/api/v1/admin/tsdb/delete_series?match[]=gone{x=\"1\"}")
+        r = s.post("/api/v1/admin/tsdb/delete_series?match[]=gone{x='1'}")
         self.assertEqual(r.status, 204, r.text)
         for _ in range(2):
             self.assertEqual([x["metric"]["x"] for x in s.query("last_over_time(gone[1h])")], ["2"])
