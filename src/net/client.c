@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
+#include "net/client_details.h"
 #include "sys/thread.h"
 
 enum { REDIRECTS_MAX = 10, POLL_MS = 1000, CONNECTIONS_KEPT_MAX = 256 };
@@ -234,6 +235,16 @@ static void prepare(struct job *j, struct arena *a, const struct client_request 
     curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, j);
+    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, req->own_connection ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_FORBID_REUSE, req->own_connection ? 1L : 0L);
+    if (req->own_connection) /* or names would come from the cache of an earlier request */
+        curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    if (req->ip_version)
+        curl_easy_setopt(e, CURLOPT_IPRESOLVE, req->ip_version == 4 ? (long)CURL_IPRESOLVE_V4 : (long)CURL_IPRESOLVE_V6);
+    if (req->cookies)
+        client_cookies_give(e, req->cookies);
+    if (req->details)
+        client_details_watch(e, req->details);
     set_method(e, req);
     add_headers(j, a, req);
     curl_easy_setopt(e, CURLOPT_URL, req->server_name ? url_with_name(j, a, req) : c_str(a, req->url));
@@ -334,6 +345,10 @@ enum status http_client_do(struct http_client *c, const struct client_request *r
     prepare(&j, a, req);
     run_job(c, &j);
     read_answer(&j, resp);
+    if (req->cookies)
+        client_cookies_take(j.easy, req->cookies);
+    if (req->details)
+        client_details_take(j.easy, j.result, req->details);
     enum status st = status_of(&j, req, err);
     curl_easy_cleanup(j.easy);
     curl_slist_free_all(j.headers);
