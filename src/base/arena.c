@@ -15,8 +15,15 @@ struct chunk {
 
 struct arena {
     struct chunk *head; /* the one allocated from; older ones follow */
-    size_t total, max;
+    struct arena_group own, *group; /* own, unless it was made in another */
+    size_t total;
 };
+
+static void count(struct arena *a, size_t total)
+{
+    a->group->bytes += total - a->total;
+    a->total = total;
+}
 
 static struct chunk *chunk_new(struct arena *a, size_t cap, struct chunk *next)
 {
@@ -24,14 +31,22 @@ static struct chunk *chunk_new(struct arena *a, size_t cap, struct chunk *next)
     c->next = next;
     c->cap = cap;
     c->used = 0;
-    a->total += cap;
+    count(a, a->total + cap);
     return c;
 }
 
 struct arena *arena_new(size_t bytes_max)
 {
     struct arena *a = mem_new(struct arena);
-    a->max = bytes_max;
+    a->own.bytes_max = bytes_max;
+    a->group = &a->own;
+    return a;
+}
+
+struct arena *arena_new_in(struct arena_group *group)
+{
+    struct arena *a = mem_new(struct arena);
+    a->group = group;
     return a;
 }
 
@@ -43,6 +58,7 @@ void arena_free(struct arena *a)
         next = c->next;
         mem_free(c);
     }
+    count(a, 0);
     mem_free(a);
 }
 
@@ -57,11 +73,11 @@ void arena_reset(struct arena *a)
     }
     keep->next = NULL;
     keep->used = 0;
-    a->total = keep->cap;
+    count(a, keep->cap);
     if (keep->cap > CHUNK_BYTES_MAX) {
         mem_free(keep);
         a->head = NULL;
-        a->total = 0;
+        count(a, 0);
     }
 }
 
@@ -131,7 +147,7 @@ struct slice arena_printf(struct arena *a, const char *fmt, ...)
 
 bool arena_over(const struct arena *a)
 {
-    return a->max != 0 && a->total > a->max;
+    return a->group->bytes_max != 0 && a->group->bytes > a->group->bytes_max;
 }
 
 size_t arena_bytes(const struct arena *a)
@@ -141,5 +157,5 @@ size_t arena_bytes(const struct arena *a)
 
 size_t arena_bytes_max(const struct arena *a)
 {
-    return a->max;
+    return a->group->bytes_max;
 }

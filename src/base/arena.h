@@ -13,6 +13,12 @@ struct arena;
 
 /* bytes_max: 0 means without limit, for things that are bounded elsewhere. */
 struct arena *arena_new(size_t bytes_max);
+/* Arenas with one maximum between them (0: none): each is over when they are together. Zeroed but for bytes_max at first;
+ * the group is kept by its arenas. */
+struct arena_group {
+    size_t bytes, bytes_max;
+};
+struct arena *arena_new_in(struct arena_group *group);
 void arena_free(struct arena *a);
 /* Forgets everything allocated; keeps the first chunk for the next round. */
 void arena_reset(struct arena *a);

@@ -40,6 +40,21 @@ TEST(arena_notes_going_over_its_maximum_and_goes_on)
     arena_free(a);
 }
 
+TEST(arenas_of_a_group_have_one_maximum_between_them)
+{
+    struct arena_group group = { .bytes_max = 64 * KIB };
+    struct arena *a = arena_new_in(&group), *b = arena_new_in(&group);
+    arena_alloc(a, 40 * KIB);
+    CHECK(!arena_over(a) && !arena_over(b));
+    arena_alloc(b, 40 * KIB);
+    CHECK(arena_over(a) && arena_over(b));
+    arena_free(b);
+    CHECK(!arena_over(a));
+    CHECK_INT(arena_bytes(a), group.bytes);
+    arena_free(a);
+    CHECK_INT(group.bytes, 0);
+}
+
 TEST(arena_push_keeps_all_elements_in_order)
 {
     struct arena *a = arena_new(0);

@@ -72,7 +72,7 @@ static enum status fold_put(struct sink *sink, struct row *row, struct err *err)
     struct agg_sink *s = (struct agg_sink *)sink;
     struct group *g = group_of(s, row);
     agg_add_row(s->op, g->cells, row->v, s->g->n, STALE_NAN_BITS);
-    return arena_over(s->a) ? eval_check(s->e, s->a, err) : ST_OK;
+    return arena_over(s->a) ? eval_check(s->e, err) : ST_OK;
 }
 
 static enum status values_put(struct sink *sink, struct row *row, struct err *err)
@@ -82,7 +82,7 @@ static enum status values_put(struct sink *sink, struct row *row, struct err *er
     for (size_t i = 0; i < s->g->n; i++)
         if (!is_absent(row->v[i]))
             agg_values_add(s->a, &g->values[i], row->v[i]);
-    return arena_over(s->a) ? eval_check(s->e, s->a, err) : ST_OK;
+    return arena_over(s->a) ? eval_check(s->e, err) : ST_OK;
 }
 
 static enum status count_put(struct sink *sink, struct row *row, struct err *err)
@@ -103,7 +103,7 @@ static enum status count_put(struct sink *sink, struct row *row, struct err *err
         }
         to->v[i] = is_absent(to->v[i]) ? 1 : to->v[i] + 1;
     }
-    return arena_over(s->counted.a) ? eval_check(s->e, s->counted.a, err) : ST_OK;
+    return arena_over(s->counted.a) ? eval_check(s->e, err) : ST_OK;
 }
 
 /* ---- topk, bottomk, limitk, limit_ratio ---- */
@@ -147,7 +147,7 @@ static enum status top_put(struct sink *sink, struct row *row, struct err *err)
     for (size_t i = 0; i < s->g->n; i++)
         if (!is_absent(row->v[i]))
             top_step(s, &g->tops[i], row->v[i], s->param[i], tag, row->labels);
-    return arena_over(s->a) ? eval_check(s->e, s->a, err) : ST_OK;
+    return arena_over(s->a) ? eval_check(s->e, err) : ST_OK;
 }
 
 static enum status give_seen(struct agg_sink *s, uint64_t tag, struct sink *next, struct err *err)
@@ -179,7 +179,7 @@ static enum status give_tops(struct agg_sink *s, struct sink *next, struct err *
             }
         }
         if (arena_over(s->a))
-            return eval_check(s->e, s->a, err);
+            return eval_check(s->e, err);
     }
     /* At a single step best first, as a reader of an instant query wants it. */
     for (size_t k = 0; s->g->n == 1 && !st && k < s->group_count; k++)

@@ -103,7 +103,8 @@ static enum status with_scalar(struct eval *e, const struct node *n, const struc
 {
     bool is_left = n->kids[0]->type == TYPE_SCALAR;
     const struct node *vector = n->kids[is_left ? 1 : 0];
-    double *k = mem_alloc(g->n * sizeof *k);
+    struct arena *a = eval_arena(e);
+    double *k = arena_array(a, double, g->n);
     struct scalar_sink s = { { scalar_put }, e, n, k, is_left, g->n, sink };
     enum status st = eval_scalar(e, n->kids[is_left ? 0 : 1], g, k, err);
     if (!st && (!drops_name(n) || (e->features & FEATURE_DELAYED_NAME_REMOVAL) || eval_name_is_fixed(vector)))
@@ -117,7 +118,7 @@ static enum status with_scalar(struct eval *e, const struct node *n, const struc
             st = rows_give(&r, sink, err);
         rows_free(&r);
     }
-    mem_free(k);
+    arena_free(a);
     return st;
 }
 
@@ -202,7 +203,7 @@ static enum status join_open(struct join *j, struct err *err)
     j->has_right = arena_array(j->left.a, uint8_t, j->g->n);
     mark_steps(&j->left, j->has_left);
     mark_steps(&j->right, j->has_right);
-    return eval_check(j->e, j->left.a, err);
+    return eval_check(j->e, err);
 }
 
 static void join_close(struct join *j)
@@ -240,7 +241,7 @@ static enum status set_left(struct join *j, struct err *err)
     uint8_t **marks = arena_zalloc(j->left.a, (j->right.count + 1) * sizeof *marks); /* by a chain's first row; 0: no partner */
     for (size_t k = 0; !st && k < j->left.count; k++) {
         struct row *row = &j->left.list[k];
-        st = eval_check(j->e, j->out.a, err);
+        st = eval_check(j->e, err);
         if (st)
             return st;
         if (j->n->op != OP_OR) {
@@ -278,13 +279,10 @@ static enum status fail_duplicate(struct join *j, struct slice sig, const struct
     struct buf text;
     buf_init(&text, ERR_TEXT_BYTES_MAX);
     buf_printf(&text, "found duplicate series for the match group ");
-    struct slice plain = sig;
-    buf_char(&text, plain.len ? ' ' : '{');
-    text.len -= plain.len ? 1 : 0;
-    if (plain.len)
-        labels_format(plain, &text);
+    if (sig.len)
+        labels_format(sig, &text);
     else
-        buf_char(&text, '}');
+        buf_printf(&text, "{}");
     buf_printf(&text, " on the %s hand-side of the operation: [", is_right ? "right" : "left");
     struct label l;
     for (int k = 0; k < 2; k++) {
@@ -328,7 +326,6 @@ static void result_labels(struct join *j, const struct row *many, const struct r
     const struct matching *m = &j->n->matching;
     struct arena *a = j->out.a;
     *out = *many;
-    out->drop_name = many->drop_name;
     if (drops_name(j->n))
         eval_drop_name(j->e, out);
     if (m->card == CARD_ONE_TO_ONE)
@@ -345,7 +342,7 @@ struct pairing {
     double fill_one, fill_many;
 };
 
-static enum status pair_put(struct join *j, struct pairing *p, const struct row *many, const struct row *one, double *v, struct err *err)
+static enum status pair_put(struct join *j, const struct row *many, const struct row *one, double *v, struct err *err)
 {
     struct row row;
     bool any = false;
@@ -360,7 +357,7 @@ static enum status pair_put(struct join *j, struct pairing *p, const struct row 
         return err_set(err, ST_INVALID, j->n->matching.card == CARD_ONE_TO_ONE
                                             ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
                                             : "multiple matches for labels: grouping labels must ensure unique matches");
-    return st ? eval_check(j->e, j->out.a, err) : ST_OK;
+    return st ? eval_check(j->e, err) : ST_OK;
 }
 
 /* One row of the many side with each of its partners. v has room for a row, covered for a byte a step. */
@@ -369,7 +366,7 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
 {
     enum status st = ST_OK;
     size_t steps = j->g->n;
-    st = eval_check(j->e, j->out.a, err);
+    st = eval_check(j->e, err);
     memset(covered, 0, steps);
     for (size_t k = first; !st && k; k = next[k - 1]) {
         const struct row *one = &p->one->list[k - 1];
@@ -387,7 +384,7 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
                 return err_set(err, ST_INVALID, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
             used[i] = 1;
         }
-        st = pair_put(j, p, many, one, v, err);
+        st = pair_put(j, many, one, v, err);
     }
     if (st || !p->has_fill_one)
         return st;
@@ -397,7 +394,7 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
         if (!is_absent(m) && !covered[i])
             v[i] = p->swapped ? apply(j->n, o, m, o) : apply(j->n, m, o, m);
     }
-    return pair_put(j, p, many, NULL, v, err);
+    return pair_put(j, many, NULL, v, err);
 }
 
 /* Rows of the one side that nobody matched, against the number that stands in for the many side. */
@@ -417,7 +414,7 @@ static enum status pair_fill(struct join *j, struct pairing *p, const struct map
         const struct row *one = &p->one->list[k];
         struct slice name[] = { NAME_LABEL };
         bare.labels = j->n->matching.card == CARD_ONE_TO_ONE ? labels_without(j->out.a, bare.labels, name, 1) : signature(j, bare.labels);
-        st = pair_put(j, p, &bare, one, v, err);
+        st = pair_put(j, &bare, one, v, err);
     }
     return st;
 }

@@ -20,17 +20,17 @@ enum status eval_same_labels(struct err *err)
     return err_set(err, ST_INVALID, "vector cannot contain metrics with the same labelset");
 }
 
-struct arena *eval_arena(const struct eval *e)
+struct arena *eval_arena(struct eval *e)
 {
-    return arena_new(e->bytes_max);
+    return arena_new_in(&e->memory);
 }
 
-enum status eval_check(struct eval *e, const struct arena *a, struct err *err)
+enum status eval_check(struct eval *e, struct err *err)
 {
-    if ((a && arena_over(a)) || arena_over(e->line) || arena_over(e->env->result))
+    if (arena_over(e->line) || arena_over(e->env->result))
         return err_set(err, ST_LIMIT,
                        "the query needs more than %zu bytes of memory, the most that is allowed for one: select fewer series or a shorter time",
-                       e->bytes_max);
+                       e->memory.bytes_max);
     return engine_ctx_check(e->env->ctx, err);
 }
 
@@ -225,8 +225,12 @@ static enum status eval_map(struct eval *e, const struct node *n, const struct g
     return st;
 }
 
+/* Whoever asks has what it holds in memory by now: so nesting is bounded, too. */
 enum status eval_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
+    enum status st = eval_check(e, err);
+    if (st)
+        return st;
     switch (n->kind) {
     case NODE_SELECTOR:
         return eval_selector(e, n, g, false, sink, err);
@@ -258,19 +262,22 @@ enum status eval_vector(struct eval *e, const struct node *n, const struct grid 
 
 static enum status scalar_binary(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
 {
-    double *right = mem_alloc(g->n * sizeof *right);
+    struct arena *a = eval_arena(e);
+    double *right = arena_array(a, double, g->n);
     enum status st = eval_scalar(e, n->kids[0], g, out, err);
     if (!st)
         st = eval_scalar(e, n->kids[1], g, right, err);
     for (size_t i = 0; !st && i < g->n; i++)
         out[i] = op_is_comparison(n->op) ? binary_compare(n->op, out[i], right[i]) : binary_apply(n->op, out[i], right[i]);
-    mem_free(right);
+    arena_free(a);
     return st;
 }
 
 enum status eval_scalar(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
 {
-    enum status st;
+    enum status st = eval_check(e, err);
+    if (st)
+        return st;
     switch (n->kind) {
     case NODE_NUMBER:
         for (size_t i = 0; i < g->n; i++)

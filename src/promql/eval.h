@@ -16,7 +16,7 @@ enum {
     GRID_POINTS_MAX = 4 * 1000 * 1000,   /* steps of one subquery */
     LOOKBACK_MS_DEFAULT = 5 * 60 * 1000,
     SUBQUERY_STEP_MS_DEFAULT = 60 * 1000,
-    EVAL_BYTES_MAX_DEFAULT = 256 * MIB,  /* of one held vector, where the result arena has no maximum */
+    EVAL_BYTES_MAX_DEFAULT = 256 * MIB,  /* held beside the answer, where the result arena has no maximum */
     NOTES_BYTES_MAX = 64 * KIB
 };
 
@@ -54,7 +54,7 @@ struct eval {
     uint32_t features;
     int64_t lookback_ms, query_start_ms, query_end_ms, query_step_ms;
     struct arena *line; /* lives for one row; whoever makes rows resets it before each */
-    size_t bytes_max;
+    struct arena_group memory;
     bool is_range; /* the query, not a subquery */
 };
 
@@ -69,9 +69,10 @@ void eval_drop_name(const struct eval *e, struct row *row);
 size_t eval_name_labels(const struct eval *e, const struct slice **out);
 /* True when rows of n cannot become equal by losing their names: one name only. */
 bool eval_name_is_fixed(const struct node *n);
-/* Cancelled, too late, over a limit, or an arena that is full (NULL: none). */
-enum status eval_check(struct eval *e, const struct arena *a, struct err *err);
-struct arena *eval_arena(const struct eval *e);
+/* Cancelled, too late, or over a limit, that of memory among them. */
+enum status eval_check(struct eval *e, struct err *err);
+/* All that a query holds beside its answer lives in such ones, which have one maximum between them. */
+struct arena *eval_arena(struct eval *e);
 void eval_warn(struct eval *e, const struct node *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void eval_info(struct eval *e, const struct node *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void eval_warn_quantile(struct eval *e, const struct node *at, const double *q, size_t n);

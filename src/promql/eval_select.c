@@ -54,7 +54,7 @@ static enum status open_samples(struct eval *e, const struct node *n, const stru
 static enum status next_series(struct eval *e, struct samples_iter *it, struct series_samples *s, struct err *err)
 {
     arena_reset(e->line);
-    enum status st = eval_check(e, NULL, err);
+    enum status st = eval_check(e, err);
     if (!st)
         st = it->ops->next(it, s, err);
     if (!st && e->env->ctx->tenant_count > 1)
@@ -227,12 +227,10 @@ static enum status matrix_subquery(struct eval *e, const struct node *n, const s
         return err_set(err, ST_LIMIT, "a subquery would run at %llu points, at most %d are allowed: take a longer step or a shorter range",
                        (unsigned long long)points, GRID_POINTS_MAX);
     inner.n = (size_t)points;
-    struct subquery_sink q = { { subquery_put }, &inner, NULL, NULL, sink };
-    q.t = mem_alloc(inner.n * sizeof *q.t);
-    q.v = mem_alloc(inner.n * sizeof *q.v);
+    struct arena *a = eval_arena(e);
+    struct subquery_sink q = { { subquery_put }, &inner, arena_array(a, int64_t, inner.n), arena_array(a, double, inner.n), sink };
     enum status st = eval_vector(e, n->kids[0], &inner, &q.sink, err);
-    mem_free(q.t);
-    mem_free(q.v);
+    arena_free(a);
     return st;
 }
 
@@ -309,7 +307,7 @@ static enum status run_windows(struct range_sink *s, struct window *w, const int
         if (work < WINDOW_SAMPLES_PER_CHECK)
             continue;
         work = 0;
-        enum status st = eval_check(s->e, NULL, err);
+        enum status st = eval_check(s->e, err);
         if (st)
             return st;
     }

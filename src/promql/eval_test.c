@@ -68,6 +68,22 @@ TEST(an_answer_over_its_memory_is_a_limit_and_says_so)
     world_close(&w);
 }
 
+/* Each held vector and each row of numbers has room enough by itself. */
+TEST(what_a_query_holds_at_the_same_time_counts_together)
+{
+    struct world w;
+    world_open(&w, 8 * MIB);
+    CHECK_INT(run_range(&w, "hits_total + hits_total", 100, 200), ST_OK);
+    CHECK_INT(run_range(&w, "hits_total + (hits_total + (hits_total + (hits_total + (hits_total + (hits_total + (hits_total + hits_total))))))",
+                        100, 200), ST_LIMIT);
+    CHECK_INT(run_instant(&w, "max_over_time(vector(1 + time())[90s:1ms])", 0), ST_OK);
+    CHECK_INT(run_instant(&w, "max_over_time(vector(1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + (1 + time()))))))))))[90s:1ms])", 0), ST_LIMIT);
+    CHECK_INT(run_instant(&w, "max_over_time(max_over_time(max_over_time(max_over_time(vector(1)[90s:1ms])[90s:1ms])[90s:1ms])[90s:1ms])", 0),
+              ST_LIMIT);
+    CHECK(slice_starts(slice_str(w.err.text), SLICE("the query needs more than 8388608 bytes of memory")));
+    world_close(&w);
+}
+
 TEST(points_of_a_range_query_have_a_limit)
 {
     struct world w;

@@ -71,7 +71,7 @@ static void put_modifiers(const struct node *n, struct buf *out)
     if (n->at == AT_START || n->at == AT_END)
         buf_printf(out, " @ %s()", n->at == AT_START ? "start" : "end");
     if (n->at == AT_TIME)
-        buf_printf(out, " @ %lld.%03lld", (long long)(n->at_ms / 1000), (long long)(llabs(n->at_ms % 1000)));
+        buf_printf(out, " @ %s%lld.%03lld", n->at_ms < 0 ? "-" : "", llabs(n->at_ms / 1000), llabs(n->at_ms % 1000));
     if (!n->has_offset)
         return;
     buf_printf(out, " offset ");

@@ -69,7 +69,7 @@ static enum status histogram_put(struct sink *sink, struct row *row, struct err 
     double *v = arena_array(s->a, double, s->g->n);
     memcpy(v, row->v, s->g->n * sizeof *v);
     ARENA_PUSH(s->a, h->rows, h->count, h->cap) = (struct bucket_row){ bound, v };
-    return eval_check(s->e, s->a, err);
+    return eval_check(s->e, err);
 }
 
 static int bucket_cmp(const void *a, const void *b)
@@ -258,8 +258,8 @@ static enum status quantiles(struct eval *e, const struct node *n, const struct 
 {
     struct histogram_sink s;
     struct rows out;
-    double *q = mem_alloc(g->n * sizeof *q);
     rows_init(&out, e, g->n);
+    double *q = arena_array(out.a, double, g->n);
     enum status st = collect(&s, e, arg, g, err);
     for (size_t k = first; !st && k < end; k++) {
         st = eval_scalar(e, n->kids[k], g, q, err);
@@ -268,7 +268,6 @@ static enum status quantiles(struct eval *e, const struct node *n, const struct 
         eval_warn_quantile(e, n->kids[k], q, g->n);
         st = give_quantiles(&s, q, label, &out, err);
     }
-    mem_free(q);
     return give_and_free(&s, &out, st, sink, err);
 }
 
@@ -308,8 +307,8 @@ enum status histogram_fraction(struct eval *e, const struct node *n, const struc
 {
     struct histogram_sink s;
     struct rows out;
-    double *lower = mem_alloc(g->n * sizeof *lower), *upper = mem_alloc(g->n * sizeof *upper);
     rows_init(&out, e, g->n);
+    double *lower = arena_array(out.a, double, g->n), *upper = arena_array(out.a, double, g->n);
     enum status st = collect(&s, e, n->kids[2], g, err);
     if (!st)
         st = eval_scalar(e, n->kids[0], g, lower, err);
@@ -317,8 +316,6 @@ enum status histogram_fraction(struct eval *e, const struct node *n, const struc
         st = eval_scalar(e, n->kids[1], g, upper, err);
     if (!st)
         st = give_fractions(&s, lower, upper, &out, err);
-    mem_free(lower);
-    mem_free(upper);
     return give_and_free(&s, &out, st, sink, err);
 }
 

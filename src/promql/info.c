@@ -179,7 +179,7 @@ static enum status enrich(struct info *x, const struct row *row, struct err *err
             return eval_same_labels(err);
         to[i] = row->v[i];
     }
-    return eval_check(x->e, x->out.a, err);
+    return eval_check(x->e, err);
 }
 
 enum status info_info(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)

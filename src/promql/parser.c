@@ -110,7 +110,9 @@ struct node *parser_close(struct parser *p, struct node *n)
 
 static void add_kid(struct parser *p, struct node *n, struct node *kid)
 {
-    n->kids = arena_grow(p->ast->arena, n->kids, n->kid_count * sizeof *n->kids, (n->kid_count + 1) * sizeof *n->kids);
+    size_t had = n->kid_count;
+    if ((had & (had - 1)) == 0) /* full: room is 1, 2, 4, ... */
+        n->kids = arena_grow(p->ast->arena, n->kids, had * sizeof *n->kids, MAX(2 * had, (size_t)1) * sizeof *n->kids);
     n->kids[n->kid_count++] = kid;
 }
 

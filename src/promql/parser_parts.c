@@ -128,11 +128,13 @@ struct node *parser_selector(struct parser *p)
     struct ast *ast = p->ast;
     const struct token *t = parser_peek(p);
     struct node *n = parser_node(p, NODE_SELECTOR, t->start);
-    /* As many as there can be tokens ahead, four each, up to the maximum. */
-    size_t room = 2;
-    for (const struct token *c = t; c->kind != TOK_END && c->kind != TOK_ERROR && c->kind != TOK_RBRACE && room < MATCHERS_MAX; c++)
-        room += c->kind == TOK_COMMA || c->kind == TOK_LBRACE;
-    n->matchers = arena_array(ast->arena, struct matcher, MIN(room + 1, (size_t)MATCHERS_MAX));
+    /* The name, and as many as the commas between its own braces part. */
+    size_t room = 1;
+    const struct token *c = is_name_word(t) ? t + 1 : t;
+    if (c->kind == TOK_LBRACE)
+        for (room = 2; c->kind != TOK_END && c->kind != TOK_ERROR && c->kind != TOK_RBRACE && room < MATCHERS_MAX; c++)
+            room += c->kind == TOK_COMMA;
+    n->matchers = arena_array(ast->arena, struct matcher, room);
     ARENA_PUSH(ast->arena, ast->selectors, ast->selector_count, ast->selector_cap) = n;
     if (is_name_word(t)) {
         p->at++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parser reads, what it refuses and where, and the canonical form. */
 #include "base/unit.h"
+#include "promql/ast.h"
 #include "promql/promql.h"
 
 static void check_format(const char *text, const char *want)
@@ -35,6 +36,7 @@ TEST(one_form_for_every_spelling)
     check_format("a*ignoring(x)group_left(y)b", "a * ignoring (x) group_left (y) b");
     check_format("x[5m:] offset -1h @ start()", "x[5m:] @ start() offset -1h");
     check_format("x @ 1.5", "x @ 1.500");
+    check_format("x @ -0.5", "x @ -0.500");
     check_format("-(2^-1)", "-(2 ^ -1)");
     check_format("1h30m", "1h30m");
     check_format("0x10 > bool 1_6", "16 > bool 16");
@@ -113,6 +115,23 @@ TEST(depth_has_a_limit_of_its_own)
     check_depth("1+", "1", 30000, ST_INVALID);
     check_depth("1^", "1", 30000, ST_INVALID);
     check_depth("1+", "1", 40000, ST_LIMIT);
+}
+
+/* Memory of a multiple of the text's, however many parts there are. */
+TEST(many_arguments_need_no_more_memory_than_their_number)
+{
+    struct arena *a = arena_new(0);
+    struct buf text;
+    struct ast ast;
+    buf_init(&text, 0);
+    buf_printf(&text, "sum(x");
+    while (text.len < QUERY_TEXT_BYTES_MAX - 10)
+        buf_printf(&text, ",x");
+    buf_char(&text, ')');
+    CHECK_INT(ast_parse(a, buf_as_slice(&text), 0, &ast, NULL), ST_INVALID);
+    CHECK(arena_bytes(a) < 64 * MIB);
+    buf_free(&text);
+    arena_free(a);
 }
 
 TEST(types_are_told)

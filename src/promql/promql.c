@@ -130,7 +130,7 @@ static enum status answer_put(struct sink *sink, struct row *row, struct err *er
     }
     if (series.n)
         ARENA_PUSH(a, s->out->series, s->out->series_count, s->cap) = series;
-    return arena_over(a) ? eval_check(s->e, a, err) : ST_OK;
+    return arena_over(a) ? eval_check(s->e, err) : ST_OK;
 }
 
 /* Names that were to be dropped go now; series that become equal grow together. */
@@ -198,7 +198,7 @@ static enum status matrix_put(struct series_sink *sink, struct slice labels, boo
     memcpy(series.t_ms, t, n * sizeof *t);
     memcpy(series.v, v, n * sizeof *v);
     ARENA_PUSH(a, s->out->series, s->out->series_count, s->cap) = series;
-    return arena_over(a) ? eval_check(s->e, a, err) : ST_OK;
+    return arena_over(a) ? eval_check(s->e, err) : ST_OK;
 }
 
 static enum status answer_matrix(struct eval *e, const struct node *n, const struct grid *g, struct value *out, struct err *err)
@@ -263,17 +263,17 @@ static enum status run(struct query_env *env, struct slice text, const struct qu
     struct arena *a = arena_new(0);
     size_t bytes_max = arena_bytes_max(env->result) ? arena_bytes_max(env->result) : (size_t)EVAL_BYTES_MAX_DEFAULT;
     struct eval e = {
-        .env = env, .ast = &ast, .features = p->features, .is_range = is_range, .bytes_max = bytes_max,
+        .env = env, .ast = &ast, .features = p->features, .is_range = is_range, .memory = { .bytes_max = bytes_max },
         .lookback_ms = p->lookback_ns > 0 ? p->lookback_ns / NS_MS : LOOKBACK_MS_DEFAULT,
         .query_start_ms = g->start_ms, .query_end_ms = is_range ? p->end_ns / NS_MS : g->start_ms,
         .query_step_ms = is_range ? g->step_ms : 0,
     };
     enum status st = ast_parse(a, text, p->features, &ast, err);
     if (!st) {
-        e.line = arena_new(bytes_max);
+        e.line = eval_arena(&e);
         st = answer(&e, ast.root, g, out, err);
         if (!st)
-            st = eval_check(&e, NULL, err);
+            st = eval_check(&e, err);
         if (!st)
             cut_answer(env, p, out);
         arena_free(e.line);

@@ -42,7 +42,7 @@ enum status rows_put(struct rows *r, struct row *row, struct err *err)
     struct row *to = rows_get(r, row->labels, row->drop_name);
     if (r->count > before) {
         memcpy(to->v, row->v, r->n * sizeof *to->v);
-        return eval_check(r->e, r->a, err);
+        return eval_check(r->e, err);
     }
     if (r->is_strict)
         return eval_same_labels(err);

@@ -4,6 +4,7 @@
 
 #include "promql/parts.h"
 #include "promql/rows.h"
+#include "query/token.h"
 
 enum status vector_time(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
 {
@@ -39,11 +40,12 @@ static enum status scalar_of_put(struct sink *sink, struct row *row, struct err 
 
 enum status vector_scalar(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
 {
-    struct scalar_of_sink s = { { scalar_of_put }, mem_zalloc(g->n * sizeof *s.counts), out, g->n };
+    struct arena *a = eval_arena(e);
+    struct scalar_of_sink s = { { scalar_of_put }, arena_zalloc(a, g->n * sizeof *s.counts), out, g->n };
     for (size_t i = 0; i < g->n; i++)
         out[i] = NAN;
     enum status st = eval_vector(e, n->kids[0], g, &s.sink, err);
-    mem_free(s.counts);
+    arena_free(a);
     return st;
 }
 
@@ -55,12 +57,13 @@ static enum status give_one(struct eval *e, struct slice labels, double *v, stru
 
 enum status vector_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    double *v = mem_alloc(g->n * sizeof *v);
+    struct arena *a = eval_arena(e);
+    double *v = arena_array(a, double, g->n);
     enum status st = eval_scalar(e, n->kids[0], g, v, err);
     arena_reset(e->line);
     if (!st)
         st = give_one(e, SLICE_EMPTY, v, sink, err);
-    mem_free(v);
+    arena_free(a);
     return st;
 }
 
@@ -201,54 +204,22 @@ enum status vector_double_exponential(struct eval *e, const struct node *n, cons
 
 /* ---- order ---- */
 
-static int by_value(const void *a, const void *b)
+struct order {
+    const struct node *call;
+    int sign; /* -1: descending */
+};
+
+/* NaN last, whichever the sign; equal ones by their labels. */
+static int by_value(const void *a, const void *b, void *arg)
 {
-    double x = ((const struct row *)a)->v[0], y = ((const struct row *)b)->v[0];
-    if (isnan(x) || isnan(y))
+    const struct order *o = arg;
+    const struct row *r = a, *s = b;
+    double x = r->v[0], y = s->v[0];
+    if (isnan(x) != isnan(y))
         return (int)isnan(x) - (int)isnan(y);
-    return x < y ? -1 : x > y;
-}
-
-static int by_value_desc(const void *a, const void *b)
-{
-    double x = ((const struct row *)a)->v[0], y = ((const struct row *)b)->v[0];
-    if (isnan(x) || isnan(y))
-        return (int)isnan(x) - (int)isnan(y);
-    return x > y ? -1 : x < y;
-}
-
-static enum status sort_rows(struct eval *e, const struct node *n, const struct grid *g, int (*cmp)(const void *, const void *),
-                             struct sink *sink, struct err *err)
-{
-    struct rows r;
-    if (e->is_range)
-        eval_warn(e, n, "sort is ineffective for range queries since results are always ordered by labels");
-    if (e->is_range || g->n != 1)
-        return eval_vector(e, n->kids[0], g, sink, err);
-    rows_init(&r, e, g->n);
-    enum status st = eval_vector(e, n->kids[0], g, &r.sink, err);
-    rows_sort(&r);
-    if (!st && r.count > 1)
-        qsort(r.list, r.count, sizeof *r.list, cmp);
-    if (!st)
-        st = rows_give(&r, sink, err);
-    rows_free(&r);
-    return st;
-}
-
-enum status vector_sort(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
-{
-    return sort_rows(e, n, g, by_value, sink, err);
-}
-
-enum status vector_sort_desc(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
-{
-    return sort_rows(e, n, g, by_value_desc, sink, err);
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
+    if (isnan(x) || x == y)
+        return labels_cmp(r->labels, s->labels);
+    return x < y ? -o->sign : o->sign;
 }
 
 /* As people order: runs of digits by their value. */
@@ -256,7 +227,7 @@ static int natural_cmp(struct slice a, struct slice b)
 {
     size_t i = 0, j = 0;
     while (i < a.len && j < b.len) {
-        if (!is_digit(a.ptr[i]) || !is_digit(b.ptr[j])) {
+        if (!token_is_digit(a.ptr[i]) || !token_is_digit(b.ptr[j])) {
             if (a.ptr[i] != b.ptr[j])
                 return (unsigned char)a.ptr[i] < (unsigned char)b.ptr[j] ? -1 : 1;
             i++;
@@ -268,9 +239,9 @@ static int natural_cmp(struct slice a, struct slice b)
         while (j < b.len && b.ptr[j] == '0')
             j++;
         size_t from_a = i, from_b = j;
-        while (i < a.len && is_digit(a.ptr[i]))
+        while (i < a.len && token_is_digit(a.ptr[i]))
             i++;
-        while (j < b.len && is_digit(b.ptr[j]))
+        while (j < b.len && token_is_digit(b.ptr[j]))
             j++;
         int order = i - from_a != j - from_b ? (i - from_a < j - from_b ? -1 : 1)
                                              : slice_cmp(slice_sub(a, from_a, i), slice_sub(b, from_b, j));
@@ -280,14 +251,9 @@ static int natural_cmp(struct slice a, struct slice b)
     return (int)(i < a.len) - (int)(j < b.len);
 }
 
-struct label_order {
-    const struct node *call;
-    int sign;
-};
-
-static int label_row_cmp(const void *a, const void *b, void *arg)
+static int by_labels(const void *a, const void *b, void *arg)
 {
-    const struct label_order *o = arg;
+    const struct order *o = arg;
     const struct row *x = a, *y = b;
     for (size_t i = 1; i < o->call->kid_count; i++) {
         struct slice name = eval_string(o->call->kids[i]);
@@ -298,10 +264,12 @@ static int label_row_cmp(const void *a, const void *b, void *arg)
     return labels_cmp(x->labels, y->labels) * o->sign;
 }
 
-static enum status sort_labels(struct eval *e, const struct node *n, const struct grid *g, int sign, struct sink *sink, struct err *err)
+/* At one time alone: the order of a range query is that of the labels. */
+static enum status sort_rows(struct eval *e, const struct node *n, const struct grid *g, int (*cmp)(const void *, const void *, void *), int sign,
+                             struct sink *sink, struct err *err)
 {
     struct rows r;
-    struct label_order order = { n, sign };
+    struct order order = { n, sign };
     if (e->is_range)
         eval_warn(e, n, "sort is ineffective for range queries since results are always ordered by labels");
     if (e->is_range || g->n != 1)
@@ -309,19 +277,29 @@ static enum status sort_labels(struct eval *e, const struct node *n, const struc
     rows_init(&r, e, g->n);
     enum status st = eval_vector(e, n->kids[0], g, &r.sink, err);
     if (!st && r.count > 1)
-        qsort_r(r.list, r.count, sizeof *r.list, label_row_cmp, &order);
+        qsort_r(r.list, r.count, sizeof *r.list, cmp, &order);
     if (!st)
         st = rows_give(&r, sink, err);
     rows_free(&r);
     return st;
 }
 
+enum status vector_sort(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    return sort_rows(e, n, g, by_value, 1, sink, err);
+}
+
+enum status vector_sort_desc(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    return sort_rows(e, n, g, by_value, -1, sink, err);
+}
+
 enum status vector_sort_by_label(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    return sort_labels(e, n, g, 1, sink, err);
+    return sort_rows(e, n, g, by_labels, 1, sink, err);
 }
 
 enum status vector_sort_by_label_desc(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    return sort_labels(e, n, g, -1, sink, err);
+    return sort_rows(e, n, g, by_labels, -1, sink, err);
 }
