@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions of templates: Go's own, Prometheus's, and those of Alertmanager that are not among them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/date.h"
+#include "base/num.h"
+#include "codec/regex.h"
+#include "codec/url.h"
+#include "model/labels.h"
+#include "query/gotmpl_parts.h"
+
+#define FUNCTION(name) \
+    static enum status name(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err)
+
+static enum status want_text(const struct gotmpl_value *v, const char *who, struct err *err)
+{
+    return v->type == GOTMPL_TEXT ? ST_OK : err_set(err, ST_INVALID, "template: %s wants a text", who);
+}
+
+static enum status want_number(const struct gotmpl_value *v, const char *who, double *x, struct err *err)
+{
+    return gotmpl_number(v, x) ? ST_OK : err_set(err, ST_INVALID, "template: %s wants a number", who);
+}
+
+static enum status give(const struct gotmpl_env *env, struct buf *b, struct gotmpl_value *out, struct err *err)
+{
+    bool over = buf_over(b);
+    *out = gotmpl_text(arena_copy(env->arena, buf_as_slice(b)));
+    buf_free(b);
+    return over ? err_set(err, ST_LIMIT, "template: a result is longer than allowed") : ST_OK;
+}
+
+/* ---- Go's ---- */
+
+FUNCTION(fn_and)
+{
+    for (size_t i = 0; i < n; i++) {
+        *out = v[i];
+        if (!gotmpl_truth(&v[i]))
+            break;
+    }
+    return ST_OK;
+}
+
+FUNCTION(fn_or)
+{
+    for (size_t i = 0; i < n; i++) {
+        *out = v[i];
+        if (gotmpl_truth(&v[i]))
+            break;
+    }
+    return ST_OK;
+}
+
+FUNCTION(fn_not)
+{
+    *out = gotmpl_bool(!gotmpl_truth(&v[0]));
+    return ST_OK;
+}
+
+/* <0, 0, >0; 2 for NaN. */
+static enum status compare(const struct gotmpl_value *a, const struct gotmpl_value *b, int *out, struct err *err)
+{
+    double x, y;
+    bool a_number = a->type == GOTMPL_INT || a->type == GOTMPL_FLOAT, b_number = b->type == GOTMPL_INT || b->type == GOTMPL_FLOAT;
+    if (a_number && b_number && gotmpl_number(a, &x) && gotmpl_number(b, &y))
+        *out = x < y ? -1 : x > y ? 1 : x == y ? 0 : 2;
+    else if (a->type == GOTMPL_TEXT && b->type == GOTMPL_TEXT)
+        *out = MAX(-1, MIN(1, slice_cmp(a->text, b->text)));
+    else if (a->type == GOTMPL_BOOL && b->type == GOTMPL_BOOL)
+        *out = a->b - b->b;
+    else
+        return err_set(err, ST_INVALID, "template: values of different kinds cannot be compared");
+    return ST_OK;
+}
+
+FUNCTION(fn_eq)
+{
+    int c = 1;
+    enum status st = ST_OK;
+    for (size_t i = 1; i < n && !st && c; i++)
+        st = compare(&v[0], &v[i], &c, err);
+    *out = gotmpl_bool(c == 0);
+    return st;
+}
+
+FUNCTION(fn_ne)
+{
+    int c;
+    enum status st = compare(&v[0], &v[1], &c, err);
+    *out = gotmpl_bool(c != 0);
+    return st;
+}
+
+FUNCTION(fn_lt)
+{
+    int c;
+    enum status st = compare(&v[0], &v[1], &c, err);
+    *out = gotmpl_bool(c == -1);
+    return st;
+}
+
+FUNCTION(fn_le)
+{
+    int c;
+    enum status st = compare(&v[0], &v[1], &c, err);
+    *out = gotmpl_bool(c == -1 || c == 0);
+    return st;
+}
+
+FUNCTION(fn_gt)
+{
+    int c;
+    enum status st = compare(&v[0], &v[1], &c, err);
+    *out = gotmpl_bool(c == 1);
+    return st;
+}
+
+FUNCTION(fn_ge)
+{
+    int c;
+    enum status st = compare(&v[0], &v[1], &c, err);
+    *out = gotmpl_bool(c == 1 || c == 0);
+    return st;
+}
+
+FUNCTION(fn_len)
+{
+    if (v[0].type == GOTMPL_TEXT)
+        *out = gotmpl_int((int64_t)v[0].text.len);
+    else if (v[0].type == GOTMPL_LABELS)
+        *out = gotmpl_int((int64_t)labels_count(v[0].text));
+    else if (v[0].type == GOTMPL_LIST || v[0].type == GOTMPL_MAP)
+        *out = gotmpl_int((int64_t)v[0].count);
+    else
+        return err_set(err, ST_INVALID, "template: len wants a text, list or map");
+    return ST_OK;
+}
+
+FUNCTION(fn_index)
+{
+    *out = v[0];
+    for (size_t i = 1; i < n; i++) {
+        struct gotmpl_value from = *out;
+        if (from.type == GOTMPL_LIST && v[i].type == GOTMPL_INT) {
+            if (v[i].i < 0 || (uint64_t)v[i].i >= from.count)
+                return err_set(err, ST_INVALID, "template: index %lld of a list of %zu", (long long)v[i].i, from.count);
+            *out = from.items[v[i].i];
+        } else if ((from.type == GOTMPL_MAP || from.type == GOTMPL_LABELS) && v[i].type == GOTMPL_TEXT) {
+            if (from.type == GOTMPL_LABELS)
+                *out = gotmpl_text(labels_get(from.text, v[i].text));
+            else if (gotmpl_field(env, &from, v[i].text, out, err))
+                *out = (struct gotmpl_value){ 0 };
+        } else {
+            return err_set(err, ST_INVALID, "template: index wants a list and a number, or a map and a text");
+        }
+    }
+    return ST_OK;
+}
+
+FUNCTION(fn_print)
+{
+    struct buf b;
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (i && v[i].type != GOTMPL_TEXT && v[i - 1].type != GOTMPL_TEXT)
+            buf_char(&b, ' ');
+        gotmpl_print(&v[i], &b);
+    }
+    return give(env, &b, out, err);
+}
+
+FUNCTION(fn_println)
+{
+    struct buf b;
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buf_char(&b, ' ');
+        gotmpl_print(&v[i], &b);
+    }
+    buf_char(&b, '\n');
+    return give(env, &b, out, err);
+}
+
+FUNCTION(fn_html)
+{
+    static const struct {
+        char c;
+        struct slice as;
+    } escapes[] = { { '<', SLICE_INIT("&lt;") }, { '>', SLICE_INIT("&gt;") }, { '&', SLICE_INIT("&amp;") }, { '"', SLICE_INIT("&#34;") }, { '\'', SLICE_INIT("&#39;") } };
+    struct buf text, b;
+    buf_init(&text, GOTMPL_OUT_BYTES_MAX);
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    gotmpl_print(&v[0], &text);
+    for (size_t i = 0; i < text.len; i++) {
+        size_t k = 0;
+        while (k < COUNT_OF(escapes) && escapes[k].c != text.ptr[i])
+            k++;
+        if (k < COUNT_OF(escapes))
+            buf_slice(&b, escapes[k].as);
+        else
+            buf_char(&b, text.ptr[i]);
+    }
+    buf_free(&text);
+    return give(env, &b, out, err);
+}
+
+FUNCTION(fn_urlquery)
+{
+    struct buf text, b;
+    buf_init(&text, GOTMPL_OUT_BYTES_MAX);
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    gotmpl_print(&v[0], &text);
+    url_encode(buf_as_slice(&text), &b);
+    buf_free(&text);
+    return give(env, &b, out, err);
+}
+
+/* ---- queries ---- */
+
+FUNCTION(fn_query)
+{
+    enum status st = want_text(&v[0], "query", err);
+    if (!st && env->query == NULL)
+        st = err_set(err, ST_UNSUPPORTED, "template: query cannot be asked here");
+    return st ? st : env->query(env->arg, v[0].text, out, err);
+}
+
+FUNCTION(fn_first)
+{
+    if (v[0].type != GOTMPL_LIST || v[0].count == 0)
+        return err_set(err, ST_INVALID, "template: first: there is no element");
+    *out = v[0].items[0];
+    return ST_OK;
+}
+
+FUNCTION(fn_value)
+{
+    return gotmpl_field(env, &v[0], SLICE("Value"), out, err);
+}
+
+static enum status label_of(const struct gotmpl_env *env, const struct gotmpl_value *sample, struct slice name, struct gotmpl_value *out, struct err *err)
+{
+    struct gotmpl_value labels;
+    enum status st = gotmpl_field(env, sample, SLICE("Labels"), &labels, err);
+    if (!st)
+        *out = gotmpl_text(labels_get(labels.text, name));
+    return st;
+}
+
+FUNCTION(fn_label)
+{
+    enum status st = want_text(&v[0], "label", err);
+    return st ? st : label_of(env, &v[1], v[0].text, out, err);
+}
+
+FUNCTION(fn_strvalue)
+{
+    return label_of(env, &v[0], SLICE("__value__"), out, err);
+}
+
+struct keyed {
+    struct slice key;
+    struct gotmpl_value item;
+    size_t at;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct keyed *x = a, *y = b;
+    int c = slice_cmp(x->key, y->key);
+    return c ? c : (x->at > y->at) - (x->at < y->at);
+}
+
+FUNCTION(fn_sort_by_label)
+{
+    enum status st = want_text(&v[0], "sortByLabel", err);
+    if (!st && v[1].type != GOTMPL_LIST)
+        st = err_set(err, ST_INVALID, "template: sortByLabel wants what query gives");
+    if (st)
+        return st;
+    struct keyed *list = arena_array(env->arena, struct keyed, v[1].count + 1);
+    for (size_t i = 0; i < v[1].count; i++) {
+        struct gotmpl_value key;
+        st = label_of(env, &v[1].items[i], v[0].text, &key, err);
+        if (st)
+            return st;
+        list[i] = (struct keyed){ key.text, v[1].items[i], i };
+    }
+    qsort(list, v[1].count, sizeof *list, by_key);
+    struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, v[1].count + 1);
+    for (size_t i = 0; i < v[1].count; i++)
+        items[i] = list[i].item;
+    *out = (struct gotmpl_value){ .type = GOTMPL_LIST, .items = items, .count = v[1].count };
+    return ST_OK;
+}
+
+/* ---- numbers for people ---- */
+
+static enum status give_printf(const struct gotmpl_env *env, struct gotmpl_value *out, const char *sign, double x, const char *unit)
+{
+    *out = gotmpl_text(isnan(x) ? SLICE("NaN") : isinf(x) ? (x > 0 ? SLICE("+Inf") : SLICE("-Inf")) : arena_printf(env->arena, "%s%.4g%s", sign, x, unit));
+    return ST_OK;
+}
+
+FUNCTION(fn_humanize)
+{
+    static const char *const large[] = { "", "k", "M", "G", "T", "P", "E", "Z", "Y" };
+    static const char *const small[] = { "", "m", "u", "n", "p", "f", "a", "z", "y" };
+    double x = 0;
+    size_t i = 0;
+    enum status st = want_number(&v[0], "humanize", &x, err);
+    if (st || x == 0 || !isfinite(x))
+        return st ? st : give_printf(env, out, "", x, "");
+    bool is_large = fabs(x) >= 1;
+    for (; is_large && fabs(x) >= 1000 && i + 1 < COUNT_OF(large); i++)
+        x /= 1000;
+    for (; !is_large && fabs(x) < 1 && i + 1 < COUNT_OF(small); i++)
+        x *= 1000;
+    return give_printf(env, out, "", x, is_large ? large[i] : small[i]);
+}
+
+FUNCTION(fn_humanize1024)
+{
+    static const char *const units[] = { "", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi" };
+    double x = 0;
+    size_t i = 0;
+    enum status st = want_number(&v[0], "humanize1024", &x, err);
+    for (; isfinite(x) && fabs(x) >= 1024 && i + 1 < COUNT_OF(units); i++)
+        x /= 1024;
+    return st ? st : give_printf(env, out, "", x, units[i]);
+}
+
+FUNCTION(fn_humanize_percentage)
+{
+    double x = 0;
+    enum status st = want_number(&v[0], "humanizePercentage", &x, err);
+    return st ? st : give_printf(env, out, "", x * 100, "%");
+}
+
+FUNCTION(fn_humanize_duration)
+{
+    static const char *const small[] = { "s", "ms", "us", "ns", "ps", "fs", "as", "zs", "ys" };
+    double x = 0;
+    size_t i = 0;
+    enum status st = want_number(&v[0], "humanizeDuration", &x, err);
+    if (st || x == 0 || !isfinite(x))
+        return st ? st : x == 0 ? (*out = gotmpl_text(SLICE("0s")), ST_OK) : give_printf(env, out, "", x, "");
+    if (fabs(x) < 1) {
+        for (; fabs(x) < 1 && i + 1 < COUNT_OF(small); i++)
+            x *= 1000;
+        return give_printf(env, out, "", x, small[i]);
+    }
+    const char *sign = x < 0 ? "-" : "";
+    x = fabs(x);
+    if (x < 60)
+        return give_printf(env, out, sign, x, "s");
+    long long s = x < 9e18 ? (long long)x : INT64_MAX, m = s / 60, h = m / 60, d = h / 24;
+    if (d)
+        *out = gotmpl_text(arena_printf(env->arena, "%s%lldd %lldh %lldm %llds", sign, d, h % 24, m % 60, s % 60));
+    else if (h)
+        *out = gotmpl_text(arena_printf(env->arena, "%s%lldh %lldm %llds", sign, h, m % 60, s % 60));
+    else
+        *out = gotmpl_text(arena_printf(env->arena, "%s%lldm %llds", sign, m, s % 60));
+    return ST_OK;
+}
+
+FUNCTION(fn_humanize_timestamp)
+{
+    char text[DATE_TEXT_BYTES_MAX];
+    double x = 0;
+    enum status st = want_number(&v[0], "humanizeTimestamp", &x, err);
+    if (st || !isfinite(x) || fabs(x) > 9e9)
+        return st ? st : give_printf(env, out, "", x, "");
+    size_t len = date_format_rfc3339((int64_t)(x * 1e3 + (x < 0 ? -0.5 : 0.5)) * NS_MS, 0, DATE_DIGITS_SHORTEST, text);
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == 'T')
+            text[i] = ' ';
+    *out = gotmpl_text(arena_printf(env->arena, "%.*s +0000 UTC", (int)len - 1, text));
+    return ST_OK;
+}
+
+FUNCTION(fn_parse_duration)
+{
+    int64_t ms;
+    enum status st = want_text(&v[0], "parseDuration", err);
+    if (!st && !duration_parse_prom(v[0].text, &ms))
+        st = err_set(err, ST_INVALID, "template: parseDuration: \"%.*s\" is no duration such as 1h30m", SLICE_FMT(v[0].text));
+    if (!st)
+        *out = gotmpl_float((double)ms / 1000);
+    return st;
+}
+
+/* ---- texts ---- */
+
+enum case_mode { CASE_UPPER, CASE_LOWER, CASE_TITLE };
+
+static enum status change_case(const struct gotmpl_env *env, const struct gotmpl_value *v, enum case_mode mode, struct gotmpl_value *out)
+{
+    struct slice s = arena_copy(env->arena, v->text);
+    char *p = (char *)s.ptr;
+    bool starts = true;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = p[i];
+        bool is_low = c >= 'a' && c <= 'z', is_high = c >= 'A' && c <= 'Z';
+        if (is_low && (mode == CASE_UPPER || (mode == CASE_TITLE && starts)))
+            p[i] = (char)(c - 'a' + 'A');
+        if (is_high && mode == CASE_LOWER)
+            p[i] = (char)(c - 'A' + 'a');
+        starts = !(is_low || is_high || (c >= '0' && c <= '9') || c == '_' || c == '\'' || (c & 0x80));
+    }
+    *out = gotmpl_text(s);
+    return ST_OK;
+}
+
+FUNCTION(fn_to_upper)
+{
+    enum status st = want_text(&v[0], "toUpper", err);
+    return st ? st : change_case(env, v, CASE_UPPER, out);
+}
+
+FUNCTION(fn_to_lower)
+{
+    enum status st = want_text(&v[0], "toLower", err);
+    return st ? st : change_case(env, v, CASE_LOWER, out);
+}
+
+FUNCTION(fn_title)
+{
+    enum status st = want_text(&v[0], "title", err);
+    return st ? st : change_case(env, v, CASE_TITLE, out);
+}
+
+FUNCTION(fn_trim_space)
+{
+    enum status st = want_text(&v[0], "trimSpace", err);
+    *out = gotmpl_text(slice_trim(v[0].text));
+    return st;
+}
+
+FUNCTION(fn_safe)
+{
+    *out = v[0];
+    return ST_OK;
+}
+
+FUNCTION(fn_match)
+{
+    struct regex *re;
+    enum status st = want_text(&v[0], "match", err);
+    st = st ? st : want_text(&v[1], "match", err);
+    st = st ? st : regex_compile(&re, v[0].text, 0, err);
+    if (st)
+        return st;
+    *out = gotmpl_bool(regex_match(re, v[1].text));
+    regex_free(re);
+    return ST_OK;
+}
+
+FUNCTION(fn_re_replace_all)
+{
+    struct regex *re;
+    struct buf b;
+    enum status st = ST_OK;
+    for (size_t i = 0; i < n && !st; i++)
+        st = want_text(&v[i], "reReplaceAll", err);
+    st = st ? st : regex_compile(&re, v[0].text, 0, err);
+    if (st)
+        return st;
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    regex_replace_all(re, v[2].text, v[1].text, &b);
+    regex_free(re);
+    return give(env, &b, out, err);
+}
+
+FUNCTION(fn_join)
+{
+    struct buf b;
+    enum status st = want_text(&v[0], "join", err);
+    if (!st && v[1].type != GOTMPL_LIST)
+        st = err_set(err, ST_INVALID, "template: join wants a list");
+    if (st)
+        return st;
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    for (size_t i = 0; i < v[1].count; i++) {
+        if (i)
+            buf_slice(&b, v[0].text);
+        gotmpl_print(&v[1].items[i], &b);
+    }
+    return give(env, &b, out, err);
+}
+
+FUNCTION(fn_string_slice)
+{
+    struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, n + 1);
+    for (size_t i = 0; i < n; i++)
+        items[i] = v[i];
+    *out = (struct gotmpl_value){ .type = GOTMPL_LIST, .items = items, .count = n };
+    return ST_OK;
+}
+
+/* {"arg0": ..., "arg1": ...}: several values for one `template`. */
+FUNCTION(fn_args)
+{
+    struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, n + 1);
+    struct slice *keys = arena_array(env->arena, struct slice, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        items[i] = v[i];
+        keys[i] = arena_printf(env->arena, "arg%zu", i);
+    }
+    *out = (struct gotmpl_value){ .type = GOTMPL_MAP, .items = items, .keys = keys, .count = n };
+    return ST_OK;
+}
+
+FUNCTION(fn_strip_port)
+{
+    struct slice s = v[0].text, head, tail;
+    enum status st = want_text(&v[0], "stripPort", err);
+    bool is_v6 = s.len && s.ptr[0] == '[';
+    size_t close = is_v6 ? slice_find_char(s, ']', 0) : SIZE_MAX;
+    if (is_v6 && close != SIZE_MAX)
+        *out = gotmpl_text(slice_sub(s, 1, close));
+    else if (slice_cut(s, ':', &head, &tail) && slice_find_char(tail, ':', 0) == SIZE_MAX)
+        *out = gotmpl_text(head);
+    else
+        *out = gotmpl_text(s);
+    return st;
+}
+
+FUNCTION(fn_strip_domain)
+{
+    struct slice host, rest, port = SLICE_EMPTY;
+    enum status st = want_text(&v[0], "stripDomain", err);
+    if (st)
+        return st;
+    bool has_port = slice_cut(v[0].text, ':', &host, &port);
+    bool is_address = host.len && host.ptr[0] >= '0' && host.ptr[0] <= '9';
+    if (!is_address)
+        slice_cut(host, '.', &host, &rest);
+    *out = gotmpl_text(has_port ? arena_printf(env->arena, "%.*s:%.*s", SLICE_FMT(host), SLICE_FMT(port)) : host);
+    return ST_OK;
+}
+
+FUNCTION(fn_external_url)
+{
+    *out = gotmpl_text(env->external_url);
+    return ST_OK;
+}
+
+FUNCTION(fn_path_prefix)
+{
+    size_t scheme = slice_find(env->external_url, SLICE("://"), 0);
+    struct slice rest = scheme == SIZE_MAX ? env->external_url : slice_skip(env->external_url, scheme + 3);
+    size_t slash = slice_find_char(rest, '/', 0);
+    *out = gotmpl_text(slash == SIZE_MAX ? SLICE_EMPTY : slice_skip(rest, slash));
+    return ST_OK;
+}
+
+static enum status link(const struct gotmpl_env *env, const struct gotmpl_value *v, const char *tab, struct gotmpl_value *out, struct err *err)
+{
+    struct buf b;
+    enum status st = want_text(v, "graphLink", err);
+    if (st)
+        return st;
+    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
+    buf_slice(&b, SLICE("/graph?g0.expr="));
+    url_encode(v->text, &b);
+    buf_printf(&b, "&g0.tab=%s", tab);
+    return give(env, &b, out, err);
+}
+
+FUNCTION(fn_graph_link)
+{
+    return link(env, v, "0", out, err);
+}
+
+FUNCTION(fn_table_link)
+{
+    return link(env, v, "1", out, err);
+}
+
+static const struct gotmpl_function functions[] = {
+    { SLICE_INIT("and"), 1, 16, fn_and },
+    { SLICE_INIT("or"), 1, 16, fn_or },
+    { SLICE_INIT("not"), 1, 1, fn_not },
+    { SLICE_INIT("eq"), 2, 16, fn_eq },
+    { SLICE_INIT("ne"), 2, 2, fn_ne },
+    { SLICE_INIT("lt"), 2, 2, fn_lt },
+    { SLICE_INIT("le"), 2, 2, fn_le },
+    { SLICE_INIT("gt"), 2, 2, fn_gt },
+    { SLICE_INIT("ge"), 2, 2, fn_ge },
+    { SLICE_INIT("len"), 1, 1, fn_len },
+    { SLICE_INIT("index"), 1, 16, fn_index },
+    { SLICE_INIT("print"), 0, 16, fn_print },
+    { SLICE_INIT("printf"), 1, 16, gotmpl_printf },
+    { SLICE_INIT("println"), 0, 16, fn_println },
+    { SLICE_INIT("html"), 1, 1, fn_html },
+    { SLICE_INIT("urlquery"), 1, 1, fn_urlquery },
+    { SLICE_INIT("urlQueryEscape"), 1, 1, fn_urlquery },
+    { SLICE_INIT("query"), 1, 1, fn_query },
+    { SLICE_INIT("first"), 1, 1, fn_first },
+    { SLICE_INIT("value"), 1, 1, fn_value },
+    { SLICE_INIT("label"), 2, 2, fn_label },
+    { SLICE_INIT("strvalue"), 1, 1, fn_strvalue },
+    { SLICE_INIT("sortByLabel"), 2, 2, fn_sort_by_label },
+    { SLICE_INIT("humanize"), 1, 1, fn_humanize },
+    { SLICE_INIT("humanize1024"), 1, 1, fn_humanize1024 },
+    { SLICE_INIT("humanizeDuration"), 1, 1, fn_humanize_duration },
+    { SLICE_INIT("humanizePercentage"), 1, 1, fn_humanize_percentage },
+    { SLICE_INIT("humanizeTimestamp"), 1, 1, fn_humanize_timestamp },
+    { SLICE_INIT("parseDuration"), 1, 1, fn_parse_duration },
+    { SLICE_INIT("toUpper"), 1, 1, fn_to_upper },
+    { SLICE_INIT("toLower"), 1, 1, fn_to_lower },
+    { SLICE_INIT("title"), 1, 1, fn_title },
+    { SLICE_INIT("trimSpace"), 1, 1, fn_trim_space },
+    { SLICE_INIT("safeHtml"), 1, 1, fn_safe },
+    { SLICE_INIT("safeUrl"), 1, 1, fn_safe },
+    { SLICE_INIT("match"), 2, 2, fn_match },
+    { SLICE_INIT("reReplaceAll"), 3, 3, fn_re_replace_all },
+    { SLICE_INIT("join"), 2, 2, fn_join },
+    { SLICE_INIT("stringSlice"), 0, 16, fn_string_slice },
+    { SLICE_INIT("args"), 0, 16, fn_args },
+    { SLICE_INIT("stripPort"), 1, 1, fn_strip_port },
+    { SLICE_INIT("stripDomain"), 1, 1, fn_strip_domain },
+    { SLICE_INIT("externalURL"), 0, 0, fn_external_url },
+    { SLICE_INIT("pathPrefix"), 0, 0, fn_path_prefix },
+    { SLICE_INIT("graphLink"), 1, 1, fn_graph_link },
+    { SLICE_INIT("tableLink"), 1, 1, fn_table_link },
+};
+
+const struct gotmpl_function *gotmpl_function_find(struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(functions); i++)
+        if (slice_eq(functions[i].name, name))
+            return &functions[i];
+    return NULL;
+}
