@@ -109,7 +109,7 @@ struct expr {
 
 enum { /* of one query */
     LOGQL_OPERATORS_MAX = 256, LOGQL_STAGES_MAX = 256, LOGQL_ALTERNATIVES_MAX = 256, LOGQL_ASSIGNS_MAX = 256, LOGQL_FILTERS_MAX = 512,
-    LOGQL_REGEXES_MAX = 256, LOGQL_MATCHERS_MAX = 256
+    LOGQL_REGEXES_MAX = 256, LOGQL_MATCHERS_MAX = 256, LOGQL_NAMES_MAX = 256 /* of one list: by, on, group_left, ... */
 };
 
 struct logql { /* a parsed query */

@@ -260,11 +260,11 @@ enum status logql_eval_binary(struct query_env *env, const struct grid *g, const
     }
     if (l.is_scalar || r.is_scalar) {
         number_and_series(env->result, g, e, &l, &r, out);
-        return ST_OK;
+        return logql_check(env, err);
     }
     if (is_set) {
         set_operator(env->result, g, e, &l, &r, out);
-        return ST_OK;
+        return logql_check(env, err);
     }
     return series_and_series(env, g, e, &l, &r, out, err);
 }

@@ -5,7 +5,7 @@
 
 #include "logql/record.h"
 
-enum { LOGQL_SERIES_MAX = 10000, LOGQL_READ_CHUNK_ROWS = 4096 };
+enum { LOGQL_SERIES_MAX = 10000, LOGQL_SCRATCH_BYTES = 1 * MIB /* of what rows leave behind before it is dropped */ };
 
 /* What of a log expression an engine can check: matchers, and line filters and exact comparisons before any stage that
  * changes what they look at. Everything is checked again here, so this only saves work. NULL: nothing to push. */

@@ -51,7 +51,7 @@ static enum status read_rows(struct lines *l, const struct expr *log, struct eve
             record_load(r, &block.rows[i], scratch);
             if (matchers_match(log->matchers, log->matcher_count, block.rows[i].stream) && logql_stages_run(log->stages, r, &env))
                 keep(l, r, block.rows[i].seq, scratch);
-            if (i % 256 == 255)
+            if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
                 arena_reset(scratch);
         }
         arena_reset(scratch);

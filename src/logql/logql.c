@@ -70,6 +70,12 @@ static bool uses(const struct expr *e, enum agg_kind kind)
     return (e->kind == EXPR_VECTOR_AGG && e->agg == kind) || uses(e->left, kind) || uses(e->right, kind);
 }
 
+/* Behind the first one. Unsigned: all of time is longer than an int64_t of nanoseconds. */
+static uint64_t steps_of(const struct query_params *p)
+{
+    return ((uint64_t)p->end_ns - (uint64_t)p->start_ns) / (uint64_t)p->step_ns;
+}
+
 static enum status run_metric(struct query_env *env, const struct expr *root, const struct query_params *p, bool instant, struct value *out,
                               struct err *err)
 {
@@ -78,11 +84,11 @@ static enum status run_metric(struct query_env *env, const struct expr *root, co
     bool sorted = uses(root, AGG_KIND_SORT) || uses(root, AGG_KIND_SORT_DESC);
     if (!instant && uses(root, AGG_KIND_APPROX_TOPK))
         return err_set(err, ST_INVALID, "approx_topk is only supported on instant queries");
-    if (!instant && (p->step_ns <= 0 || p->end_ns < p->start_ns || (p->end_ns - p->start_ns) / p->step_ns > QUERY_POINTS_PER_SERIES_MAX))
+    if (!instant && (p->step_ns <= 0 || p->end_ns < p->start_ns || steps_of(p) > QUERY_POINTS_PER_SERIES_MAX))
         return err_set(err, ST_INVALID, "a range query needs a step and an end behind its start, and at most %d points a series",
                        QUERY_POINTS_PER_SERIES_MAX);
     if (!instant)
-        g.count = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
+        g.count = (size_t)steps_of(p) + 1;
     enum status st = logql_eval_metric(env, &g, root, &result, err);
     if (!st)
         to_value(env, &g, &result, instant, instant && sorted, out);

@@ -93,3 +93,34 @@ TEST(formats_rewrite_lines_and_labels)
     CHECK_STR(run("{a=\"b\"} | logfmt | keep x", "x=1 y=2"), "{x=\"1\"} x=1 y=2");
     CHECK_STR(run("{a=\"b\"} | decolorize", "\x1b[31mred\x1b[0m"), "{} red");
 }
+
+/* What a template makes on the way and throws away counts, too. */
+TEST(a_template_that_makes_too_much_fails_its_line)
+{
+    struct buf query, line;
+    buf_init(&query, 0);
+    buf_init(&line, 0);
+    buf_printf(&query, "{a=\"b\"} | line_format `");
+    for (int i = 0; i < 100; i++)
+        buf_printf(&query, "{{ __line__ | replace \"a\" \"aaaaaaaa\" | trunc 0 }}");
+    buf_printf(&query, "`%c", 0);
+    for (int i = 0; i < 100 * 1000; i++)
+        buf_char(&line, 'a');
+    buf_char(&line, 0);
+    struct slice out = run(query.ptr, line.ptr);
+    CHECK(slice_starts(out, SLICE("{__error__=\"TemplateFormatErr\",__error_details__=\"the template needs too much memory\"} aaa")));
+    buf_free(&query);
+    buf_free(&line);
+}
+
+TEST(steps_are_counted_over_all_of_time)
+{
+    struct value v;
+    struct err err;
+    struct arena *a = arena_new(0);
+    struct query_env env = { NULL, NULL, a, { 0 } };
+    struct query_params p = { .start_ns = INT64_MIN, .end_ns = INT64_MAX, .step_ns = NS_S };
+    CHECK_INT(logql_lang.range(&env, SLICE("vector(1)"), &p, &v, &err), ST_INVALID);
+    CHECK(slice_contains(slice_str(err.text), SLICE("at most 11000 points")));
+    arena_free(a);
+}

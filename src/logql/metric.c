@@ -79,25 +79,29 @@ static void fold(struct arena *a, const struct grid *g, const struct expr *e, co
 }
 
 /* topk and bottomk keep the series they choose, step by step. */
-static void choose(struct arena *a, const struct grid *g, const struct expr *e, const struct grid_result *in, struct grid_result *out)
+static enum status choose(struct query_env *env, const struct grid *g, const struct expr *e, const struct grid_result *in,
+                          struct grid_result *out, struct err *err)
 {
+    struct arena *a = env->result, *scratch = arena_new(0); /* of one step */
     struct map groups;
+    enum status st = ST_OK;
     bool is_bottom = e->agg == AGG_KIND_BOTTOMK;
-    size_t k_max = (size_t)e->parameter, *group = arena_array(a, size_t, in->count + 1), group_count = 0;
+    size_t k_max = (size_t)fmin(e->parameter, LOGQL_SERIES_MAX), *group = arena_array(a, size_t, in->count + 1), group_count = 0;
     map_init(&groups);
-    for (size_t i = 0; i < in->count; i++) {
+    for (size_t i = 0; !st && i < in->count; i++) {
         bool added;
         uint64_t *at = map_put(&groups, group_of(a, &e->grouping, in->list[i].labels), &added);
         if (added)
             *at = group_count++;
         group[i] = *at;
         grid_series_new(a, g, out, in->list[i].labels);
+        st = logql_check(env, err);
     }
-    for (size_t k = 0; k < g->count; k++) {
-        struct agg_top *tops = arena_zalloc(a, (group_count + 1) * sizeof *tops);
+    for (size_t k = 0; !st && k < g->count; k++) {
+        struct agg_top *tops = arena_zalloc(scratch, (group_count + 1) * sizeof *tops);
         for (size_t i = 0; i < in->count; i++)
             if (in->list[i].has[k])
-                agg_top_add(a, &tops[group[i]], k_max, is_bottom, in->list[i].v[k], i);
+                agg_top_add(scratch, &tops[group[i]], k_max, is_bottom, in->list[i].v[k], i);
         for (size_t i = 0; i < group_count; i++) {
             for (size_t m = 0; m < tops[i].count; m++) {
                 struct grid_series *s = &out->list[tops[i].list[m].tag];
@@ -105,8 +109,12 @@ static void choose(struct arena *a, const struct grid *g, const struct expr *e, 
                 s->v[k] = tops[i].list[m].v;
             }
         }
+        arena_reset(scratch);
+        st = logql_check(env, err);
     }
     map_free(&groups);
+    arena_free(scratch);
+    return st;
 }
 
 static int ascending(const void *a, const void *b)
@@ -142,8 +150,7 @@ static enum status eval_agg(struct query_env *env, const struct grid *g, const s
     case AGG_KIND_TOPK:
     case AGG_KIND_APPROX_TOPK: /* the exact answer is an allowed one */
     case AGG_KIND_BOTTOMK:
-        choose(env->result, g, e, &in, out);
-        return logql_check(env, err);
+        return choose(env, g, e, &in, out, err);
     case AGG_KIND_SORT:
     case AGG_KIND_SORT_DESC:
         *out = in;

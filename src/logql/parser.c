@@ -240,6 +240,8 @@ static enum status parse_names(struct parser *p, struct slice **out, size_t *cou
     enum status st = logql_want(p, "(");
     while (!st && !logql_take(p, ")")) {
         struct slice name;
+        if (*count == LOGQL_NAMES_MAX)
+            return logql_lex_fail(p->text, logql_peek(p)->position, p->err, "more than %d labels in a list", LOGQL_NAMES_MAX);
         st = logql_ident(p, "IDENTIFIER", &name);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = name;

@@ -33,13 +33,12 @@ struct range {
 /* by, without, or all labels but the unwrapped one. */
 static struct slice group_labels(const struct expr *e, const struct record *r, struct arena *scratch)
 {
-    struct slice labels = record_labels(r, -1, scratch);
     const struct grouping *g = &e->grouping;
+    bool is_by = g->given && !g->without;
+    struct slice labels = is_by ? record_labels_only(r, g->names, g->count, scratch) : record_labels(r, -1, scratch);
     if (e->has_unwrap)
         labels = labels_without(scratch, labels, &e->unwrap_label, 1);
-    if (!g->given)
-        return labels;
-    return g->without ? labels_without(scratch, labels, g->names, g->count) : labels_only(scratch, labels, g->names, g->count);
+    return g->given && g->without ? labels_without(scratch, labels, g->names, g->count) : labels;
 }
 
 bool logql_range_is_linear(enum range_op op)
@@ -144,7 +143,7 @@ static enum status read_rows(struct range *x, struct events_iter *it, struct err
     while ((st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && !st; i++) {
             st = fold_row(x, &block.rows[i], r, &env, err);
-            if (i % 256 == 255)
+            if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
                 arena_reset(scratch);
         }
         arena_reset(scratch);

@@ -166,6 +166,24 @@ struct slice record_labels(const struct record *r, int origin, struct arena *a)
     return out;
 }
 
+struct slice record_labels_only(const struct record *r, const struct slice *names, size_t count, struct arena *a)
+{
+    struct label list[RECORD_LABELS_MAX];
+    size_t n = 0;
+    struct slice out;
+    for (size_t i = 0; count && i < r->count; i++) {
+        size_t k = 0;
+        while (k < count && !slice_eq(names[k], r->labels[i].name))
+            k++;
+        if (k < count)
+            list[n++] = (struct label){ r->labels[i].name, r->labels[i].value };
+    }
+    if (n == 0)
+        return SLICE_EMPTY;
+    join(a, list, n, &out);
+    return out;
+}
+
 /* Digits, dots and commas at the front. */
 static size_t digits_of(struct slice text)
 {

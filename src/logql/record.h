@@ -44,6 +44,8 @@ void record_drop(struct record *r, struct slice name);
 void record_error(struct record *r, const char *error, struct slice details);
 /* Canonical labels of one origin, or of all (origin -1) with __error__ and its details when there are. */
 struct slice record_labels(const struct record *r, int origin, struct arena *a);
+/* Those of these names alone; __error__ and its details are none. */
+struct slice record_labels_only(const struct record *r, const struct slice *names, size_t count, struct arena *a);
 /* False: filtered out. */
 bool logql_stages_run(const struct stage *first, struct record *r, struct stage_env *env);
 bool logql_filter_run(const struct label_filter *f, struct record *r, struct arena *scratch);

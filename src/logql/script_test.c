@@ -75,5 +75,7 @@ TEST(a_query_has_so_many_parts_and_no_more)
     CHECK_INT(parse_many("{a=\"b\"}|drop ", "x", ",", "", LOGQL_ASSIGNS_MAX + 1, &err), ST_INVALID);
     CHECK_INT(parse_many("{", "a=~\"b+\"", ",", "}", LOGQL_MATCHERS_MAX + 1, &err), ST_INVALID);
     CHECK_INT(parse_many("{a=\"b\"} ", "|~\"x\"", "", "", LOGQL_REGEXES_MAX, &err), ST_OK);
+    CHECK_INT(parse_many("sum by (", "x", ",", ") (rate({a=\"b\"}[1m]))", LOGQL_NAMES_MAX, &err), ST_OK);
+    CHECK_INT(parse_many("sum by (", "x", ",", ") (rate({a=\"b\"}[1m]))", LOGQL_NAMES_MAX + 1, &err), ST_INVALID);
     CHECK_INT(parse_many("", "(", "", "1", QUERY_DEPTH_MAX + 2, &err), ST_INVALID);
 }

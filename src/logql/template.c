@@ -11,7 +11,7 @@
 #include "logql/template_function.h"
 #include "query/token.h"
 
-enum { TEMPLATE_CALLS_MAX = 16 };
+enum { TEMPLATE_CALLS_MAX = 16, TEMPLATE_RUN_BYTES_MAX = 16 * MIB /* of all that one run makes on the way */ };
 
 enum arg_kind { ARG_TEXT, ARG_LABEL, ARG_LINE, ARG_TIME };
 
@@ -160,7 +160,8 @@ static struct slice arg_value(const struct arg *g, struct arena *a, const struct
 
 bool template_run(const struct template *t, struct arena *a, const struct record *r, struct buf *out, const char **why)
 {
-    for (const struct node *n = t->first; n; n = n->next) {
+    size_t before = arena_bytes(a);
+    for (const struct node *n = t->first; n && !buf_over(out); n = n->next) {
         struct slice value = n->text;
         for (size_t i = 0; i < n->call_count; i++) {
             struct slice values[TEMPLATE_ARGS_MAX + 1];
@@ -174,6 +175,10 @@ bool template_run(const struct template *t, struct arena *a, const struct record
                 value = values[0];
             } else if (!c->function->run(a, values, count, &value)) {
                 *why = "a template function cannot take these values";
+                return false;
+            }
+            if (arena_bytes(a) - before > TEMPLATE_RUN_BYTES_MAX) {
+                *why = "the template needs too much memory";
                 return false;
             }
         }
