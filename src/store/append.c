@@ -243,15 +243,16 @@ void append_apply(struct store *s, struct append_entry *list, size_t count)
         store_wake(s);
 }
 
-static void finish(struct store *s, struct append_entry *list, size_t count, enum status st, const struct err *err)
+/* append_lock held. */
+static void forget_keys(struct store *s, const struct append_entry *list, size_t count)
 {
-    if (st) {
-        mutex_lock(&s->append_lock);
-        for (size_t i = 0; i < count; i++)
-            if (list[i].has_key)
-                idempotency_remove(s->keys, list[i].key);
-        mutex_unlock(&s->append_lock);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (list[i].has_key)
+            idempotency_remove(s->keys, list[i].key);
+}
+
+static void finish(struct append_entry *list, size_t count, enum status st, const struct err *err)
+{
     for (size_t i = 0; i < count; i++) {
         list[i].ack.done(list[i].ack.arg, st, err);
         batch_drop(list[i].batch);
@@ -286,8 +287,8 @@ static size_t run_length(const struct append_entry *list, size_t count)
     return count;
 }
 
-/* After a failed write: what waits behind it fails too. Taken before anybody hears of the failure, so that a request which
- * comes in answer to it is a new one. */
+/* After a failed write: what waits behind it fails too. It is taken, and all keys are forgotten, in one step and before anybody
+ * hears of the failure: a request that comes meanwhile or in answer to it is a new one, not the repeat of one that failed. */
 static void fail_all(struct store *s, struct append_entry *list, size_t count, enum status st, const struct err *err)
 {
     mutex_lock(&s->append_lock);
@@ -298,9 +299,11 @@ static void fail_all(struct store *s, struct append_entry *list, size_t count, e
     q->count = q->cap = 0;
     buf_reset(&q->bodies);
     s->segment++;
+    forget_keys(s, list, count);
+    forget_keys(s, waiting, waiting_count);
     mutex_unlock(&s->append_lock);
-    finish(s, list, count, st, err);
-    finish(s, waiting, waiting_count, st, err);
+    finish(list, count, st, err);
+    finish(waiting, waiting_count, st, err);
     mem_free(waiting);
 }
 
@@ -314,7 +317,7 @@ static void commit(struct store *s, struct append_queue *q)
         enum status st = write_run(s, q, list, n, frames, &err);
         if (st == ST_OK) {
             append_apply(s, list, n);
-            finish(s, list, n, ST_OK, &err);
+            finish(list, n, ST_OK, &err);
             at += n;
             continue;
         }

@@ -154,6 +154,63 @@ TEST(parts_of_a_lost_manifest_are_set_aside_not_deleted)
     rig_end(&r);
 }
 
+TEST(parts_of_a_lost_manifest_are_kept_wherever_the_start_that_finds_the_loss_is_cut_off)
+{
+    bool opened = false;
+    for (uint64_t n = 1; !opened; n++) {
+        struct rig r;
+        struct err err = { 0 };
+        char path[PART_PATH_BYTES_MAX], aside[PART_PATH_BYTES_MAX + 8];
+        uint64_t size;
+        fill(&r, 7);
+        CHECK_INT(store_flush(r.store, &err), ST_OK);
+        part_file(&r, path, &size);
+        store_close(r.store);
+        CHECK_INT(fs_unlink(r.fs, "/data/stoa/MANIFEST", &err), ST_OK);
+        CHECK_INT(fs_sync_dir(r.fs, "/data/stoa", &err), ST_OK);
+        fs_sim_stop_at_sync(r.fs, n);
+        opened = rig_try_open(&r, &err) == ST_OK;
+        fs_sim_power_cut(r.fs, LOSE_ALL);
+        if (opened)
+            store_abandon(r.store);
+        fs_sim_stop_at_sync(r.fs, 0);
+        rig_open(&r);
+        snprintf(aside, sizeof aside, "%s.aside", path);
+        CHECK_INT(size_of(&r, aside), size);
+        rig_end(&r);
+    }
+}
+
+TEST(a_part_set_aside_keeps_the_erase_that_it_has_not_seen)
+{
+    struct rig r;
+    struct err err = { 0 };
+    char path[PART_PATH_BYTES_MAX];
+    uint64_t size;
+    struct buf whole;
+    buf_init(&whole, 0);
+    fill(&r, 8);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    part_file(&r, path, &size);
+    store_close(r.store);
+    CHECK_INT(fs_read_all(r.fs, path, size, &whole, &err), ST_OK);
+    fs_sim_flip(r.fs, path, size - 20);
+    rig_open(&r);
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 0);
+    struct tombstone t = { .is_events = true, .tenant = SLICE("default"), .start_ns = 0, .end_ns = INT64_MAX, .selector = SLICE("{}") };
+    CHECK_INT(store_erase(r.store, &t, &err), ST_OK);
+    CHECK_INT(store_merge(r.store, &err), ST_OK);
+    CHECK_INT(manifest_state(r.store->manifest)->dead_count, 1);
+    store_close(r.store);
+    CHECK_INT(fs_replace(r.fs, path, buf_as_slice(&whole), &err), ST_OK);
+    buf_free(&whole);
+    rig_open(&r);
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 0);
+    CHECK_INT(store_merge(r.store, &err), ST_OK);
+    CHECK_INT(manifest_state(r.store->manifest)->dead_count, 0);
+    rig_end(&r);
+}
+
 TEST(part_files_no_manifest_names_are_deleted_at_the_start)
 {
     struct rig r;

@@ -108,6 +108,8 @@ enum status ladder_edit(struct store *s, struct manifest_edit *e, struct part_li
 {
     struct err own;
     mutex_lock(&s->manifest_lock);
+    for (size_t i = 0; i < e->dead_add_count; i++)
+        e->dead_adds[i].id = s->next_id++;
     enum status st = edit_locked(s, e, &own);
     if (st && made) {
         for (size_t i = 0; i < made->count; i++)

@@ -155,8 +155,8 @@ void part_list_add(struct part_list *l, struct part *p);
 bool part_list_remove(struct part_list *l, const struct part *p);
 void part_list_drop(struct part_list *l); /* references and the array */
 uint64_t ladder_new_id(struct store *s);
-/* Applies e with next_id. ST_FULL: the files of made went into limbo (their references are taken either way it fails). Other
- * errors make the store read-only. */
+/* Applies e with next_id, and gives the tombstones it adds their ids. ST_FULL: the files of made went into limbo (their
+ * references are taken either way it fails). Other errors make the store read-only. */
 MUST_CHECK enum status ladder_edit(struct store *s, struct manifest_edit *e, struct part_list *made, struct err *err);
 /* Whether making new files makes sense: ends limbo, if there is one. */
 MUST_CHECK enum status ladder_ready(struct store *s, struct err *err);
@@ -184,7 +184,7 @@ struct tombstones tombset_of(const struct tombset *t, uint8_t kind);
 /* Drops tombstones that nothing can meet any more. merge_lock held. */
 MUST_CHECK enum status tombstone_expire(struct store *s, struct err *err);
 /* Has t something to remove from p that no merge has removed yet? */
-bool tombstone_waits_for(const struct tombstone *t, const struct part *p);
+bool tombstone_waits_for(const struct tombstone *t, const struct part_info *p);
 
 /* recover.c: everything between an empty struct and a store that takes appends */
 MUST_CHECK enum status recover_parts(struct store *s, struct err *err);

@@ -9,7 +9,8 @@
  *     together, so a flipped byte costs one copy and no edit; the sequence number tells the second copy from a new edit.
  * (2) A hole in the sequence means that edits are lost for good: said loudly, and remembered in edits_lost so that
  *     store_open sets files it cannot place aside instead of deleting them.
- * (3) The file is rewritten (temporary file, sync, rename) at every start and when it has grown: damage does not stay.
+ * (3) The file is rewritten (temporary file, sync, rename) at every start, once the files it does not name are settled, and
+ *     when it has grown: damage does not stay.
  * (4) An append that fails for want of space may leave half an edit at the end. Nothing may follow it: the next edit goes
  *     through a rewrite. A failed sync is the end of writing. */
 #include "store/manifest.h"
@@ -31,7 +32,7 @@ struct manifest {
     struct manifest_state state;
     uint64_t sequence;
     uint64_t bytes, compact_bytes;
-    bool tail_is_bad; /* (4) */
+    bool tail_is_bad; /* (4); and from the opening on until the first rewrite */
 };
 
 /* ---- bytes of an edit ---- */
@@ -350,8 +351,7 @@ static void edit_frame(struct buf *to, uint64_t sequence, struct slice body)
     }
 }
 
-/* The whole state as one edit, by rename. */
-static enum status rewrite(struct manifest *m, struct err *err)
+enum status manifest_rewrite(struct manifest *m, struct err *err)
 {
     const struct manifest_state *s = &m->state;
     struct manifest_edit e = { .adds = s->parts,
@@ -371,15 +371,17 @@ static enum status rewrite(struct manifest *m, struct err *err)
     buf_u32(&file, MANIFEST_VERSION);
     buf_u32(&file, 0);
     buf_u64(&file, hash64(buf_as_slice(&file), 0));
-    edit_frame(&file, ++m->sequence, buf_as_slice(&body));
+    edit_frame(&file, m->sequence + 1, buf_as_slice(&body));
     enum status st = buf_over(&body) ? err_set(err, ST_LIMIT, "manifest would have an edit over %d bytes", MANIFEST_EDIT_BYTES_MAX)
                                      : fs_replace(m->env->fs, m->path, buf_as_slice(&file), err);
     if (st == ST_OK) {
         file_close(m->file);
         m->file = NULL;
+        m->sequence++;
         m->bytes = m->compact_bytes = file.len;
         m->tail_is_bad = false;
         st = fs_open(m->env->fs, m->path, FILE_APPEND, &m->file, err);
+        st = st == ST_FULL ? ST_IO : st; /* ST_FULL would say that nothing was done */
     }
     buf_free(&body);
     buf_free(&file);
@@ -403,14 +405,14 @@ enum status manifest_open(struct manifest **out, struct part_env *env, struct er
         m->state.edits_lost = true; /* a new store has no files to delete; one without its manifest must keep them */
         st = ST_OK;
     }
+    m->bytes = all.len;
+    m->tail_is_bad = true;
     buf_free(&all);
     if (m->state.seed == 0)
         sys_random(&m->state.seed, sizeof m->state.seed);
     m->state.seed |= 1; /* zero means "not given" in an edit */
     m->state.next_id = MAX(m->state.next_id, (uint64_t)1);
     m->state.next_lsn = MAX(m->state.next_lsn, (uint64_t)1);
-    if (st == ST_OK)
-        st = rewrite(m, err);
     if (st) {
         manifest_close(m);
         return st;
@@ -436,7 +438,7 @@ enum status manifest_apply(struct manifest *m, const struct manifest_edit *e, st
 {
     struct buf body, bytes;
     if (m->tail_is_bad) {
-        enum status st = rewrite(m, err);
+        enum status st = manifest_rewrite(m, err);
         if (st)
             return st;
     }
@@ -462,8 +464,8 @@ enum status manifest_apply(struct manifest *m, const struct manifest_edit *e, st
     buf_free(&bytes);
     if (st == ST_OK && m->bytes > MANIFEST_COMPACT_BYTES && m->bytes > 4 * m->compact_bytes) {
         /* The edit is safe already; a full disk leaves the long file in place for another time. */
-        st = rewrite(m, err);
-        if (st == ST_FULL && m->file)
+        st = manifest_rewrite(m, err);
+        if (st == ST_FULL)
             st = ST_OK;
     }
     return st;

@@ -23,7 +23,7 @@ struct manifest_edit {
     size_t add_count;
     const uint64_t *removes; /* part ids */
     size_t remove_count;
-    const struct tombstone *dead_adds;
+    struct tombstone *dead_adds;
     size_t dead_add_count;
     const uint64_t *dead_removes;
     size_t dead_remove_count;
@@ -47,9 +47,12 @@ struct manifest_state {
 
 struct manifest;
 
-/* Reads dir/MANIFEST (made when absent) and writes it anew, compacted. What does not check is reported through env. */
+/* Reads dir/MANIFEST, which may be absent, and changes nothing yet. What does not check is reported through env. */
 MUST_CHECK enum status manifest_open(struct manifest **out, struct part_env *env, struct err *err);
 void manifest_close(struct manifest *m); /* accepts NULL */
+/* Writes it anew, compacted, without the damage found: only when files it does not name are settled, for afterwards nobody
+ * knows any more that edits were lost. The first edit does the same. Errors as below. */
+MUST_CHECK enum status manifest_rewrite(struct manifest *m, struct err *err);
 /* Durable on return. ST_FULL: not done, may be tried again, but the files the edit names must stay where they are until
  * then. Any other error: nobody knows; the store must not write any more. One thread at a time. */
 MUST_CHECK enum status manifest_apply(struct manifest *m, const struct manifest_edit *e, struct err *err);

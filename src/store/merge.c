@@ -174,7 +174,7 @@ static bool has_dead_rows(struct store *s, const struct lane *lane, const struct
     struct tombstones dead = tombset_of(set, lane->kind->id);
     bool waits = false;
     for (size_t i = 0; i < dead.count; i++)
-        waits |= tombstone_waits_for(&dead.list[i], p);
+        waits |= tombstone_waits_for(&dead.list[i], &p->info);
     tombset_drop(set);
     return waits;
 }

@@ -4,7 +4,8 @@
  * (1) A part that does not open is reported by name and set aside: it stays on disk and in the manifest, and is tried again
  *     at the next start. Everything else goes on.
  * (2) A part file the manifest does not name is what a crash left of a flush or merge, and is deleted; but when edits of the
- *     manifest were lost it may be wanted, and is renamed to NAME.aside for a person to decide.
+ *     manifest were lost it may be wanted, and is renamed to NAME.aside for a person to decide. Only when that is durable is
+ *     the manifest rewritten, which forgets the loss.
  * (3) Rows of the log that a kind's flushed LSN covers are decoded, for their definitions, and not applied. The others go
  *     through the same tables, seals and flushes as new ones, so a long log needs no more memory than normal work. */
 #include "store/ladder.h"
@@ -69,7 +70,7 @@ static bool is_named(const struct manifest_state *state, uint64_t id)
     return false;
 }
 
-static enum status settle_orphan(struct store *s, const char *path, struct err *err)
+static enum status settle_orphan(struct store *s, const char *folder, const char *path, struct err *err)
 {
     char aside[PART_PATH_BYTES_MAX + 8];
     struct err own;
@@ -78,7 +79,8 @@ static enum status settle_orphan(struct store *s, const char *path, struct err *
     snprintf(aside, sizeof aside, "%s.aside", path);
     err_set(&own, ST_CORRUPT, "part %s is not in the manifest, edits of which are lost; it is kept as %s", path, aside);
     part_env_corrupt(&s->env, &own);
-    return fs_rename(s->opt.fs, path, aside, err);
+    enum status st = fs_rename(s->opt.fs, path, aside, err);
+    return st ? st : fs_sync_dir(s->opt.fs, folder, err);
 }
 
 static enum status sweep_folder(struct store *s, const char *folder, struct err *err)
@@ -98,7 +100,7 @@ static enum status sweep_folder(struct store *s, const char *folder, struct err 
         }
         s->next_id = MAX(s->next_id, id + 1);
         snprintf(path, sizeof path, "%.4000s/%.*s", folder, SLICE_FMT(name));
-        st = settle_orphan(s, path, err);
+        st = settle_orphan(s, folder, path, err);
         kept += state->edits_lost;
     }
     buf_free(&names);

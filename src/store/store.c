@@ -318,6 +318,8 @@ static enum status open_all(struct store *s, struct err *err)
     if (st == ST_OK)
         st = recover_parts(s, err);
     if (st == ST_OK)
+        st = manifest_rewrite(s->manifest, err);
+    if (st == ST_OK)
         st = wal_open(&s->wal, &s->env, err);
     if (st == ST_OK)
         st = recover_log(s, err);

@@ -398,6 +398,84 @@ TEST(a_write_that_finds_the_disk_full_fails_alone_and_loses_nothing)
     rig_end(&r);
 }
 
+struct retry {
+    struct rig *r;
+    enum status first, second; /* of the request that waited, and of its repeat */
+};
+
+static void note_status(void *arg, enum status st, const struct err *err)
+{
+    *(enum status *)arg = st;
+}
+
+static struct batch *keyed(const char *name)
+{
+    struct batch *b = rig_batch(name, 1, rig_now_ns, false);
+    b->idempotency_key = arena_copy(b->arena, slice_str(name));
+    b->received_ns = rig_now_ns;
+    return b;
+}
+
+/* The disk has space again, and what waited behind the failed request is sent again. */
+static void on_failed(void *arg, enum status st, const struct err *err)
+{
+    struct retry *t = arg;
+    struct err own;
+    fs_sim_set_space(t->r->fs, 50 << 20, 100 << 20);
+    guard_check(&t->r->store->guard, t->r->fs, "/data/stoa", NULL);
+    t->second = ST_INTERNAL;
+    CHECK_INT(st, ST_FULL);
+    CHECK_INT(store_append(t->r->store, keyed("behind"), (struct append_ack){ note_status, &t->second }, &own), ST_OK);
+}
+
+TEST(the_repeat_of_a_request_that_fails_behind_another_is_stored_before_it_is_acknowledged)
+{
+    struct rig r;
+    struct err err = { 0 };
+    struct retry t = { .r = &r };
+    bool committing = false;
+    rig_init(&r, 23);
+    rig_open(&r);
+    fs_sim_set_space(r.fs, 10, 100 << 20);
+    mutex_lock(&r.store->wal->lock); /* the commit thread waits here */
+    CHECK_INT(store_append(r.store, keyed("first"), (struct append_ack){ on_failed, &t }, &err), ST_OK);
+    while (!committing) {
+        mutex_lock(&r.store->append_lock);
+        committing = r.store->committing;
+        mutex_unlock(&r.store->append_lock);
+    }
+    CHECK_INT(store_append(r.store, keyed("behind"), (struct append_ack){ note_status, &t.first }, &err), ST_OK);
+    mutex_unlock(&r.store->wal->lock);
+    append_drain(r.store);
+    CHECK_INT(t.first, ST_FULL);
+    CHECK_INT(t.second, ST_OK);
+    CHECK_INT(rig_count(&r, KIND_EVENTS, "behind-0"), 1);
+    rig_end(&r);
+}
+
+TEST(a_manifest_too_long_for_a_full_disk_to_compact_is_read_without_alarm)
+{
+    struct rig r;
+    struct err err = { 0 };
+    char text[60000];
+    rig_init(&r, 24);
+    rig_open(&r);
+    memset(text, 'x', sizeof text);
+    struct tombstone t = { .is_events = true, .is_erase = true, .tenant = SLICE("default"), .start_ns = 0, .end_ns = INT64_MAX,
+                           .contains = slice_of(text, sizeof text) };
+    for (int i = 0; i < 10; i++) { /* twice 60 kB each: the last two find it over 1 MiB, and no room for another one */
+        if (i == 8)
+            fs_sim_set_space(r.fs, 500 << 10, 1 << 20);
+        CHECK_INT(store_erase(r.store, &t, &err), ST_OK);
+    }
+    CHECK(manifest_bytes(r.store->manifest) > 10 * 2 * sizeof text);
+    fs_sim_set_space(r.fs, 50 << 20, 100 << 20);
+    rig_crash(&r, LOSE_ALL);
+    CHECK_INT(manifest_state(r.store->manifest)->dead_count, 10);
+    CHECK(!slice_contains(slice_str(r.errors), SLICE("manifest")));
+    rig_end(&r);
+}
+
 TEST(a_failed_sync_is_never_retried_and_makes_the_store_read_only)
 {
     struct rig r;

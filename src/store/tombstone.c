@@ -4,8 +4,11 @@
  * (1) A tombstone's LSN is the one the next request will get: it covers every row acknowledged before the erase, and no row
  *     that comes later (an `is_erase` one covers those too, for as long as its window can hold rows).
  * (2) The manifest remembers that the log goes on at or behind that LSN, so after a crash no new row slips below it.
- * (3) A part remembers up to which id tombstones were applied to it when it was merged (dead_id). Once every part and table
- *     that could hold a row below a tombstone's LSN has it applied, the tombstone goes. */
+ * (3) Ids are given in the order in which tombstones become known, under the manifest lock: "applied up to id n" means that
+ *     none below n can still come.
+ * (4) A part remembers up to which id tombstones were applied to it when it was merged (dead_id). Once every part and table
+ *     that could hold a row below a tombstone's LSN has it applied, the tombstone goes. A part that is set aside as damaged
+ *     counts too: it may be mended. */
 #include "store/ladder.h"
 
 enum { TOMBSTONES_MAX = 10000, TOMBSTONE_TEXT_BYTES_MAX = 64 * KIB };
@@ -88,7 +91,6 @@ enum status store_erase(struct store *s, const struct tombstone *t, struct err *
     enum status st = check_selector(t, err);
     if (st)
         return st;
-    one.id = ladder_new_id(s);
     mutex_lock(&s->append_lock);
     one.lsn = s->next_lsn;
     mutex_unlock(&s->append_lock);
@@ -105,19 +107,20 @@ enum status store_erase(struct store *s, const struct tombstone *t, struct err *
     return st;
 }
 
-bool tombstone_waits_for(const struct tombstone *t, const struct part *p)
+bool tombstone_waits_for(const struct tombstone *t, const struct part_info *p)
 {
-    return p->info.min_lsn < t->lsn && p->info.dead_id < t->id && p->info.max_ns >= t->start_ns && p->info.min_ns < t->end_ns;
+    return p->min_lsn < t->lsn && p->dead_id < t->id && p->max_ns >= t->start_ns && p->min_ns < t->end_ns;
 }
 
-/* state_lock held. */
+/* manifest_lock and state_lock held. */
 static bool is_needed(struct store *s, const struct lane *lane, const struct tombstone *t)
 {
-    for (size_t i = 0; i < lane->parts.count; i++)
-        if (tombstone_waits_for(t, lane->parts.at[i]))
+    const struct manifest_state *state = manifest_state(s->manifest);
+    for (size_t i = 0; i < state->part_count; i++)
+        if (state->parts[i].kind == lane->kind->id && tombstone_waits_for(t, &state->parts[i]))
             return true;
     for (size_t i = 0; i < lane->mem_parts.count; i++)
-        if (tombstone_waits_for(t, lane->mem_parts.at[i]))
+        if (tombstone_waits_for(t, &lane->mem_parts.at[i]->info))
             return true;
     for (size_t i = 0; i < lane->sealed.count; i++)
         if (lane->sealed.at[i]->first_lsn < t->lsn)
@@ -127,7 +130,7 @@ static bool is_needed(struct store *s, const struct lane *lane, const struct tom
     return s->applied_lsn + 1 < t->lsn; /* rows below it are on their way */
 }
 
-/* Of all lanes that t speaks of. state_lock held. */
+/* Of all lanes that t speaks of. manifest_lock and state_lock held. */
 static bool is_done(struct store *s, const struct tombstone *t, int64_t horizon)
 {
     bool needed = false, met = false;
@@ -146,6 +149,7 @@ enum status tombstone_expire(struct store *s, struct err *err)
     size_t count = 0;
     uint64_t *gone = mem_alloc((set->event_count + set->sample_count + 1) * sizeof *gone);
     int64_t horizon = clock_wall_ns(s->opt.clock) - s->opt.retention_ns;
+    mutex_lock(&s->manifest_lock);
     mutex_lock(&s->state_lock);
     for (size_t k = 0; k < set->event_count; k++)
         if (is_done(s, &set->events[k], horizon))
@@ -154,6 +158,7 @@ enum status tombstone_expire(struct store *s, struct err *err)
         if (is_done(s, &set->samples[k], horizon))
             gone[count++] = set->samples[k].id;
     mutex_unlock(&s->state_lock);
+    mutex_unlock(&s->manifest_lock);
     struct manifest_edit e = { .dead_removes = gone, .dead_remove_count = count };
     enum status st = count ? ladder_edit(s, &e, NULL, err) : ST_OK;
     mem_free(gone);

@@ -502,7 +502,8 @@ enum status fs_replace(struct fs *fs, const char *path, struct slice content, st
         fs->ops->unlink(fs, tmp, NULL);
         return st;
     }
-    return fs_sync_dir(fs, parent, err);
+    st = fs_sync_dir(fs, parent, err);
+    return st == ST_FULL ? ST_IO : st; /* renamed, but perhaps not for long */
 }
 
 enum status file_pread(struct file *f, uint64_t offset, void *to, size_t n, size_t *got, struct err *err)

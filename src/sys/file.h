@@ -72,7 +72,8 @@ MUST_CHECK enum status fs_space(struct fs *fs, const char *path, uint64_t *free_
 MUST_CHECK enum status fs_lock(struct fs *fs, const char *path, struct file **out, struct err *err);
 /* The whole file, at most bytes_max (ST_LIMIT above). */
 MUST_CHECK enum status fs_read_all(struct fs *fs, const char *path, size_t bytes_max, struct buf *out, struct err *err);
-/* Writes path.tmp, syncs, renames over path, syncs the folder: readers see the old or the new content, never a part. */
+/* Writes path.tmp, syncs, renames over path, syncs the folder: readers see the old or the new content, never a part.
+ * ST_FULL: the old one, also after a crash. */
 MUST_CHECK enum status fs_replace(struct fs *fs, const char *path, struct slice content, struct err *err);
 
 /* *got may be short at the end of the file only. */
