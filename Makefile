@@ -75,6 +75,7 @@ SRCS  = $(filter-out %_test.c src/base/unit.c,$(wildcard src/$(1)/*.c)) $(wildca
 TESTS = $(wildcard src/$(1)/*_test.c)
 OBJS  = $(patsubst %.c,$(B)/%.o,$(filter %.c,$(call SRCS,$(1)))) $(patsubst %.cc,$(B)/%.cc.o,$(filter %.cc,$(call SRCS,$(1))))
 TOBJS = $(patsubst %.c,$(B)/%.o,$(call TESTS,$(1)))
+CLIENT := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard client/*.c)))
 LIVE  := $(foreach f,$(FOLDERS),$(if $(strip $(call SRCS,$(f))),$(f)))
 TESTED:= $(foreach f,$(LIVE),$(if $(strip $(call TESTS,$(f))),$(f)))
 
@@ -93,15 +94,21 @@ $(B)/%.cc.o: %.cc | toolchain
 	@echo "  CXX  $<"
 	@$(CXX) $(CPPFLAGS) $(ALLCXXFLAGS) -c $< -o $@
 
+# The client library stands alone and may be used by everybody.
+$(B)/lib/client.a: $(CLIENT)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
 define FOLDER_RULES
 $(B)/lib/$(1).a: $(call OBJS,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcs $$@ $$^
-$(B)/test/$(1): $(call TOBJS,$(1)) $(B)/src/base/unit.o $(foreach f,$(1) $(USES_$(1)),$(if $(strip $(call SRCS,$(f))),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a)
+$(B)/test/$(1): $(call TOBJS,$(1)) $(B)/src/base/unit.o $(B)/lib/client.a $(foreach f,$(1) $(USES_$(1)),$(if $(strip $(call SRCS,$(f))),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a)
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$(CXX) $(LDFLAGS) $(call TOBJS,$(1)) $(B)/src/base/unit.o -Wl,--start-group $(foreach f,$(1) $(USES_$(1)),$(if $(strip $(call SRCS,$(f))),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a) -Wl,--end-group $(call uniq,$(call libs_of,$(1))) $(LIBS_base) -o $$@
+	@$(CXX) $(LDFLAGS) $(call TOBJS,$(1)) $(B)/src/base/unit.o -Wl,--start-group $(B)/lib/client.a $(foreach f,$(1) $(USES_$(1)),$(if $(strip $(call SRCS,$(f))),$(B)/lib/$(f).a)) $(if $(filter net,$(1) $(USES_$(1))),$(B)/llhttp.a) -Wl,--end-group $(call uniq,$(call libs_of,$(1))) $(LIBS_base) -o $$@
 .PHONY: test-$(1)
 test-$(1): $(if $(call TESTS,$(1)),$(B)/test/$(1))
 	@$(if $(call TESTS,$(1)),$(B)/test/$(1) $(ARGS),echo "$(1): no tests")

@@ -3,19 +3,18 @@
  *
  * A family holds its children in a hash table keyed by the joined label values; one lock a family. Histograms keep one
  * count per bucket and are made cumulative when written. */
-#include "client/stoa.h"
-
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "client/private.h"
+
 enum kind { COUNTER, GAUGE, HISTOGRAM };
-enum { KEY_BYTES_MAX = 1024, TABLE_SIZE = 2 * STOA_CHILDREN_MAX };
+enum { KEY_BYTES_MAX = 1024, SEPARATOR = 1, TABLE_SIZE = 2 * STOA_CHILDREN_MAX };
 
 struct child {
-    char *key; /* values, each followed by 0x01 */
+    char *key; /* values, each followed by SEPARATOR */
     double value, sum;
     uint64_t *buckets; /* histogram: bounds + 1 */
 };
@@ -34,13 +33,6 @@ struct stoa_metrics {
     pthread_mutex_t lock;
     struct stoa_family *first, **last;
 };
-
-static void *must(void *p)
-{
-    if (p == NULL)
-        abort();
-    return p;
-}
 
 struct stoa_metrics *stoa_metrics_new(void)
 {
@@ -80,9 +72,10 @@ void stoa_metrics_free(struct stoa_metrics *m)
     free(m);
 }
 
-static struct stoa_family *family(struct stoa_metrics *m, enum kind kind, const char *name, const char *help, int labels,
-                                  const char *const *names)
+static struct stoa_family *family(struct stoa_metrics *m, enum kind kind, const char *name, const char *help, int bounds_count,
+                                  const double *bounds, int labels, const char *const *names)
 {
+    assert(labels <= STOA_LABELS_MAX && bounds_count <= STOA_BUCKETS_MAX);
     pthread_mutex_lock(&m->lock);
     struct stoa_family *f = m->first;
     while (f && strcmp(f->name, name) != 0)
@@ -93,37 +86,35 @@ static struct stoa_family *family(struct stoa_metrics *m, enum kind kind, const 
         f->kind = kind;
         f->name = must(strdup(name));
         f->help = must(strdup(help));
-        f->label_count = labels < STOA_LABELS_MAX ? labels : STOA_LABELS_MAX;
+        f->label_count = labels;
         for (int i = 0; i < f->label_count; i++)
             f->labels[i] = must(strdup(names[i]));
+        /* Once and for all: children that exist have as many buckets as there are bounds now. */
+        f->bound_count = bounds_count;
+        if (bounds_count)
+            memcpy(f->bounds, bounds, sizeof *bounds * (size_t)bounds_count);
         *m->last = f;
         m->last = &f->next;
     }
     pthread_mutex_unlock(&m->lock);
+    assert(f->kind == kind && f->label_count == labels);
     return f;
 }
 
 struct stoa_family *stoa_counter(struct stoa_metrics *m, const char *name, const char *help, int labels, const char *const *names)
 {
-    return family(m, COUNTER, name, help, labels, names);
+    return family(m, COUNTER, name, help, 0, NULL, labels, names);
 }
 
 struct stoa_family *stoa_gauge(struct stoa_metrics *m, const char *name, const char *help, int labels, const char *const *names)
 {
-    return family(m, GAUGE, name, help, labels, names);
+    return family(m, GAUGE, name, help, 0, NULL, labels, names);
 }
 
 struct stoa_family *stoa_histogram(struct stoa_metrics *m, const char *name, const char *help, int bounds_count, const double *bounds,
                                    int labels, const char *const *names)
 {
-    struct stoa_family *f = family(m, HISTOGRAM, name, help, labels, names);
-    pthread_mutex_lock(&f->lock);
-    if (f->bound_count == 0) {
-        f->bound_count = bounds_count < STOA_BUCKETS_MAX ? bounds_count : STOA_BUCKETS_MAX;
-        memcpy(f->bounds, bounds, sizeof *bounds * (size_t)f->bound_count);
-    }
-    pthread_mutex_unlock(&f->lock);
-    return f;
+    return family(m, HISTOGRAM, name, help, bounds_count, bounds, labels, names);
 }
 
 static uint64_t key_hash(const char *key)
@@ -138,10 +129,16 @@ static void key_of(const struct stoa_family *f, const char *const *values, const
 {
     size_t n = 0;
     for (int i = 0; i < f->label_count; i++) {
+        size_t start = n;
         const char *v = instead ? instead : values[i] ? values[i] : "";
-        while (*v && n + 2 * STOA_LABELS_MAX < KEY_BYTES_MAX)
-            key[n++] = *v++;
-        key[n++] = 1;
+        for (; *v && n + 2 * STOA_LABELS_MAX < KEY_BYTES_MAX; v++)
+            key[n++] = *v == SEPARATOR ? ' ' : *v;
+        /* Cut between two characters: a page that is no UTF-8 is refused whole. */
+        while (*v && n > start && ((uint8_t)*v & 0xc0) == 0x80) {
+            v--;
+            n--;
+        }
+        key[n++] = SEPARATOR;
     }
     key[n] = 0;
 }
@@ -232,7 +229,7 @@ static void put_labels(FILE *out, const struct stoa_family *f, const char *key, 
 {
     int n = 0;
     for (; n < f->label_count; n++) {
-        const char *end = strchr(key, 1);
+        const char *end = strchr(key, SEPARATOR);
         fprintf(out, "%s%s=\"", n ? "," : "{", f->labels[n]);
         put_escaped(out, key, (size_t)(end - key), 1);
         fputc('"', out);

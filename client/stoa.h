@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The C client library: metrics, structured logs and traces for any C program. Two files, no dependency but libc and
- * pthreads. Strings are NUL-terminated UTF-8. Every call may be made from any thread, unless said otherwise.
+/* The C client library: metrics, structured logs and traces for any C program. No dependency but libc
+ * and pthreads. Strings are NUL-terminated UTF-8. Every call may be made from any thread, unless said otherwise.
  *
  *     struct stoa_metrics *m = stoa_metrics_new();
  *     struct stoa_family *requests = stoa_counter(m, "http_requests_total", "Requests served.", 2, (const char *[]){ "method", "status" });
@@ -28,11 +28,12 @@ struct stoa_family;
 struct stoa_metrics *stoa_metrics_new(void);
 void stoa_metrics_free(struct stoa_metrics *m);
 
-/* A family of one name; its children differ in label values. name, help and labels are copied. Asking again for a known
- * name gives the same family. Beyond STOA_CHILDREN_MAX children a new combination is counted under "__overflow__". */
+/* A family of one name; its children differ in label values. name, help and labels (at most STOA_LABELS_MAX) are copied.
+ * Asking again for a known name gives the same family; to ask for another kind or number of labels is a bug, and asserts.
+ * Beyond STOA_CHILDREN_MAX children a new combination is counted under "__overflow__". */
 struct stoa_family *stoa_counter(struct stoa_metrics *m, const char *name, const char *help, int labels, const char *const *names);
 struct stoa_family *stoa_gauge(struct stoa_metrics *m, const char *name, const char *help, int labels, const char *const *names);
-/* bounds: upper bounds ascending, without +Inf; at most STOA_BUCKETS_MAX. */
+/* bounds: upper bounds ascending, without +Inf; at most STOA_BUCKETS_MAX. The first asking decides. */
 struct stoa_family *stoa_histogram(struct stoa_metrics *m, const char *name, const char *help, int bounds_count, const double *bounds,
                                    int labels, const char *const *names);
 /* values: as many as the family has labels; NULL when it has none. */
@@ -47,13 +48,26 @@ char *stoa_metrics_text(struct stoa_metrics *m, size_t *size);
 
 enum stoa_level { STOA_DEBUG, STOA_INFO, STOA_WARNING, STOA_ERROR, STOA_CRITICAL };
 
+enum stoa_log_format { STOA_LOG_JSON, STOA_LOG_LOGFMT };
+enum { STOA_LOG_LINE_BYTES_MAX = 4096 /* of logfmt; JSON has no limit */ };
+
 struct stoa_logger;
-/* send gets one JSON object and a newline per record. NULL: to stderr. */
-struct stoa_logger *stoa_logger_new(const char *service, void (*send)(void *arg, const char *line, size_t size), void *arg);
+/* send gets one record with its newline. NULL: to stderr. */
+struct stoa_logger *stoa_logger_new(const char *service, enum stoa_log_format format, void (*send)(void *arg, const char *line, size_t size),
+                                    void *arg);
 void stoa_logger_free(struct stoa_logger *l);
 struct stoa_span;
 /* fields: pairs of name and value, ended by NULL; may be NULL. span may be NULL; else its ids go into the record. */
 void stoa_log(struct stoa_logger *l, enum stoa_level level, const struct stoa_span *span, const char *message, const char *const *fields);
+
+/* For programs with a logger of their own. "debug", ... */
+const char *stoa_level_name(enum stoa_level level);
+/* One record as a line of logfmt with its newline, no NUL; returns its length. pairs is logfmt already, "" for none. Asks for
+ * no memory. Control characters become spaces; of a message about 2 KB are kept, of pairs what fits the line. */
+size_t stoa_log_line(char out[STOA_LOG_LINE_BYTES_MAX], int64_t time_ns, enum stoa_level level, const char *message, const char *pairs);
+/* text as such a line takes it, and a NUL: control characters become spaces, and it is cut between two characters. room is at
+ * least 1; out may be text itself. Returns the length. */
+size_t stoa_log_clean(char *out, size_t room, const char *text);
 
 /* ---- traces ---- */
 
@@ -83,7 +97,8 @@ struct stoa_tracer *stoa_tracer_new(const char *service, void (*send)(void *arg,
 void stoa_tracer_free(struct stoa_tracer *t);
 /* parent NULL: a new trace. A span belongs to one thread at a time. */
 struct stoa_span *stoa_span_start(struct stoa_tracer *t, const char *name, const struct stoa_span *parent, enum stoa_span_kind kind);
-/* Continues the trace of a W3C traceparent header ("00-<32 hex>-<16 hex>-01"). Returns 0, or -1 and changes nothing when malformed. */
+/* Continues the trace of a W3C traceparent header ("00-<32 hex>-<16 hex>-01"). Returns 0, or -1 and changes nothing
+ * when malformed. */
 int stoa_span_traceparent(struct stoa_span *s, const char *header);
 void stoa_span_text(struct stoa_span *s, const char *name, const char *value);
 void stoa_span_number(struct stoa_span *s, const char *name, int64_t value);

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structured log records and spans, and both as JSON. */
-#include "client/stoa.h"
-
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* Spans, and one as JSON. */
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
-struct stoa_logger {
-    char *service;
-    void (*send)(void *arg, const char *line, size_t size);
-    void *arg;
-};
+#include "client/private.h"
 
 struct stoa_tracer {
     char *service;
@@ -27,18 +18,16 @@ struct stoa_span {
     struct stoa_attribute attributes[STOA_SPAN_ATTRIBUTES_MAX];
 };
 
-static void *must(void *p)
-{
-    if (p == NULL)
-        abort();
-    return p;
-}
-
-static int64_t now_ns(void)
+int64_t client_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+const struct stoa_span_data *client_span_data(const struct stoa_span *s)
+{
+    return &s->data;
 }
 
 static void random_id(uint8_t *id, size_t n)
@@ -50,8 +39,8 @@ static void random_id(uint8_t *id, size_t n)
     } while (id[0] == 0 && memcmp(id, id + 1, n - 1) == 0);
 }
 
-/* A JSON string. Control characters are escaped; the rest is taken as UTF-8. */
-static void put_json(FILE *out, const char *text)
+/* Control characters are escaped; the rest is taken as UTF-8. */
+void client_put_json(FILE *out, const char *text)
 {
     fputc('"', out);
     for (const uint8_t *c = (const uint8_t *)text; *c; c++) {
@@ -65,77 +54,13 @@ static void put_json(FILE *out, const char *text)
     fputc('"', out);
 }
 
-static void put_hex(FILE *out, const uint8_t *id, size_t n)
+void client_put_hex(FILE *out, const uint8_t *id, size_t n)
 {
     fputc('"', out);
     for (size_t i = 0; i < n; i++)
         fprintf(out, "%02x", id[i]);
     fputc('"', out);
 }
-
-/* ---- logs ---- */
-
-struct stoa_logger *stoa_logger_new(const char *service, void (*send)(void *arg, const char *line, size_t size), void *arg)
-{
-    struct stoa_logger *l = must(calloc(1, sizeof *l));
-    l->service = must(strdup(service));
-    l->send = send;
-    l->arg = arg;
-    return l;
-}
-
-void stoa_logger_free(struct stoa_logger *l)
-{
-    if (l == NULL)
-        return;
-    free(l->service);
-    free(l);
-}
-
-static void put_time(FILE *out, int64_t ns)
-{
-    time_t s = (time_t)(ns / 1000000000);
-    struct tm t;
-    char text[32];
-    gmtime_r(&s, &t);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &t);
-    fprintf(out, "\"%s.%09lldZ\"", text, (long long)(ns % 1000000000));
-}
-
-void stoa_log(struct stoa_logger *l, enum stoa_level level, const struct stoa_span *span, const char *message, const char *const *fields)
-{
-    static const char *const names[] = { "debug", "info", "warning", "error", "critical" };
-    char *line = NULL;
-    size_t size = 0;
-    FILE *out = must(open_memstream(&line, &size));
-    fputs("{\"time\":", out);
-    put_time(out, now_ns());
-    fprintf(out, ",\"level\":\"%s\",\"service\":", names[level]);
-    put_json(out, l->service);
-    fputs(",\"message\":", out);
-    put_json(out, message);
-    for (; fields && fields[0] && fields[1]; fields += 2) {
-        fputc(',', out);
-        put_json(out, fields[0]);
-        fputc(':', out);
-        put_json(out, fields[1]);
-    }
-    if (span) {
-        fputs(",\"trace_id\":", out);
-        put_hex(out, span->data.trace_id, sizeof span->data.trace_id);
-        fputs(",\"span_id\":", out);
-        put_hex(out, span->data.span_id, sizeof span->data.span_id);
-    }
-    fputs("}\n", out);
-    fclose(out);
-    if (l->send)
-        l->send(l->arg, line, size);
-    else
-        fwrite(line, 1, size, stderr);
-    free(line);
-}
-
-/* ---- traces ---- */
 
 struct stoa_tracer *stoa_tracer_new(const char *service, void (*send)(void *arg, const struct stoa_span_data *span), void *arg)
 {
@@ -162,7 +87,7 @@ struct stoa_span *stoa_span_start(struct stoa_tracer *t, const char *name, const
     s->data.name = must(strdup(name));
     s->data.kind = kind;
     s->data.weight = 1;
-    s->data.start_ns = now_ns();
+    s->data.start_ns = client_now_ns();
     s->data.attributes = s->attributes;
     random_id(s->data.span_id, sizeof s->data.span_id);
     if (parent) {
@@ -188,10 +113,18 @@ static int hex_read(const char *text, uint8_t *out, size_t n)
 
 int stoa_span_traceparent(struct stoa_span *s, const char *header)
 {
-    uint8_t trace[16], parent[8];
-    if (strnlen(header, 55) < 55 || header[2] != '-' || header[35] != '-' || header[52] != '-')
+    enum { LENGTH = 55 };
+    static const uint8_t none[16];
+    uint8_t version, flags, trace[16], parent[8];
+    if (strnlen(header, LENGTH) < LENGTH || header[2] != '-' || header[35] != '-' || header[52] != '-')
         return -1;
-    if (hex_read(header + 3, trace, sizeof trace) || hex_read(header + 36, parent, sizeof parent))
+    if (hex_read(header, &version, 1) || hex_read(header + 3, trace, sizeof trace) || hex_read(header + 36, parent, sizeof parent) ||
+        hex_read(header + 53, &flags, 1))
+        return -1;
+    /* A later version may have more behind a '-'; 255 is none, and all zeros is no id. */
+    if (version == 0xff || (header[LENGTH] && (version == 0 || header[LENGTH] != '-')))
+        return -1;
+    if (memcmp(trace, none, sizeof trace) == 0 || memcmp(parent, none, sizeof parent) == 0)
         return -1;
     memcpy(s->data.trace_id, trace, sizeof trace);
     memcpy(s->data.parent_id, parent, sizeof parent);
@@ -264,7 +197,7 @@ void stoa_span_end(struct stoa_span *s)
 {
     if (s == NULL)
         return;
-    s->data.end_ns = now_ns();
+    s->data.end_ns = client_now_ns();
     s->tracer->send(s->tracer->arg, &s->data);
     stoa_span_cancel(s);
 }
@@ -272,10 +205,10 @@ void stoa_span_end(struct stoa_span *s)
 static void put_attribute(FILE *out, const char *name, const char *text, int64_t number)
 {
     fputs("{\"key\":", out);
-    put_json(out, name);
+    client_put_json(out, name);
     if (text) {
         fputs(",\"value\":{\"stringValue\":", out);
-        put_json(out, text);
+        client_put_json(out, text);
     } else {
         fprintf(out, ",\"value\":{\"intValue\":\"%lld\"", (long long)number);
     }
@@ -291,15 +224,15 @@ char *stoa_span_otlp_json(const struct stoa_span_data *span, size_t *size)
     fputs("{\"resourceSpans\":[{\"resource\":{\"attributes\":[", out);
     put_attribute(out, "service.name", span->service, 0);
     fputs("]},\"scopeSpans\":[{\"spans\":[{\"traceId\":", out);
-    put_hex(out, span->trace_id, sizeof span->trace_id);
+    client_put_hex(out, span->trace_id, sizeof span->trace_id);
     fputs(",\"spanId\":", out);
-    put_hex(out, span->span_id, sizeof span->span_id);
+    client_put_hex(out, span->span_id, sizeof span->span_id);
     if (memcmp(span->parent_id, none, sizeof none) != 0) {
         fputs(",\"parentSpanId\":", out);
-        put_hex(out, span->parent_id, sizeof span->parent_id);
+        client_put_hex(out, span->parent_id, sizeof span->parent_id);
     }
     fputs(",\"name\":", out);
-    put_json(out, span->name);
+    client_put_json(out, span->name);
     fprintf(out, ",\"kind\":%d,\"startTimeUnixNano\":\"%lld\",\"endTimeUnixNano\":\"%lld\",\"attributes\":[", (int)span->kind,
             (long long)span->start_ns, (long long)span->end_ns);
     for (int i = 0; i < span->attribute_count; i++) {
@@ -310,7 +243,7 @@ char *stoa_span_otlp_json(const struct stoa_span_data *span, size_t *size)
     fputs("],\"status\":{", out);
     if (span->error) {
         fputs("\"code\":2,\"message\":", out);
-        put_json(out, span->error);
+        client_put_json(out, span->error);
     }
     fputs("}}]}]}]}", out);
     fclose(out);

@@ -37,7 +37,7 @@ LIBS     := -lzstd -llz4 -lsnappy -ldeflate -lz -lsimdjson -ljson-c -lre2 -lyaml
 ifeq ($(shell uname -m),x86_64)
 COMMON   += -march=x86-64-v2
 endif
-C   := $(filter-out %_test.c src/base/unit.c,$(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c)))
+C   := $(filter-out %_test.c src/base/unit.c,$(wildcard client/*.c) $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c)))
 CC_ := $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.cc))
 OBJ := $(C:%.c=$(OUT)/%.o) $(CC_:%.cc=$(OUT)/%.cc.o)
 .SUFFIXES:

@@ -35,11 +35,10 @@ $(B)/gen/page_assets.o: $(B)/gen/page_assets.S
 
 # ---- The program ----
 MAIN_LIBS = $(foreach f,$(LIVE),$(B)/lib/$(f).a)
-CLIENT_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard client/*.c)))
 ALL_LIBS = $(call uniq,$(foreach f,$(LIVE),$(LIBS_$(f)))) $(LIBS_base)
-$(B)/stoa: $(MAIN_LIBS) $(CLIENT_OBJS) $(B)/llhttp.a $(B)/gen/page_assets.o
+$(B)/stoa: $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a $(B)/gen/page_assets.o
 	@echo "  LINK $@"
-	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(CLIENT_OBJS) $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(ALL_LIBS) -o $@
+	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(ALL_LIBS) -o $@
 build/stoa: $(B)/stoa
 	@cp $< $@.tmp && mv $@.tmp $@
 EXTRA_version := -DBUILD_VERSION='"$(VERSION)"' -DBUILD_REVISION='"$(REVISION)"'
@@ -49,7 +48,7 @@ run: build/stoa
 
 # ---- Tests ----
 # The client library stands alone: its tests link nothing of src but the runner.
-$(B)/test/client: $(patsubst %.c,$(B)/%.o,$(wildcard client/*_test.c)) $(CLIENT_OBJS) $(B)/src/base/unit.o $(B)/lib/base.a
+$(B)/test/client: $(patsubst %.c,$(B)/%.o,$(wildcard client/*_test.c)) $(B)/lib/client.a $(B)/src/base/unit.o $(B)/lib/base.a
 	@mkdir -p $(@D)
 	@$(CXX) $(LDFLAGS) $^ $(LIBS_base) -o $@
 UNIT_PROGRAMS = $(foreach f,$(TESTED),$(B)/test/$(f)) $(if $(wildcard client/*_test.c),$(B)/test/client)

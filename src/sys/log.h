@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our own log lines: one line of logfmt on stderr, and a copy to a sink (our own store) when one is set. */
+/* Our own log lines, made by the client library: one line of logfmt on stderr, and a copy to a sink (our own store) when one is set. */
 #ifndef STOA_SYS_LOG_H
 #define STOA_SYS_LOG_H
 
@@ -9,7 +9,7 @@
 /* "" is how a caller says "no fields"; -Wall would call it a mistake. */
 #pragma GCC diagnostic ignored "-Wformat-zero-length"
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL };
+enum log_level { /* as enum stoa_level */ LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL };
 
 struct log {
     struct clock *clock;
