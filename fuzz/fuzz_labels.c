@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Label text and label bytes from outside. What is read and written again must be the same labels. */
-#include <stdlib.h>
-
+#include "fuzz/fuzz.h"
 #include "model/labels.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *a = arena_new(0);
@@ -14,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct buf text;
         buf_init(&text, 0);
         labels_format(labels, &text);
-        if (!labels_check(labels) || labels_parse(a, buf_as_slice(&text), &again, NULL) != ST_OK || !slice_eq(labels, again))
-            abort();
+        MUST(labels_check(labels));
+        MUST(labels_parse(a, buf_as_slice(&text), &again, NULL) == ST_OK && slice_eq(labels, again));
         buf_free(&text);
     }
     arena_free(a);

@@ -3,7 +3,5 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_ingest(SLICE("otlp_traces"), slice_of(data, size), true);
-    fuzz_ingest(SLICE("otlp_traces"), slice_of(data, size), false);
-    return 0;
+    return fuzz_ingest(SLICE("otlp_traces"), data, size);
 }
