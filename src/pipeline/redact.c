@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Walks a batch and replaces the texts that hold secrets. A clean text is never copied; a changed one goes to the batch's arena.
+ *
+ * Label sets repeat from request to request, so the hashes of clean ones are kept in a small table: in the steady state a
+ * series costs one hash and one look. The table may forget (a new hash takes the place of an old one); it never errs, but
+ * for two label sets with the same 64-bit XXH3 under a random seed. */
+#include "pipeline/redact.h"
+
+#include <stdatomic.h>
+
+#include "base/hash.h"
+#include "codec/regex.h"
+#include "pipeline/redact_scan.h"
+
+enum { CLEAN_SETS = 1 << 16 };
+
+struct redactor {
+    enum redact_profile profile;
+    struct redact_words words;
+    uint64_t seed;
+    atomic_uint_fast64_t counts[REDACT_DETECTOR_COUNT];
+    atomic_uint_fast64_t clean[CLEAN_SETS];
+};
+
+const char *const redact_profile_names[] = { [REDACT_DEFAULT] = "default", [REDACT_ARTICLE] = "article", [REDACT_OFF] = "off", NULL };
+
+static const char *const detector_names[REDACT_DETECTOR_COUNT] = {
+    [REDACT_EMAIL] = "email",         [REDACT_CARD] = "card",       [REDACT_API_KEY] = "api_key",
+    [REDACT_KEY_VALUE] = "key_value", [REDACT_AUTHORIZATION] = "authorization", [REDACT_TOKEN] = "token",
+    [REDACT_PRIVATE_KEY] = "private_key", [REDACT_URL_PASSWORD] = "url_password", [REDACT_FIELD] = "field",
+};
+
+const char *redact_detector_name(enum redact_detector d)
+{
+    return detector_names[d];
+}
+
+bool redact_profile_parse(struct slice name, enum redact_profile *out)
+{
+    for (size_t i = 0; redact_profile_names[i]; i++)
+        if (slice_eq(name, slice_str(redact_profile_names[i]))) {
+            *out = (enum redact_profile)i;
+            return true;
+        }
+    return false;
+}
+
+struct redactor *redactor_new(enum redact_profile profile)
+{
+    struct redactor *r = mem_new(struct redactor);
+    r->profile = profile;
+    /* The address differs from process to process, and that is all the seed is for. */
+    r->seed = hash_u64((uint64_t)(uintptr_t)r);
+    if (profile == REDACT_ARTICLE &&
+        (regex_compile(&r->words.alnum, SLICE("^[\\p{L}\\p{N}]$"), 0, NULL) || regex_compile(&r->words.digit, SLICE("^\\p{Nd}$"), 0, NULL)))
+        assert(!"constant patterns compile");
+    return r;
+}
+
+void redactor_free(struct redactor *r)
+{
+    if (r == NULL)
+        return;
+    regex_free(r->words.alnum);
+    regex_free(r->words.digit);
+    mem_free(r);
+}
+
+/* The three patterns one after another, each over what the one before left. */
+static bool article(const struct redactor *r, struct slice text, struct buf *out, uint64_t *counts)
+{
+    static const struct {
+        uint64_t (*run)(const struct redact_words *w, struct slice text, struct buf *out);
+        enum redact_detector detector;
+    } steps[] = { { redact_article_email, REDACT_EMAIL }, { redact_article_card, REDACT_CARD }, { redact_article_api_key, REDACT_API_KEY } };
+    struct buf before;
+    bool changed = false;
+    buf_init(&before, 0);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        struct buf after;
+        buf_init(&after, 0);
+        uint64_t n = steps[i].run(&r->words, changed ? buf_as_slice(&before) : text, &after);
+        if (n == 0) {
+            buf_free(&after);
+            continue;
+        }
+        buf_free(&before);
+        before = after;
+        changed = true;
+        if (counts)
+            counts[steps[i].detector] += n;
+    }
+    if (changed)
+        buf_slice(out, buf_as_slice(&before));
+    buf_free(&before);
+    return changed;
+}
+
+bool redact_text(const struct redactor *r, struct slice text, struct buf *out, uint64_t *counts)
+{
+    switch (r->profile) {
+    case REDACT_DEFAULT: return redact_secrets(text, out, counts);
+    case REDACT_ARTICLE: return article(r, text, out, counts);
+    case REDACT_OFF: return false;
+    }
+    return false;
+}
+
+/* ---- batches ---- */
+
+struct walk {
+    struct redactor *r;
+    struct arena *a;
+    struct buf scratch;
+    uint64_t counts[REDACT_DETECTOR_COUNT];
+    struct slice stream_before, stream_after; /* streams come in runs */
+};
+
+static bool clean_text(struct walk *w, struct slice *text)
+{
+    buf_reset(&w->scratch);
+    if (text->len == 0 || !redact_text(w->r, *text, &w->scratch, w->counts))
+        return true;
+    *text = arena_copy(w->a, buf_as_slice(&w->scratch));
+    return false;
+}
+
+/* Only the default profile goes by names: the article's patterns see texts alone. */
+static bool name_is_secret(const struct walk *w, struct slice name)
+{
+    return w->r->profile == REDACT_DEFAULT && redact_name_is_secret(name);
+}
+
+static void clean_fields(struct walk *w, struct field *fields, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct field *f = &fields[i];
+        if (name_is_secret(w, f->name) && !(f->type == FIELD_INT || f->type == FIELD_DOUBLE || f->type == FIELD_BOOL)) {
+            f->type = FIELD_STRING;
+            f->text = SLICE("[REDACTED]");
+            w->counts[REDACT_FIELD]++;
+        } else if (f->type == FIELD_STRING || f->type == FIELD_JSON || f->type == FIELD_BYTES) {
+            clean_text(w, &f->text);
+        }
+    }
+}
+
+/* Gives the labels as they may be stored. */
+static struct slice clean_labels(struct walk *w, struct slice labels)
+{
+    uint64_t hash = hash64(labels, w->r->seed) | 1;
+    atomic_uint_fast64_t *place = &w->r->clean[(hash >> 1) % CLEAN_SETS];
+    if (labels.len == 0 || atomic_load_explicit(place, memory_order_relaxed) == hash)
+        return labels;
+    struct slice rest = labels, out = labels;
+    struct label l;
+    while (labels_next(&rest, &l)) {
+        struct slice value = l.value;
+        if (name_is_secret(w, l.name)) {
+            value = SLICE("[REDACTED]");
+            w->counts[REDACT_FIELD]++;
+        } else if (clean_text(w, &value)) {
+            continue;
+        }
+        out = labels_with(w->a, out, l.name, value);
+    }
+    if (out.ptr == labels.ptr)
+        atomic_store_explicit(place, hash, memory_order_relaxed);
+    return out;
+}
+
+static void clean_event(struct walk *w, struct event *e)
+{
+    clean_text(w, &e->body);
+    clean_text(w, &e->service);
+    clean_text(w, &e->status_message);
+    clean_text(w, &e->trace_state);
+    clean_fields(w, e->fields, e->field_count);
+    for (uint32_t i = 0; i < e->event_count; i++) {
+        clean_text(w, &e->events[i].name);
+        clean_fields(w, e->events[i].fields, e->events[i].field_count);
+    }
+    for (uint32_t i = 0; i < e->link_count; i++)
+        clean_fields(w, e->links[i].fields, e->links[i].field_count);
+    if (w->stream_before.ptr != e->stream.ptr || w->stream_before.len != e->stream.len) {
+        w->stream_before = e->stream;
+        w->stream_after = clean_labels(w, e->stream);
+    }
+    e->stream = w->stream_after;
+}
+
+void redact_batch(struct redactor *r, struct batch *b)
+{
+    if (r->profile == REDACT_OFF)
+        return;
+    struct walk w = { .r = r, .a = b->arena, .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY };
+    buf_init(&w.scratch, 0);
+    for (size_t i = 0; i < b->series_count; i++)
+        b->series[i].labels = clean_labels(&w, b->series[i].labels);
+    for (size_t i = 0; i < b->event_count; i++)
+        clean_event(&w, &b->events[i]);
+    buf_free(&w.scratch);
+    for (size_t i = 0; i < REDACT_DETECTOR_COUNT; i++)
+        if (w.counts[i])
+            atomic_fetch_add_explicit(&r->counts[i], w.counts[i], memory_order_relaxed);
+}
+
+uint64_t redact_count(const struct redactor *r, enum redact_detector d)
+{
+    return atomic_load_explicit(&r->counts[d], memory_order_relaxed);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/redact.h"
+
+#include "base/unit.h"
+
+struct pair {
+    const char *in, *out;
+};
+
+static void check_all(enum redact_profile profile, const struct pair *pairs, size_t count)
+{
+    struct redactor *r = redactor_new(profile);
+    for (size_t i = 0; i < count; i++) {
+        struct buf out;
+        buf_init(&out, 0);
+        struct slice in = slice_str(pairs[i].in);
+        CHECK_STR(redact_text(r, in, &out, NULL) ? buf_as_slice(&out) : in, pairs[i].out);
+        buf_free(&out);
+    }
+    redactor_free(r);
+}
+
+TEST(redact_article_gives_what_python_gives)
+{
+    static const struct pair pairs[] = {
+        { "Failed login for ada@example.com: Invalid password", "Failed login for [REDACTED_EMAIL]: Invalid password" },
+        { "a.b+c@x.y.co.uk,", "[REDACTED_EMAIL]," },
+        { "..ada@example.com", "..[REDACTED_EMAIL]" },
+        { "ada@example.c", "ada@example.c" },
+        { "ada@example.com1", "ada@example.com1" },
+        { "ada@a.com.x1", "[REDACTED_EMAIL].x1" },
+        { "ada@a.co|b", "[REDACTED_EMAIL]" },
+        { "a@b@c.com", "a@[REDACTED_EMAIL]" },
+        { "\xc3\xa9" "ada@example.com", "\xc3\xa9" "ada@example.com" },
+        { "\xc3\xa9-ada@example.com", "\xc3\xa9[REDACTED_EMAIL]" },
+        { "card 4111 1111 1111 1111.", "card [REDACTED_CC]." },
+        { "1234-5678-9012-3456", "[REDACTED_CC]" },
+        { "12345678901234567", "12345678901234567" },
+        { "x1234567890123456", "x1234567890123456" },
+        { "1234\xc2\xa0" "5678 9012 3456", "[REDACTED_CC]" },
+        { "1234  5678 9012 3456", "1234  5678 9012 3456" },
+        { "api_key=abc-DEF_1 rest", "api_key=[REDACTED] rest" },
+        { "'apikey\" : 'x y", "'api_key=[REDACTED] y" },
+        { "api-key=\"\"", "api-key=\"\"" },
+        { "Api_key=abc", "Api_key=abc" },
+        { "api_key=a@b.com", "api_key=[REDACTED_EMAIL]" },
+    };
+    check_all(REDACT_ARTICLE, pairs, COUNT_OF(pairs));
+}
+
+TEST(redact_default_takes_out_values_and_leaves_the_rest)
+{
+    static const struct pair pairs[] = {
+        { "User password: hunter2!", "User password: [REDACTED]" },
+        { "login ok password=hunter2, user=ada", "login ok password=[REDACTED], user=ada" },
+        { "{\"user\":\"ada\",\"password\":\"a\\\"b\",\"n\":1}", "{\"user\":\"ada\",\"password\":\"[REDACTED]\",\"n\":1}" },
+        { "{\"m\":\"{\\\"password\\\":\\\"x y\\\",\\\"k\\\":1}\"}", "{\"m\":\"{\\\"password\\\":\\\"[REDACTED]\\\",\\\"k\\\":1}\"}" },
+        { "GET /x?api_key=s3cr3t&page=2", "GET /x?api_key=[REDACTED]&page=2" },
+        { "Authorization: Bearer abc.def-123", "Authorization: Bearer [REDACTED]" },
+        { "authorization=Basic dXNlcjpwYXNz", "authorization=Basic [REDACTED]" },
+        { "Cookie: a=b; sid=xyz", "Cookie: [REDACTED]" },
+        { "client_secret='a b' next", "client_secret='[REDACTED]' next" },
+        { "tokens: 512 token=77 max_token=100", "tokens: 512 token=77 max_token=100" },
+        { "token=abcdef", "token=[REDACTED]" },
+        { "password: null, secret=true", "password: null, secret=true" },
+        { "postgres://app:pa:ss@db/x", "postgres://app:[REDACTED]@db/x" },
+        { "http://example.com:80/a@b", "http://example.com:80/a@b" },
+        { "Credit card: 4111 1111 1111 1111", "Credit card: [REDACTED_CC]" },
+        { "order 4111111111111112 is no card", "order 4111111111111112 is no card" },
+        { "amex 378282246310005!", "amex [REDACTED_CC]!" },
+        { "time 1763596800000000000 ns", "time 1763596800000000000 ns" },
+        { "id=a4111111111111111", "id=a4111111111111111" },
+        { "key AKIAIOSFODNN7EXAMPLE here", "key [REDACTED_TOKEN] here" },
+        { "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK end", "[REDACTED_TOKEN] end" },
+        { "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter", "[REDACTED_PRIVATE_KEY]\nafter" },
+        { "mail ada@example.com stays", "mail ada@example.com stays" },
+        { "Invalid password", "Invalid password" },
+        { "", "" },
+    };
+    check_all(REDACT_DEFAULT, pairs, COUNT_OF(pairs));
+}
+
+TEST(redact_twice_is_redact_once)
+{
+    static const char *const texts[] = { "password=a token: bcdefgh \"secret\":\"x\" Authorization: Bearer q", "https://u:p@h/ 4111111111111111" };
+    struct redactor *r = redactor_new(REDACT_DEFAULT);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct buf once, twice;
+        buf_init(&once, 0);
+        buf_init(&twice, 0);
+        CHECK(redact_text(r, slice_str(texts[i]), &once, NULL));
+        CHECK(!redact_text(r, buf_as_slice(&once), &twice, NULL));
+        buf_free(&once);
+        buf_free(&twice);
+    }
+    redactor_free(r);
+}
+
+TEST(redact_off_changes_nothing)
+{
+    static const struct pair pairs[] = { { "password=hunter2 4111111111111111", "password=hunter2 4111111111111111" } };
+    check_all(REDACT_OFF, pairs, COUNT_OF(pairs));
+}
+
+TEST(redact_names_of_secrets)
+{
+    static const char *const yes[] = { "password", "DB_PASSWORD", "http.request.header.authorization", "X-Api-Key", "clientSecret", "set-cookie", "pwd" };
+    static const char *const no[] = { "passed", "tokens", "max_tokens", "key", "authorized", "password_changed_at", "cookies_enabled", "", "compass" };
+    for (size_t i = 0; i < COUNT_OF(yes); i++)
+        CHECK(redact_name_is_secret(slice_str(yes[i])));
+    for (size_t i = 0; i < COUNT_OF(no); i++)
+        CHECK(!redact_name_is_secret(slice_str(no[i])));
+}
+
+TEST(redact_reaches_every_text_of_a_batch)
+{
+    struct redactor *r = redactor_new(REDACT_DEFAULT);
+    struct batch *b = batch_new(1 << 20);
+    struct label labels[] = { { SLICE("__name__"), SLICE("m") }, { SLICE("url"), SLICE("/a?token=abcdefgh") }, { SLICE("password"), SLICE("x") } };
+    struct slice set;
+    CHECK_INT(labels_build(b->arena, labels, COUNT_OF(labels), &set, NULL), ST_OK);
+    batch_series(b, set);
+    batch_sample(b, 1, 1);
+    struct event *e = batch_event(b);
+    struct field *f = arena_zalloc(b->arena, 2 * sizeof *f);
+    f[0] = (struct field){ .type = FIELD_STRING, .name = SLICE("api_key"), .text = SLICE("k1") };
+    f[1] = (struct field){ .type = FIELD_STRING, .name = SLICE("note"), .text = SLICE("password=p2") };
+    e->kind = EVENT_SPAN;
+    e->body = SLICE("GET /?token=secret123");
+    e->status_message = SLICE("password=p3");
+    e->fields = f;
+    e->field_count = 2;
+    e->stream = set;
+    e->events = arena_zalloc(b->arena, sizeof *e->events);
+    e->events[0].name = SLICE("secret=p4");
+    e->event_count = 1;
+    for (size_t round = 0; round < 2; round++)
+        redact_batch(r, b);
+    CHECK_STR(labels_get(b->series[0].labels, SLICE("url")), "/a?token=[REDACTED]");
+    CHECK_STR(labels_get(b->series[0].labels, SLICE("password")), "[REDACTED]");
+    CHECK_STR(labels_get(b->events[0].stream, SLICE("password")), "[REDACTED]");
+    CHECK_STR(b->events[0].body, "GET /?token=[REDACTED]");
+    CHECK_STR(b->events[0].status_message, "password=[REDACTED]");
+    CHECK_STR(b->events[0].fields[0].text, "[REDACTED]");
+    CHECK_STR(b->events[0].fields[1].text, "password=[REDACTED]");
+    CHECK_STR(b->events[0].events[0].name, "secret=[REDACTED]");
+    CHECK(redact_count(r, REDACT_FIELD) >= 3);
+    CHECK(redact_count(r, REDACT_KEY_VALUE) >= 5);
+    batch_drop(b);
+    redactor_free(r);
+}
