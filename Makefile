@@ -41,7 +41,6 @@ USES_api      := base sys codec model net store metrics events remote ingest pip
                  correlate alert probe rum auth
 USES_server   := $(USES_api) api
 USES_ctl      := $(USES_server) server
-# A folder's unit tests may use what stands below it and, where named here, a sibling it is proved against.
 
 # ---- Flags ----
 WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter -Werror

@@ -44,7 +44,10 @@ def main():
             elif folder not in allowed:
                 print(f"{path.relative_to(ROOT)}: folder {folder} is not in the Makefile's USES_ table")
                 bad += 1
-            elif target != "client" and target not in allowed[folder] and m[1] != "base/unit.h":
+            elif m[1].endswith(("unit.h", "_test.h")) and path.suffix == ".c" and not path.name.endswith(("_test.c", "unit.c")):
+                print(f"{path.relative_to(ROOT)}:{number}: {m[1]} is for tests")
+                bad += 1
+            elif target != "client" and target not in allowed[folder]:
                 print(f"{path.relative_to(ROOT)}:{number}: {folder} may not include {target} "
                       f"(allowed: {' '.join(sorted(allowed[folder]))})")
                 bad += 1

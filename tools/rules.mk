@@ -42,6 +42,12 @@ $(B)/stoa: $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a $(B)/gen/page_assets.o
 build/stoa: $(B)/stoa
 	@cp $< $@.tmp && mv $@.tmp $@
 EXTRA_version := -DBUILD_VERSION='"$(VERSION)"' -DBUILD_REVISION='"$(REVISION)"'
+# Another commit is another revision: the file changes with it, and what tells the revision is compiled anew.
+$(B)/.revision: always
+	@mkdir -p $(@D)
+	@echo "$(VERSION) $(REVISION)" | cmp -s - $@ || echo "$(VERSION) $(REVISION)" > $@
+$(patsubst %.c,$(B)/%.o,$(wildcard src/*/version.c)): $(B)/.revision
+.PHONY: always
 
 run: build/stoa
 	@exec build/stoa serve --data ./data
@@ -54,9 +60,9 @@ $(B)/test/client: $(patsubst %.c,$(B)/%.o,$(wildcard client/*_test.c)) $(B)/lib/
 UNIT_PROGRAMS = $(foreach f,$(TESTED),$(B)/test/$(f)) $(if $(wildcard client/*_test.c),$(B)/test/client)
 units: $(UNIT_PROGRAMS)
 
-# The fast inner loop: unit tests, layers, style.
+# The fast inner loop: unit tests, layers, style, and that docs/limits.md is what the code says.
 check: $(UNIT_PROGRAMS)
-	@tools/count.sh "layers" tools/layers.py "style" tools/style.py $(foreach t,$(UNIT_PROGRAMS),"$(notdir $(t))" $(t))
+	@tools/count.sh "layers" tools/layers.py "style" tools/style.py "limits" "tools/limits.py --check" $(foreach t,$(UNIT_PROGRAMS),"$(notdir $(t))" $(t))
 
 test: build/.setup-test
 	@$(MAKE) --no-print-directory build/stoa units
@@ -84,6 +90,7 @@ fresh:
 install: build/stoa
 	install -D -m 755 build/stoa $(DESTDIR)$(PREFIX)/bin/stoa
 	install -D -m 644 packaging/stoa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/stoa.service
+	sed -i 's|/usr/bin/stoa|$(PREFIX)/bin/stoa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/stoa.service
 
 deb: build/stoa
 	@packaging/deb.sh $(VERSION)

@@ -2,7 +2,7 @@
 # Everything `make test` runs, in order, counted together.
 set -u
 cd "$(dirname "$0")/.."
-set -- layers tools/layers.py style tools/style.py
+set -- layers tools/layers.py style tools/style.py limits "tools/limits.py --check"
 for program in build/release/test/*; do
     [ -x "$program" ] && [ -f "$program" ] && set -- "$@" "$(basename "$program")" "$program"
 done

@@ -2,17 +2,17 @@
 /* The scripts of test/logql, all of them, and that the runner sees what is wrong. */
 #include "logql/ast.h"
 #include "logql/script.h"
-#include "query/script_unit.h"
+#include "query/script_test.h"
 
 TEST(every_script_of_ours_gives_what_it_expects)
 {
-    script_unit_folder(logql_script_run, "test/logql", 4);
+    script_test_folder(logql_script_run, "test/logql", 4);
 }
 
 TEST(a_wrong_value_series_order_line_or_error_fails_its_case)
 {
     struct script_result r =
-        script_unit_text(logql_script_run, SLICE("load\n  {a=\"1\"} \"x\" @ 10s\n  {a=\"2\"} \"y\" @ 10s [repeat every 1s for 2]\n\n"
+        script_test_text(logql_script_run, SLICE("load\n  {a=\"1\"} \"x\" @ 10s\n  {a=\"2\"} \"y\" @ 10s [repeat every 1s for 2]\n\n"
                        "eval instant at 20s count_over_time({a=\"1\"}[1m])\n  {a=\"1\"} 2\n"
                        "eval instant at 20s count_over_time({a=~\".+\"}[1m])\n  {a=\"1\"} 1\n"
                        "eval instant at 20s sort(count_over_time({a=~\".+\"}[1m]))\n  expect ordered\n  {a=\"2\"} 2\n  {a=\"1\"} 1\n"

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scripts of test/promql, all of them, and that the runner sees what is wrong. */
 #include "promql/script.h"
-#include "query/script_unit.h"
+#include "query/script_test.h"
 
 TEST(every_script_of_ours_gives_what_it_expects)
 {
-    script_unit_folder(promql_script_run, "test/promql", 5);
+    script_test_folder(promql_script_run, "test/promql", 5);
 }
 
 TEST(a_wrong_value_series_or_order_fails_its_case)
 {
-    struct script_result r = script_unit_text(promql_script_run, SLICE("load 1m\n  a{x=\"1\"} 1 2 3\n  a{x=\"2\"} 5 6 7\n\n"
+    struct script_result r = script_test_text(promql_script_run, SLICE("load 1m\n  a{x=\"1\"} 1 2 3\n  a{x=\"2\"} 5 6 7\n\n"
                                             "eval instant at 1m a{x=\"1\"}\n  a{x=\"1\"} 3\n\n"
                                             "eval instant at 1m a\n  a{x=\"1\"} 2\n\n"
                                             "eval instant at 1m sort(a)\n  expect ordered\n  a{x=\"2\"} 6\n  a{x=\"1\"} 2\n\n"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For the tests of the languages: the scripts of a folder under test/, all of them. */
-#ifndef STOA_QUERY_SCRIPT_UNIT_H
-#define STOA_QUERY_SCRIPT_UNIT_H
+#ifndef STOA_QUERY_SCRIPT_TEST_H
+#define STOA_QUERY_SCRIPT_TEST_H
 
 #include "base/unit.h"
 #include "query/script.h"
 #include "sys/file.h"
 
 /* Scripts are run with what serve has on: nothing; those whose names start with "flag_" with every feature. */
-static inline void script_unit_folder(script_run_fn *run, const char *folder, size_t scripts_min)
+static inline void script_test_folder(script_run_fn *run, const char *folder, size_t scripts_min)
 {
     struct arena *a = arena_new(0);
     struct buf names, out;
@@ -39,7 +39,7 @@ static inline void script_unit_folder(script_run_fn *run, const char *folder, si
 }
 
 /* What a script given as text comes to; it can be read. */
-static inline struct script_result script_unit_text(script_run_fn *run, struct slice text)
+static inline struct script_result script_test_text(script_run_fn *run, struct slice text)
 {
     struct script_result r = { 0, 0 };
     struct buf out;
