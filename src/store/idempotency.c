@@ -128,3 +128,18 @@ size_t idempotency_count(const struct idempotency *k)
 {
     return k->live;
 }
+
+uint64_t idempotency_newest(const struct idempotency *k)
+{
+    return k->count ? k->ring[(k->first + k->count - 1) & (k->cap - 1)].lsn : 0;
+}
+
+void idempotency_each(const struct idempotency *k, uint64_t lsn_max,
+                      void (*visit)(void *arg, struct hash128 key, uint64_t lsn, int64_t at_ns), void *arg)
+{
+    for (size_t i = 0; i < k->count; i++) {
+        const struct entry *e = &k->ring[(k->first + i) & (k->cap - 1)];
+        if (e->live && e->lsn <= lsn_max)
+            visit(arg, e->key, e->lsn, e->at_ns);
+    }
+}

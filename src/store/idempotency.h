@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys of requests already taken in: a repeat is answered without being stored again.
  *
- * Kept for 24 hours or a million keys, whichever ends first, in memory, and found again in the log's segments after a
- * restart; a clean stop, which empties the log, forgets them. Under the append lock. */
+ * Kept for 24 hours or a million keys, whichever ends first, in memory, and found again after a restart: in the log's
+ * segments, and in dir/KEYS, which is written before segments are deleted (keys.c). Under the append lock. */
 #ifndef STOA_STORE_IDEMPOTENCY_H
 #define STOA_STORE_IDEMPOTENCY_H
 
@@ -22,5 +22,10 @@ void idempotency_add(struct idempotency *k, struct hash128 key, uint64_t lsn, in
 /* The request failed: the next try is a first one. */
 void idempotency_remove(struct idempotency *k, struct hash128 key);
 size_t idempotency_count(const struct idempotency *k);
+/* The LSN of the key added last; 0: none. */
+uint64_t idempotency_newest(const struct idempotency *k);
+/* Visits the keys with an LSN up to lsn_max, oldest first. */
+void idempotency_each(const struct idempotency *k, uint64_t lsn_max,
+                      void (*visit)(void *arg, struct hash128 key, uint64_t lsn, int64_t at_ns), void *arg);
 
 #endif

@@ -379,6 +379,9 @@ static enum status trim(struct store *s, bool with_current, struct err *err)
     for (size_t i = 0; i < s->lane_count; i++)
         covered = MIN(covered, manifest_flushed(s->manifest, s->lanes[i].kind->id));
     mutex_unlock(&s->manifest_lock);
+    if (!wal_has_covered(s->wal, covered, with_current))
+        return ST_OK;
+    keys_save(s, covered);
     return wal_trim(s->wal, covered, with_current, err);
 }
 

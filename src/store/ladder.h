@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of struct store, shared by store.c, recover.c, append.c, ladder.c, merge.c, tombstone.c and view.c.
+/* The inside of struct store, shared by store.c, recover.c, append.c, keys.c, ladder.c, merge.c,
+ * tombstone.c and view.c.
  *
  * Locks, in the order they are taken; each names what it guards:
  *
@@ -104,6 +105,7 @@ struct store {
     bool committing, closing, commit_stop;
     uint64_t next_lsn, segment;
     struct idempotency *keys;
+    uint64_t keys_saved_lsn; /* flush_lock: keys up to here are in dir/KEYS */
     _Atomic uint64_t durable_lsn; /* applied and visible */
 
     uint64_t applied_lsn;         /* state_lock */
@@ -146,6 +148,11 @@ bool append_rotate(struct store *s);
 void append_queue_free(struct append_queue *q);
 /* Rows of durable entries into the active tables, which are sealed when full. Any one thread at a time. */
 void append_apply(struct store *s, struct append_entry *list, size_t count);
+
+/* keys.c */
+void keys_load(struct store *s);
+/* Before segments of the log with LSNs up to covered are deleted. flush_lock held. */
+void keys_save(struct store *s, uint64_t covered);
 
 /* ladder.c */
 struct mem_table *mem_table_new(const struct lane *lane);

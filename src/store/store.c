@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store: opening, closing, threads, and the calls that are not appends or views.
  *
- *     dir/LOCK  dir/MANIFEST  dir/wal/NNNN.wal  dir/KIND/YYYYMMDD-CLASS/NNNN.part
+ *     dir/LOCK  dir/MANIFEST  dir/KEYS  dir/wal/NNNN.wal  dir/KIND/YYYYMMDD-CLASS/NNNN.part
  *
  * Threads: one commits (append.c); one goes down the ladder: seal, encode, flush, disk guard (ladder.c); one merges and
  * expires (merge.c). Long merges do not hold up flushes, and so do not hold up appends.
@@ -312,6 +312,7 @@ static enum status open_all(struct store *s, struct err *err)
         return st;
     s->next_id = manifest_state(s->manifest)->next_id;
     s->keys = idempotency_new(manifest_state(s->manifest)->seed, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_HOURS_MAX * 3600 * NS_S);
+    keys_load(s);
     tombset_publish(s);
     guard_check(&s->guard, s->opt.fs, s->dir, s->opt.log);
     st = open_lanes(s, err);

@@ -289,6 +289,71 @@ TEST(an_idempotency_key_is_taken_once_and_survives_a_crash)
     rig_end(&r);
 }
 
+static struct batch *keyed(const char *name, const char *key)
+{
+    struct batch *b = rig_batch(name, 1, rig_now_ns, false);
+    b->idempotency_key = arena_copy(b->arena, slice_str(key));
+    b->received_ns = rig_now_ns;
+    return b;
+}
+
+static void send_keyed(struct rig *r, const char *key, int want_rows)
+{
+    struct err err;
+    CHECK_INT(rig_append(r, keyed("k", key), &err), ST_OK);
+    CHECK_INT(rig_count(r, KIND_EVENTS, "k-0"), want_rows);
+}
+
+TEST(idempotency_keys_survive_a_clean_stop_and_a_power_cut_behind_a_flush)
+{
+    struct rig r;
+    struct err err;
+    rig_init(&r, 25);
+    rig_open(&r);
+    send_keyed(&r, "one", 1);
+    store_close(r.store);
+    rig_open(&r);
+    send_keyed(&r, "one", 1);
+    send_keyed(&r, "two", 2);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    send_keyed(&r, "three", 3);
+    rig_crash(&r, LOSE_ALL);
+    send_keyed(&r, "one", 3);
+    send_keyed(&r, "two", 3);
+    send_keyed(&r, "three", 3);
+    rig_end(&r);
+}
+
+TEST(a_damaged_file_of_idempotency_keys_is_told_and_costs_only_the_keys)
+{
+    struct rig r;
+    struct err err;
+    struct file_info info;
+    rig_init(&r, 26);
+    rig_open(&r);
+    send_keyed(&r, "one", 1);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    store_close(r.store);
+    CHECK_INT(fs_info(r.fs, "/data/stoa/KEYS", &info, &err), ST_OK);
+    for (uint64_t at = 0; at < info.size; at++) {
+        struct buf whole;
+        buf_init(&whole, 0);
+        CHECK_INT(fs_read_all(r.fs, "/data/stoa/KEYS", info.size, &whole, &err), ST_OK);
+        fs_sim_flip(r.fs, "/data/stoa/KEYS", at);
+        r.error_count = 0;
+        rig_open(&r);
+        CHECK_INT(r.error_count, 1);
+        CHECK_INT(idempotency_count(r.store->keys), 0);
+        CHECK_INT(rig_rows(&r, KIND_EVENTS), 1);
+        store_close(r.store);
+        CHECK_INT(fs_replace(r.fs, "/data/stoa/KEYS", buf_as_slice(&whole), &err), ST_OK);
+        buf_free(&whole);
+    }
+    rig_open(&r);
+    send_keyed(&r, "one", 1);
+    rig_end(&r);
+}
+
 TEST(tombstones_hide_rows_at_once_survive_a_crash_and_go_when_worked_off)
 {
     struct rig r;
@@ -408,14 +473,6 @@ static void note_status(void *arg, enum status st, const struct err *err)
     *(enum status *)arg = st;
 }
 
-static struct batch *keyed(const char *name)
-{
-    struct batch *b = rig_batch(name, 1, rig_now_ns, false);
-    b->idempotency_key = arena_copy(b->arena, slice_str(name));
-    b->received_ns = rig_now_ns;
-    return b;
-}
-
 /* The disk has space again, and what waited behind the failed request is sent again. */
 static void on_failed(void *arg, enum status st, const struct err *err)
 {
@@ -425,7 +482,7 @@ static void on_failed(void *arg, enum status st, const struct err *err)
     guard_check(&t->r->store->guard, t->r->fs, "/data/stoa", NULL);
     t->second = ST_INTERNAL;
     CHECK_INT(st, ST_FULL);
-    CHECK_INT(store_append(t->r->store, keyed("behind"), (struct append_ack){ note_status, &t->second }, &own), ST_OK);
+    CHECK_INT(store_append(t->r->store, keyed("behind", "b"), (struct append_ack){ note_status, &t->second }, &own), ST_OK);
 }
 
 TEST(the_repeat_of_a_request_that_fails_behind_another_is_stored_before_it_is_acknowledged)
@@ -438,13 +495,13 @@ TEST(the_repeat_of_a_request_that_fails_behind_another_is_stored_before_it_is_ac
     rig_open(&r);
     fs_sim_set_space(r.fs, 10, 100 << 20);
     mutex_lock(&r.store->wal->lock); /* the commit thread waits here */
-    CHECK_INT(store_append(r.store, keyed("first"), (struct append_ack){ on_failed, &t }, &err), ST_OK);
+    CHECK_INT(store_append(r.store, keyed("first", "f"), (struct append_ack){ on_failed, &t }, &err), ST_OK);
     while (!committing) {
         mutex_lock(&r.store->append_lock);
         committing = r.store->committing;
         mutex_unlock(&r.store->append_lock);
     }
-    CHECK_INT(store_append(r.store, keyed("behind"), (struct append_ack){ note_status, &t.first }, &err), ST_OK);
+    CHECK_INT(store_append(r.store, keyed("behind", "b"), (struct append_ack){ note_status, &t.first }, &err), ST_OK);
     mutex_unlock(&r.store->wal->lock);
     append_drain(r.store);
     CHECK_INT(t.first, ST_FULL);

@@ -237,7 +237,7 @@ enum status wal_write(struct wal *w, const struct wal_entry *list, size_t count,
         st = ST_IO;
         goto done;
     }
-    w->synced++;
+    atomic_fetch_add(&w->synced, 1);
     s->bytes += w->out.len;
     atomic_fetch_add(&w->total_bytes, w->out.len);
     s->last_lsn = w->last_lsn = list[count - 1].lsn;
@@ -257,6 +257,22 @@ uint64_t wal_segment_bytes(struct wal *w, uint64_t segment)
     return atomic_load(&w->current_number) == segment ? atomic_load(&w->current_bytes) : 0;
 }
 
+/* lock held. */
+static bool is_covered(const struct wal *w, const struct wal_segment *s, uint64_t covered, bool with_current)
+{
+    return s->last_lsn <= covered && (with_current || w->file == NULL || s->number != w->file_number);
+}
+
+bool wal_has_covered(struct wal *w, uint64_t covered, bool with_current)
+{
+    bool any = false;
+    mutex_lock(&w->lock);
+    for (size_t i = 0; i < w->segment_count; i++)
+        any |= is_covered(w, &w->segments[i], covered, with_current);
+    mutex_unlock(&w->lock);
+    return any;
+}
+
 enum status wal_trim(struct wal *w, uint64_t covered, bool with_current, struct err *err)
 {
     char path[PART_PATH_BYTES_MAX];
@@ -265,12 +281,11 @@ enum status wal_trim(struct wal *w, uint64_t covered, bool with_current, struct 
     mutex_lock(&w->lock);
     for (size_t i = 0; i < w->segment_count; i++) {
         struct wal_segment s = w->segments[i];
-        bool current = w->file && s.number == w->file_number;
-        if (st || s.last_lsn > covered || (current && !with_current)) {
+        if (st || !is_covered(w, &s, covered, with_current)) {
             w->segments[kept++] = s;
             continue;
         }
-        if (current) {
+        if (w->file && s.number == w->file_number) {
             file_close(w->file);
             w->file = NULL;
         }
@@ -307,8 +322,5 @@ size_t wal_segments(struct wal *w)
 
 uint64_t wal_syncs(struct wal *w)
 {
-    mutex_lock(&w->lock);
-    uint64_t n = w->synced;
-    mutex_unlock(&w->lock);
-    return n;
+    return atomic_load(&w->synced);
 }

@@ -44,6 +44,8 @@ MUST_CHECK enum status wal_write(struct wal *w, const struct wal_entry *list, si
 /* Bytes in the segment, 0 when it is not the current one. Never waits for a write. */
 uint64_t wal_segment_bytes(struct wal *w, uint64_t segment);
 
+/* Whether wal_trim would delete any. */
+bool wal_has_covered(struct wal *w, uint64_t covered, bool with_current);
 /* Deletes segments whose last LSN is at most covered; the current one too when with_current (its number must not be used
  * again). */
 MUST_CHECK enum status wal_trim(struct wal *w, uint64_t covered, bool with_current, struct err *err);
@@ -66,7 +68,7 @@ struct wal {
     struct file *file;              /* the current segment; NULL: none */
     uint64_t file_number, file_seed;
     uint64_t last_lsn;              /* of the last frame that is durable */
-    uint64_t synced;                /* count of syncs */
+    _Atomic uint64_t synced;        /* count of syncs */
     _Atomic uint64_t total_bytes;
     _Atomic uint64_t current_number, current_bytes; /* of the current segment, for wal_segment_bytes */
     struct buf out;
