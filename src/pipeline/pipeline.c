@@ -17,10 +17,13 @@ enum { SHOWN_BYTES = 120, DAY_S = 86400 };
 struct pipeline {
     struct pipeline_options opt;
     atomic_uint_fast64_t counts[PIPELINE_REASON_COUNT];
+    struct redactor *redactors[REDACT_PROFILE_COUNT];
+    atomic_int profile; /* enum redact_profile */
 };
 
 /* One run. */
 struct pass {
+    struct redactor *redactor;
     const struct pipeline_options *opt;
     struct batch *b;
     struct ingest_result *result;
@@ -268,7 +271,13 @@ static void stage_enrich(struct pass *p)
     }
 }
 
-static void (*const stages[])(struct pass *p) = { stage_samples, stage_events, stage_enrich };
+static void stage_redact(struct pass *p)
+{
+    redact_batch(p->redactor, p->b);
+}
+
+/* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
+static void (*const stages[])(struct pass *p) = { stage_redact, stage_samples, stage_events, stage_enrich };
 
 /* ---- the pipeline ---- */
 
@@ -292,18 +301,40 @@ struct pipeline *pipeline_new(const struct pipeline_options *opt)
     p->opt.labels_max = at_most(p->opt.labels_max, LABELS_PER_SERIES_MAX);
     p->opt.body_bytes_max = MAX(at_most(p->opt.body_bytes_max, EVENT_BODY_BYTES_MAX), 4 * EVENT_TRUNCATED_MARK_BYTES);
     p->opt.fields_max = at_most(p->opt.fields_max, EVENT_FIELDS_MAX);
+    for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
+        p->redactors[i] = redactor_new((enum redact_profile)i);
     return p;
 }
 
 void pipeline_free(struct pipeline *p)
 {
+    for (size_t i = 0; p && i < REDACT_PROFILE_COUNT; i++)
+        redactor_free(p->redactors[i]);
     mem_free(p);
+}
+
+void pipeline_set_redaction(struct pipeline *p, enum redact_profile profile)
+{
+    atomic_store_explicit(&p->profile, profile, memory_order_relaxed);
+}
+
+enum redact_profile pipeline_redaction(const struct pipeline *p)
+{
+    return (enum redact_profile)atomic_load_explicit(&p->profile, memory_order_relaxed);
+}
+
+uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detector)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
+        n += redact_count(p->redactors[i], detector);
+    return n;
 }
 
 enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err)
 {
-    struct pass pass = { .opt = &p->opt, .b = b, .result = result, .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY,
-                         .service = SLICE_EMPTY };
+    struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .opt = &p->opt, .b = b, .result = result,
+                         .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
     pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
     for (size_t i = 0; i < COUNT_OF(stages); i++)
         stages[i](&pass);

@@ -7,6 +7,7 @@
 
 #include "model/batch.h"
 #include "model/ingest_result.h"
+#include "pipeline/redact.h"
 
 struct pipeline_options {
     int64_t future_ns_max;    /* how far ahead of its arrival a row's time may lie */
@@ -22,6 +23,12 @@ struct pipeline;
 /* Copies opt; NULL: the default. Values over the hard limits, and zeros, become the hard limits. */
 struct pipeline *pipeline_new(const struct pipeline_options *opt);
 void pipeline_free(struct pipeline *p); /* accepts NULL */
+
+/* Which secrets are taken out of rows from now on; REDACT_DEFAULT at first. */
+void pipeline_set_redaction(struct pipeline *p, enum redact_profile profile);
+enum redact_profile pipeline_redaction(const struct pipeline *p);
+/* Texts taken out since the start, by all profiles that were in force. */
+uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detector);
 
 /* Changes b in place; what is taken out moves from accepted to rejected in *result. ST_LIMIT: the batch's arena is over. */
 MUST_CHECK enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err);

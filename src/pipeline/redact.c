@@ -12,7 +12,7 @@
 #include "codec/regex.h"
 #include "pipeline/redact_scan.h"
 
-enum { CLEAN_SETS = 1 << 16 };
+enum { CLEAN_SETS = 1 << 15 };
 
 struct redactor {
     enum redact_profile profile;
@@ -22,7 +22,9 @@ struct redactor {
     atomic_uint_fast64_t clean[CLEAN_SETS];
 };
 
-const char *const redact_profile_names[] = { [REDACT_DEFAULT] = "default", [REDACT_ARTICLE] = "article", [REDACT_OFF] = "off", NULL };
+static const char *const profile_names[REDACT_PROFILE_COUNT] = {
+    [REDACT_DEFAULT] = "default", [REDACT_ARTICLE] = "article", [REDACT_OFF] = "off",
+};
 
 static const char *const detector_names[REDACT_DETECTOR_COUNT] = {
     [REDACT_EMAIL] = "email",         [REDACT_CARD] = "card",       [REDACT_API_KEY] = "api_key",
@@ -35,10 +37,15 @@ const char *redact_detector_name(enum redact_detector d)
     return detector_names[d];
 }
 
+const char *redact_profile_name(enum redact_profile profile)
+{
+    return profile_names[profile];
+}
+
 bool redact_profile_parse(struct slice name, enum redact_profile *out)
 {
-    for (size_t i = 0; redact_profile_names[i]; i++)
-        if (slice_eq(name, slice_str(redact_profile_names[i]))) {
+    for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
+        if (slice_eq(name, slice_str(profile_names[i]))) {
             *out = (enum redact_profile)i;
             return true;
         }
@@ -101,7 +108,8 @@ bool redact_text(const struct redactor *r, struct slice text, struct buf *out, u
     switch (r->profile) {
     case REDACT_DEFAULT: return redact_secrets(text, out, counts);
     case REDACT_ARTICLE: return article(r, text, out, counts);
-    case REDACT_OFF: return false;
+    case REDACT_OFF:
+    case REDACT_PROFILE_COUNT: return false;
     }
     return false;
 }
@@ -148,7 +156,7 @@ static void clean_fields(struct walk *w, struct field *fields, uint32_t count)
 /* Gives the labels as they may be stored. */
 static struct slice clean_labels(struct walk *w, struct slice labels)
 {
-    uint64_t hash = hash64(labels, w->r->seed) | 1;
+    uint64_t hash = hash64(labels, w->r->seed) | 1; /* 0 is an empty place */
     atomic_uint_fast64_t *place = &w->r->clean[(hash >> 1) % CLEAN_SETS];
     if (labels.len == 0 || atomic_load_explicit(place, memory_order_relaxed) == hash)
         return labels;

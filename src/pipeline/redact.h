@@ -10,7 +10,7 @@
 
 #include "model/batch.h"
 
-enum redact_profile { REDACT_DEFAULT, REDACT_ARTICLE, REDACT_OFF };
+enum redact_profile { REDACT_DEFAULT, REDACT_ARTICLE, REDACT_OFF, REDACT_PROFILE_COUNT };
 
 enum redact_detector {
     REDACT_EMAIL,          /* article: [REDACTED_EMAIL] */
@@ -43,6 +43,6 @@ void redact_batch(struct redactor *r, struct batch *b);
 const char *redact_detector_name(enum redact_detector d);          /* "email", ...: for metrics */
 uint64_t redact_count(const struct redactor *r, enum redact_detector d); /* since the start */
 bool redact_profile_parse(struct slice name, enum redact_profile *out);
-extern const char *const redact_profile_names[];                   /* by enum redact_profile, NULL at the end */
+const char *redact_profile_name(enum redact_profile profile);
 
 #endif

@@ -41,6 +41,11 @@ static bool word_char(char c)
     return alnum(c) || c == '_' || c == '-';
 }
 
+static bool in_set(char c, struct slice set)
+{
+    return memchr(set.ptr, c, set.len) != NULL;
+}
+
 /* ---- names ---- */
 
 /* Without '_', '-', '.', and blanks, in small letters. whole: only the name itself; else also as the end of a longer one. */
@@ -48,12 +53,14 @@ static const struct {
     struct slice name;
     bool whole;
 } secret_names[] = {
-    { SLICE_INIT("password"), false },     { SLICE_INIT("passwd"), false },      { SLICE_INIT("passphrase"), false },  { SLICE_INIT("pwd"), true },
-    { SLICE_INIT("pass"), true },          { SLICE_INIT("secret"), false },      { SLICE_INIT("secretkey"), false },   { SLICE_INIT("token"), false },
-    { SLICE_INIT("apikey"), false },       { SLICE_INIT("accesskey"), false },   { SLICE_INIT("privatekey"), false },  { SLICE_INIT("signingkey"), false },
-    { SLICE_INIT("accesskeyid"), false },  { SLICE_INIT("authorization"), false }, { SLICE_INIT("cookie"), false },    { SLICE_INIT("credentials"), false },
-    { SLICE_INIT("encryptionkey"), false }, { SLICE_INIT("cvv"), true },         { SLICE_INIT("cvc"), true },          { SLICE_INIT("licensekey"), false },
-    { SLICE_INIT("ddapikey"), false },     { SLICE_INIT("connectionstring"), false },
+    { SLICE_INIT("password"), false }, { SLICE_INIT("passwd"), false }, { SLICE_INIT("passphrase"), false },
+    { SLICE_INIT("pwd"), true }, { SLICE_INIT("pass"), true }, { SLICE_INIT("secret"), false },
+    { SLICE_INIT("secretkey"), false }, { SLICE_INIT("token"), false }, { SLICE_INIT("apikey"), false },
+    { SLICE_INIT("accesskey"), false }, { SLICE_INIT("privatekey"), false }, { SLICE_INIT("signingkey"), false },
+    { SLICE_INIT("accesskeyid"), false }, { SLICE_INIT("authorization"), false }, { SLICE_INIT("cookie"), false },
+    { SLICE_INIT("credentials"), false }, { SLICE_INIT("encryptionkey"), false }, { SLICE_INIT("cvv"), true },
+    { SLICE_INIT("cvc"), true }, { SLICE_INIT("licensekey"), false }, { SLICE_INIT("ddapikey"), false },
+    { SLICE_INIT("connectionstring"), false },
 };
 
 bool redact_name_is_secret(struct slice name)
@@ -101,7 +108,7 @@ static void take_out(struct scan *s, size_t from, size_t to, struct slice mark, 
 static struct slice key_before(struct slice text, size_t at)
 {
     size_t end = at, gap = 0;
-    while (end > 0 && gap < KEY_GAP_BYTES_MAX && (text.ptr[end - 1] == '"' || text.ptr[end - 1] == '\'' || text.ptr[end - 1] == '\\' || text.ptr[end - 1] == ' ')) {
+    while (end > 0 && gap < KEY_GAP_BYTES_MAX && in_set(text.ptr[end - 1], SLICE("\"'\\ "))) {
         end--;
         gap++;
     }
@@ -114,7 +121,8 @@ static struct slice key_before(struct slice text, size_t at)
 static bool is_placeholder(struct slice v)
 {
     static const struct slice words[] = { SLICE_INIT("null"), SLICE_INIT("nil"), SLICE_INIT("none"), SLICE_INIT("true"), SLICE_INIT("false"),
-                                          SLICE_INIT("undefined"), SLICE_INIT("required"), SLICE_INIT("missing"), SLICE_INIT("invalid"), SLICE_INIT("expired") };
+                                          SLICE_INIT("undefined"), SLICE_INIT("required"), SLICE_INIT("missing"), SLICE_INIT("invalid"),
+                                          SLICE_INIT("expired") };
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (slice_eq_nocase(v, words[i]))
             return true;
@@ -153,9 +161,8 @@ static void value_bounds(struct slice text, size_t at, bool to_line_end, size_t 
         return;
     }
     size_t end = at;
-    while (end < text.len && text.ptr[end] != '\n' && text.ptr[end] != '\r' && text.ptr[end] != '"' &&
-           (to_line_end || (text.ptr[end] != ' ' && text.ptr[end] != '\t' && text.ptr[end] != ',' && text.ptr[end] != ';' && text.ptr[end] != '&' &&
-                            text.ptr[end] != '}' && text.ptr[end] != ']' && text.ptr[end] != ')')))
+    struct slice ends = to_line_end ? SLICE("\n\r\"") : SLICE("\n\r\" \t,;&}])");
+    while (end < text.len && !in_set(text.ptr[end], ends))
         end++;
     *from = at;
     *to = end;
@@ -183,11 +190,11 @@ static bool take_url_password(struct scan *s, size_t at)
 {
     struct slice t = s->text;
     size_t user = at + 3, colon, end;
-    for (colon = user; colon < t.len && t.ptr[colon] != ':' && t.ptr[colon] != '/' && t.ptr[colon] != '@' && t.ptr[colon] > ' '; colon++)
+    for (colon = user; colon < t.len && !in_set(t.ptr[colon], SLICE(":/@ \t\n\"")); colon++)
         ;
     if (colon == t.len || t.ptr[colon] != ':')
         return false;
-    for (end = colon + 1; end < t.len && t.ptr[end] != '@' && t.ptr[end] != '/' && t.ptr[end] != '"' && t.ptr[end] > ' '; end++)
+    for (end = colon + 1; end < t.len && !in_set(t.ptr[end], SLICE("@/ \t\n\"")); end++)
         ;
     if (end == t.len || t.ptr[end] != '@' || end == colon + 1 || is_placeholder(slice_sub(t, colon + 1, end)))
         return false;

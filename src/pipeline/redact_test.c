@@ -104,8 +104,10 @@ TEST(redact_off_changes_nothing)
 
 TEST(redact_names_of_secrets)
 {
-    static const char *const yes[] = { "password", "DB_PASSWORD", "http.request.header.authorization", "X-Api-Key", "clientSecret", "set-cookie", "pwd" };
-    static const char *const no[] = { "passed", "tokens", "max_tokens", "key", "authorized", "password_changed_at", "cookies_enabled", "", "compass" };
+    static const char *const yes[] = { "password", "DB_PASSWORD",  "http.request.header.authorization", "X-Api-Key", "clientSecret",
+                                       "pwd",      "set-cookie" };
+    static const char *const no[] = { "passed", "tokens", "max_tokens", "key", "authorized", "password_changed_at", "cookies_enabled",
+                                      "",       "compass" };
     for (size_t i = 0; i < COUNT_OF(yes); i++)
         CHECK(redact_name_is_secret(slice_str(yes[i])));
     for (size_t i = 0; i < COUNT_OF(no); i++)
