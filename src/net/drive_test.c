@@ -12,7 +12,7 @@
 
 #include "base/num.h"
 
-enum { ANSWER_BYTES_MAX = 64 * MIB, PATIENCE_S = 60, PIECE = 10000 };
+enum { ANSWER_BYTES_MAX = 64 * MIB, PATIENCE_S = 60, PIECE = 10000, SLOW_MS = 600 };
 
 /* ---- Routes ---- */
 
@@ -41,7 +41,7 @@ static void stream(void *user, struct http_exchange *x)
     uint64_t total = 0, bad = 0;
     struct err err;
     enum status st;
-    if (http_query(x).len)
+    if (slice_starts(http_query(x), SLICE("wait=1")))
         wait_gate(d);
     while ((st = http_read(x, room, sizeof room, &got, &err)) == ST_OK && got) {
         for (size_t i = 0; i < got; i++)
@@ -49,6 +49,8 @@ static void stream(void *user, struct http_exchange *x)
         total += got;
         atomic_store(&d->streamed, total);
     }
+    if (slice_ends(http_query(x), SLICE("slow=1")))
+        usleep(SLOW_MS * 1000);
     if (st == ST_CANCELLED)
         atomic_fetch_add(&d->cancelled, 1);
     if (st) {
@@ -126,6 +128,12 @@ static void grpc(void *user, struct http_exchange *x)
     http_reply_grpc(x, 0, slice_of(back, m.len));
 }
 
+static void memory(void *user, struct http_exchange *x)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    http_reply(x, 200, SLICE("text/plain"), slice_of(text, num_format_u64(arena_bytes(http_arena(x)), text)));
+}
+
 static const struct http_route *find_route(void *user, struct http_exchange *x)
 {
     struct drive *d = user;
@@ -143,6 +151,7 @@ static const struct http_route *find_route(void *user, struct http_exchange *x)
         { SLICE_INIT("/big"), ROUTE_ON_LOOP, MIB, big },
         { SLICE_INIT("/chunks"), 0, MIB, chunks },
         { SLICE_INIT("/until-gone"), 0, MIB, until_gone },
+        { SLICE_INIT("/memory"), ROUTE_ON_LOOP, MIB, memory },
         { SLICE_INIT("/grpc"), ROUTE_ON_LOOP | ROUTE_GRPC, MIB, grpc },
     };
     if (slice_eq(http_path(x), SLICE("/denied"))) {

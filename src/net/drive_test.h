@@ -2,9 +2,11 @@
 /* A real server with a few routes, and raw sockets to drive it: shared by net's unit tests.
  *
  *     /echo    worker: answers the body            /loop    the same on the loop
- *     /stream  reads piece by piece, answers the count; with ?wait=1 starts to read when the gate opens
+ *     /stream  reads piece by piece, answers the count; with ?wait=1 starts to read when the gate opens,
+ *              with &slow=1 answers some time after the body's end
  *     /gate    answers when the gate opens         /small   takes at most 1000 bytes
  *     /big?N   answers N bytes at once             /chunks?N  writes N bytes in pieces
+ *     /memory  answers the bytes of its arena
  *     /until-gone  writes until the peer has left  /grpc    reverses the message, or fails with code 3 when it is "bad" */
 #ifndef STOA_NET_DRIVE_TEST_H
 #define STOA_NET_DRIVE_TEST_H

@@ -15,10 +15,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "codec/hex.h"
 #include "net/grpc.h"
 #include "sys/clock.h"
 
-enum { BODY_FIRST_BYTES_MAX = 1 * MIB, BODY_FIRST_BYTES_MIN = 4 * KIB };
+enum {
+    BODY_FIRST_BYTES_MAX = 1 * MIB,
+    BODY_FIRST_BYTES_MIN = 4 * KIB,
+    SPARE_ARENA_BYTES_MAX = 64 * KIB /* an exchange whose arena keeps more is not put away */
+};
 
 /* ---- Made and put away ---- */
 
@@ -96,9 +101,9 @@ static void finalize(struct http_exchange *x)
     buf_free(&x->shared.out);
     buf_free(&x->sending);
     buf_free(&x->answer_buf);
-    if (nl->spares < SPARE_EXCHANGES_MAX) {
-        struct arena *arena = x->arena;
-        arena_reset(arena);
+    struct arena *arena = x->arena;
+    arena_reset(arena);
+    if (nl->spares < SPARE_EXCHANGES_MAX && arena_bytes(arena) <= SPARE_ARENA_BYTES_MAX) {
         /* The lock and the condition stay as they are. */
         memset(x, 0, offsetof(struct http_exchange, shared));
         memset(&x->shared.events, 0, sizeof *x - offsetof(struct http_exchange, shared.events));
@@ -206,14 +211,6 @@ static enum http_method method_of(struct slice m)
     return HTTP_OTHER_;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What is no escape stays as it is. */
 static struct slice percent_decoded(struct arena *a, struct slice s)
 {
@@ -222,10 +219,9 @@ static struct slice percent_decoded(struct arena *a, struct slice s)
     char *out = arena_alloc(a, s.len);
     size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
-        int high = s.ptr[i] == '%' && i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(s.ptr[i + 2]) : -1;
-        if (low >= 0) {
-            out[n++] = (char)(high * 16 + low);
+        uint8_t byte;
+        if (s.ptr[i] == '%' && i + 2 < s.len && hex_decode(slice_sub(s, i + 1, i + 3), &byte)) {
+            out[n++] = (char)byte;
             i += 2;
         } else {
             out[n++] = s.ptr[i];

@@ -14,6 +14,7 @@
 #include <llhttp.h>
 #include <stdio.h>
 
+#include "base/bits.h"
 #include "net/exchange.h"
 #include "net/http2.h"
 
@@ -21,7 +22,8 @@ enum {
     PIPELINE_BYTES_MAX = 64 * KIB,
     SKIP_BYTES_MAX = 256 * KIB,        /* of an unwanted body, rather than closing */
     CHUNK_EXTENSION_BYTES_MAX = 4 * KIB, /* of one request, all chunks together */
-    HEAD_READ_BYTES = 8 * KIB
+    HEAD_READ_BYTES = 8 * KIB,
+    TEXT_ROOM_BYTES_MIN = 32           /* of a name, a value or a URL being put together */
 };
 
 enum phase { SNIFF, IDLE, HEAD, BODY, WAIT };
@@ -66,7 +68,8 @@ static void x_send(struct http_exchange *x)
 static void x_taken(struct http_exchange *x, size_t bytes)
 {
     struct http1 *h = x->proto_state;
-    if (h->paused && exchange_waiting(x) < STREAM_WINDOW_BYTES / 2) {
+    /* Paused in WAIT it is for what was pipelined, which has no deadline and waits for the answer. */
+    if (h->paused && h->phase == BODY && exchange_waiting(x) < STREAM_WINDOW_BYTES / 2) {
         h->paused = false;
         conn_deadline(h->c, ms_of(options(h)->body_timeout_ns));
         conn_read_resume(h->c);
@@ -98,11 +101,21 @@ static int fail(struct http1 *h, int status, const char *sentence, size_t allowe
     return HPE_USER;
 }
 
+/* The room of a text of n bytes. By doubling: an arena gives nothing back, so a text that grew byte by byte, each time to
+ * a new place, would take the square of its size. */
+static size_t text_room(size_t n)
+{
+    return n ? bit_ceil(MAX(n, (size_t)TEXT_ROOM_BYTES_MIN)) : 0;
+}
+
 static void append(struct http1 *h, struct slice *s, const char *at, size_t n)
 {
-    struct arena *a = the_exchange(h)->arena;
-    char *p = s->len ? arena_grow(a, (char *)s->ptr, s->len, s->len + n) : arena_alloc(a, n);
-    memcpy(p + s->len, at, n);
+    size_t had = text_room(s->len), want = text_room(s->len + n);
+    char *p = (char *)s->ptr;
+    if (want > had)
+        p = arena_grow(the_exchange(h)->arena, had ? p : NULL, had, want);
+    if (n)
+        memcpy(p + s->len, at, n);
     *s = slice_of(p, s->len + n);
 }
 

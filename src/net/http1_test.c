@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "net/drive_test.h"
 
 /* Asks one thing of a fresh server and gives the status; the answer must hold `part`. */
@@ -345,5 +348,60 @@ TEST(http1_unread_bodies_do_not_spoil_the_next_request)
                   "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /"
                   "POST /loop HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"),
               404);
+    drive_stop(&d);
+}
+
+TEST(http1_head_that_comes_byte_by_byte_takes_no_more_memory_than_its_size_asks_for)
+{
+    enum { VALUE_BYTES = 30000, MEMORY_BYTES_MAX = 256 * KIB };
+    struct drive d;
+    struct buf b;
+    int on = 1;
+    uint64_t bytes = UINT64_MAX;
+    start(&d);
+    buf_init(&b, 0);
+    int fd = raw_connect(&d);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    RAW_SEND(fd, "GET /memory HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ");
+    for (int i = 0; i < VALUE_BYTES; i++)
+        RAW_SEND(fd, "a");
+    RAW_SEND(fd, "\r\n\r\n");
+    struct slice answer = raw_recv_all(fd, &b);
+    CHECK_INT(raw_status(answer), 200);
+    CHECK(num_parse_u64(slice_skip(answer, slice_find(answer, SLICE("\r\n\r\n"), 0) + 4), &bytes));
+    CHECK(bytes <= MEMORY_BYTES_MAX);
+    close(fd);
+    buf_free(&b);
+    drive_stop(&d);
+}
+
+TEST(http1_requests_behind_a_streamed_one_have_no_deadline_while_its_answer_is_made)
+{
+    enum { BODY_BYTES = 200000, BEHIND = 3000, TIMEOUT_MS = 200 };
+    struct drive d;
+    struct buf b;
+    drive_init(&d);
+    d.opt.body_timeout_ns = TIMEOUT_MS * NS_MS;
+    drive_start(&d);
+    buf_init(&b, 0);
+    int fd = raw_connect(&d);
+    buf_printf(&b, "POST /stream?wait=1&slow=1 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", BODY_BYTES);
+    memset(buf_room(&b, BODY_BYTES), 0, BODY_BYTES);
+    buf_added(&b, BODY_BYTES);
+    for (int i = 0; i < BEHIND; i++)
+        buf_slice(&b, SLICE("GET /loop HTTP/1.1\r\nHost: a\r\n\r\n"));
+    buf_slice(&b, SLICE("GET /loop HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    raw_send(fd, buf_as_slice(&b));
+    drive_await(&d.at_gate, 1);
+    usleep(TIMEOUT_MS * 1000); /* so that the body is in, and reading has stopped for what is behind it */
+    drive_open_gate(&d);
+    buf_reset(&b);
+    struct slice all = raw_recv_all(fd, &b);
+    int answers = 0;
+    for (size_t at = 0; (at = slice_find(all, SLICE("HTTP/1.1 200"), at)) != SIZE_MAX; at++)
+        answers++;
+    CHECK_INT(answers, BEHIND + 2);
+    close(fd);
+    buf_free(&b);
     drive_stop(&d);
 }

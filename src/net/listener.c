@@ -12,7 +12,7 @@
 
 #include "base/num.h"
 
-enum { LISTEN_BACKLOG = 1024, HOST_BYTES_MAX = 46, PORT_MAX = 65535 };
+enum { HOST_BYTES_MAX = 46, PORT_MAX = 65535 };
 
 static void set_any(struct address *out, uint16_t port, int family)
 {

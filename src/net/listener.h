@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { ADDRESS_TEXT_BYTES_MAX = 64 };
+enum { ADDRESS_TEXT_BYTES_MAX = 64, LISTEN_BACKLOG = 1024 };
 
 struct address {
     union {

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "base/date.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
 
@@ -232,33 +233,18 @@ char *loop_plain_room(struct loop *l)
     return l->plain_room;
 }
 
-/* Days since 1970 to year, month, day (proleptic Gregorian), by 400-year eras that begin on 1 March. */
-static void civil_from_days(int64_t days, int *year, unsigned *month, unsigned *day)
-{
-    days += 719468;
-    int64_t era = days / 146097;
-    unsigned doe = (unsigned)(days - era * 146097);
-    unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    unsigned mp = (5 * doy + 2) / 153;
-    *day = doy - (153 * mp + 2) / 5 + 1;
-    *month = mp < 10 ? mp + 3 : mp - 9;
-    *year = (int)(yoe + era * 400) + (*month <= 2);
-}
-
 struct slice loop_date(struct loop *l)
 {
-    static const char days[7][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
+    static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
     static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
     int64_t now_s = clock_wall_ns(clock_real()) / NS_S;
     if (now_s != l->date_s || l->date_len == 0) {
-        int year;
-        unsigned month, day;
-        int64_t of_day = now_s % 86400;
-        civil_from_days(now_s / 86400, &year, &month, &day);
-        int n = snprintf(l->date, sizeof l->date, "%s, %02u %s %04d %02d:%02d:%02d GMT", days[now_s / 86400 % 7], day,
-                         months[month - 1], year, (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60));
+        int64_t day = now_s / 86400, of_day = now_s % 86400;
+        struct date date = date_of_days(day);
+        int n = snprintf(l->date, sizeof l->date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[date_weekday(day)], date.day,
+                         months[date.month - 1], (int)date.year, (int)(of_day / 3600), (int)(of_day / 60 % 60),
+                         (int)(of_day % 60));
         l->date_len = (size_t)n;
         l->date_s = now_s;
     }

@@ -76,8 +76,10 @@ static void open_port(void *arg)
     p->tcp.data = p;
     p->open = true;
     o->rc = uv_tcp_open(&p->tcp, o->fd);
-    if (o->rc == 0)
-        o->rc = uv_listen((uv_stream_t *)&p->tcp, 1024, on_connection);
+    if (o->rc)
+        close(o->fd); /* not the handle's */
+    else
+        o->rc = uv_listen((uv_stream_t *)&p->tcp, LISTEN_BACKLOG, on_connection);
 }
 
 static void close_port(void *arg)
