@@ -109,7 +109,10 @@ static void take_traceparent(struct slice header, struct self_ids *ids)
 {
     enum { TRACEPARENT_BYTES = 55 };
     uint8_t trace[16], parent[8];
-    if (header.len < TRACEPARENT_BYTES || !hex_decode(slice_sub(header, 3, 35), trace) || !hex_decode(slice_sub(header, 36, 52), parent))
+    if (header.len < TRACEPARENT_BYTES || header.ptr[2] != '-' || header.ptr[35] != '-' || header.ptr[52] != '-' || !hex_decode(slice_sub(header, 3, 35), trace) || !hex_decode(slice_sub(header, 36, 52), parent))
+        return;
+    static const uint8_t none[sizeof trace];
+    if (memcmp(trace, none, sizeof trace) == 0 || memcmp(parent, none, sizeof parent) == 0)
         return;
     memcpy(ids->trace_id, trace, sizeof trace);
     memcpy(ids->parent_id, parent, sizeof parent);
@@ -242,6 +245,7 @@ void self_metrics_page(struct self *s, const struct engine_stats *e, const struc
         {"stoa_store_merges_total", "counter", "Merges done.", (double)e->merges},
         {"stoa_store_corrupt_blocks_total", "counter", "Blocks, frames or footers whose checksum did not match.", (double)e->corrupt_blocks},
         {"stoa_store_expired_parts_total", "counter", "Parts removed by retention.", (double)e->expired_parts},
+        {"stoa_store_rows_too_old_total", "counter", "Rows sent when they were over the retention time, dropped at the flush.", (double)e->too_old_rows},
         {"stoa_store_disk_free_bytes", "gauge", "Free bytes on the data folder's disk.", (double)e->disk_free_bytes},
         {"stoa_store_disk_size_bytes", "gauge", "Size of the data folder's disk.", (double)e->disk_total_bytes},
         {"stoa_store_read_only", "gauge", "1 when the store refuses writes after a failed sync.", e->read_only},

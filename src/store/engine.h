@@ -196,6 +196,7 @@ struct tombstone {
 struct engine_stats {
     uint64_t series, streams, samples, log_records, spans, disk_bytes, wal_bytes, memory_bytes, parts, memory_parts, pending_rows;
     uint64_t appended_samples, appended_events, wal_syncs, merges, merged_rows, corrupt_blocks, expired_parts;
+    uint64_t too_old_rows; /* sent when over the retention time, and dropped instead of written to disk */
     uint64_t disk_free_bytes, disk_total_bytes;
     int64_t oldest_ns, newest_ns;
     bool read_only, disk_low, disk_full;

@@ -300,12 +300,24 @@ static enum status merge_to_file(struct store *s, struct lane *lane, struct part
     return st;
 }
 
+/* Rows that were sent when they were over the retention time already: they could be read from memory until now. */
+static void drop_too_old(struct store *s, const struct lane *lane, struct part *const *parts, size_t count)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < count; i++)
+        rows += parts[i]->info.rows;
+    atomic_fetch_add(&s->too_old_rows, rows);
+    if (rows > 0 && s->opt.log)
+        log_line(s->opt.log, LOG_WARNING, "rows older than the retention time were sent and are dropped", "kind=%s rows=%llu oldest_s=%lld",
+                 lane->kind->name, (unsigned long long)rows, (long long)(parts[0]->info.min_ns / NS_S));
+}
+
 /* The parts of one partition and class, onto disk. */
 static enum status flush_group(struct store *s, struct lane *lane, struct part *const *parts, size_t count, struct part_list *made,
                                struct err *err)
 {
     if (parts[0]->info.end_ns <= clock_wall_ns(s->opt.clock) - s->opt.retention_ns) {
-        atomic_fetch_add(&s->expired_parts, count);
+        drop_too_old(s, lane, parts, count);
         return ST_OK;
     }
     if (count > 1) {

@@ -123,7 +123,7 @@ struct store {
     bool replaying;               /* in store_open: the log's segments stay */
     int64_t guard_checked_ns;     /* flush_lock */
 
-    _Atomic uint64_t appended_samples, appended_events, merges, merged_rows, expired_parts;
+    _Atomic uint64_t appended_samples, appended_events, merges, merged_rows, expired_parts, too_old_rows;
     _Atomic uint64_t failed_merges;
 };
 

@@ -456,6 +456,7 @@ void store_stats(struct store *s, struct engine_stats *out)
     out->merges = atomic_load(&s->merges);
     out->merged_rows = atomic_load(&s->merged_rows);
     out->expired_parts = atomic_load(&s->expired_parts);
+    out->too_old_rows = atomic_load(&s->too_old_rows);
     out->corrupt_blocks = atomic_load(&s->env.corrupt_blocks);
     out->disk_free_bytes = atomic_load(&s->guard.free_bytes);
     out->disk_total_bytes = atomic_load(&s->guard.total_bytes);

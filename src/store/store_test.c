@@ -230,6 +230,22 @@ TEST(partitions_over_the_retention_time_are_dropped_with_their_folders)
     rig_end(&r);
 }
 
+TEST(rows_sent_when_over_the_retention_time_are_dropped_at_the_flush_and_counted)
+{
+    struct rig r;
+    struct err err = { 0 };
+    rig_init(&r, 27);
+    rig_open(&r);
+    CHECK_INT(rig_append(&r, rig_batch("old", 5, rig_now_ns - 40 * 86400 * NS_S, true), &err), ST_OK);
+    CHECK_INT(rig_append(&r, rig_batch("new", 3, rig_now_ns, true), &err), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 3);
+    CHECK_INT(rig_rows(&r, KIND_METRICS), 3);
+    CHECK_INT(rig_stats(&r).too_old_rows, 10);
+    CHECK_INT(rig_stats(&r).expired_parts, 0);
+    rig_end(&r);
+}
+
 TEST(batches_with_times_out_of_range_are_refused_by_name)
 {
     struct rig r;
