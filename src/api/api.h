@@ -44,6 +44,8 @@ struct api {
     enum status (*reload)(void *arg, struct err *err);
     void *server;                       /* argument of the three above */
     atomic_int queries_running;
+    atomic_bool reload_failed;          /* the last one; the old configuration runs on */
+    atomic_uint_fast64_t telemetry_dropped; /* own spans and lines that did not fit while the store did not take them */
     struct api_routes *routes;          /* made by api_init */
 };
 
@@ -76,10 +78,8 @@ void api_metrics_text(struct api *api, struct buf *out);
 
 /* The {name} part of the route's pattern; empty when there is none. */
 struct slice api_path_part(struct http_exchange *x, struct slice name);
-/* Tenants of the request: X-Scope-OrgID, "default" when absent; `|` joins tenants for reads. Answers 400 and returns false
- * when it is malformed. */
-bool api_read_tenants(struct http_exchange *x, const struct slice **out, size_t *count);
-bool api_write_tenant(struct http_exchange *x, struct slice *out);
+/* The one tenant a request writes for: X-Scope-OrgID, "default" when absent. ST_INVALID: malformed, or several. */
+MUST_CHECK enum status api_write_tenant(struct http_exchange *x, struct slice *out, struct err *err);
 
 /* Query string and form body together, in order; decoded into the exchange's arena. */
 struct api_params {
@@ -109,7 +109,8 @@ struct api_query {
     struct self_ids ids;        /* of the request's span */
     int64_t start_mono_ns;
 };
-/* Answers 503 and returns false when too many run, 400 when the tenants are malformed. */
+/* The tenants are X-Scope-OrgID's, joined by `|`; "default" when absent. Answers 503 and returns false when too many run, 400
+ * when the tenants are malformed. */
 bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query *q);
 /* Counts, traces and frees. st: how it ended. Called after the answer, when the exchange may be gone already. */
 void api_query_end(struct api_query *q, const char *dialect, enum status st, const struct err *err);
@@ -130,6 +131,7 @@ int api_http_status(enum status st);
 void api_fail(struct http_exchange *x, enum status st, const struct err *err);
 /* Plain text, as Loki answers. */
 void api_fail_text(struct http_exchange *x, enum status st, const struct err *err);
-void api_reply_json(struct http_exchange *x, int status, struct buf *body); /* takes body */
+/* Takes body. One that ran over its maximum is answered by an error that says so. */
+void api_reply_json(struct http_exchange *x, int status, struct buf *body);
 
 #endif

@@ -125,7 +125,7 @@ void prom_runtimeinfo(void *user, struct http_exchange *x)
     put_time(&w, SLICE("startTime"), api->started_ns);
     put_time(&w, SLICE("serverTime"), clock_wall_ns(api->clock));
     json_key(&w, SLICE("reloadConfigSuccess"));
-    json_bool(&w, true);
+    json_bool(&w, !atomic_load(&api->reload_failed));
     json_key(&w, SLICE("corruptionCount"));
     json_uint(&w, stats.corrupt_blocks);
     json_key(&w, SLICE("timeSeriesCount"));

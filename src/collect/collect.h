@@ -13,6 +13,8 @@
 #include "sys/file.h"
 #include "sys/log.h"
 
+struct scrape_set; /* an immutable parsed configuration, in an arena */
+
 /* What collectors may use of the server. Keeps everything. */
 struct collect_env {
     struct clock *clock;
@@ -28,6 +30,8 @@ struct collect_env {
     /* Small durable values (positions in files). *out appended; ST_NOT_FOUND when there is none. */
     enum status (*state_get)(void *arg, struct slice key, struct buf *out, struct err *err);
     enum status (*state_put)(void *arg, struct slice key, struct slice value, struct err *err);
+    /* The scraper needs set, which a reload replaced, no more. Not told at scraper_stop. May be NULL. */
+    void (*set_unused)(void *arg, const struct scrape_set *set);
 };
 
 /* ---- host.c and its families: node_exporter's and process-exporter's names ---- */
@@ -58,7 +62,6 @@ void logs_stop(struct logs_collector *l); /* waits; accepts NULL */
 
 /* ---- scrape.c, scrape_config.c, discovery.c, relabel.c: Prometheus scraping ---- */
 
-struct scrape_set; /* an immutable parsed configuration, in an arena */
 /* Reads global and scrape_configs of a merged configuration. Unknown keys are errors with line and suggestion; keys of
  * prometheus.yml that are known but not served yet are told in warnings, one sentence a line. */
 MUST_CHECK enum status scrape_config_read(struct arena *a, const struct yaml_node *root, struct scrape_set **out, struct buf *warnings,
@@ -66,10 +69,12 @@ MUST_CHECK enum status scrape_config_read(struct arena *a, const struct yaml_nod
 size_t scrape_set_jobs(const struct scrape_set *s);
 
 struct scraper;
-/* Keeps each set until scraper_stop: a scrape under way may still go by an earlier one. NULL is no scraper: nothing happens. */
+/* Keeps set until env->set_unused or scraper_stop: a scrape under way may still go by an earlier one. */
 MUST_CHECK enum status scraper_start(struct scraper **out, const struct collect_env *env, const struct scrape_set *set, struct err *err);
-void scraper_reload(struct scraper *s, const struct scrape_set *set);
-void scraper_stop(struct scraper *s); /* waits; accepts NULL */
+/* On an error the set before goes on. */
+MUST_CHECK enum status scraper_reload(struct scraper *s, const struct scrape_set *set, struct err *err);
+/* Waits for scrapes under way: who does not want that ends the client before. Accepts NULL. */
+void scraper_stop(struct scraper *s);
 
 struct scrape_target {
     struct slice pool, url, labels, discovered, last_error; /* labels, discovered: canonical */

@@ -14,18 +14,17 @@ enum { SOURCE_BYTES_MAX = 16 * MIB, SOURCES_MAX = 10 * 1000 };
 #define HTTP_TIMEOUT_NS (10 * NS_S)
 
 struct source {
-    struct slice name;         /* path or URL, mem_alloc'd for files */
+    struct slice name;          /* path or URL, ours */
     const struct http_sd *http; /* NULL: a file */
     struct buf good;
-    uint64_t bad_hash;         /* of the text that was complained about last */
-    int64_t next_ns;           /* HTTP */
+    uint64_t bad_hash;          /* of the text or the error that was complained about last */
+    int64_t next_ns;            /* HTTP */
     bool seen;
 };
 
 struct discovery {
     const struct collect_env *env;
     const struct scrape_job *job;
-    struct arena *names;
     struct source *sources;
     size_t count, cap;
 };
@@ -37,9 +36,18 @@ static struct source *source_add(struct discovery *d, struct slice name, const s
         d->sources = mem_realloc(d->sources, d->cap * sizeof *d->sources);
     }
     struct source *s = &d->sources[d->count++];
-    *s = (struct source){ .name = arena_copy(d->names, name), .http = http };
+    char *own = mem_alloc(name.len + 1);
+    memcpy(own, name.ptr, name.len);
+    own[name.len] = 0;
+    *s = (struct source){ .name = slice_of(own, name.len), .http = http };
     buf_init(&s->good, 0);
     return s;
+}
+
+static void source_end(struct source *s)
+{
+    mem_free((char *)(uintptr_t)s->name.ptr);
+    buf_free(&s->good);
 }
 
 struct discovery *discovery_new(const struct collect_env *env, const struct scrape_job *job)
@@ -47,7 +55,6 @@ struct discovery *discovery_new(const struct collect_env *env, const struct scra
     struct discovery *d = mem_new(struct discovery);
     d->env = env;
     d->job = job;
-    d->names = arena_new(0);
     for (size_t i = 0; i < job->http_sd_count; i++)
         source_add(d, job->http_sds[i].url, &job->http_sds[i]);
     return d;
@@ -58,9 +65,8 @@ void discovery_free(struct discovery *d)
     if (d == NULL)
         return;
     for (size_t i = 0; i < d->count; i++)
-        buf_free(&d->sources[i].good);
+        source_end(&d->sources[i]);
     mem_free(d->sources);
-    arena_free(d->names);
     mem_free(d);
 }
 
@@ -71,6 +77,16 @@ static enum status parse(struct arena *a, struct slice name, struct slice text, 
     *count = 0;
     enum status st = yaml_parse(a, name, text, &root, err);
     return st ? st : target_groups_read(a, root, out, count, err);
+}
+
+/* Once for each text or error that is wrong. */
+static void complain(struct discovery *d, struct source *s, struct slice what, const struct err *err)
+{
+    uint64_t hash = hash64(what, 0);
+    if (hash != s->bad_hash)
+        log_line(d->env->log, LOG_WARNING, "targets cannot be read; the last good ones stay", "job=\"%.*s\" source=\"%.*s\" error=\"%s\"",
+                 SLICE_FMT(d->job->name), SLICE_FMT(s->name), err->text);
+    s->bad_hash = hash;
 }
 
 /* True when text is new and good. */
@@ -85,11 +101,7 @@ static bool source_take(struct discovery *d, struct source *s, struct slice text
     enum status st = parse(a, s->name, text, &groups, &count, &err);
     arena_free(a);
     if (st) {
-        uint64_t hash = hash64(text, 0);
-        if (hash != s->bad_hash)
-            log_line(d->env->log, LOG_WARNING, "targets cannot be read; the last good ones stay", "job=\"%.*s\" error=\"%s\"",
-                     SLICE_FMT(d->job->name), err.text);
-        s->bad_hash = hash;
+        complain(d, s, text, &err);
         return false;
     }
     buf_reset(&s->good);
@@ -117,6 +129,8 @@ static bool poll_file(struct discovery *d, struct slice path)
     buf_init(&text, 0);
     if (fs_read_all(d->env->fs, path.ptr, SOURCE_BYTES_MAX, &text, &err) == ST_OK)
         changed = source_take(d, s, buf_as_slice(&text));
+    else
+        complain(d, s, slice_str(err.text), &err);
     buf_free(&text);
     return changed;
 }
@@ -141,7 +155,7 @@ static bool poll_files(struct discovery *d)
             d->sources[kept++] = d->sources[i];
         } else {
             changed = true;
-            buf_free(&d->sources[i].good);
+            source_end(&d->sources[i]);
         }
     }
     d->count = kept;
@@ -161,11 +175,11 @@ static bool poll_http(struct discovery *d, struct source *s)
     struct arena *a = arena_new(0);
     struct scrape_get get = { .url = s->name, .accept = SLICE("application/json"), .timeout_ns = HTTP_TIMEOUT_NS, .bytes_max = SOURCE_BYTES_MAX,
                               .compression = true };
-    if (scrape_http_get(d->env, &s->http->http, &get, a, &resp, &err))
-        log_line(d->env->log, LOG_WARNING, "target discovery failed; the last good targets stay", "job=\"%.*s\" url=\"%.*s\" error=\"%s\"",
-                 SLICE_FMT(d->job->name), SLICE_FMT(s->name), err.text);
-    else
+    enum status st = scrape_http_get(d->env, &s->http->http, &get, a, &resp, &err);
+    if (st == ST_OK)
         changed = source_take(d, s, buf_as_slice(&resp.body));
+    else if (st != ST_CANCELLED) /* that is: we end */
+        complain(d, s, slice_str(err.text), &err);
     buf_free(&resp.body);
     arena_free(a);
     return changed;
@@ -188,7 +202,6 @@ static void add_meta(struct arena *a, const struct source *s, struct target_grou
         memcpy(list, g->labels, g->label_count * sizeof *list);
     list[g->label_count++] = (struct label){ s->http ? SLICE("__meta_url") : SLICE("__meta_filepath"), arena_copy(a, s->name) };
     g->labels = list;
-    g->source = arena_copy(a, s->name);
 }
 
 void discovery_groups(struct discovery *d, struct arena *a, struct target_group **out, size_t *count)

@@ -12,7 +12,7 @@ void discovery_free(struct discovery *d); /* accepts NULL */
 /* Looks again at files, and, with_http, at the servers whose time has come (blocks for their answers). True when the
  * targets may have changed. What cannot be read or is wrong is told by log, and the last good state stays. */
 MUST_CHECK bool discovery_poll(struct discovery *d, bool with_http);
-/* All groups as of the last poll, in a; source is the file or URL. */
+/* All groups as of the last poll, in a; those of a file or URL carry it as a __meta_ label. */
 void discovery_groups(struct discovery *d, struct arena *a, struct target_group **out, size_t *count);
 
 #endif

@@ -7,7 +7,8 @@
  * (2) A target is at one worker at most. While it is there (running), only that worker touches its memory and texts;
  *     the rest of it is under the lock.
  * (3) Who removes a target marks it; the worker that takes it next writes the stale markers and frees it.
- * (4) Pools (a job with its rules and discovery) live until scraper_stop, as their configurations do.
+ * (4) A configuration's jobs (struct jobs) are the current ones or earlier ones. Targets and scrapes under way that go by
+ *     them are counted; only the thread that looks for targets frees earlier jobs, when nobody goes by them any more.
  * (5) A worker that takes a target and leaves no idle one behind starts another, up to WORKERS_MAX: targets that do not
  *     answer hold up nobody but themselves. */
 #include <stdlib.h>
@@ -28,12 +29,24 @@ enum { WORKERS_MAX = 32, BODY_BYTES_MAX = 256 * MIB, BATCH_BYTES_MAX = 1024 * MI
     SLICE("application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"                              \
           "text/plain;version=0.0.4;q=0.4,*/*;q=0.1")
 
+struct jobs;
+
+/* A job with its rules and discovery. */
 struct pool_of_targets {
+    struct jobs *of;
     const struct scrape_job *job;
     struct relabel *relabel, *metric_relabel;
     struct discovery *discovery;
     bool over_limit, fresh; /* more targets than target_limit; not looked at yet */
-    size_t dropped;
+};
+
+/* What one configuration says: (4). */
+struct jobs {
+    struct jobs *earlier;
+    const struct scrape_set *set;
+    uint64_t number;      /* from 1, in the order of configurations */
+    size_t users, count;
+    struct pool_of_targets pools[];
 };
 
 struct target {
@@ -42,7 +55,7 @@ struct target {
     struct target_spec spec;
     struct pool_of_targets *pool;
     struct scrape_memory *memory;
-    const struct pool_of_targets *memory_pool; /* whose rules the memory went by */
+    uint64_t memory_number; /* of the jobs whose rules the memory went by */
     int64_t next_ns; /* monotonic */
     bool running, removed, found;
     bool reported;   /* its synthetic series exist */
@@ -57,8 +70,7 @@ struct scraper {
     struct cond wake, wake_discovery;
     struct heap due;
     struct map targets; /* key -> struct target *, but removed ones */
-    struct pool_of_targets **pools;
-    size_t pool_count, first_pool; /* those before first_pool are of earlier configurations: (4) */
+    struct jobs *jobs;  /* the current ones, and behind them the earlier ones: (4) */
     struct thread *workers[WORKERS_MAX], *discoverer;
     size_t worker_count, idle;
     bool stopping, reloaded;
@@ -80,15 +92,16 @@ static void target_free(struct target *t)
 
 struct round {
     struct target *t;
-    struct pool_of_targets *pool;
+    const struct pool_of_targets *pool;
     struct target_spec spec;
+    bool over_limit;
     int64_t due_ns; /* monotonic */
 };
 
 static enum status fetch(struct scraper *s, const struct round *r, struct batch *b, struct client_response *resp, struct err *err)
 {
     const struct scrape_job *job = r->pool->job;
-    if (r->pool->over_limit)
+    if (r->over_limit)
         return err_set(err, ST_LIMIT, "the job has more targets than its target_limit of %llu", (unsigned long long)job->limits.targets);
     struct scrape_get get = { .url = r->spec.url, .accept = ACCEPT, .timeout_ns = r->spec.timeout_ns, .compression = job->compression,
                               .tell_timeout = true };
@@ -121,6 +134,11 @@ static void scrape(struct scraper *s, const struct round *r)
     int64_t begin_ns = clock_mono_ns(s->env.clock), wall_ns = clock_wall_ns(s->env.clock);
     int64_t t_ms = sample_time_ms(s, r, begin_ns, wall_ns);
     enum status st = fetch(s, r, b, &resp, &err);
+    if (st == ST_CANCELLED) { /* we end, which says nothing of the target */
+        buf_free(&resp.body);
+        batch_drop(b);
+        return;
+    }
     if (!st) {
         /* The page's texts are referred to by rows, so it moves into the batch. */
         struct scrape_page page = { r->pool->job, r->pool->metric_relabel, r->spec.labels, arena_copy(b->arena, buf_as_slice(&resp.body)),
@@ -186,22 +204,27 @@ static void worker_add(struct scraper *s)
 /* The lock is held; it is released while the target is worked at. */
 static void worker_take(struct scraper *s, struct target *t)
 {
-    struct round r = { t, t->pool, t->spec, t->next_ns };
+    struct round r = { t, t->pool, t->spec, t->pool->over_limit, t->next_ns };
+    struct jobs *jobs = t->pool->of;
     bool removed = t->removed;
     t->running = true;
-    if (t->memory_pool != t->pool)
+    if (t->memory_number != jobs->number)
         scrape_memory_new_rules(t->memory);
-    t->memory_pool = t->pool;
+    t->memory_number = jobs->number;
+    jobs->users++;
     if (s->idle == 0)
         worker_add(s);
     mutex_unlock(&s->lock);
-    if (removed)
-        target_end(s, t);
-    else
+    if (!removed)
         scrape(s, &r);
+    else
+        target_end(s, t);
     mutex_lock(&s->lock);
-    if (removed)
+    jobs->users--;
+    if (removed) {
+        jobs->users--; /* the target's own */
         return;
+    }
     int64_t now_ns = clock_mono_ns(s->env.clock), interval_ns = t->spec.interval_ns;
     t->running = false;
     t->next_ns += interval_ns;
@@ -276,7 +299,10 @@ static void target_found(struct scraper *s, struct pool_of_targets *pool, const 
         /* The same target under a new configuration: from its next scrape on. */
         t->spec.interval_ns = spec->interval_ns;
         t->spec.timeout_ns = spec->timeout_ns;
+        t->pool->of->users--;
     }
+    if (t->pool != pool)
+        pool->of->users++;
     t->pool = pool;
     t->found = true;
 }
@@ -322,7 +348,6 @@ static void build_targets(struct scraper *s, struct pool_of_targets *pool, struc
     size_t group_count, wrong = 0;
     struct err err;
     discovery_groups(pool->discovery, a, &groups, &group_count);
-    pool->dropped = 0;
     for (size_t g = 0; g < group_count; g++)
         for (size_t i = 0; i < groups[g].address_count; i++) {
             struct target_spec spec;
@@ -330,9 +355,7 @@ static void build_targets(struct scraper *s, struct pool_of_targets *pool, struc
             if (target_build(a, pool->job, pool->relabel, &groups[g], groups[g].addresses[i], &spec, &dropped, &err)) {
                 if (wrong++ == 0)
                     log_line(s->env.log, LOG_WARNING, "a target is left out", "job=\"%.*s\" error=\"%s\"", SLICE_FMT(pool->job->name), err.text);
-            } else if (dropped) {
-                pool->dropped++;
-            } else {
+            } else if (!dropped) {
                 ARENA_PUSH(a, found->list, found->count, found->cap) = spec;
             }
         }
@@ -357,37 +380,70 @@ static void pool_sync(struct scraper *s, struct pool_of_targets *pool)
     arena_free(a);
 }
 
-static void pools_sync(struct scraper *s, bool with_http)
+/* Nobody else frees jobs, so they stay while they are gone through: (4). */
+static void pools_sync(struct scraper *s, struct jobs *jobs, bool with_http)
 {
-    mutex_lock(&s->lock);
-    size_t first = s->first_pool, end = s->pool_count;
-    struct pool_of_targets **pools = mem_alloc((end - first + 1) * sizeof *pools);
-    if (end > first)
-        memcpy(pools, s->pools + first, (end - first) * sizeof *pools);
-    mutex_unlock(&s->lock);
-    for (size_t i = 0; i < end - first; i++) {
-        bool changed = discovery_poll(pools[i]->discovery, with_http);
-        if (changed || pools[i]->fresh)
-            pool_sync(s, pools[i]);
-        pools[i]->fresh = false;
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct pool_of_targets *pool = &jobs->pools[i];
+        mutex_lock(&s->lock);
+        bool stopping = s->stopping;
+        mutex_unlock(&s->lock);
+        if (stopping)
+            return;
+        bool changed = discovery_poll(pool->discovery, with_http);
+        if (changed || pool->fresh)
+            pool_sync(s, pool);
+        pool->fresh = false;
     }
-    mem_free(pools);
 }
 
 /* After a reload: targets that still belong to an earlier configuration are gone. */
-static void remove_of_earlier_pools(struct scraper *s)
+static void remove_of_earlier_jobs(struct scraper *s, const struct jobs *current)
 {
     struct map_entry *e;
     mutex_lock(&s->lock);
     for (size_t i = 0; (e = map_each(&s->targets, &i));) {
         struct target *t = (struct target *)(uintptr_t)e->value;
-        t->found = false;
-        for (size_t k = s->first_pool; k < s->pool_count && !t->found; k++)
-            t->found = s->pools[k] == t->pool;
+        t->found = t->pool->of == current;
     }
     targets_remove_missing(s, NULL);
     cond_broadcast(&s->wake);
     mutex_unlock(&s->lock);
+}
+
+static void jobs_free(struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        relabel_free(jobs->pools[i].relabel);
+        relabel_free(jobs->pools[i].metric_relabel);
+        discovery_free(jobs->pools[i].discovery);
+    }
+    mem_free(jobs);
+}
+
+/* (4) */
+static void free_earlier_jobs(struct scraper *s)
+{
+    struct jobs *unused = NULL, *next;
+    mutex_lock(&s->lock);
+    for (struct jobs **at = &s->jobs->earlier; *at;) {
+        struct jobs *jobs = *at;
+        if (jobs->users) {
+            at = &jobs->earlier;
+            continue;
+        }
+        *at = jobs->earlier;
+        jobs->earlier = unused;
+        unused = jobs;
+    }
+    mutex_unlock(&s->lock);
+    for (; unused; unused = next) {
+        const struct scrape_set *set = unused->set;
+        next = unused->earlier;
+        jobs_free(unused);
+        if (s->env.set_unused)
+            s->env.set_unused(s->env.arg, set);
+    }
 }
 
 static void discoverer_main(void *arg)
@@ -396,13 +452,15 @@ static void discoverer_main(void *arg)
     for (;;) {
         mutex_lock(&s->lock);
         bool reloaded = s->reloaded, stopping = s->stopping;
+        struct jobs *jobs = s->jobs;
         s->reloaded = false;
         mutex_unlock(&s->lock);
         if (stopping)
             return;
-        pools_sync(s, true);
+        pools_sync(s, jobs, true);
         if (reloaded)
-            remove_of_earlier_pools(s);
+            remove_of_earlier_jobs(s, jobs);
+        free_earlier_jobs(s);
         mutex_lock(&s->lock);
         if (!s->stopping && !s->reloaded)
             (void)cond_wait_ns(&s->wake_discovery, &s->lock, DISCOVERY_INTERVAL_NS);
@@ -412,34 +470,23 @@ static void discoverer_main(void *arg)
 
 /* ---- start, reload, stop ---- */
 
-static void pool_free_one(struct pool_of_targets *p)
+static enum status jobs_new(struct scraper *s, struct jobs **out, const struct scrape_set *set, struct err *err)
 {
-    relabel_free(p->relabel);
-    relabel_free(p->metric_relabel);
-    discovery_free(p->discovery);
-    mem_free(p);
-}
-
-/* The lock is held, or nobody else is there yet. */
-static enum status pools_add(struct scraper *s, const struct scrape_set *set, struct err *err)
-{
-    size_t first = s->pool_count;
+    struct jobs *jobs = mem_zalloc(sizeof *jobs + set->job_count * sizeof jobs->pools[0]);
+    jobs->set = set;
     for (size_t i = 0; i < set->job_count; i++) {
-        struct pool_of_targets *p = mem_new(struct pool_of_targets);
-        p->job = &set->jobs[i];
-        p->fresh = true;
+        struct pool_of_targets *p = &jobs->pools[jobs->count++];
+        *p = (struct pool_of_targets){ .of = jobs, .job = &set->jobs[i], .fresh = true };
         enum status st = relabel_new(&p->relabel, p->job->relabel, p->job->relabel_count, err);
         if (!st)
             st = relabel_new(&p->metric_relabel, p->job->metric_relabel, p->job->metric_relabel_count, err);
         if (st) {
-            pool_free_one(p);
+            jobs_free(jobs);
             return st;
         }
         p->discovery = discovery_new(&s->env, p->job);
-        s->pools = mem_realloc(s->pools, (s->pool_count + 1) * sizeof *s->pools);
-        s->pools[s->pool_count++] = p;
     }
-    s->first_pool = first;
+    *out = jobs;
     return ST_OK;
 }
 
@@ -452,11 +499,12 @@ enum status scraper_start(struct scraper **out, const struct collect_env *env, c
     cond_init(&s->wake_discovery);
     heap_init(&s->due, is_earlier);
     map_init(&s->targets);
-    enum status st = pools_add(s, set, err);
-    if (!st)
-        pools_sync(s, false);
-    if (!st)
+    enum status st = jobs_new(s, &s->jobs, set, err);
+    if (!st) {
+        s->jobs->number = 1;
+        pools_sync(s, s->jobs, false);
         st = thread_start(&s->discoverer, "discovery", discoverer_main, s, err);
+    }
     if (!st) {
         mutex_lock(&s->lock);
         worker_add(s);
@@ -470,18 +518,20 @@ enum status scraper_start(struct scraper **out, const struct collect_env *env, c
     return ST_OK;
 }
 
-void scraper_reload(struct scraper *s, const struct scrape_set *set)
+enum status scraper_reload(struct scraper *s, const struct scrape_set *set, struct err *err)
 {
-    struct err err;
-    if (s == NULL)
-        return;
+    struct jobs *jobs;
+    enum status st = jobs_new(s, &jobs, set, err);
+    if (st)
+        return st;
     mutex_lock(&s->lock);
-    /* Regexes were tried when the configuration was read, so this does not fail but for lack of memory. */
-    if (pools_add(s, set, &err))
-        log_line(s->env.log, LOG_ERROR, "scrape jobs are not reloaded", "error=\"%s\"", err.text);
+    jobs->earlier = s->jobs;
+    jobs->number = s->jobs->number + 1;
+    s->jobs = jobs;
     s->reloaded = true;
     cond_signal(&s->wake_discovery);
     mutex_unlock(&s->lock);
+    return ST_OK;
 }
 
 void scraper_stop(struct scraper *s)
@@ -498,9 +548,10 @@ void scraper_stop(struct scraper *s)
         thread_join(s->workers[i]);
     for (size_t i = 0; i < s->due.count; i++)
         target_free(s->due.list[i]);
-    for (size_t i = 0; i < s->pool_count; i++)
-        pool_free_one(s->pools[i]);
-    mem_free(s->pools);
+    for (struct jobs *jobs = s->jobs, *next; jobs; jobs = next) {
+        next = jobs->earlier;
+        jobs_free(jobs);
+    }
     heap_free(&s->due);
     map_free(&s->targets);
     cond_destroy(&s->wake);

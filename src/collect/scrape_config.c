@@ -5,6 +5,7 @@
 #include "collect/scrape_config.h"
 
 #include "base/map.h"
+#include "collect/files.h"
 
 enum { JOBS_MAX = 10000 };
 #define INTERVAL_DEFAULT_NS (60 * NS_S)
@@ -99,18 +100,19 @@ static enum status check_keys(const struct reading *r, const struct yaml_node *n
 
 /* ---- pieces ---- */
 
+/* A path as n's file means it, ended by NUL. */
+static struct slice path_seen_from(const struct reading *r, const struct yaml_node *n, struct slice path)
+{
+    struct slice folder = slice_starts(path, SLICE("/")) ? SLICE_EMPTY : files_folder(n->file);
+    return arena_printf(r->a, "%.*s%.*s", SLICE_FMT(folder), SLICE_FMT(path));
+}
+
 static enum status read_path(const struct reading *r, const struct yaml_node *n, struct slice key, struct slice *out)
 {
     enum status st = yaml_text(n, key, out, r->err);
-    const struct yaml_node *v = yaml_get(n, key);
-    size_t folder = 0;
-    if (st || v == NULL || out->len == 0 || out->ptr[0] == '/')
-        return st;
-    for (size_t i = 0; i < v->file.len; i++)
-        if (v->file.ptr[i] == '/')
-            folder = i + 1;
-    *out = arena_printf(r->a, "%.*s%.*s", (int)folder, v->file.ptr, SLICE_FMT(*out));
-    return ST_OK;
+    if (!st && out->len)
+        *out = path_seen_from(r, n, *out);
+    return st;
 }
 
 static enum status read_basic_auth(const struct reading *r, const struct yaml_node *n, struct scrape_http *h)
@@ -236,7 +238,7 @@ static enum status read_group(struct arena *a, const struct yaml_node *n, struct
 {
     static const struct slice keys[] = { SLICE_INIT("targets"), SLICE_INIT("labels") };
     const struct yaml_node *labels = yaml_get(n, keys[1]);
-    *g = (struct target_group){ .source = SLICE_EMPTY };
+    *g = (struct target_group){ 0 };
     if (n->type != YAML_MAP)
         return yaml_fail(n, err, "expected a group of targets: a map such as {targets: [\"localhost:9100\"], labels: {env: test}}");
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
@@ -310,14 +312,9 @@ static enum status read_file_sds(const struct reading *r, const struct yaml_node
             return yaml_fail(list->items[i], r->err, "file_sd_configs: files is missing");
         for (size_t k = 0; !st && k < sd->file_count; k++) {
             struct slice path = sd->files[k];
-            size_t folder = 0;
             if (!slice_ends(path, SLICE(".json")) && !slice_ends(path, SLICE(".yml")) && !slice_ends(path, SLICE(".yaml")))
                 return yaml_fail(list->items[i], r->err, "file_sd_configs: \"%.*s\" must end in .json, .yml or .yaml", SLICE_FMT(path));
-            for (size_t c = 0; c < n->file.len; c++)
-                if (n->file.ptr[c] == '/')
-                    folder = c + 1;
-            sd->files[k] = path.ptr[0] == '/' ? arena_copy(r->a, path)
-                                              : arena_printf(r->a, "%.*s%.*s", (int)folder, n->file.ptr, SLICE_FMT(path));
+            sd->files[k] = path_seen_from(r, n, path);
         }
         if (st)
             return st;

@@ -24,7 +24,6 @@ struct target_group {
     size_t address_count;
     struct label *labels;
     size_t label_count;
-    struct slice source; /* where it came from, for __meta_ labels; empty for static ones */
 };
 
 struct file_sd {

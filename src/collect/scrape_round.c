@@ -60,9 +60,9 @@ void scrape_memory_free(struct scrape_memory *m)
     mem_free(m);
 }
 
-void scrape_memory_new_rules(struct scrape_memory *m)
+size_t scrape_memory_bytes(const struct scrape_memory *m)
 {
-    map_clear(&m->texts);
+    return arena_bytes(m->arena);
 }
 
 static struct series *series_put(struct scrape_memory *m, struct slice labels)
@@ -84,6 +84,39 @@ static struct known_text *text_put(struct scrape_memory *m, struct slice text, s
     return k;
 }
 
+static bool was_in_last_page(const struct scrape_memory *m, const struct series *s)
+{
+    /* A page that failed half-way may have met it again. */
+    return m->last && (s->round == m->last || (s->round > m->last && s->round_before == m->last));
+}
+
+/* What stays is what stands in this page or the last one; texts only when their way to the series still holds. */
+static void rebuild(struct scrape_memory *m, bool keep_texts)
+{
+    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash };
+    struct map_entry *e;
+    map_init(&fresh.texts);
+    map_init(&fresh.series);
+    for (size_t i = 0; (e = map_each(&m->series, &i));) {
+        const struct series *from = (const struct series *)(uintptr_t)e->value;
+        if (from->round != m->round && !was_in_last_page(m, from))
+            continue;
+        struct series *to = series_put(&fresh, from->labels);
+        to->round = from->round;
+        to->round_before = from->round_before;
+        to->marks = from->marks;
+    }
+    for (size_t i = 0; keep_texts && (e = map_each(&m->texts, &i));) {
+        const struct known_text *k = (const struct known_text *)(uintptr_t)e->value;
+        if (k->round == m->round)
+            text_put(&fresh, e->key, k->series ? series_put(&fresh, k->series->labels) : NULL)->round = k->round;
+    }
+    map_free(&m->texts);
+    map_free(&m->series);
+    arena_free(m->arena);
+    *m = fresh;
+}
+
 /* (4) */
 static void forget_gone(struct scrape_memory *m)
 {
@@ -91,28 +124,13 @@ static void forget_gone(struct scrape_memory *m)
     struct map_entry *e;
     for (size_t i = 0; (e = map_each(&m->texts, &i));)
         live += ((struct known_text *)(uintptr_t)e->value)->round == m->round;
-    if (MAX(m->texts.count, m->series.count) <= 2 * live + GONE_KEPT_MAX)
-        return;
-    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash };
-    map_init(&fresh.texts);
-    map_init(&fresh.series);
-    for (size_t i = 0; (e = map_each(&m->texts, &i));) {
-        struct known_text *k = (struct known_text *)(uintptr_t)e->value;
-        struct series *s = NULL;
-        if (k->round != m->round)
-            continue;
-        if (k->series) {
-            s = series_put(&fresh, k->series->labels);
-            s->round = k->series->round;
-            s->round_before = k->series->round_before;
-            s->marks = k->series->marks;
-        }
-        text_put(&fresh, e->key, s)->round = k->round;
-    }
-    map_free(&m->texts);
-    map_free(&m->series);
-    arena_free(m->arena);
-    *m = fresh;
+    if (MAX(m->texts.count, m->series.count) > 2 * live + GONE_KEPT_MAX)
+        rebuild(m, true);
+}
+
+void scrape_memory_new_rules(struct scrape_memory *m)
+{
+    rebuild(m, false);
 }
 
 /* ---- labels of a new line ---- */
@@ -285,12 +303,11 @@ void scrape_round_failed(struct scrape_memory *m, int64_t t_ms, struct batch *b)
     struct map_entry *e;
     for (size_t i = 0; m->last && (e = map_each(&m->series, &i));) {
         struct series *s = (struct series *)(uintptr_t)e->value;
-        /* In the last good page, though a page that failed half-way may have met it again. */
-        bool was = s->round == m->last || (s->round > m->last && s->round_before == m->last);
-        if (was && s->marks)
+        if (s->marks && was_in_last_page(m, s))
             marker_add(s, t_ms, b);
     }
     m->last = 0;
+    forget_gone(m);
 }
 
 void scrape_report_add(const struct scrape_report *r, struct slice labels, int64_t t_ms, struct batch *b)

@@ -11,6 +11,7 @@ struct scrape_memory *scrape_memory_new(void);
 void scrape_memory_free(struct scrape_memory *m); /* accepts NULL */
 /* Relabelling rules have changed: lines are looked at anew; which series there were stays known. */
 void scrape_memory_new_rules(struct scrape_memory *m);
+size_t scrape_memory_bytes(const struct scrape_memory *m);
 
 struct scrape_counts {
     size_t scraped, kept, added; /* samples in the page; after relabelling; series not seen in the page before */

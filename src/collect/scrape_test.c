@@ -291,6 +291,55 @@ TEST(scrape_refuses_a_page_over_its_limits)
     rig_end(&r);
 }
 
+TEST(scrape_remembers_no_more_when_every_page_fails_with_other_series)
+{
+    enum { LINES = 500, PAGES = 60 };
+    struct page_rig r;
+    struct scrape_counts c;
+    struct err err;
+    struct buf text;
+    size_t early = 0;
+    rig_start(&r);
+    buf_init(&text, 0);
+    for (int page = 0; page < PAGES; page++) {
+        struct batch *b;
+        buf_reset(&text);
+        for (int i = 0; i < LINES; i++)
+            buf_printf(&text, "a{id=\"%d\"} 1\n", page * LINES + i);
+        buf_printf(&text, "!\n%c", 0);
+        CHECK_INT(rig_page(&r, text.ptr, 10 + page, &b, &c, &err), ST_INVALID);
+        scrape_round_failed(r.memory, 10 + page, b);
+        batch_drop(b);
+        early = page == PAGES / 4 ? scrape_memory_bytes(r.memory) : early;
+    }
+    CHECK(scrape_memory_bytes(r.memory) <= 2 * early);
+    buf_free(&text);
+    rig_end(&r);
+}
+
+TEST(scrape_with_new_rules_holds_no_more_memory_and_still_ends_what_is_gone)
+{
+    struct page_rig r;
+    struct batch *b;
+    struct scrape_counts c;
+    struct err err;
+    rig_start(&r);
+    CHECK_INT(rig_page(&r, "a 1\nb 2\n", 10, &b, &c, &err), ST_OK);
+    batch_drop(b);
+    size_t before = scrape_memory_bytes(r.memory);
+    for (int i = 0; i < 2000; i++) {
+        scrape_memory_new_rules(r.memory);
+        CHECK_INT(rig_page(&r, "a 1\nb 2\n", 20 + i, &b, &c, &err), ST_OK);
+        CHECK_INT(c.added, 0);
+        batch_drop(b);
+    }
+    CHECK(scrape_memory_bytes(r.memory) <= 2 * before);
+    scrape_memory_new_rules(r.memory);
+    CHECK_INT(rig_page(&r, "a 1\n", 5000, &b, &c, &err), ST_OK);
+    check_batch(b, "a{job=\"j\"} 1@5000\nb{job=\"j\"} stale@5000\n");
+    rig_end(&r);
+}
+
 /* ---- the scraper against a server ---- */
 
 struct server_rig {
@@ -303,6 +352,7 @@ struct server_rig {
     struct budget budget;
     struct collect_env env;
     struct log log;
+    const struct scrape_set *unused; /* the last one that the scraper said so of */
 };
 
 static void serve(void *user, struct http_exchange *x)
@@ -330,6 +380,23 @@ static enum status on_append(void *arg, struct batch *b, struct err *err)
     return ST_OK;
 }
 
+static void on_set_unused(void *arg, const struct scrape_set *set)
+{
+    struct server_rig *r = arg;
+    mutex_lock(&r->lock);
+    r->unused = set;
+    cond_broadcast(&r->changed);
+    mutex_unlock(&r->lock);
+}
+
+static void await_unused(struct server_rig *r, const struct scrape_set *set)
+{
+    mutex_lock(&r->lock);
+    while (r->unused != set)
+        cond_wait(&r->changed, &r->lock);
+    mutex_unlock(&r->lock);
+}
+
 static void on_done(void *arg, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error)
 {
 }
@@ -346,7 +413,7 @@ static void server_rig_start(struct server_rig *r)
                                 .route = route, .user = r };
     CHECK_INT(http_server_start(&r->http, &opt, &err), ST_OK);
     r->env = (struct collect_env){ .clock = clock_real(), .fs = fs_real(), .log = &r->log, .instance = SLICE("h"), .arg = r,
-                                   .append = on_append, .job_done = on_done };
+                                   .append = on_append, .job_done = on_done, .set_unused = on_set_unused };
     CHECK_INT(http_client_new(&r->env.client, &err), ST_OK);
 }
 
@@ -404,8 +471,34 @@ TEST(scraper_scrapes_marks_fails_and_removes)
     CHECK_INT(count, 1);
     CHECK_INT(targets[0].health, 2);
     CHECK_STR(targets[0].last_error, "server returned HTTP status 500");
-    scraper_reload(s, none);
+    CHECK_INT(scraper_reload(s, none, &err), ST_OK);
     await(&r, "up{instance=\"i\",job=\"j\"} stale@");
+    await_unused(&r, set);
+    scraper_stop(s);
+    server_rig_end(&r);
+    arena_free(a);
+}
+
+TEST(scraper_gives_back_the_set_before_though_its_targets_go_on)
+{
+    struct server_rig r;
+    struct scraper *s;
+    struct scrape_set *sets[2];
+    struct buf warnings;
+    struct err err;
+    struct arena *a = arena_new(0);
+    server_rig_start(&r);
+    struct slice text = arena_printf(a, "scrape_configs: [{job_name: j, scrape_interval: 50ms, static_configs: [{targets: [\"%.*s\"]}]}]",
+                                     SLICE_FMT(http_server_address(r.http)));
+    for (size_t i = 0; i < COUNT_OF(sets); i++)
+        CHECK_INT(config(a, text.ptr, &sets[i], &warnings, &err), ST_OK);
+    CHECK_INT(scraper_start(&s, &r.env, sets[0], &err), ST_OK);
+    for (size_t i = 1; i < 100; i++) {
+        CHECK_INT(scraper_reload(s, sets[i % 2], &err), ST_OK);
+        await_unused(&r, sets[(i + 1) % 2]);
+    }
+    await(&r, "up{");
+    CHECK(!slice_contains(buf_as_slice(&r.text), SLICE("stale")));
     scraper_stop(s);
     server_rig_end(&r);
     arena_free(a);

@@ -107,14 +107,19 @@ enum status http_client_new(struct http_client **out, struct err *err)
     return ST_OK;
 }
 
-void http_client_free(struct http_client *c)
+void http_client_stop(struct http_client *c)
 {
-    if (c == NULL)
-        return;
     mutex_lock(&c->lock);
     c->stopping = true;
     mutex_unlock(&c->lock);
     curl_multi_wakeup(c->multi);
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (c == NULL)
+        return;
+    http_client_stop(c);
     thread_join(c->thread);
     curl_multi_cleanup(c->multi);
     mutex_destroy(&c->lock);

@@ -37,7 +37,9 @@ struct client_response {
 };
 
 MUST_CHECK enum status http_client_new(struct http_client **out, struct err *err);
-void http_client_free(struct http_client *c);
+/* Ends requests under way, and later ones at once, with ST_CANCELLED. From any thread. */
+void http_client_stop(struct http_client *c);
+void http_client_free(struct http_client *c); /* stops; accepts NULL */
 /* Blocks the calling worker. resp->body is the caller's to buf_free, also after an error. */
 MUST_CHECK enum status http_client_do(struct http_client *c, const struct client_request *req,
                                       struct client_response *resp, struct err *err);

@@ -20,11 +20,11 @@
 #include "server/version.h"
 #include "store/kv.h"
 
-enum { DRAIN_SECONDS = 10, HOST_NAME_BYTES_MAX = 256 };
+enum { DRAIN_SECONDS = 10, HOST_NAME_BYTES_MAX = 256, RETIRED_MAX = 64 };
 
 struct server {
     struct flags flags;
-    struct config *config;
+    struct config *config, *first; /* the one in force; the one that collectors other than the scraper were started with */
     struct clock *clock;
     struct fs *fs;
     struct log log;
@@ -42,7 +42,7 @@ struct server {
     struct host_collector *host;
     struct logs_collector *logs;
     struct scraper *scraper;
-    struct config *retired[64]; /* configurations replaced by a reload, still referred to by the scraper's targets */
+    struct config *retired[RETIRED_MAX]; /* replaced by a reload, and scrapes under way still go by them */
     size_t retired_count;
     struct mutex reload_lock; /* config, retired and scraper, once the HTTP server runs */
     bool is_tls;
@@ -124,22 +124,59 @@ static struct slice on_config_text(void *arg, struct arena *a)
     return text;
 }
 
-/* A good new file changes what is scraped; the old configuration stays alive, for answers being written refer to it. */
+/* The configuration is read again by a reload, the address is not. */
+static struct slice listen_address(const struct server *s)
+{
+    return s->flags.listen.len ? s->flags.listen : s->first->listen;
+}
+
+/* This version has no logins, so whoever reaches the port may read and write. */
+static void warn_beyond_loopback(const struct server *s, struct config *c)
+{
+    static const struct slice loopback[] = { SLICE_INIT("127."), SLICE_INIT("[::1]"), SLICE_INIT("localhost") };
+    struct slice address = listen_address(s);
+    for (size_t i = 0; i < COUNT_OF(loopback); i++)
+        if (slice_starts(address, loopback[i]))
+            return;
+    buf_printf(&c->warnings, "listening on %.*s, beyond this machine, without logins: whoever reaches it may read and write\n",
+               SLICE_FMT(address));
+}
+
+static void on_set_unused(void *arg, const struct scrape_set *set)
+{
+    struct server *s = arg;
+    mutex_lock(&s->reload_lock);
+    for (size_t i = 0; i < s->retired_count; i++)
+        if (s->retired[i]->scrapes == set) {
+            config_free(s->retired[i]);
+            s->retired[i] = s->retired[--s->retired_count];
+            break;
+        }
+    mutex_unlock(&s->reload_lock);
+}
+
+/* A good new file changes what is scraped; the one before stays until the scraper needs it no more. */
 static enum status reload(void *arg, struct err *err)
 {
     struct server *s = arg;
-    struct config *fresh;
+    struct config *fresh = NULL;
     mutex_lock(&s->reload_lock);
     enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, &fresh, err);
-    if (!st && s->retired_count == COUNT_OF(s->retired)) {
+    if (!st && s->scraper == NULL)
+        st = err_set(err, ST_UNAVAILABLE, "the server is starting or stopping");
+    if (!st && s->retired_count == RETIRED_MAX)
+        st = err_set(err, ST_UNAVAILABLE, "scrapes under way still go by %d earlier configurations, which is the most; try again", RETIRED_MAX);
+    if (!st)
+        st = scraper_reload(s->scraper, fresh->scrapes, err);
+    if (st) {
         config_free(fresh);
-        st = err_set(err, ST_LIMIT, "reloaded %zu times, which is the most without a restart", COUNT_OF(s->retired));
-    }
-    if (!st) {
-        s->retired[s->retired_count++] = s->config;
+    } else {
+        if (s->config != s->first)
+            s->retired[s->retired_count++] = s->config;
         s->config = fresh;
-        scraper_reload(s->scraper, fresh->scrapes);
+        warn_beyond_loopback(s, fresh);
     }
+    atomic_store(&s->api.reload_failed, st != ST_OK);
     mutex_unlock(&s->reload_lock);
     log_line(&s->log, st ? LOG_ERROR : LOG_INFO, st ? "reload failed; the old configuration keeps running" : "configuration reloaded",
              st ? "error=\"%s\"" : "%s", st ? err->text : "");
@@ -205,23 +242,12 @@ static const char *path_or_null(struct slice path)
     return path.len ? path.ptr : NULL;
 }
 
-/* This version has no logins, so whoever reaches the port may read and write. */
-static void warn_beyond_loopback(struct server *s, struct slice address)
-{
-    static const struct slice loopback[] = { SLICE_INIT("127."), SLICE_INIT("[::1]"), SLICE_INIT("localhost") };
-    for (size_t i = 0; i < COUNT_OF(loopback); i++)
-        if (slice_starts(address, loopback[i]))
-            return;
-    buf_printf(&s->config->warnings, "listening on %.*s, beyond this machine, without logins: whoever reaches it may read and write\n",
-               SLICE_FMT(address));
-}
-
 static enum status start_http(struct server *s, struct err *err)
 {
     const struct config *c = s->config;
     s->in_flight = (struct budget){ .name = "bytes_in_flight", .max = c->in_flight_bytes };
     struct http_options opt = {
-        .address = s->flags.listen.len ? s->flags.listen : c->listen,
+        .address = listen_address(s),
         .tls_cert = path_or_null(c->tls_cert),
         .tls_key = path_or_null(c->tls_key),
         .in_flight = &s->in_flight,
@@ -230,7 +256,7 @@ static enum status start_http(struct server *s, struct err *err)
         .done = api_done,
         .user = &s->api,
     };
-    warn_beyond_loopback(s, opt.address);
+    warn_beyond_loopback(s, s->config);
     s->is_tls = c->tls_cert.len > 0;
     enum status st = http_server_start(&s->http, &opt, err);
     s->api.http = s->http;
@@ -265,7 +291,7 @@ static enum status start_collectors(struct server *s, struct err *err)
     const struct config *c = s->config;
     enum status st = http_client_new(&s->client, err);
     s->env = (struct collect_env){ s->clock,  s->fs,       &s->log,     s->client,   slice_str(s->host_name), s,
-                                   on_append, on_job_done, on_state_get, on_state_put };
+                                   on_append, on_job_done, on_state_get, on_state_put, on_set_unused };
     if (!st && c->host_enabled)
         st = host_start(&s->host, &s->env, &c->host, err);
     if (!st)
@@ -286,6 +312,7 @@ static enum status start(struct server *s, struct err *err)
     enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, &s->config, err);
     if (st)
         return st;
+    s->first = s->config;
     s->telemetry = telemetry_new(s->clock, slice_str(s->host_name));
     if (s->config->self_enabled) {
         s->log.sink = telemetry_line;
@@ -315,6 +342,9 @@ static void stop(struct server *s)
     struct scraper *scraper = s->scraper;
     s->scraper = NULL;
     mutex_unlock(&s->reload_lock);
+    /* Nobody waits for a target that does not answer. */
+    if (s->client)
+        http_client_stop(s->client);
     scraper_stop(scraper);
     logs_stop(s->logs);
     host_stop(s->host);
@@ -337,7 +367,9 @@ static void stop(struct server *s)
     telemetry_free(s->telemetry);
     for (size_t i = 0; i < s->retired_count; i++)
         config_free(s->retired[i]);
-    config_free(s->config);
+    if (s->config != s->first)
+        config_free(s->config);
+    config_free(s->first);
     flags_free(&s->flags);
 }
 

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scraper against small HTTP servers: what becomes of a page, authentication, discovery, limits, staleness, reload."""
+"""The scraper against small HTTP servers: what becomes of a page, authentication, TLS, proxies, discovery, limits, staleness, reload."""
 import base64
 import http.server
 import json
 import os
 import shutil
 import signal
+import socket
+import ssl
+import subprocess
 import tempfile
 import threading
+import urllib.request
 
 import harness
 
@@ -16,9 +20,10 @@ PAGE = "# HELP jobs_done Jobs that are done.\n# TYPE jobs_done counter\njobs_don
 
 
 class Target:
-    """An HTTP server on a free port. pages: path -> (content type, text); authorization: what every request must carry."""
+    """An HTTP server on a free port. pages: path -> (content type, text); authorization: what every request must carry; tls: an
+    ssl.SSLContext."""
 
-    def __init__(self, pages, authorization=None):
+    def __init__(self, pages, authorization=None, tls=None):
         self.pages, self.authorization, self.requests = pages, authorization, []
         target = self
 
@@ -38,6 +43,9 @@ class Target:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *args: None  # a handshake that the client broke off
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.address = f"127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -46,11 +54,101 @@ class Target:
         self.server.server_close()
 
 
+class Proxy(Target):
+    """Passes on plain requests (GET http://...) and tunnels (CONNECT host:port); remembers who was asked for."""
+
+    def __init__(self):
+        proxy = self
+        self.asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                proxy.asked.append(("GET", self.path))
+                with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.path) as answer:
+                    body = answer.read()
+                    self.send_response(answer.status)
+                    self.send_header("Content-Type", answer.headers["Content-Type"])
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            def do_CONNECT(self):
+                proxy.asked.append(("CONNECT", self.path))
+                host, port = self.path.rsplit(":", 1)
+                with socket.create_connection((host, int(port))) as there:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=self.copy, args=(there, self.connection), daemon=True)
+                    back.start()
+                    self.copy(self.connection, there)
+                    back.join()
+                self.close_connection = True
+
+            @staticmethod
+            def copy(source, sink):
+                try:
+                    while data := source.recv(65536):
+                        sink.sendall(data)
+                    sink.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.block_on_close = False
+        self.server.handle_error = lambda *args: None
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class Authority:
+    """Its own certificate and what it signs, as files in a folder."""
+
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.cert = os.path.join(folder, name + ".crt")
+        self.key = os.path.join(folder, name + ".key")
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                     "-keyout", self.key, "-out", self.cert)
+
+    @staticmethod
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+
+    def sign(self, name, alt):
+        """(certificate, key) for alt, such as IP:127.0.0.1."""
+        base = os.path.join(self.folder, name)
+        with open(base + ".ext", "w") as f:
+            f.write(f"subjectAltName={alt}\n")
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", base + ".key",
+                     "-out", base + ".csr")
+        self.openssl("x509", "-req", "-in", base + ".csr", "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", "-days", "2", "-extfile",
+                     base + ".ext", "-out", base + ".crt")
+        return base + ".crt", base + ".key"
+
+    def server_context(self, name, alt, clients=None):
+        """clients: the authority whose certificates a client must show."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.sign(name, alt))
+        if clients:
+            context.load_verify_locations(clients.cert)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
 class Scrape(harness.Case):
-    def target(self, text=PAGE, kind="text/plain; version=0.0.4", authorization=None, path="/metrics"):
-        t = Target({path: (kind, text)}, authorization)
+    def target(self, text=PAGE, kind="text/plain; version=0.0.4", authorization=None, path="/metrics", tls=None):
+        t = Target({path: (kind, text)}, authorization, tls)
         self.addCleanup(t.close)
         return t
+
+    def proxy(self):
+        p = Proxy()
+        self.addCleanup(p.close)
+        return p
 
     def folder(self):
         path = tempfile.mkdtemp(prefix="stoa-scrape-")
@@ -124,6 +222,51 @@ class Scrape(harness.Case):
         self.refused(s, "wrong", "401")
         self.assertNotIn("another", s.get("/api/v1/targets").text)
 
+    def test_tls_is_checked_against_the_authority_and_the_name(self):
+        folder = self.folder()
+        ours, others = Authority(folder, "ours"), Authority(folder, "others")
+        by_address = self.target(tls=ours.server_context("address", "IP:127.0.0.1"))
+        by_name = self.target(tls=ours.server_context("name", "DNS:metrics.example"))
+        for_friends = self.target(tls=ours.server_context("friends", "IP:127.0.0.1", clients=ours))
+        cert, key = ours.sign("client", "DNS:client.example")
+
+        def job(name, target, **tls):
+            return self.job(name, target, scheme="https", scrape_timeout="5s", scrape_interval="5s", tls_config=tls,
+                            relabel_configs=[{"target_label": "__scrape_interval__", "replacement": "500ms"},
+                                             {"target_label": "__scrape_timeout__", "replacement": "500ms"}])
+        s = self.server(config=self.config(
+            job("good", by_address, ca_file=ours.cert), job("wrong_ca", by_address, ca_file=others.cert), job("system_ca", by_address),
+            job("careless", by_address, insecure_skip_verify=True), job("wrong_name", by_name, ca_file=ours.cert),
+            job("right_name", by_name, ca_file=ours.cert, server_name="metrics.example"),
+            job("with_certificate", for_friends, ca_file=ours.cert, cert_file=cert, key_file=key),
+            job("without", for_friends, ca_file=ours.cert), job("no_such_file", by_address, ca_file=os.path.join(folder, "none.crt"))))
+        for name in ("good", "careless", "right_name", "with_certificate"):
+            self.up(s, name, 1)
+            self.assertEqual(self.value(s, f'jobs_done{{job="{name}",kind="a"}}'), 3)
+        self.refused(s, "wrong_ca", "certificate")
+        self.refused(s, "system_ca", "certificate")
+        self.refused(s, "wrong_name", "127.0.0.1")
+        self.refused(s, "without", by_address.address.split(":")[0])
+        self.refused(s, "no_such_file", "none.crt")
+        self.assertEqual(self.active(s, "good")[0]["scrapeUrl"], f"https://{by_address.address}/metrics")
+
+    def test_through_a_proxy_plain_and_by_tunnel(self):
+        authority, proxy = Authority(self.folder(), "ca"), self.proxy()
+        plain, secure = self.target(), self.target(tls=authority.server_context("address", "IP:127.0.0.1"))
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
+            through = dict(proxy_url=f"http://{proxy.address}", scrape_interval="2s", scrape_timeout="2s")
+            s = self.server(config=self.config(
+                self.job("plain", plain, **through),
+                self.job("tunnel", secure, scheme="https", tls_config={"ca_file": authority.cert}, **through),
+                self.job("no_proxy_there", plain, proxy_url=nobody)), env={"http_proxy": nobody, "https_proxy": nobody})
+            self.up(s, "plain", 1)
+            self.up(s, "tunnel", 1)
+            self.refused(s, "no_proxy_there", nobody.rsplit(":", 1)[1])
+        self.assertIn(("GET", f"http://{plain.address}/metrics"), proxy.asked)
+        self.assertIn(("CONNECT", secure.address), proxy.asked)
+
     def test_targets_found_by_http_and_by_file(self):
         folder, t = self.folder(), self.target()
         sd = self.target(json.dumps([{"targets": [t.address], "labels": {"found": "http"}}]), "application/json", path="/sd")
@@ -188,6 +331,33 @@ class Scrape(harness.Case):
         self.eventually(lambda: not s.query('{job="first"}'), what="the end of the first job")
         self.assertEqual(self.active(s, "first"), [])
         self.up(s, "second", 1)
+
+    def test_reloads_have_no_end_and_status_says_how_the_last_one_went(self):
+        t = self.target()
+        s = self.server(config=self.config(self.job("j", t)))
+        self.up(s, "j", 1)
+        for _ in range(150):
+            self.eventually(lambda: s.post("/-/reload").status == 200, what="a reload")
+        self.assertIs(s.get("/api/v1/status/runtimeinfo").json["data"]["reloadConfigSuccess"], True)
+        count = len(t.requests)
+        self.eventually(lambda: len(t.requests) > count + 1, what="further scrapes")
+        self.up(s, "j", 1)
+        with open(os.path.join(s.data, "test.yml"), "w") as f:
+            f.write("scrape_configs: 5\n")
+        self.assertEqual(s.post("/-/reload").status, 400)
+        self.assertIs(s.get("/api/v1/status/runtimeinfo").json["data"]["reloadConfigSuccess"], False)
+
+    def test_a_stop_does_not_wait_for_targets_that_do_not_answer(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(20)
+            address = f"127.0.0.1:{silent.getsockname()[1]}"
+            # Many targets, so that one of them is due soon.
+            s = self.server(config=self.config(
+                {"job_name": "slow", "scrape_interval": "100s", "scrape_timeout": "90s",
+                 "static_configs": [{"targets": [address], "labels": {"n": str(n)}} for n in range(200)]}))
+            connection, _ = silent.accept()
+            with connection:
+                self.assertEqual(s.stop(), 0)  # -9: killed, after 30 s
 
 
 if __name__ == "__main__":
