@@ -118,14 +118,12 @@ enum status api_param_size(const struct api_params *p, struct slice name, size_t
 
 /* ---- tenants ---- */
 
-static void reply_bad_tenant(struct http_exchange *x, struct slice name)
+static enum status bad_tenant(struct slice name, struct err *err)
 {
-    struct err err;
-    err_set(&err, ST_INVALID, "header X-Scope-OrgID: tenant \"%.*s\" is not allowed: 1 to 64 of A-Z a-z 0-9 _ . -", SLICE_FMT(name));
-    api_fail(x, ST_INVALID, &err);
+    return err_set(err, ST_INVALID, "header X-Scope-OrgID: tenant \"%.*s\" is not allowed: 1 to 64 of A-Z a-z 0-9 _ . -", SLICE_FMT(name));
 }
 
-bool api_read_tenants(struct http_exchange *x, const struct slice **out, size_t *count)
+static enum status read_tenants(struct http_exchange *x, const struct slice **out, size_t *count, struct err *err)
 {
     struct slice rest = http_header(x, SLICE("X-Scope-OrgID")), name;
     struct slice *list = arena_array(http_arena(x), struct slice, TENANTS_PER_QUERY_MAX);
@@ -133,25 +131,22 @@ bool api_read_tenants(struct http_exchange *x, const struct slice **out, size_t 
     if (rest.len == 0)
         list[n++] = SLICE("default");
     while (slice_next(&rest, '|', &name)) {
-        if (!tenant_is_valid(name) || n == TENANTS_PER_QUERY_MAX) {
-            reply_bad_tenant(x, name);
-            return false;
-        }
+        if (!tenant_is_valid(name))
+            return bad_tenant(name, err);
+        if (n == TENANTS_PER_QUERY_MAX)
+            return err_set(err, ST_INVALID, "header X-Scope-OrgID: more than %d tenants", TENANTS_PER_QUERY_MAX);
         list[n++] = name;
     }
     *out = list;
     *count = n;
-    return true;
+    return ST_OK;
 }
 
-bool api_write_tenant(struct http_exchange *x, struct slice *out)
+enum status api_write_tenant(struct http_exchange *x, struct slice *out, struct err *err)
 {
     struct slice name = http_header(x, SLICE("X-Scope-OrgID"));
     *out = name.len ? name : SLICE("default");
-    if (tenant_is_valid(*out))
-        return true;
-    reply_bad_tenant(x, *out);
-    return false;
+    return tenant_is_valid(*out) ? ST_OK : bad_tenant(*out, err);
 }
 
 /* ---- queries ---- */
@@ -163,13 +158,16 @@ static bool peer_is_gone(void *arg)
 
 bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query *q)
 {
-    const struct slice *tenants;
-    size_t tenant_count;
-    if (!api_read_tenants(x, &tenants, &tenant_count))
+    const struct slice *tenants = NULL;
+    size_t tenant_count = 0;
+    struct err err;
+    enum status st = read_tenants(x, &tenants, &tenant_count, &err);
+    if (st) {
+        api_fail(x, st, &err);
         return false;
+    }
     if (atomic_fetch_add(&api->queries_running, 1) >= QUERIES_RUNNING_MAX) {
         atomic_fetch_sub(&api->queries_running, 1);
-        struct err err;
         err_set(&err, ST_UNAVAILABLE, "%d queries are running, which is the limit; try again", QUERIES_RUNNING_MAX);
         http_set_header(x, SLICE("Retry-After"), SLICE("1"));
         api_fail(x, ST_UNAVAILABLE, &err);
@@ -272,6 +270,13 @@ static struct slice error_type(enum status st)
 
 void api_reply_json(struct http_exchange *x, int status, struct buf *body)
 {
+    if (buf_over(body)) { /* half an answer is none */
+        struct err err;
+        enum status st = err_set(&err, ST_LIMIT, "the answer has over %zu bytes, at most that many are allowed", body->max);
+        buf_free(body);
+        api_fail(x, st, &err);
+        return;
+    }
     http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
     http_reply_buf(x, status, SLICE("application/json"), body);
 }

@@ -47,7 +47,7 @@ HANDLER(jaeger_operations_v2);
 HANDLER(jaeger_search);
 HANDLER(jaeger_trace);
 
-/* ingest_http.c, ingest_otlp.c */
+/* ingest_http.c */
 HANDLER(ingest_prom_write);
 HANDLER(ingest_loki_push);
 HANDLER(ingest_otlp_metrics);

@@ -159,13 +159,13 @@ static void serve(struct api *api, struct http_exchange *x, struct slice protoco
 {
     struct slice tenant;
     struct err err;
-    if (!api_write_tenant(x, &tenant))
-        return;
     struct pending *p = arena_new_of(http_arena(x), struct pending);
     *p = (struct pending){ .api = api, .x = x, .protocol = ingest_protocol_find(protocol), .dialect = dialect, .signal = signal };
     assert(p->protocol != NULL);
     struct batch *b = batch_new(BATCH_ARENA_BYTES_MAX);
-    enum status st = decode(p, tenant, b, &err);
+    enum status st = api_write_tenant(x, &tenant, &err);
+    if (!st)
+        st = decode(p, tenant, b, &err);
     p->samples = b->sample_count;
     p->events = b->event_count;
     if (st || (batch_rows(b) == 0 && b->metadata_count == 0)) {

@@ -145,6 +145,10 @@ static enum status operations_of(struct api_query *q, struct slice service, stru
             if (map_get(seen, e->body) == NULL)
                 *map_put(seen, arena_copy(q->arena, e->body), NULL) = (uint64_t)kind;
         }
+        if (arena_over(q->arena)) {
+            st = err_set(err, ST_LIMIT, "the operations' names have over %d bytes, which is the limit of one answer", QUERY_RESULT_BYTES_MAX);
+            break;
+        }
     }
     it->ops->close(it);
     return st == ST_NOT_FOUND ? ST_OK : st;
@@ -412,7 +416,7 @@ static enum status search_read(struct api_query *q, struct search *s, struct err
     if (!st)
         st = micros_param(&s->p, SLICE("end"), sat_add(now, 60 * NS_S), &s->end_ns, err);
     if (!st)
-        st = micros_param(&s->p, SLICE("start"), s->end_ns - back, &s->start_ns, err);
+        st = micros_param(&s->p, SLICE("start"), sat_sub(s->end_ns, back), &s->start_ns, err);
     if (!st)
         st = add_duration(q->arena, &s->p, SLICE("minDuration"), PRED_GE, &k, err);
     if (!st)
@@ -441,11 +445,11 @@ static enum status find_traces(struct api_query *q, const struct search *s, stru
     while (ids->count < s->limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && ids->count < s->limit; i++) {
             const struct event *e = &block.rows[i];
-            bool added;
-            struct slice id = arena_copy(q->arena, slice_of(e->trace_id, 16));
-            map_put(&seen, id, &added);
-            if (!added)
+            struct slice id = slice_of(e->trace_id, sizeof e->trace_id);
+            if (map_get(&seen, id))
                 continue;
+            id = arena_copy(q->arena, id);
+            *map_put(&seen, id, NULL) = 1;
             ARENA_PUSH(q->arena, ids->list, ids->count, ids->cap) = text_is(q->arena, COL_TRACE_ID, SLICE_EMPTY, id);
             *min_ns = MIN(*min_ns, e->time_ns);
             *max_ns = MAX(*max_ns, e->time_ns);

@@ -27,7 +27,7 @@ static enum status meta_read(struct meta *m)
     if (!st)
         st = api_param_time(&m->p, SLICE("end"), now, &m->end_ns, &m->err);
     if (!st)
-        st = api_param_time(&m->p, SLICE("start"), m->end_ns - META_HOURS_DEFAULT * 3600 * NS_S, &m->start_ns, &m->err);
+        st = api_param_time(&m->p, SLICE("start"), sat_sub(m->end_ns, META_HOURS_DEFAULT * 3600 * NS_S), &m->start_ns, &m->err);
     for (size_t i = 0; !st && i < m->p.count; i++) {
         struct slice name = m->p.list[i].name, text = m->p.list[i].value;
         bool is_selector = slice_eq(name, SLICE("query")) || slice_eq(name, SLICE("match[]")) || slice_eq(name, SLICE("match"));

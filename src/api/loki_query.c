@@ -136,12 +136,12 @@ static enum status range_params(const struct api *api, const struct api_params *
     if (step.len)
         st = api_parse_duration(step, &out->step_ns, err);
     else
-        out->step_ns = MAX((out->end_ns - out->start_ns) / LOKI_POINTS_DEFAULT / NS_S, (int64_t)1) * NS_S;
+        out->step_ns = MAX(sat_sub(out->end_ns, out->start_ns) / LOKI_POINTS_DEFAULT / NS_S, (int64_t)1) * NS_S;
     if (st)
         return st;
     if (out->step_ns < NS_MS)
         return err_set(err, ST_INVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
-    if ((out->end_ns - out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
+    if (sat_sub(out->end_ns, out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
         return err_set(err, ST_INVALID,
                        "exceeded maximum resolution of %d points per time series. Try increasing the value of the step parameter",
                        QUERY_POINTS_PER_SERIES_MAX);

@@ -88,7 +88,8 @@ static size_t unique(struct slice *list, size_t n)
     return kept;
 }
 
-static void answer_strings(struct meta *m, struct slice *list, size_t n)
+/* put writes one of the list. */
+static void answer_list(struct meta *m, const struct slice *list, size_t n, void (*put)(struct json_writer *w, struct slice one))
 {
     struct buf out;
     struct json_writer w;
@@ -96,7 +97,7 @@ static void answer_strings(struct meta *m, struct slice *list, size_t n)
     prom_json_begin(&w, &out, 0);
     json_array_begin(&w);
     for (size_t i = 0; i < (cut ? m->limit : n); i++)
-        json_string(&w, list[i]);
+        put(&w, list[i]);
     json_array_end(&w);
     if (cut)
         engine_warn(&m->q.ctx, "results truncated due to limit");
@@ -129,49 +130,29 @@ static enum status collect_names(struct meta *m, enum names_what what, struct sl
     return ST_OK;
 }
 
-void prom_labels(void *user, struct http_exchange *x)
+static void serve_names(struct api *api, struct http_exchange *x, enum names_what what, struct slice name)
 {
     struct meta m;
     struct slice *list;
     size_t n;
-    if (!api_query_begin(user, x, &m.q))
+    if (!api_query_begin(api, x, &m.q))
         return;
     enum status st = meta_read(&m);
     if (!st)
-        st = collect_names(&m, NAMES_LABELS, SLICE_EMPTY, &list, &n);
+        st = collect_names(&m, what, name, &list, &n);
     if (!st)
-        answer_strings(&m, list, n);
+        answer_list(&m, list, n, json_string);
     meta_end(&m, st);
+}
+
+void prom_labels(void *user, struct http_exchange *x)
+{
+    serve_names(user, x, NAMES_LABELS, SLICE_EMPTY);
 }
 
 void prom_label_values(void *user, struct http_exchange *x)
 {
-    struct meta m;
-    struct slice *list, name = api_path_part(x, SLICE("name"));
-    size_t n;
-    if (!api_query_begin(user, x, &m.q))
-        return;
-    enum status st = meta_read(&m);
-    if (!st)
-        st = collect_names(&m, NAMES_LABEL_VALUES, name, &list, &n);
-    if (!st)
-        answer_strings(&m, list, n);
-    meta_end(&m, st);
-}
-
-static void answer_series(struct meta *m, struct slice *list, size_t n)
-{
-    struct buf out;
-    struct json_writer w;
-    bool cut = m->limit && n > m->limit;
-    prom_json_begin(&w, &out, 0);
-    json_array_begin(&w);
-    for (size_t i = 0; i < (cut ? m->limit : n); i++)
-        prom_json_labels(&w, list[i]);
-    json_array_end(&w);
-    if (cut)
-        engine_warn(&m->q.ctx, "results truncated due to limit");
-    prom_json_reply(m->q.x, &w, &out, buf_as_slice(&m->q.ctx.warnings), SLICE_EMPTY);
+    serve_names(user, x, NAMES_LABEL_VALUES, api_path_part(x, SLICE("name")));
 }
 
 void prom_series(void *user, struct http_exchange *x)
@@ -195,7 +176,7 @@ void prom_series(void *user, struct http_exchange *x)
     if (!st) {
         if (n)
             qsort(all, n, sizeof *all, by_labels);
-        answer_series(&m, all, unique(all, n));
+        answer_list(&m, all, unique(all, n), prom_json_labels);
     }
     meta_end(&m, st);
 }
@@ -249,6 +230,8 @@ void prom_delete_series(void *user, struct http_exchange *x)
     enum status st = meta_read(&m);
     if (!st && m.match.count == 0)
         st = err_set(&m.err, ST_INVALID, "no match[] parameter provided");
+    if (!st && m.q.ctx.tenant_count != 1)
+        st = err_set(&m.err, ST_INVALID, "header X-Scope-OrgID: series are deleted of one tenant at a time");
     for (size_t i = 0; !st && i < m.match.count; i++) {
         struct buf selector;
         buf_init(&selector, API_FORM_BYTES_MAX);

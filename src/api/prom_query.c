@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus: query, query_range, format_query, parse_query.
+/* Prometheus: query, query_range, format_query.
  * https://prometheus.io/docs/prometheus/latest/querying/api/ */
 #include "api/handlers.h"
 #include "api/prom_json.h"
+#include "base/num.h"
 
 enum { PROM_ANSWER_BYTES_MAX = 512 * MIB };
 
@@ -74,7 +75,7 @@ static enum status range_params(const struct api_params *p, struct query_params 
     if (out->step_ns < NS_MS)
         return err_set(err, ST_INVALID,
                        "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer");
-    if ((out->end_ns - out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
+    if (sat_sub(out->end_ns, out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
         return err_set(err, ST_INVALID,
                        "exceeded maximum resolution of %d points per timeseries. Try decreasing the query resolution (?step=XX)",
                        QUERY_POINTS_PER_SERIES_MAX);
@@ -112,7 +113,6 @@ static void reply_text_data(struct http_exchange *x, struct slice text)
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
-/* format_query of any language; loki.c uses it too. */
 void api_format_query(const struct query_lang *lang, uint32_t features, struct http_exchange *x)
 {
     struct api_params p;

@@ -14,7 +14,7 @@ enum { SELF_INGEST_SPANS_PER_SECOND_MAX = 10, SELF_SLOW_MS = 500 };
 
 struct self;
 
-/* send_span and send_log get what is to be stored; both may be NULL. keeps clock. */
+/* send_span gets what is to be stored; NULL: no spans. Keeps clock and arg. */
 struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const struct stoa_span_data *span), void *arg);
 void self_free(struct self *s);
 
@@ -24,7 +24,7 @@ struct self_ids {
 };
 const struct self_ids *self_request_ids(struct http_exchange *x);
 
-/* A request is done. is_own: it came from our own collectors, no span. */
+/* A request is done. is_ingest: of its like only some get a span. */
 void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,
                        uint64_t bytes_out, int64_t ns);
 /* parent: of the request that asked; NULL: none. */
@@ -33,7 +33,7 @@ void self_query_done(struct self *s, const struct self_ids *parent, const char *
 void self_ingest_done(struct self *s, const char *protocol, size_t samples, size_t events, size_t rejected, enum status st);
 /* A background job (flush, merge, scrape, ...) is done. */
 void self_job_done(struct self *s, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error);
-/* The /metrics page: registry plus gauges from stats. The caller mem_frees nothing: appended to out. */
+/* The /metrics page, appended to out: the registry, and gauges from stats. */
 void self_metrics_page(struct self *s, const struct engine_stats *stats, const struct http_stats *http, struct buf *out);
 
 #endif

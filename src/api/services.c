@@ -6,6 +6,7 @@
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "base/map.h"
+#include "base/num.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -122,7 +123,7 @@ static void put_signal(struct json_writer *w, const struct signals *s, const str
     json_key(w, key);
     json_array_begin(w);
     for (size_t i = 0; i < s->step_count; i++) {
-        int64_t t_ms = (s->start_ns + (int64_t)(i + 1) * s->step_ns) / NS_MS;
+        int64_t t_ms = sat_add(s->start_ns, sat_mul((int64_t)i + 1, s->step_ns)) / NS_MS;
         if (v->steps[i].count > 0)
             prom_json_point(w, t_ms, signal_value(s, &v->steps[i], what));
         else if (what == RATE)
@@ -171,16 +172,16 @@ static enum status window_read(struct api_query *q, struct signals *s, int64_t *
     if (!st)
         st = api_param_time(&p, SLICE("end"), clock_wall_ns(q->api->clock), end_ns, err);
     if (!st)
-        st = api_param_time(&p, SLICE("start"), *end_ns - RANGE_SECONDS_DEFAULT * NS_S, &s->start_ns, err);
+        st = api_param_time(&p, SLICE("start"), sat_sub(*end_ns, RANGE_SECONDS_DEFAULT * NS_S), &s->start_ns, err);
     struct slice step = st ? SLICE_EMPTY : api_param(&p, SLICE("step"), NULL);
     s->step_ns = 60 * NS_S;
     if (!st && step.len)
         st = api_parse_duration(step, &s->step_ns, err);
     if (st)
         return st;
-    if (s->step_ns < NS_S || *end_ns <= s->start_ns || (*end_ns - s->start_ns) / s->step_ns >= STEPS_MAX)
-        return err_set(err, ST_INVALID, "start must lie before end, step be at least 1 s, and steps be at most %d", STEPS_MAX);
-    s->step_count = (size_t)((*end_ns - s->start_ns + s->step_ns - 1) / s->step_ns);
+    if (s->start_ns < 0 || s->step_ns < NS_S || *end_ns <= s->start_ns || (*end_ns - s->start_ns) / s->step_ns >= STEPS_MAX)
+        return err_set(err, ST_INVALID, "start must be 1970 or later and lie before end, step be at least 1 s, and steps be at most %d", STEPS_MAX);
+    s->step_count = (size_t)((*end_ns - s->start_ns - 1) / s->step_ns) + 1;
     return ST_OK;
 }
 

@@ -43,18 +43,17 @@ void api_metrics_text(struct api *api, struct buf *out)
     if (api->http)
         http_server_stats(api->http, &http);
     self_metrics_page(api->self, &stats, &http, out);
+    buf_printf(out, "# HELP stoa_config_last_reload_successful 0 when the last reload failed and the configuration before runs on.\n"
+                    "# TYPE stoa_config_last_reload_successful gauge\nstoa_config_last_reload_successful %d\n"
+                    "# HELP stoa_telemetry_dropped_total Own spans and log lines dropped because too many waited for the store.\n"
+                    "# TYPE stoa_telemetry_dropped_total counter\nstoa_telemetry_dropped_total %llu\n",
+               !atomic_load(&api->reload_failed), (unsigned long long)atomic_load(&api->telemetry_dropped));
     buf_printf(out, "# HELP stoa_pipeline_rows_total Rows that a stage between ingest and store dropped or changed, by reason.\n"
                     "# TYPE stoa_pipeline_rows_total counter\n");
     for (int i = 0; i < PIPELINE_REASON_COUNT; i++)
         buf_printf(out, "stoa_pipeline_rows_total{reason=\"%s\",effect=\"%s\"} %llu\n", pipeline_reason_name((enum pipeline_reason)i),
                    pipeline_reason_is_drop((enum pipeline_reason)i) ? "dropped" : "changed",
                    (unsigned long long)pipeline_count(api->pipeline, (enum pipeline_reason)i));
-}
-
-static void put_uint(struct json_writer *w, struct slice key, uint64_t v)
-{
-    json_key(w, key);
-    json_uint(w, v);
 }
 
 static void put_warnings(struct api *api, struct http_exchange *x, struct json_writer *w)
@@ -65,6 +64,33 @@ static void put_warnings(struct api *api, struct http_exchange *x, struct json_w
     while (slice_next(&lines, '\n', &line))
         json_string(w, line);
     json_array_end(w);
+}
+
+static void put_counts(struct json_writer *w, const struct api *api, const struct engine_stats *s)
+{
+    const struct {
+        struct slice key;
+        uint64_t value;
+    } counts[] = {
+        { SLICE("retention_seconds"), (uint64_t)(api->retention_ns / NS_S) },
+        { SLICE("series"), s->series },
+        { SLICE("streams"), s->streams },
+        { SLICE("samples"), s->samples },
+        { SLICE("log_records"), s->log_records },
+        { SLICE("spans"), s->spans },
+        { SLICE("disk_bytes"), s->disk_bytes },
+        { SLICE("wal_bytes"), s->wal_bytes },
+        { SLICE("memory_bytes"), s->memory_bytes },
+        { SLICE("parts"), s->parts },
+        { SLICE("memory_parts"), s->memory_parts },
+        { SLICE("pending_rows"), s->pending_rows },
+        { SLICE("merges"), s->merges },
+        { SLICE("corrupt_blocks"), s->corrupt_blocks },
+    };
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        json_key(w, counts[i].key);
+        json_uint(w, counts[i].value);
+    }
 }
 
 void stoa_status(void *user, struct http_exchange *x)
@@ -82,20 +108,7 @@ void stoa_status(void *user, struct http_exchange *x)
     json_string(&w, api->revision);
     json_key(&w, SLICE("uptime_seconds"));
     json_int(&w, (clock_wall_ns(api->clock) - api->started_ns) / NS_S);
-    put_uint(&w, SLICE("retention_seconds"), (uint64_t)(api->retention_ns / NS_S));
-    put_uint(&w, SLICE("series"), s.series);
-    put_uint(&w, SLICE("streams"), s.streams);
-    put_uint(&w, SLICE("samples"), s.samples);
-    put_uint(&w, SLICE("log_records"), s.log_records);
-    put_uint(&w, SLICE("spans"), s.spans);
-    put_uint(&w, SLICE("disk_bytes"), s.disk_bytes);
-    put_uint(&w, SLICE("wal_bytes"), s.wal_bytes);
-    put_uint(&w, SLICE("memory_bytes"), s.memory_bytes);
-    put_uint(&w, SLICE("parts"), s.parts);
-    put_uint(&w, SLICE("memory_parts"), s.memory_parts);
-    put_uint(&w, SLICE("pending_rows"), s.pending_rows);
-    put_uint(&w, SLICE("merges"), s.merges);
-    put_uint(&w, SLICE("corrupt_blocks"), s.corrupt_blocks);
+    put_counts(&w, api, &s);
     json_key(&w, SLICE("read_only"));
     json_bool(&w, s.read_only);
     json_key(&w, SLICE("disk_full"));

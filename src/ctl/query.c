@@ -161,6 +161,8 @@ static int print_answer(struct slice body)
         print_notes(answer, SLICE("warnings"));
         print_notes(answer, SLICE("infos"));
         code = 0;
+    } else {
+        fprintf(stderr, "stoa query: the answer has no data.result: is this a server of ours?\n");
     }
     json_parser_free(p);
     return code;
@@ -195,7 +197,7 @@ int query_command(int argc, char **argv)
     }
     struct arena *a = arena_new(0);
     struct buf form;
-    struct http_client *client;
+    struct http_client *client = NULL;
     struct client_response resp = { 0 };
     struct err err;
     buf_init(&form, 0);

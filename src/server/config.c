@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "base/map.h"
+#include "server/config_text.h"
 
 #define HOUR_NS (3600 * NS_S)
 
@@ -244,7 +244,7 @@ static enum status merge(struct config *c, struct yaml_node *all, const struct y
     return ST_OK;
 }
 
-static enum status load_file(struct config *c, struct fs *fs, struct slice path, struct yaml_node *all, struct buf *texts, struct err *err)
+static enum status load_file(struct config *c, struct fs *fs, struct slice path, struct yaml_node *all, struct err *err)
 {
     struct buf text;
     struct yaml_node *file;
@@ -253,10 +253,8 @@ static enum status load_file(struct config *c, struct fs *fs, struct slice path,
     enum status st = fs_read_all(fs, name.ptr, CONFIG_FILE_BYTES_MAX, &text, err);
     if (!st)
         st = yaml_parse(c->arena, name, buf_as_slice(&text), &file, err);
-    if (!st) {
-        buf_slice(texts, buf_as_slice(&text));
+    if (!st)
         st = merge(c, all, file, err);
-    }
     buf_free(&text);
     return st;
 }
@@ -287,16 +285,14 @@ enum status config_read(struct fs *fs, const struct slice *paths, size_t count, 
     struct arena *a = arena_new(0);
     struct config *c = arena_new_of(a, struct config);
     struct yaml_node *all = arena_new_of(a, struct yaml_node);
-    struct buf texts;
     enum status st = ST_OK;
     c->arena = a;
     all->type = YAML_MAP;
     all->line = 1;
     buf_init(&c->warnings, 64 * KIB);
-    buf_init(&texts, 0);
     set_defaults(c);
     for (size_t i = 0; !st && i < count; i++)
-        st = load_file(c, fs, paths[i], all, &texts, err);
+        st = load_file(c, fs, paths[i], all, err);
     if (!st)
         st = check_keys(c, all, err);
     for (size_t i = 0; !st && i < COUNT_OF(sections); i++)
@@ -304,12 +300,11 @@ enum status config_read(struct fs *fs, const struct slice *paths, size_t count, 
             st = sections[i].read(c, all, err);
     if (!st && c->disk_refuse_ratio > c->disk_warn_ratio)
         st = err_set(err, ST_INVALID, "store: disk_refuse_ratio %g is above disk_warn_ratio %g", c->disk_refuse_ratio, c->disk_warn_ratio);
-    c->text = arena_copy(a, buf_as_slice(&texts));
-    buf_free(&texts);
     if (st) {
         config_free(c);
         return st;
     }
+    c->text = config_text(a, all);
     *out = c;
     return ST_OK;
 }

@@ -29,7 +29,7 @@ struct config {
     bool listeners_given;
     struct scrape_set *scrapes;
     struct buf warnings;              /* sentences, each ended by '\n' */
-    struct slice text;                /* the files, one after another */
+    struct slice text;                /* the merged files, as may be shown */
 };
 
 /* paths: count files; none gives the defaults. Borrows paths. *out set on success only. */

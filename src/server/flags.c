@@ -26,16 +26,21 @@ static enum status set(struct flags *f, struct slice name, struct slice value, s
     return ST_OK;
 }
 
-static void from_environment(struct flags *f)
+static enum status from_environment(struct flags *f, struct err *err)
 {
     struct slice configs = slice_str(getenv("STOA_CONFIG")), path;
-    while (f->config_count == 0 && configs.len && slice_next(&configs, ':', &path))
-        if (add_config(f, path, NULL))
-            return;
+    if (f->config_count == 0) {
+        while (slice_next(&configs, ':', &path)) {
+            enum status st = path.len ? add_config(f, path, err) : ST_OK;
+            if (st)
+                return st;
+        }
+    }
     if (f->data.len == 0)
         f->data = slice_str(getenv("STOA_DATA"));
     if (f->listen.len == 0)
         f->listen = slice_str(getenv("STOA_LISTEN"));
+    return ST_OK;
 }
 
 static void write_json(struct flags *f)
@@ -73,9 +78,10 @@ enum status flags_read(int argc, char **argv, struct flags *out, struct err *err
         if (st)
             return st;
     }
-    from_environment(out);
-    write_json(out);
-    return ST_OK;
+    enum status st = from_environment(out, err);
+    if (!st)
+        write_json(out);
+    return st;
 }
 
 void flags_free(struct flags *f)

@@ -15,7 +15,6 @@ struct telemetry {
     struct mutex lock;
     struct cond wake;
     struct batch *waiting;
-    uint64_t dropped;
     struct slice instance, stream_labels;
     struct arena *arena;
     struct api *api;
@@ -48,7 +47,8 @@ static struct event *waiting_event(struct telemetry *t)
 {
     if (t->waiting->event_count < TELEMETRY_WAITING_MAX)
         return batch_event(t->waiting);
-    t->dropped++;
+    if (t->api)
+        atomic_fetch_add(&t->api->telemetry_dropped, 1);
     return NULL;
 }
 
@@ -139,6 +139,14 @@ static void append(struct telemetry *t, struct batch *b)
     (void)st;
 }
 
+/* What waits, now the caller's. The lock is held. */
+static struct batch *take_waiting(struct telemetry *t)
+{
+    struct batch *b = t->waiting;
+    t->waiting = fresh_batch();
+    return b;
+}
+
 static void run(void *arg)
 {
     struct telemetry *t = arg;
@@ -148,8 +156,7 @@ static void run(void *arg)
         if (!t->stopping)
             (void)cond_wait_ns(&t->wake, &t->lock, NS_S);
         last = t->stopping;
-        struct batch *b = t->waiting;
-        t->waiting = fresh_batch();
+        struct batch *b = take_waiting(t);
         mutex_unlock(&t->lock);
         if (rounds % TELEMETRY_INTERVAL_SECONDS == 0 || last)
             add_metrics(t, b);
@@ -159,7 +166,9 @@ static void run(void *arg)
 
 enum status telemetry_start(struct telemetry *t, struct api *api, struct err *err)
 {
+    mutex_lock(&t->lock);
     t->api = api;
+    mutex_unlock(&t->lock);
     return thread_start(&t->thread, "telemetry", run, t, err);
 }
 
@@ -173,15 +182,16 @@ void telemetry_stop(struct telemetry *t)
     mutex_unlock(&t->lock);
     thread_join(t->thread);
     t->thread = NULL;
-    append(t, t->waiting);
-    t->waiting = fresh_batch();
+    mutex_lock(&t->lock);
+    struct batch *b = take_waiting(t);
+    mutex_unlock(&t->lock);
+    append(t, b);
 }
 
 void telemetry_free(struct telemetry *t)
 {
     if (t == NULL)
         return;
-    telemetry_stop(t);
     batch_drop(t->waiting);
     arena_free(t->arena);
     mutex_destroy(&t->lock);

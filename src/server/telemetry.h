@@ -21,6 +21,7 @@ MUST_CHECK enum status telemetry_start(struct telemetry *t, struct api *api, str
 /* Ends the thread and appends what waits. Called again, it appends what has come since: so it may stop before the HTTP server
  * (whose numbers the thread reads) and still take that server's last spans. */
 void telemetry_stop(struct telemetry *t);
-void telemetry_free(struct telemetry *t); /* accepts NULL */
+/* Stopped before, or never started. What still waits is dropped: the store may be closed by now. Accepts NULL. */
+void telemetry_free(struct telemetry *t);
 
 #endif
