@@ -359,7 +359,6 @@ TEST(http1_head_that_comes_byte_by_byte_takes_no_more_memory_than_its_size_asks_
     int on = 1;
     uint64_t bytes = UINT64_MAX;
     start(&d);
-    buf_init(&b, 0);
     int fd = raw_connect(&d);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     RAW_SEND(fd, "GET /memory HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ");
@@ -395,7 +394,7 @@ TEST(http1_requests_behind_a_streamed_one_have_no_deadline_while_its_answer_is_m
     drive_await(&d.at_gate, 1);
     usleep(TIMEOUT_MS * 1000); /* so that the body is in, and reading has stopped for what is behind it */
     drive_open_gate(&d);
-    buf_reset(&b);
+    buf_free(&b);
     struct slice all = raw_recv_all(fd, &b);
     int answers = 0;
     for (size_t at = 0; (at = slice_find(all, SLICE("HTTP/1.1 200"), at)) != SIZE_MAX; at++)
