@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Stoa: one program, one Makefile. `make run` and `make test` are all a person needs; CONTRIBUTING.md lists the rest.
 
 MODE    ?= release

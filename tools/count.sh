@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # tools/count.sh NAME COMMAND [NAME COMMAND]...: runs each, shows its output when it fails, adds up the closing lines
 # "N passed, N failed" and ends with one such line. A command that ends badly without failures counts as one.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # tools/embed.sh DIST OUT.S: the built page as assembly that includes each file, compressed, with a table of
 # {path, bytes, end}. The table's form is struct page_asset of src/api/page.c.
 set -eu

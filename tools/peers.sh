@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Fetches other servers from Debian and unpacks them under build/peers/NAME; nothing is installed, no service is started.
 #     tools/peers.sh [NAME...]      NAME: a Debian package; without names those that tests and bench use
 # What is there already is kept, then no network is needed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Set-up, the page, the program, tests, packaging. The compile rules and the layer table are in the Makefile.
 
 VERSION  := 0.1.0

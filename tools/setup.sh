@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages of tools/packages.txt that are missing, for the purposes named (build, test, bench), and
 # node with npm for the page. With nothing missing it does nothing, without network.
 set -eu

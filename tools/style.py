@@ -6,6 +6,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
 FILE_LINES_MAX = 900
 FUNCTION_LINES_MAX = 70
 BANNED = re.compile(r"\b(strcpy|strcat|strtok|sprintf|vsprintf|gets|atoi|atol|atof|strncpy|strncat|alloca|malloc|calloc|realloc)\s*\(")
@@ -32,7 +33,7 @@ def check(path):
     lines = path.read_text().splitlines()
     is_test = name.endswith("_test.c")
     found = []
-    if not any("SPDX-License-Identifier: Apache-2.0" in line for line in lines[:3]):
+    if not any(LICENCE in line for line in lines[:3]):
         found.append(f"{name}:1: no licence line")
     if len(lines) > FILE_LINES_MAX:
         found.append(f"{name}: {len(lines)} lines, at most {FILE_LINES_MAX}")
@@ -62,6 +63,12 @@ def main():
             if path.suffix in (".c", ".h", ".cc"):
                 files += 1
                 found += check(path)
+    for top in ("tools", "fuzz", "bench", "packaging", ".ci"):
+        for path in sorted((ROOT / top).iterdir()):
+            if path.is_file() and path.suffix in (".py", ".sh", ".mk", ".service", ""):
+                files += 1
+                if not any(LICENCE in line for line in path.read_text().splitlines()[:3]):
+                    found.append(f"{path.relative_to(ROOT)}:1: no licence line")
     for line in found:
         print(line)
     print(f"style: {files} files, {len(found)} findings")

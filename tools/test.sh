@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Everything `make test` runs, in order, counted together.
 set -u
 cd "$(dirname "$0")/.."

@@ -80,6 +80,7 @@ enum status logql_eval_lines(struct query_env *env, const struct expr *log, int6
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)
         return st;
+    assert(did & ENGINE_DID_ORDER); /* the rest is checked again here; order could not be made */
     map_init(&l.index);
     st = read_rows(&l, log, it, limit, err);
     map_free(&l.index);

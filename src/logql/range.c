@@ -318,6 +318,7 @@ enum status logql_eval_range(struct query_env *env, const struct grid *g, const 
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)
         return st;
+    assert(did & ENGINE_DID_ORDER); /* the rest is checked again here; order could not be made */
     map_init(&x.index);
     st = read_rows(&x, it, err);
     it->ops->close(it);
