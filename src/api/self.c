@@ -245,7 +245,7 @@ void self_metrics_page(struct self *s, const struct engine_stats *e, const struc
         {"stoa_store_merges_total", "counter", "Merges done.", (double)e->merges},
         {"stoa_store_corrupt_blocks_total", "counter", "Blocks, frames or footers whose checksum did not match.", (double)e->corrupt_blocks},
         {"stoa_store_expired_parts_total", "counter", "Parts removed by retention.", (double)e->expired_parts},
-        {"stoa_store_rows_too_old_total", "counter", "Rows sent when they were over the retention time, dropped at the flush.", (double)e->too_old_rows},
+        {"stoa_store_rows_too_old_total", "counter", "Rows sent when over the retention time, so dropped at the flush.", (double)e->too_old_rows},
         {"stoa_store_disk_free_bytes", "gauge", "Free bytes on the data folder's disk.", (double)e->disk_free_bytes},
         {"stoa_store_disk_size_bytes", "gauge", "Size of the data folder's disk.", (double)e->disk_total_bytes},
         {"stoa_store_read_only", "gauge", "1 when the store refuses writes after a failed sync.", e->read_only},
