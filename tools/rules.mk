@@ -67,7 +67,7 @@ check: $(UNIT_PROGRAMS)
 
 test: build/.setup-test
 	@$(MAKE) --no-print-directory build/stoa units
-	@tools/test.sh
+	@tools/test.sh $(UNIT_PROGRAMS)
 
 conformance: build/stoa
 	@test/conformance.sh "$(CORPORA)"

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Everything `make test` runs, in order, counted together.
+# tools/test.sh UNIT_PROGRAM...: everything `make test` runs, in order, counted together.
 set -u
 cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || { echo "test: usage: tools/test.sh UNIT_PROGRAM... (make test names them)" >&2; exit 2; }
+programs=$*
 set -- layers tools/layers.py style tools/style.py limits "tools/limits.py --check"
-for program in build/release/test/*; do
-    [ -x "$program" ] && [ -f "$program" ] && set -- "$@" "$(basename "$program")" "$program"
-done
+for program in $programs; do set -- "$@" "$(basename "$program")" "$program"; done
 set -- "$@" "commands" test/commands.sh
 [ -f web/package.json ] && set -- "$@" page-units "npm --prefix web test --silent"
 for suite in test/server/test_*.py; do
