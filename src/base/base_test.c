@@ -146,6 +146,47 @@ TEST(num_parses_every_float_spelling_of_the_exposition_formats)
     CHECK(!num_parse_double(SLICE(""), &v));
 }
 
+TEST(num_refuses_what_is_no_number_to_go)
+{
+    static const struct slice none[] = { SLICE_INIT("0x-1"), SLICE_INIT("0xinf"), SLICE_INIT("0xnan"), SLICE_INIT("nan(1)"), SLICE_INIT("--1"),
+                                         SLICE_INIT("+-1"),  SLICE_INIT("0x"),    SLICE_INIT("1e400"), SLICE_INIT("0x1p2000") };
+    double v;
+    int64_t i;
+    for (size_t k = 0; k < COUNT_OF(none); k++)
+        CHECK(!num_parse_double(none[k], &v));
+    CHECK(!num_parse_i64(SLICE("+-5"), &i));
+    CHECK(!num_parse_i64(SLICE("++5"), &i));
+    CHECK(num_parse_i64(SLICE("+5"), &i) && i == 5);
+}
+
+/* "0.", or "1", count zeros, and the end. */
+static struct slice many_zeros(struct arena *a, const char *start, int count, const char *end)
+{
+    return arena_printf(a, "%s%0*d%s", start, count, 0, end);
+}
+
+TEST(num_tells_too_small_from_too_large_however_it_is_written)
+{
+    struct arena *a = arena_new(0);
+    double v = 1;
+    CHECK(num_parse_double(many_zeros(a, "0.", 400, "1"), &v) && v == 0);
+    CHECK(num_parse_double(SLICE("1e-400"), &v) && v == 0);
+    CHECK(num_parse_double(SLICE("-0x1p-2000"), &v) && v == 0 && signbit(v));
+    CHECK(num_parse_double(SLICE("1e-99999999999999999999"), &v) && v == 0);
+    CHECK(!num_parse_double(many_zeros(a, "1", 400, ""), &v));
+    CHECK(!num_parse_double(many_zeros(a, "1", 400, "e-1"), &v));
+    CHECK(!num_parse_double(many_zeros(a, "0x1", 400, "p-1"), &v));
+    arena_free(a);
+}
+
+TEST(reader_gives_nothing_more_after_a_length_that_is_too_large)
+{
+    struct reader r = reader_of(SLICE("\x09tail"));
+    CHECK_INT(read_lenslice(&r).len, 0);
+    CHECK(r.bad);
+    CHECK_INT(read_u8(&r), 0);
+}
+
 TEST(err_prefix_puts_the_place_before_the_sentence)
 {
     struct err err;

@@ -195,10 +195,6 @@ struct slice read_bytes(struct reader *r, size_t n)
 
 struct slice read_lenslice(struct reader *r)
 {
-    uint64_t n = read_varint(r);
-    if (n > reader_left(r)) {
-        r->bad = true;
-        return SLICE_EMPTY;
-    }
+    size_t n = read_varint(r);
     return read_bytes(r, n);
 }

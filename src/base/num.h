@@ -10,7 +10,8 @@ enum { NUM_TEXT_BYTES_MAX = 352 }; /* the longest float without exponent, and sl
 /* The whole slice must be the number. False otherwise, or when it does not fit. */
 bool num_parse_u64(struct slice s, uint64_t *out);
 bool num_parse_i64(struct slice s, int64_t *out);
-/* Go's ParseFloat as Prometheus uses it: decimal, exponents, hex floats, Inf, +Inf, -Inf, NaN in any case. */
+/* Go's ParseFloat as Prometheus uses it: decimal, exponents, hex floats, Inf, +Inf, -Inf, NaN in any case. What is
+ * too small for a double is 0, what is too large is false. */
 bool num_parse_double(struct slice s, double *out);
 
 /* Shortest text that reads back as v. fixed: never an exponent (Prometheus's answers: 'f', -1); NaN, +Inf, -Inf.
