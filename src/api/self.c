@@ -108,10 +108,12 @@ static bool ingest_span_allowed(struct self *s, float *weight)
 static void take_traceparent(struct slice header, struct self_ids *ids)
 {
     enum { TRACEPARENT_BYTES = 55 };
+    static const uint8_t none[16];
     uint8_t trace[16], parent[8];
-    if (header.len < TRACEPARENT_BYTES || header.ptr[2] != '-' || header.ptr[35] != '-' || header.ptr[52] != '-' || !hex_decode(slice_sub(header, 3, 35), trace) || !hex_decode(slice_sub(header, 36, 52), parent))
+    if (header.len < TRACEPARENT_BYTES || header.ptr[2] != '-' || header.ptr[35] != '-' || header.ptr[52] != '-')
         return;
-    static const uint8_t none[sizeof trace];
+    if (!hex_decode(slice_sub(header, 3, 35), trace) || !hex_decode(slice_sub(header, 36, 52), parent))
+        return;
     if (memcmp(trace, none, sizeof trace) == 0 || memcmp(parent, none, sizeof parent) == 0)
         return;
     memcpy(ids->trace_id, trace, sizeof trace);

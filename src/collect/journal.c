@@ -3,7 +3,9 @@
  * stays a field under its own name.
  *
  * (1) The cursor of the last entry is put down after its batch is durable: at least once, as with files.
- * (2) After a failed append the place in the journal is found again by the cursor that was put down last. */
+ * (2) After a failed append the place in the journal is found again by the cursor that was put down last.
+ * (3) A batch that a limit refuses (one of a quiet year lies in too many days) is read again entry by entry: so nothing is
+ *     held up for ever, and only what no batch can take is left out. */
 #include "collect/journal.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@ struct journal {
     struct slice key;
     bool placed;   /* the entry under the cursor has been read */
     bool has_more; /* the place is an entry that has not been read yet */
+    size_t single; /* so many entries to come go one by one: (3) */
 };
 
 static enum status fail(struct journal *j, struct err *err, const char *what, int code)
@@ -153,7 +156,7 @@ static struct slice body_of(const struct journal *j, struct arena *a, struct sli
     buf_init(&text, 0);
     utf8_repair(utf8_cut(message, j->line_bytes_max - EVENT_TRUNCATED_MARK_BYTES), &text);
     if (cut)
-        buf_slice(&text, SLICE("\xe2\x80\xa6"));
+        buf_slice(&text, EVENT_TRUNCATED_MARK);
     struct slice s = arena_copy(a, buf_as_slice(&text));
     buf_free(&text);
     return s;
@@ -188,16 +191,30 @@ static void entry_add(struct journal *j, struct batch *b)
     }
 }
 
-/* Appends b and puts the cursor down. */
-static enum status settle(struct journal *j, struct batch *b, char *cursor, struct err *err)
+/* Appends b and puts the cursor down. What is over a limit is read once more, entry by entry, and then left out: (3). */
+static enum status settle(struct journal *j, struct batch *b, size_t entries, char *cursor, struct err *err)
 {
     enum status st = ST_OK;
     if (b->event_count)
         st = j->env->append(j->env->arg, b, err);
     else
         batch_drop(b);
-    if (!st)
+    bool in_vain = st == ST_INVALID || st == ST_LIMIT;
+    if (in_vain && entries > 1) {
+        j->single = entries;
+        j->placed = false;
+        return ST_OK;
+    }
+    if (in_vain) {
+        log_line(j->env->log, LOG_WARNING, "a journal entry is left out", "cursor=\"%s\" error=\"%s\"", cursor, err ? err->text : "");
+        st = ST_OK;
+    }
+    if (!st) {
+        j->single -= MIN(j->single, entries);
         st = j->env->state_put(j->env->arg, j->key, slice_str(cursor), err);
+    }
+    if (st)
+        j->placed = false; /* (2) */
     return st;
 }
 
@@ -211,7 +228,7 @@ enum status journal_round(struct journal *j, size_t *entries, struct err *err)
         return st;
     struct batch *b = batch_new(BATCH_BYTES_MAX);
     b->received_ns = clock_wall_ns(j->env->clock);
-    while (*entries < JOURNAL_BATCH_ENTRIES_MAX && !arena_over(b->arena)) {
+    while (*entries < (j->single ? 1 : JOURNAL_BATCH_ENTRIES_MAX) && !arena_over(b->arena)) {
         r = j->has_more ? 1 : sd_journal_next(j->sd);
         j->has_more = false;
         if (r <= 0)
@@ -226,14 +243,12 @@ enum status journal_round(struct journal *j, size_t *entries, struct err *err)
         j->placed = r >= 0;
         return r < 0 ? fail(j, err, "cannot be read", r) : ST_OK;
     }
-    st = settle(j, b, cursor, err);
+    st = settle(j, b, *entries, cursor, err);
     free(cursor);
-    if (st)
-        j->placed = false; /* (2) */
     return st;
 }
 
-void journal_wait(struct journal *j, int64_t ns)
+bool journal_wait(struct journal *j, int64_t ns)
 {
-    (void)sd_journal_wait(j->sd, (uint64_t)(ns / NS_PER_US));
+    return sd_journal_wait(j->sd, (uint64_t)(ns / NS_PER_US)) >= 0;
 }

@@ -16,7 +16,7 @@ MUST_CHECK enum status journal_open(struct journal **out, const struct collect_e
 void journal_free(struct journal *j); /* accepts NULL */
 /* Stores what is new, at most JOURNAL_BATCH_ENTRIES_MAX entries; *entries 0: nothing is. An error: they are read again later. */
 MUST_CHECK enum status journal_round(struct journal *j, size_t *entries, struct err *err);
-/* Sleeps until something may be new, at most ns. */
-void journal_wait(struct journal *j, int64_t ns);
+/* Sleeps until something may be new, at most ns. False when the journal cannot be waited for: then it came back at once. */
+MUST_CHECK bool journal_wait(struct journal *j, int64_t ns);
 
 #endif

@@ -77,8 +77,8 @@ static void journal_follow(struct logs_collector *l, struct journal *j)
         int64_t wall_ns = clock_wall_ns(l->env.clock), begin_ns = clock_mono_ns(l->env.clock);
         enum status st = journal_round(j, &entries, &err);
         round_done(l, &state, wall_ns, begin_ns, entries, st, &err);
-        if (!st && entries == 0)
-            journal_wait(j, ROUND_INTERVAL_NS);
+        if (!st && entries == 0 && !journal_wait(j, ROUND_INTERVAL_NS) && pause_for(l, ROUND_INTERVAL_NS))
+            return;
     }
 }
 

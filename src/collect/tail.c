@@ -16,7 +16,6 @@
 #include "ingest/ingest.h"
 
 enum { STATE_VERSION = 1, STATE_BYTES_MAX = 128, BATCH_BYTES_MAX = 512 * MIB };
-#define TRUNCATED_MARK SLICE("\xe2\x80\xa6") /* an ellipsis */
 
 struct position {
     uint64_t inode, offset, fingerprint_len, fingerprint;
@@ -160,7 +159,7 @@ static void put_line(struct tail *t, struct slice line, struct buf *body)
     else
         utf8_repair(line, body);
     if (cut)
-        buf_slice(body, TRUNCATED_MARK);
+        buf_slice(body, EVENT_TRUNCATED_MARK);
     if (body->len > before)
         buf_char(body, '\n');
 }
@@ -182,7 +181,7 @@ static size_t take_lines(struct tail *t, struct slice bytes, bool last, bool *sk
     return at;
 }
 
-static enum status store(struct tail *t, const struct followed *f, struct slice body, struct err *err)
+static enum status store_at_once(struct tail *t, const struct followed *f, struct slice body, struct err *err)
 {
     struct batch *b = batch_new(BATCH_BYTES_MAX);
     struct ingest_result result = { 0 };
@@ -199,6 +198,27 @@ static enum status store(struct tail *t, const struct followed *f, struct slice 
     if (!st)
         t->lines += lines;
     return st;
+}
+
+/* Lines over a limit of one batch (rows, or days: months of a quiet file fit in a piece) go in halves; a single line that no
+ * batch takes is left out, for trying again would not help and must not hold up what follows. */
+static enum status store(struct tail *t, const struct followed *f, struct slice body, struct err *err)
+{
+    enum status st = store_at_once(t, f, body, err);
+    if (st != ST_INVALID && st != ST_LIMIT)
+        return st;
+    size_t cut = body.len / 2;
+    while (cut > 0 && body.ptr[cut - 1] != '\n')
+        cut--;
+    if (cut == 0)
+        cut = MIN(slice_find_char(body, '\n', body.len / 2), body.len - 1) + 1;
+    if (cut == body.len) {
+        log_line(t->env->log, LOG_WARNING, "a line is left out", "file=\"%.*s\" offset=%llu bytes=%zu error=\"%s\"", SLICE_FMT(f->path),
+                 (unsigned long long)f->at.offset, body.len, err ? err->text : "");
+        return ST_OK;
+    }
+    st = store(t, f, slice_sub(body, 0, cut), err);
+    return st ? st : store(t, f, slice_skip(body, cut), err);
 }
 
 /* The fingerprint grows with the file until it is full. */
@@ -224,12 +244,6 @@ static enum status follow_piece(struct tail *t, struct followed *f, bool last, s
     size_t n = take_lines(t, slice_of(t->piece, got), last, &f->at.skipping, &body);
     if (body.len)
         st = store(t, f, buf_as_slice(&body), err);
-    if (st == ST_INVALID || st == ST_LIMIT) {
-        /* Trying again would not help, and must not hold up what follows. */
-        log_line(t->env->log, LOG_WARNING, "lines are left out", "file=\"%.*s\" offset=%llu bytes=%zu error=\"%s\"", SLICE_FMT(f->path),
-                 (unsigned long long)f->at.offset, n, err ? err->text : "");
-        st = ST_OK;
-    }
     buf_free(&body);
     if (st) {
         f->at = before;

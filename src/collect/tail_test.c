@@ -18,11 +18,16 @@ struct rig {
     struct tail *tail;
     struct slice pattern;
     bool refuse;
+    size_t lines_max; /* of one batch; 0: any */
 };
 
 static enum status on_append(void *arg, struct batch *b, struct err *err)
 {
     struct rig *r = arg;
+    if (r->lines_max && b->event_count > r->lines_max) {
+        batch_drop(b);
+        return err_set(err, ST_LIMIT, "too many lines");
+    }
     for (size_t i = 0; !r->refuse && i < b->event_count; i++) {
         buf_slice(&r->lines, b->events[i].body);
         buf_char(&r->lines, '|');
@@ -89,6 +94,11 @@ static void put(struct rig *r, const char *name, const char *text)
     fclose(f);
 }
 
+static void move(struct rig *r, const char *from, const char *to)
+{
+    CHECK(rename(path_of(r, from), path_of(r, to)) == 0);
+}
+
 /* A round after seconds; want is what came in it. */
 static void check_round(struct rig *r, int64_t seconds, const char *want)
 {
@@ -98,6 +108,14 @@ static void check_round(struct rig *r, int64_t seconds, const char *want)
     buf_reset(&r->lines);
     CHECK_INT(tail_round(r->tail, 0, &n, &err), ST_OK);
     CHECK_STR(buf_as_slice(&r->lines), want);
+}
+
+/* A rig whose a.log had the line "one", which was read. */
+static void rig_start_after_one(struct rig *r, const char *pattern)
+{
+    rig_start(r, pattern);
+    put(r, "a.log", "one\n");
+    check_round(r, 1, "one|");
 }
 
 TEST(tail_gives_each_line_once)
@@ -131,9 +149,7 @@ TEST(tail_waits_for_the_end_of_a_line_but_not_for_ever)
 TEST(tail_goes_on_where_it_was_after_a_restart)
 {
     struct rig r;
-    rig_start(&r, "*.log");
-    put(&r, "a.log", "one\n");
-    check_round(&r, 1, "one|");
+    rig_start_after_one(&r, "*.log");
     put(&r, "a.log", "two\n");
     put(&r, "b.log", "new\n");
     rig_restart(&r);
@@ -144,10 +160,8 @@ TEST(tail_goes_on_where_it_was_after_a_restart)
 TEST(tail_reads_a_renamed_file_to_its_end_and_then_the_new_one)
 {
     struct rig r;
-    rig_start(&r, "a.log");
-    put(&r, "a.log", "one\n");
-    check_round(&r, 1, "one|");
-    CHECK(rename(path_of(&r, "a.log"), path_of(&r, "a.log.1")) == 0);
+    rig_start_after_one(&r, "a.log");
+    move(&r, "a.log", "a.log.1");
     put(&r, "a.log.1", "two\n");
     put(&r, "a.log", "three\n");
     check_round(&r, 1, "two|");
@@ -159,11 +173,9 @@ TEST(tail_reads_a_renamed_file_to_its_end_and_then_the_new_one)
 TEST(tail_finds_a_file_that_was_renamed_while_it_was_down)
 {
     struct rig r;
-    rig_start(&r, "a.log");
-    put(&r, "a.log", "one\n");
-    check_round(&r, 1, "one|");
+    rig_start_after_one(&r, "a.log");
     put(&r, "a.log", "two\n");
-    CHECK(rename(path_of(&r, "a.log"), path_of(&r, "a.log.1")) == 0);
+    move(&r, "a.log", "a.log.1");
     put(&r, "a.log", "three\n");
     rig_restart(&r);
     check_round(&r, 1, "two|three|");
@@ -173,10 +185,8 @@ TEST(tail_finds_a_file_that_was_renamed_while_it_was_down)
 TEST(tail_reads_no_line_twice_when_both_names_are_followed)
 {
     struct rig r;
-    rig_start(&r, "a.log*");
-    put(&r, "a.log", "one\n");
-    check_round(&r, 1, "one|");
-    CHECK(rename(path_of(&r, "a.log"), path_of(&r, "a.log.1")) == 0);
+    rig_start_after_one(&r, "a.log*");
+    move(&r, "a.log", "a.log.1");
     put(&r, "a.log.1", "two\n");
     put(&r, "a.log", "three\n");
     check_round(&r, 1, "two|");
@@ -234,6 +244,17 @@ TEST(tail_reads_again_what_the_store_refused)
     CHECK(slice_contains(slice_str(err.text), SLICE("a.log")));
     r.refuse = false;
     check_round(&r, 1, "one|");
+    rig_end(&r);
+}
+
+TEST(tail_stores_in_parts_what_one_batch_does_not_take)
+{
+    struct rig r;
+    rig_start(&r, "a.log");
+    r.lines_max = 2;
+    put(&r, "a.log", "1\n2\n3\n4\n5\n6\n7 is far longer than all before it together\n");
+    check_round(&r, 1, "1|2|3|4|5|6|7 is far longer than all before it together|");
+    check_round(&r, 1, "");
     rig_end(&r);
 }
 

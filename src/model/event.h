@@ -17,6 +17,7 @@ enum {
     SPAN_EVENTS_MAX = 1024,            /* a span; also links */
     EVENT_TRUNCATED_MARK_BYTES = 3
 };
+#define EVENT_TRUNCATED_MARK SLICE("\xe2\x80\xa6") /* an ellipsis, behind what was cut */
 
 struct field {
     uint8_t scope, type;

@@ -10,8 +10,6 @@
 
 #include "base/utf8.h"
 
-#define TRUNCATED_MARK SLICE("\xe2\x80\xa6") /* … */
-
 enum { SHOWN_BYTES = 120, DAY_S = 86400 };
 
 struct pipeline {
@@ -131,7 +129,7 @@ static struct slice cut_with_mark(struct pass *p, struct slice text, size_t byte
     struct slice kept = utf8_cut(text, bytes_max - EVENT_TRUNCATED_MARK_BYTES);
     char *copy = arena_alloc(p->b->arena, kept.len + EVENT_TRUNCATED_MARK_BYTES);
     memcpy(copy, kept.ptr, kept.len);
-    memcpy(copy + kept.len, TRUNCATED_MARK.ptr, EVENT_TRUNCATED_MARK_BYTES);
+    memcpy(copy + kept.len, EVENT_TRUNCATED_MARK.ptr, EVENT_TRUNCATED_MARK_BYTES);
     return slice_of(copy, kept.len + EVENT_TRUNCATED_MARK_BYTES);
 }
 
