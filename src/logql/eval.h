@@ -19,7 +19,7 @@ struct grid {
     int64_t start_ns, step_ns;
     size_t count;
 };
-/* Series over a grid: v[i] is NaN-boxed absence where !has[i]. */
+/* Series over a grid: v[i] is not set where !has[i]. */
 struct grid_series {
     struct slice labels;
     double *v;

@@ -265,7 +265,8 @@ static enum status run(struct agg_sink *s, struct sink *next, struct err *err)
             st = check_params(s, err);
         s->sink.put = n->agg == AGGR_QUANTILE ? values_put : top_put;
     } else {
-        s->op = (enum agg_op)n->agg; /* the first eight are the same */
+        _Static_assert((int)AGGR_SUM == (int)AGG_SUM && (int)AGGR_STDVAR == (int)AGG_STDVAR, "the first eight are the same");
+        s->op = (enum agg_op)n->agg;
         s->sink.put = fold_put;
     }
     if (st)

@@ -80,7 +80,7 @@ enum status eval_same_labels(struct err *err);
 
 /* ---- eval_select.c ---- */
 enum status eval_selector(struct eval *e, const struct node *n, const struct grid *g, bool times, struct sink *sink, struct err *err);
-/* counted: only whether there is a value matters. */
+/* For those who count series: values may all be 1, so that the engine need not read them. */
 enum status eval_selector_present(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
 enum status eval_range_fn(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
 /* The samples of a range vector itself, for an instant query; series go to put. */
@@ -92,7 +92,7 @@ enum status eval_matrix(struct eval *e, const struct node *n, const struct grid 
 /* Which steps have at least one sample in range: bytes of 0 or 1. */
 enum status eval_present_over_time(struct eval *e, const struct node *n, const struct grid *g, uint8_t *out, struct err *err);
 
-/* ---- aggregate.c, binary.c, histogram.c, label.c, vector.c ---- */
+/* ---- aggregate.c, binary.c; what the function table names is in parts.h ---- */
 enum status eval_aggregate(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
 enum status eval_binary(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
 double binary_apply(enum binary_op op, double l, double r);

@@ -245,9 +245,3 @@ const struct function *function_find(struct slice name)
             return &functions[i];
     return NULL;
 }
-
-size_t function_list(const struct function **out)
-{
-    *out = functions;
-    return COUNT_OF(functions);
-}

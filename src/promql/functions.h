@@ -60,6 +60,5 @@ struct function {
 };
 
 const struct function *function_find(struct slice name); /* NULL: none */
-size_t function_list(const struct function **out);
 
 #endif

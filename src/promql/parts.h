@@ -5,7 +5,7 @@
 
 #include "promql/eval.h"
 
-/* rangefn.c and smooth.c: of one window with at least one sample; ABSENT: no value */
+/* rangefn.c: of one window with at least one sample; ABSENT: no value */
 double range_rate(const struct window *w);
 double range_increase(const struct window *w);
 double range_delta(const struct window *w);
