@@ -79,9 +79,9 @@ export const checks = [
     name: 'metrics browse and choose',
     async run({ page, base }) {
       await page.goto(`${base}/metrics-explorer`)
-      await panel(page, 'browse').locator('.names li').first().waitFor()
+      await panel(page, 'browse').locator('.name-row').first().waitFor()
       await page.locator('.filter').fill('node load1')
-      await until(async () => (await panel(page, 'browse').locator('.names li').count()) < 6, 'the filter does not narrow the names')
+      await until(async () => (await panel(page, 'browse').locator('.name-row').count()) < 6, 'the filter does not narrow the names')
       await panel(page, 'browse').locator('a', { hasText: /^node_load1$/ }).click()
       await panel(page, 'result').locator('canvas').waitFor()
       must(param(page, 'q') === 'node_load1', 'the address does not hold the query')
@@ -128,7 +128,7 @@ export const checks = [
   },
   {
     name: 'logs list, expand, filter by a field',
-    async run({ page, base }) {
+    async run({ page, base, wide }) {
       await page.goto(`${base}/logs`)
       await page.locator('.list .line').first().waitFor()
       await until(async () => /[\d ]+lines?/.test(await textOf(panel(page, 'histogram').locator('h2'))), 'the histogram has no count')
@@ -140,10 +140,14 @@ export const checks = [
       must(param(page, 'sel'), 'the address does not hold the open line')
       await page.keyboard.press('Escape')
       await until(async () => (await page.locator('.entry.open').count()) === 0, 'Esc does not close the line')
-      const field = panel(page, 'fields').locator('.field', { hasText: 'service_name' }).first()
+      // Where there is no room beside the lines, the fields come as a drawer.
+      if (!wide) await page.locator('.fields-open').click()
+      const fields = wide ? panel(page, 'fields') : page.locator('.drawer')
+      const field = fields.locator('.field', { hasText: 'service_name' }).first()
       const value = await field.locator('.fv-text').first().textContent()
       await field.locator('.fv .plain').first().click()
       await until(async () => (param(page, 'q') ?? '').includes(`service_name="${value}"`), 'a click on a field adds no filter')
+      must(wide || (await page.locator('.drawer').count()) === 0, 'the drawer stays open over what was asked for')
       await until(async () => {
         const names = await page.locator('.list .sv').allTextContents()
         return names.length > 0 && names.every((n) => n === value)
@@ -204,6 +208,8 @@ export const checks = [
       page.allowErrors = true
       await page.goto(`${base}/trace/0123456789abcdef0123456789abcdef`)
       await until(async () => /No trace 0123/.test(await textOf(page.locator('main'))), 'a missing trace is not told')
+      await page.goto(`${base}/trace/%`)
+      await until(async () => /no such page/.test(await textOf(page.locator('main'))), 'a path that is no page is not told')
     },
   },
   {
@@ -234,6 +240,86 @@ export const checks = [
       await page.locator('.top').waitFor()
       must((await page.evaluate(() => document.documentElement.dataset.theme)) === other, 'the theme is not remembered')
       await page.locator('.ctl.theme').click()
+    },
+  },
+  {
+    name: 'long lists hold only what is seen',
+    async run({ page, base }) {
+      const service = `e2e-long-${Date.now()}`
+      const at = Date.now() - 60000
+      const push = async (texts, ms) => {
+        const values = texts.map((text, i) => [`${ms}${String(i).padStart(6, '0')}`, text])
+        const sent = await page.request.post(`${base}/loki/api/v1/push`, {
+          headers: { 'Content-Type': 'application/json' },
+          data: { streams: [{ stream: { service_name: service }, values }] },
+        })
+        must(sent.ok(), `the push was answered with ${sent.status()}`)
+      }
+      await push(Array.from({ length: 700 }, (_, i) => `line ${i}`), at)
+      await page.goto(`${base}/logs?refresh=off&q=${encodeURIComponent(`{service_name="${service}"}`)}`)
+      const entries = page.locator('.list .entry')
+      const shown = async (text) => (await page.locator('.list .tx', { hasText: new RegExp(`^${text}$`) }).count()) > 0
+      const few = async (when) => {
+        const n = await entries.count()
+        must(n > 5 && n < 120, `${when}, ${n} lines are in the document`)
+      }
+      await until(() => shown('line 699'), 'the newest line is not shown')
+      for (const loaded of [400, 600, 700]) {
+        await page.locator('.older').click()
+        await until(async () => (await textOf(panel(page, 'lines').locator('h2'))).includes(`${loaded} loaded`), `older lines are not loaded up to ${loaded}`)
+      }
+      await few('with 700 loaded')
+      await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))
+      await until(() => shown('line 0'), 'the oldest line is not drawn at the end of the list')
+      must(!(await shown('line 699')), 'the newest line is still in the document at the end of the list')
+      await few('at the end')
+      // j begins at the first line, wherever the window is, and brings it into view.
+      await page.keyboard.press('j')
+      await until(() => page.locator('.line.active', { hasText: 'line 699' }).isVisible(), 'j does not bring the first line into view')
+      for (let i = 0; i < 90; i++) await page.keyboard.press('j')
+      const active = page.locator('.line.active', { hasText: /line 609$/ })
+      await until(async () => (await active.count()) === 1, '90 times j do not lead to the 91st line')
+      await until(() => active.evaluate((e) => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom <= innerHeight), 'the active line is out of view')
+      await few('after 91 times j')
+      // A refresh puts lines before it: the same line stays the active one.
+      await push(['newer'], at + 1)
+      await page.keyboard.press('r')
+      await until(async () => (await textOf(panel(page, 'lines').locator('h2'))).includes('701 loaded'), 'the refresh brings no line')
+      must((await active.count()) === 1, 'after a refresh another line is the active one')
+      await page.keyboard.press('Enter')
+      await page.locator('.entry.open', { hasText: 'line 609' }).waitFor()
+      await page.keyboard.press('Escape')
+      await until(async () => (await page.locator('.entry.open').count()) === 0, 'Esc does not close the line')
+    },
+  },
+  {
+    name: 'a long trace holds only what is seen',
+    async run({ page, base }) {
+      const hex = (n, digits) => n.toString(16).padStart(digits, '0')
+      const id = `${hex(Date.now(), 16)}${hex(Math.floor(Math.random() * 2 ** 40), 16)}`
+      const start = BigInt(Date.now() - 60000) * 1000000n
+      const spans = Array.from({ length: 1500 }, (_, i) => ({
+        traceId: id,
+        spanId: hex(i + 1, 16),
+        parentSpanId: i ? hex(1, 16) : '',
+        name: `step ${i}`,
+        kind: 1,
+        startTimeUnixNano: String(start + BigInt(i) * 1000000n),
+        endTimeUnixNano: String(start + (i ? BigInt(i + 1) : 1501n) * 1000000n),
+      }))
+      const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'e2e-long' } }] }
+      const sent = await page.request.post(`${base}/v1/traces`, { headers: { 'Content-Type': 'application/json' }, data: { resourceSpans: [{ resource, scopeSpans: [{ spans }] }] } })
+      must(sent.ok(), `the spans were answered with ${sent.status()}`)
+      await page.goto(`${base}/trace/${id}`)
+      await page.locator('.wf-item').first().waitFor()
+      must(/1.?500 spans/.test(await textOf(page.locator('.trace-head'))), 'the number of spans is not said')
+      const few = async () => (await page.locator('.wf-item').count()) < 150
+      must(await few(), 'all spans are in the document')
+      await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))
+      await until(async () => (await page.locator('.wf-item', { hasText: /step 1499/ }).count()) === 1, 'the last span is not drawn at the end')
+      must(await few(), 'all spans are in the document at the end')
+      await page.goto(`${base}/trace/${id}?span=${hex(901, 16)}`)
+      await until(() => page.locator('.wf-item.open', { hasText: 'step 900' }).isVisible(), 'a link to a span does not bring it into view')
     },
   },
   {

@@ -2,21 +2,16 @@
 // The shell: the bar, the page of the address, the dialogs, the keys that work everywhere.
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { go, link, useAddress, useRange } from './state/address'
-import { refreshEvery, refreshNow } from './state/refresh'
+import { INTERVALS, refreshEvery, refreshNow } from './state/refresh'
 import { useKeys } from './state/keys'
 import { toggleTheme } from './state/theme'
 import { W } from './lib/words'
-import { defaultInterval, INTERVALS, TopBar } from './widgets/TopBar'
+import { intervalOf, TopBar } from './widgets/TopBar'
 import { Palette } from './widgets/Palette'
 import { KeysDialog } from './widgets/KeysDialog'
-import { Home } from './pages/Home'
-import { Metrics } from './pages/Metrics'
-import { Logs } from './pages/Logs'
-import { Traces } from './pages/Traces'
-import { Trace } from './pages/Trace'
+import { PAGES, pageOf } from './pages'
 
 const GO_MS = 1000
-const GOES: Record<string, string> = { h: '/', m: '/metrics-explorer', l: '/logs', t: '/traces' }
 
 function focusQuery(): boolean {
   const target = document.querySelector<HTMLElement>('[data-query]')
@@ -27,11 +22,8 @@ function focusQuery(): boolean {
 }
 
 function Page({ path }: { path: string }) {
-  if (path === '/') return <Home />
-  if (path === '/metrics-explorer') return <Metrics />
-  if (path === '/logs') return <Logs />
-  if (path === '/traces') return <Traces />
-  if (path.startsWith('/trace/')) return <Trace id={decodeURIComponent(path.slice('/trace/'.length))} />
+  const found = pageOf(path)
+  if (found) return <>{found.page.draw(found.id)}</>
   return (
     <main id="main">
       <section class="card empty">
@@ -42,23 +34,16 @@ function Page({ path }: { path: string }) {
   )
 }
 
-function titleOf(path: string): string {
-  const name =
-    path === '/' ? W.pages.home : path === '/logs' ? W.pages.logs : path === '/metrics-explorer' ? W.pages.metrics : path === '/traces' ? W.pages.traces : W.pages.trace
-  return `${name} · ${W.product}`
-}
-
 export function App() {
   const a = useAddress()
   const r = useRange()
   const [dialog, setDialog] = useState<'' | 'palette' | 'keys' | 'time'>('')
   const goAt = useRef(0)
-  const chosen = a.get('refresh')
-  const every = chosen in INTERVALS ? chosen : defaultInterval(a.path, r.moving)
+  const every = intervalOf(a, r.moving)
 
   useEffect(() => refreshEvery(INTERVALS[every]), [every])
   useEffect(() => {
-    document.title = titleOf(a.path)
+    document.title = `${pageOf(a.path)?.page.name ?? W.state.pageNotFound} · ${W.product}`
   }, [a.path])
 
   const close = () => setDialog('')
@@ -67,9 +52,10 @@ export function App() {
       setDialog(dialog === 'palette' ? '' : 'palette')
       return true
     }
-    if (Date.now() - goAt.current < GO_MS && key in GOES) {
+    const goal = Date.now() - goAt.current < GO_MS && PAGES.find((p) => p.key === key)
+    if (goal) {
       goAt.current = 0
-      go(link(GOES[key]))
+      go(link(goal.path))
       return true
     }
     switch (key) {

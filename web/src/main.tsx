@@ -7,8 +7,9 @@ import { listen } from './state/address'
 import { listenKeys } from './state/keys'
 import { startTheme } from './state/theme'
 import { App } from './app'
+import { pageOf } from './pages'
 
 startTheme()
-listen()
+listen((path) => pageOf(path) !== null)
 listenKeys()
 render(<App />, document.getElementById('app')!)

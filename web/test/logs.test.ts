@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
-import { mergePages, type LogLine } from '../src/api/loki'
+import { HELD_MAX, mergePages, tellApart, type LogLine } from '../src/api/loki'
 import { faultAt } from '../src/editor/QueryEditor'
 import { addContains, addFilter, answersLines, levelOf, quote, split, traceIdOf, wanted } from '../src/lib/logql'
 import { fieldsOf } from '../src/panels/FieldList'
@@ -45,7 +45,19 @@ describe('lines', () => {
   })
   it('a refresh that does not reach the old says so', () => {
     const merged = mergePages([line('5')], { lines: [line('13'), line('12')], full: true, warnings: [] }, '1')
-    expect(merged).toEqual({ lines: [line('13'), line('12')], gap: true })
+    expect(merged).toEqual({ lines: [line('13'), line('12')], gap: true, cut: false })
+  })
+  it('a page that stays open keeps a bounded number', () => {
+    const many = Array.from({ length: HELD_MAX }, (_, i) => line(String(2e9 - i)))
+    const merged = mergePages(many, { lines: [line(String(2e9 + 1)), many[0]], full: false, warnings: [] }, '1')
+    expect(merged.lines.length).toBe(HELD_MAX)
+    expect(merged.lines[0].ns).toBe(String(2e9 + 1))
+    expect(merged.cut).toBe(true)
+  })
+  it('equal lines of one instant are told apart', () => {
+    const lines = [line('5'), line('5'), line('5'), line('4')]
+    tellApart(lines)
+    expect(lines.map((l) => l.id)).toEqual(['5', '5-1', '5-2', '4'])
   })
   it('fields count values, the largest first', () => {
     const f = fieldsOf([line('1', { a: 'x', service_name: 's', trace_id: '1' }), line('2', { a: 'y' }), line('3', { a: 'y' })])

@@ -24,6 +24,7 @@ describe('numbers as people write them', () => {
     [0, 'bytes/s', '0 B/s'],
     [123456, '', '123 k'],
     [-5, '', '-5'],
+    [0.00034, '', '0.00034'],
     [null, 's', '–'],
     [NaN, '', '–'],
     [Infinity, '', '+∞'],
@@ -40,7 +41,14 @@ describe('axis', () => {
       expect(a.ticks.length).toBeLessThanOrEqual(6)
     }
   })
-  it('counts bytes in powers of 1024', () => expect(axisTicks(7 * 2 ** 30, 'bytes').ticks[1] % 2 ** 29).toBe(0))
+  it('counts bytes in powers of two', () => {
+    for (const max of [700, 1000, 436 * 1024, 7 * 2 ** 30, 23.5 * 2 ** 30]) {
+      const a = axisTicks(max, 'bytes')
+      expect(Math.log2(a.ticks[1]) % 1).toBe(0)
+      expect(a.max).toBeGreaterThanOrEqual(max)
+      expect(a.ticks.length).toBeLessThanOrEqual(5)
+    }
+  })
   it('has ticks when all is zero', () => expect(axisTicks(0, 'bytes').max).toBeGreaterThan(0))
 })
 

@@ -50,10 +50,22 @@ const newer = (a: LogLine, b: LogLine): number => {
   return a.ns < b.ns ? 1 : a.ns > b.ns ? -1 : 0
 }
 
+export const HELD_MAX = 10000 // lines the page keeps
+
 export interface Page {
   lines: LogLine[]
   full: boolean
   warnings: string[]
+}
+
+// The same line of the same stream and instant may have come twice: both are shown.
+export function tellApart(lines: LogLine[]): void {
+  const seen = new Map<string, number>()
+  for (const l of lines) {
+    const n = seen.get(l.id) ?? 0
+    seen.set(l.id, n + 1)
+    if (n > 0) l.id += `-${n}`
+  }
 }
 
 // The newest lines in [start, end), newest first.
@@ -64,16 +76,18 @@ export async function queryLines(query: string, startNs: string, endNs: string, 
     for (const s of a.data.result)
       for (const [ns, text, extra] of s.values) lines.push(toLine(ns, text, extra ? { ...s.stream, ...extraLabels(extra) } : s.stream))
   lines.sort(newer)
+  tellApart(lines)
   return { lines, full: lines.length >= limit, warnings: a.warnings ?? [] }
 }
 
 // One newer page over the lines already held. If it does not reach them, the older ones are let go.
-export function mergePages(held: LogLine[], page: Page, oldestNs: string): { lines: LogLine[]; gap: boolean } {
+// Beyond HELD_MAX too: a page that stays open does not grow without end.
+export function mergePages(held: LogLine[], page: Page, oldestNs: string): { lines: LogLine[]; gap: boolean; cut: boolean } {
   const ids = new Set(page.lines.map((l) => l.id))
   const overlap = held.some((l) => ids.has(l.id))
-  if (page.full && !overlap) return { lines: page.lines, gap: held.length > 0 }
+  if (page.full && !overlap) return { lines: page.lines, gap: held.length > 0, cut: false }
   const lines = [...page.lines, ...held.filter((l) => !ids.has(l.id) && BigInt(l.ns) >= BigInt(oldestNs))]
-  return { lines: lines.sort(newer), gap: false }
+  return { lines: lines.sort(newer).slice(0, HELD_MAX), gap: false, cut: lines.length > HELD_MAX }
 }
 
 export async function queryCounts(query: string, grid: Grid, signal?: AbortSignal): Promise<Line[]> {

@@ -44,7 +44,7 @@ export function bytes(v: number): string {
 
 export function count(v: number): string {
   if (Math.abs(v) < 10000) {
-    if (v !== 0 && Math.abs(v) < 1e-3) return v.toExponential(1)
+    if (v !== 0 && Math.abs(v) < 1e-6) return v.toExponential(2)
     return digits(v)
   }
   if (Math.abs(v) >= 1e15) return v.toExponential(2)
@@ -108,19 +108,19 @@ export function format(v: number | null | undefined, unit: Unit): string {
   }
 }
 
-// Axis steps that read well: 1, 2, 2.5 or 5 times a power of ten, inside the unit's own scale.
+// Axis steps that read well: 1, 2, 2.5 or 5 times a power of ten, inside the unit's own scale; of bytes powers of two.
 export function axisTicks(max: number, unit: Unit, lines = 4): { max: number; ticks: number[] } {
   let top = max > 0 && Number.isFinite(max) ? max * 1.05 : unit === 'ratio' ? 0.04 : 1
   let scale = 1
   if (unit === 'bytes' || unit === 'bytes/s') {
-    while (top / scale >= 1024) scale *= 1024
     if (max <= 0) top = 1024
   } else if ((unit === 's' || unit === 's/s') && top >= 120) {
     scale = top >= 2 * 86400 ? 86400 : top >= 7200 ? 3600 : 60
   }
   const raw = top / scale / lines
   const power = 10 ** Math.floor(Math.log10(raw))
-  const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999) ?? raw
+  const isBytes = unit === 'bytes' || unit === 'bytes/s'
+  const step = isBytes ? 2 ** Math.ceil(Math.log2(raw) - 1e-9) : ([1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999) ?? raw)
   const n = Math.max(1, Math.ceil(top / scale / step - 1e-9))
   const ticks = Array.from({ length: n + 1 }, (_, i) => i * step * scale)
   return { max: ticks[n], ticks }

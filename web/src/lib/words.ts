@@ -7,6 +7,7 @@ export const W = {
   goAnywhere: 'Go to page, service, metric, trace id',
   goShort: 'Go to',
   skip: 'Skip to content',
+  close: 'Close',
 
   theme: {
     system: 'Theme: as the system',
@@ -28,7 +29,6 @@ export const W = {
     bad: (text: string) => `"${text}" is not a time. Write now-90m, 14:05 or 2026-11-22 14:05:30.`,
     order: 'The range ends before it begins.',
     last: (span: string) => `Last ${span}`,
-    utc: 'UTC',
   },
 
   refresh: {
@@ -44,11 +44,9 @@ export const W = {
     serverAway: 'The server does not answer. Is it running?',
     badAnswer: (path: string) => `The answer of ${path} is not JSON.`,
     httpStatus: (status: number, path: string) => `${path} answered with HTTP status ${status}.`,
-    noData: 'No data in this time range.',
     pageNotFound: 'There is no such page.',
     backHome: 'Go to Home',
     retry: 'Try again',
-    partial: 'Partial',
   },
 
   home: {
@@ -111,8 +109,6 @@ export const W = {
     empty: 'The query is right and matches nothing in this time range.',
     emptyHint: 'See which metrics exist:',
     emptyCommand: (origin: string) => `curl ${origin}/api/v1/label/__name__/values`,
-    scalarChart: 'The answer is one value, not a line over time. See the table.',
-    notRange: 'This answer has no chart.',
     browse: 'Metrics known here',
     browseFilter: 'Filter by name',
     browseCount: (shown: number, all: number) => (shown === all ? `${all}` : `${shown} of ${all}`),
@@ -139,7 +135,9 @@ export const W = {
     addSearch: 'Adds |= "…" to the query',
     lines: (n: string) => `${n} lines`,
     line: '1 line',
-    loaded: (n: number) => `${n} loaded`,
+    list: 'Lines',
+    loaded: (n: number) => `${n} loaded, newest first`,
+    heldMax: (n: string) => `The page keeps ${n} lines. Narrow the time range to see older ones.`,
     bar: (text: string) => `one bar = ${text}`,
     drag: 'drag to zoom',
     newestFirst: 'newest first',
@@ -159,7 +157,6 @@ export const W = {
     emptyHint: 'Send one and look again:',
     emptyCommand: (origin: string) =>
       `curl -H 'Content-Type: application/json' ${origin}/loki/api/v1/push -d '{"streams":[{"stream":{"service_name":"hello"},"values":[["'$(date +%s%N)'","it works"]]}]}'`,
-    noHistogram: 'No counts over time for this query.',
     trace: 'trace',
     openTrace: (id: string) => `trace ${id}`,
     around: 'lines around it',
@@ -168,13 +165,11 @@ export const W = {
     copyLine: 'copy line',
     expand: 'Show all labels of this line',
     sawGap: 'More lines arrived than one page holds; older ones were let go. Load older lines to see them.',
-    level: 'level',
     metricNote: 'This query counts; its answer is a chart.',
     noSuchLine: 'The linked line is not among the loaded ones.',
   },
 
   traces: {
-    title: 'Traces',
     service: 'Service',
     operation: 'Operation',
     anyOperation: 'any operation',
@@ -183,24 +178,23 @@ export const W = {
     tagsBad: (text: string) => `"${text}" is not a tag. Write key=value, with quotes around a value with spaces.`,
     min: 'Min duration',
     max: 'Max duration',
-    durationHint: '100ms',
+    minHint: '100ms',
+    maxHint: '2s',
     durationBad: (text: string) => `"${text}" is not a duration. Write 250us, 100ms, 1.5s or 2m.`,
     limit: 'Limit',
     search: 'Search',
     noServices: 'No service has sent a trace yet. Send OTLP, for example:',
-    chooseService: 'Choose a service.',
     empty: 'No trace matches in this time range.',
     emptyHint: 'Widen the range, take away a tag, or send a trace:',
-    found: (n: number, limit: number) => (n >= limit ? `${n} traces, the limit; there may be more` : n === 1 ? '1 trace' : `${n} traces`),
+    count: (n: number) => (n === 1 ? '1 trace' : `${n} traces`),
+    atLimit: 'the newest, as many as the limit allows',
     newest: 'newest first',
     longest: 'longest first',
     spans: (n: number) => (n === 1 ? '1 span' : `${n} spans`),
     services: (n: number) => (n === 1 ? '1 service' : `${n} services`),
+    list: 'Traces found',
     errors: (n: number) => (n === 1 ? '1 error' : `${n} errors`),
     fine: 'no errors',
-    rootMissing: 'root span not here',
-    duration: 'duration',
-    started: 'started',
     overTime: 'Duration over time',
   },
 
@@ -208,6 +202,7 @@ export const W = {
     logs: 'logs of this trace',
     notFound: (id: string) => `No trace ${id} is stored.`,
     error: 'error',
+    list: 'Spans',
     tags: 'Tags',
     events: 'Events',
     process: 'Process',
@@ -218,11 +213,9 @@ export const W = {
     self: 'of it own time',
     collapse: 'Hide children',
     expand: 'Show children',
-    copyId: 'copy id',
     partial: (n: number) =>
       n === 1 ? '1 span names a parent that is not stored; it is shown at the top.' : `${n} spans name a parent that is not stored; they are shown at the top.`,
     searchLike: 'traces like this',
-    none: 'none',
   },
 
   palette: {
@@ -237,7 +230,6 @@ export const W = {
 
   keys: {
     title: 'Keys',
-    close: 'Close',
     rows: [
       ['Ctrl K', 'go anywhere'],
       ['/', 'focus the query'],
@@ -247,7 +239,6 @@ export const W = {
       ['Enter', 'open, run the query'],
       ['Shift Enter', 'new line in the query'],
       ['Esc', 'close, leave the query'],
-      ['g then h m l t', 'Home, Metrics, Logs, Traces'],
       ['d', 'light or dark'],
       ['?', 'this list'],
     ] as [string, string][],

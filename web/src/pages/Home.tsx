@@ -8,6 +8,7 @@ import { durationText } from '../lib/time'
 import { percent } from '../lib/units'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
+import { Card } from '../widgets/Card'
 import { ErrorBox } from '../widgets/States'
 import { HostPanel } from '../panels/HostPanel'
 import { ServicesPanel } from '../panels/ServicesPanel'
@@ -22,14 +23,13 @@ export function Home() {
     <main id="main">
       {f.error && <ErrorBox error={f.error} />}
       {s?.warnings && s.warnings.length > 0 && (
-        <section class="card banner" role="status" data-panel="warnings">
-          <h2>{W.home.warnings(s.warnings.length)}</h2>
+        <Card name="warnings" tone="warn" title={W.home.warnings(s.warnings.length)}>
           <ul>
             {s.warnings.map((w) => (
               <li key={w}>{safe(w)}</li>
             ))}
           </ul>
-        </section>
+        </Card>
       )}
       <HostPanel host={a.get('host')} onHost={(host) => change({ host })} />
       <ServicesPanel />

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs: a LogQL query as lines (newest first, with counts over time and fields) or, if it counts, as a chart.
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { mergePages, queryCounts, queryLines, type LogLine } from '../api/loki'
+import { HELD_MAX, mergePages, queryCounts, queryLines, type LogLine } from '../api/loki'
 import { change, setRange, useAddress, useRange, type RangeNow } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { refreshNow } from '../state/refresh'
@@ -17,12 +17,15 @@ import { QueryEditor } from '../editor/QueryEditor'
 import { LevelHistogram, stackLevels } from '../panels/LevelHistogram'
 import { FieldList } from '../panels/FieldList'
 import { LogList } from '../panels/LogList'
-import { TimeChart } from '../panels/TimeChart'
+import { Card } from '../widgets/Card'
+import { Drawer } from '../widgets/Dialog'
+import { TimeChart } from '../widgets/TimeChart'
 
 const PAGE_LINES = 200
 const BARS = 120
 const POINTS = 240
 const CHART_PX = 300
+const NO_LINES: LogLine[] = []
 
 interface Held {
   key: string
@@ -43,7 +46,7 @@ function useLogLines(query: string, r: RangeNow) {
     setHeld((h) => {
       if (!h || h.key !== newest.key) return { key: newest.key!, lines: page.lines, end: !page.full, gap: false }
       const merged = mergePages(h.lines, page, nsOf(r.startMs))
-      return { key: h.key, lines: merged.lines, gap: merged.gap, end: merged.gap ? !page.full : h.end || !page.full }
+      return { key: h.key, lines: merged.lines, gap: merged.gap, end: merged.gap || merged.cut ? !page.full && !merged.cut : h.end || !page.full }
     })
   }, [newest.data])
   useEffect(() => setOlder({ busy: false }), [key])
@@ -51,9 +54,10 @@ function useLogLines(query: string, r: RangeNow) {
     const last = held?.lines[held.lines.length - 1]
     if (!last || older.busy) return
     setOlder({ busy: true })
-    // The end is exclusive: one nanosecond later includes further lines of the same instant.
+    // The end is exclusive: one nanosecond later includes further lines of the same instant, and as many as are held of it come again.
     const end = String(BigInt(last.ns) + 1n)
-    queryLines(query, nsOf(r.startMs), end, PAGE_LINES).then(
+    const again = held.lines.filter((l) => l.ns === last.ns).length
+    queryLines(query, nsOf(r.startMs), end, PAGE_LINES + again).then(
       (page) => {
         setHeld((h) => {
           if (!h || h.key !== newest.key) return h
@@ -78,18 +82,20 @@ function Histogram({ query, r }: { query: string; r: RangeNow }) {
     grid,
     stack: stackLevels(await queryCounts(countByLevel(query, step), grid, s), gridTimes(grid).length),
   }))
+  // Without a line the list below says so, and what to do.
+  if (f.data?.stack.sum === 0 && !f.error) return null
   return (
-    <section class="card histogram" data-panel="histogram" aria-busy={f.busy}>
-      <h2>
-        {f.data ? (f.data.stack.sum === 1 ? W.logs.line : W.logs.lines(count(f.data.stack.sum))) : W.logs.title}
-        <small>
-          {rangeText(r.range, r.endMs)} · {W.logs.bar(durationText(step * 1000))} · {W.logs.drag}
-        </small>
-      </h2>
-      <Fetch of={f} rows={2} isEmpty={(d) => d.stack.sum === 0} empty={<p class="faint">{W.logs.noHistogram}</p>}>
+    <Card
+      name="histogram"
+      class="histogram"
+      busy={f.busy}
+      title={f.data ? (f.data.stack.sum === 1 ? W.logs.line : W.logs.lines(count(f.data.stack.sum))) : W.logs.title}
+      note={`${rangeText(r.range, r.endMs)} · ${W.logs.bar(durationText(step * 1000))} · ${W.logs.drag}`}
+    >
+      <Fetch of={f} rows={2}>
         {(d) => <LevelHistogram grid={d.grid} stack={d.stack} onZoom={setRange} />}
       </Fetch>
-    </section>
+    </Card>
   )
 }
 
@@ -105,7 +111,7 @@ function CountChart({ query, r, onFault }: PartProps) {
   const f = useFetch(`${query}|${r.range.from}|${r.range.to}|${step}`, r.tick, async (s) => ({ grid, lines: await queryCounts(query, grid, s) }))
   useEffect(() => onFault(f.error?.message ?? ''), [f.error])
   return (
-    <section class="card" data-panel="counts">
+    <Card name="counts" busy={f.busy}>
       <p class="dim count">{W.logs.metricNote}</p>
       <Fetch of={f} rows={8} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.logs.empty} />}>
         {(d) => {
@@ -127,7 +133,7 @@ function CountChart({ query, r, onFault }: PartProps) {
           )
         }}
       </Fetch>
-    </section>
+    </Card>
   )
 }
 
@@ -135,7 +141,7 @@ function Lines({ query, r, onFault }: PartProps) {
   const a = useAddress()
   const wrap = a.get('wrap') === '1'
   const { newest, held, older, loadOlder } = useLogLines(query, r)
-  const lines = held?.key === newest.key || newest.busy ? (held?.lines ?? []) : []
+  const lines = held && (held.key === newest.key || newest.busy) ? held.lines : NO_LINES
   useEffect(() => onFault(newest.error?.message ?? ''), [newest.error])
   const marks = useMemo(() => wanted(query), [query])
   // A link may come from a query that gave the line other labels: then its instant finds it.
@@ -153,27 +159,56 @@ function Lines({ query, r, onFault }: PartProps) {
     change({ sel: null }, true)
     return true
   }
-  const keys = useListKeys(lines.length, (i) => onOpen(lines[i].id), close)
+  const [fields, setFields] = useState(false)
+  const keys = useListKeys(useMemo(() => lines.map((l) => l.id), [lines]), (i) => onOpen(lines[i].id), close)
   const seen = useRef('')
   useEffect(() => {
     // A link that names a line brings it into view, once.
     if (!sel || seen.current === sel || lines.length === 0) return
     seen.current = sel
-    const row = keys.ref.current?.querySelector(`[data-id="${CSS.escape(sel)}"]`)
-    const box = row?.getBoundingClientRect()
-    if (box && (box.top < 0 || box.bottom > innerHeight)) row?.scrollIntoView({ block: 'center' })
+    const i = lines.findIndex((l) => l.id === sel)
+    const box = keys.ref.current?.querySelector(`[data-id="${CSS.escape(sel)}"]`)?.getBoundingClientRect()
+    if (i >= 0 && (!box || box.top < 0 || box.bottom > innerHeight)) keys.ref.show?.(i, 'center')
   }, [sel, lines])
   const loaded = held?.key === newest.key && lines.length > 0
   return (
     <div class="logs-grid">
-      {lines.length > 0 ? <FieldList lines={lines} onFilter={onFilter} /> : <span />}
-      <section class="card lines" data-panel="lines" aria-busy={newest.busy}>
-        <h2>
-          {W.logs.newestFirst} {lines.length > 0 && <small>{W.logs.loaded(lines.length)}</small>}
-          <button type="button" class={`chip more ${wrap ? 'on' : ''}`} aria-pressed={wrap} onClick={() => change({ wrap: wrap ? null : '1' }, true)}>
-            {W.logs.wrap}
-          </button>
-        </h2>
+      {lines.length > 0 ? (
+        <Card key="fields" name="fields" class="fields" title={W.logs.fields} note={W.logs.fieldsOf(lines.length)}>
+          <FieldList lines={lines} onFilter={onFilter} />
+        </Card>
+      ) : (
+        <span />
+      )}
+      {fields && (
+        <Drawer key="drawer" title={W.logs.fields} onClose={() => setFields(false)}>
+          <FieldList
+            lines={lines}
+            onFilter={(name, value, not) => {
+              setFields(false)
+              onFilter(name, value, not)
+            }}
+          />
+        </Drawer>
+      )}
+      <Card
+        key="lines"
+        name="lines"
+        class="lines"
+        busy={newest.busy}
+        title={W.logs.list}
+        note={lines.length > 0 ? W.logs.loaded(lines.length) : W.logs.newestFirst}
+        aside={
+          <>
+            <button type="button" class="chip fields-open" onClick={() => setFields(true)}>
+              {W.logs.fields}
+            </button>{' '}
+            <button type="button" class={`chip ${wrap ? 'on' : ''}`} aria-pressed={wrap} onClick={() => change({ wrap: wrap ? null : '1' }, true)}>
+              {W.logs.wrap}
+            </button>
+          </>
+        }
+      >
         {held?.gap && <p class="stale">{W.logs.sawGap}</p>}
         {sel && loaded && !newest.busy && !lines.some((l) => l.id === sel) && <p class="stale">{W.logs.noSuchLine}</p>}
         <Fetch
@@ -187,8 +222,8 @@ function Lines({ query, r, onFault }: PartProps) {
               <LogList lines={lines} marks={marks} open={sel} active={keys.active} wrap={wrap} onOpen={onOpen} onFilter={onFilter} listRef={keys.ref} />
               {older.error && <ErrorBox error={older.error} />}
               {lines.length > 0 &&
-                (held?.end ? (
-                  <p class="faint end">{W.logs.end}</p>
+                (held?.end || lines.length >= HELD_MAX ? (
+                  <p class="faint end">{held?.end ? W.logs.end : W.logs.heldMax(count(HELD_MAX))}</p>
                 ) : (
                   <button type="button" class="older" onClick={loadOlder} disabled={older.busy}>
                     {older.busy ? W.logs.olderBusy : W.logs.older}
@@ -198,7 +233,7 @@ function Lines({ query, r, onFault }: PartProps) {
             </>
           )}
         </Fetch>
-      </section>
+      </Card>
     </div>
   )
 }

@@ -1,29 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 // Metrics explorer: a PromQL query as chart and as table; without a query, the metrics known here.
 import { useRef, useState } from 'preact/hooks'
-import { metadata, metricNames, queryInstant, queryRange, type Lines, type Rows } from '../api/prom'
+import { metadata, metricNames, queryInstant, queryRange, type Lines, type Row, type Rows } from '../api/prom'
 import { change, here, link, setRange, useAddress, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
+import type { ListRef } from '../state/keys'
 import { gridTimes, shortNames, summary, toNumber, topLines, type Grid } from '../lib/series'
 import { aligned, durationText, stamp, stepFor } from '../lib/time'
 import { format, guessUnit, type Unit } from '../lib/units'
 import { labelText, safe } from '../lib/text'
 import { refreshNow } from '../state/refresh'
 import { W } from '../lib/words'
-import { Empty, ErrorBox, Fetch, Notes, Skeleton } from '../widgets/States'
+import { Empty, Fetch, Notes } from '../widgets/States'
 import { QueryEditor } from '../editor/QueryEditor'
-import { slotClass, TimeChart } from '../panels/TimeChart'
+import { Card } from '../widgets/Card'
+import { Table, type Column } from '../widgets/Table'
+import { slotClass, TimeChart } from '../widgets/TimeChart'
+import { VirtualList } from '../widgets/VirtualList'
 
 const POINTS = 240
 const CHART_PX = 300
 const ROWS_MAX = 500
-const NAMES_MAX = 300
+const NAME_PX = 25
 
 function Chart({ data, unit }: { data: Lines; unit: Unit }) {
   const [only, setOnly] = useState('')
   const { shown, all } = topLines(data.lines)
   const short = shortNames(shown.map((l) => l.labels))
   const lines = shown.map((l, i) => ({ key: l.name, name: safe(short[i] || l.name), full: l.name, values: l.values, slot: i }))
+  type Shown = (typeof lines)[number]
+  const stat = (pick: (s: ReturnType<typeof summary>) => number | null) => (l: Shown) => format(pick(summary(l.values)), unit)
+  const legend: Column<Shown>[] = [
+    {
+      title: W.metrics.name,
+      class: () => 'mono',
+      draw: (l) => (
+        <button type="button" class="plain" title={`${l.full}\n${W.metrics.only}`} onClick={() => setOnly(only === l.key ? '' : l.key)}>
+          <i class={`swatch ${slotClass(l.slot)}`} />
+          {l.name}
+        </button>
+      ),
+    },
+    { title: W.metrics.last, number: true, draw: stat((s) => s.last) },
+    { title: W.metrics.min, number: true, wide: true, draw: stat((s) => s.min) },
+    { title: W.metrics.mean, number: true, wide: true, draw: stat((s) => s.mean) },
+    { title: W.metrics.max, number: true, draw: stat((s) => s.max) },
+  ]
   const visible = only && lines.some((l) => l.key === only) ? lines.filter((l) => l.key === only) : lines
   return (
     <>
@@ -40,68 +62,22 @@ function Chart({ data, unit }: { data: Lines; unit: Unit }) {
       <p class="dim count">
         {all > shown.length ? W.metrics.shown(shown.length, all) : W.metrics.series(all)} · {W.metrics.step(durationText(data.grid.step * 1000))}
       </p>
-      <div class="scroll">
-        <table class="legend-table">
-          <thead>
-            <tr>
-              <th>{W.metrics.name}</th>
-              <th class="n">{W.metrics.last}</th>
-              <th class="n wide">{W.metrics.min}</th>
-              <th class="n wide">{W.metrics.mean}</th>
-              <th class="n">{W.metrics.max}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {lines.map((l) => {
-              const s = summary(l.values)
-              return (
-                <tr key={l.key} class={only && only !== l.key ? 'off' : ''}>
-                  <td class="mono">
-                    <button type="button" class="plain" title={`${l.full}\n${W.metrics.only}`} onClick={() => setOnly(only === l.key ? '' : l.key)}>
-                      <i class={`swatch ${slotClass(l.slot)}`} />
-                      {l.name}
-                    </button>
-                  </td>
-                  <td class="n">{format(s.last, unit)}</td>
-                  <td class="n wide">{format(s.min, unit)}</td>
-                  <td class="n wide">{format(s.mean, unit)}</td>
-                  <td class="n">{format(s.max, unit)}</td>
-                </tr>
-              )
-            })}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={legend} rows={lines} keyOf={(l) => l.key} class="legend-table" rowClass={(l) => (only && only !== l.key ? 'off' : '')} />
     </>
   )
 }
 
-function Table({ data, unit }: { data: Rows; unit: Unit }) {
+function Values({ data, unit }: { data: Rows; unit: Unit }) {
   const rows = [...data.rows].sort((a, b) => toNumber(b.value) - toNumber(a.value)).slice(0, ROWS_MAX)
-  const text = (value: string) => (Number.isNaN(toNumber(value)) && value !== 'NaN' ? safe(value) : `${format(toNumber(value), unit)}`)
+  const text = (value: string) => (Number.isNaN(toNumber(value)) && value !== 'NaN' ? safe(value) : format(toNumber(value), unit))
+  const columns: Column<Row>[] = [
+    { title: W.metrics.labels, class: () => 'mono break', draw: (r) => labelText(r.labels) },
+    { title: W.metrics.value, number: true, class: () => 'mono', draw: (r) => <span title={safe(r.value)}>{text(r.value)}</span> },
+  ]
   return (
     <>
       {data.rows.length > rows.length && <p class="dim count">{W.metrics.rowsShown(rows.length, data.rows.length)}</p>}
-      <div class="scroll">
-        <table class="values">
-          <thead>
-            <tr>
-              <th>{W.metrics.labels}</th>
-              <th class="n">{W.metrics.value}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((r, i) => (
-              <tr key={labelText(r.labels) + i}>
-                <td class="mono break">{labelText(r.labels)}</td>
-                <td class="n mono" title={safe(r.value)}>
-                  {text(r.value)}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={columns} rows={rows} keyOf={(r, i) => labelText(r.labels) + i} class="values" />
       {data.rows[0] && <p class="dim count">{W.metrics.at(stamp(data.rows[0].time * 1000))}</p>}
     </>
   )
@@ -117,11 +93,11 @@ function Browse() {
   const r = useRange()
   const [filter, setFilter] = useState('')
   const names = useFetch(`names|${r.range.from}|${r.range.to}`, r.tick, (s) => metricNames(Math.floor(r.startMs / 1000), Math.ceil(r.endMs / 1000), s))
+  const rows = useRef<HTMLElement | null>(null) as ListRef
   const meta = useFetch('metadata', 0, metadata)
   const wanted = filter.toLowerCase().split(/\s+/).filter(Boolean)
   return (
-    <section class="card" data-panel="browse">
-      <h2>{W.metrics.browse}</h2>
+    <Card name="browse" title={W.metrics.browse}>
       <Fetch of={names} rows={8} isEmpty={(d) => d.length === 0} empty={<Empty why={W.metrics.browseEmpty} command={W.home.hostCommand} />}>
         {(all) => {
           const list = all.filter((n) => wanted.every((w) => n.toLowerCase().includes(w)))
@@ -131,26 +107,26 @@ function Browse() {
                 <input class="filter" value={filter} placeholder={W.metrics.browseFilter} aria-label={W.metrics.browseFilter} spellcheck={false} onInput={(e) => setFilter(e.currentTarget.value)} />
                 <span class="dim">{W.metrics.browseCount(list.length, all.length)}</span>
               </div>
-              <ul class="names">
-                {list.slice(0, NAMES_MAX).map((name) => {
+              <VirtualList items={list} keyOf={(name) => name} rowPx={NAME_PX} listRef={rows} label={W.metrics.browse} class="names">
+                {(name) => {
                   const base = name.replace(/_(bucket|count|sum)$/, '')
                   const m = meta.data?.[name]?.[0] ?? meta.data?.[base]?.[0]
                   return (
-                    <li key={name}>
+                    <div class="name-row">
                       <a class="mono" href={link('/metrics-explorer', { q: queryFor(name, m?.type) })}>
                         {safe(name)}
                       </a>
-                      {m && m.type !== 'unknown' && <span class="chip">{safe(m.type)}</span>}
+                      <span class="faint">{m && m.type !== 'unknown' ? safe(m.type) : ''}</span>
                       <span class="dim help">{safe(m?.help ?? '')}</span>
-                    </li>
+                    </div>
                   )
-                })}
-              </ul>
+                }}
+              </VirtualList>
             </>
           )
         }}
       </Fetch>
-    </section>
+    </Card>
   )
 }
 
@@ -184,7 +160,7 @@ export function Metrics() {
       </div>
       {!query && <Browse />}
       {query && (
-        <section class="card" data-panel="result" aria-busy={f.busy}>
+        <Card name="result" busy={f.busy}>
           <div class="tabs" role="tablist">
             <a role="tab" aria-selected={!table} class={table ? '' : 'on'} href={here({ tab: null })}>
               {W.metrics.chart}
@@ -199,18 +175,14 @@ export function Metrics() {
           <Notes kind="info" notes={f.data?.infos ?? []} />
           {table ? (
             <Fetch of={rows} rows={6} isEmpty={(d) => d.rows.length === 0} empty={empty}>
-              {(d) => <Table data={d} unit={unit} />}
+              {(d) => <Values data={d} unit={unit} />}
             </Fetch>
-          ) : chart.data === undefined && chart.error ? (
-            <ErrorBox error={chart.error} />
-          ) : chart.slow ? (
-            <Skeleton rows={8} />
           ) : (
             <Fetch of={chart} rows={8} isEmpty={(d) => d.lines.length === 0} empty={empty}>
               {(d) => <Chart data={d} unit={unit} />}
             </Fetch>
           )}
-        </section>
+        </Card>
       )}
     </main>
   )

@@ -11,6 +11,7 @@ import { seconds } from '../lib/units'
 import { stamp, utc } from '../lib/time'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
+import { Card } from '../widgets/Card'
 import { Empty, Fetch } from '../widgets/States'
 import { Waterfall } from '../panels/Waterfall'
 
@@ -26,7 +27,7 @@ export function Trace({ id }: { id: string }) {
   )
   return (
     <main id="main">
-      <section class="card" data-panel="trace">
+      <Card name="trace">
         <Fetch of={f} rows={8} isEmpty={(d) => d === null} empty={<Empty why={W.trace.notFound(safe(id))} />}>
           {(t) => {
             if (!t) return null
@@ -57,7 +58,7 @@ export function Trace({ id }: { id: string }) {
             )
           }}
         </Fetch>
-      </section>
+      </Card>
     </main>
   )
 }

@@ -11,12 +11,17 @@ import { clock, day, sameDay, utc } from '../lib/time'
 import { seconds } from '../lib/units'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
+import { Badge } from '../widgets/Badge'
+import { ChoiceField, FormError, TextField } from '../widgets/Field'
 import { Empty, Fetch } from '../widgets/States'
+import { VirtualList } from '../widgets/VirtualList'
 
 const LIMIT_DEFAULT = 20
-const LIMITS = [20, 50, 100, 200, 500]
+const LIMITS = ['20', '50', '100', '200', '500']
+const ROW_PX = 29
 const PLOT_W = 1000
 const PLOT_H = 90
+const DOT_PX = 4 // half a dot, kept free above and below
 const SERVICES_SHOWN = 4
 
 function Form({ known }: { known: string[] }) {
@@ -42,61 +47,18 @@ function Form({ known }: { known: string[] }) {
     change({ tags, min, max })
     if (location.href === before) refreshNow()
   }
-  const chosen = a.get('operation')
-  const list = ops.data ?? []
   return (
     <form class="card search" onSubmit={submit}>
-      <label>
-        {W.traces.service}
-        <select data-query="" value={service} onChange={(e) => change({ service: e.currentTarget.value, operation: null })}>
-          {(known.includes(service) || !service ? known : [service, ...known]).map((s) => (
-            <option key={s} value={s}>
-              {safe(s)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        {W.traces.operation}
-        <select value={chosen} onChange={(e) => change({ operation: e.currentTarget.value })}>
-          <option value="">{W.traces.anyOperation}</option>
-          {(chosen && !list.includes(chosen) ? [chosen, ...list] : list).map((o) => (
-            <option key={o} value={o}>
-              {safe(o)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="grow">
-        {W.traces.tags}
-        <input name="tags" value={tags} placeholder={W.traces.tagsHint} spellcheck={false} onInput={(e) => setTags(e.currentTarget.value)} />
-      </label>
-      <label class="narrow">
-        {W.traces.min}
-        <input name="min" value={min} placeholder={W.traces.durationHint} spellcheck={false} onInput={(e) => setMin(e.currentTarget.value)} />
-      </label>
-      <label class="narrow">
-        {W.traces.max}
-        <input name="max" value={max} placeholder={W.traces.durationHint} spellcheck={false} onInput={(e) => setMax(e.currentTarget.value)} />
-      </label>
-      <label class="narrow">
-        {W.traces.limit}
-        <select value={a.get('limit') || String(LIMIT_DEFAULT)} onChange={(e) => change({ limit: e.currentTarget.value })}>
-          {LIMITS.map((n) => (
-            <option key={n} value={n}>
-              {n}
-            </option>
-          ))}
-        </select>
-      </label>
+      <ChoiceField label={W.traces.service} value={service} choices={known} isQuery onChoose={(v) => change({ service: v, operation: null })} />
+      <ChoiceField label={W.traces.operation} value={a.get('operation')} choices={ops.data ?? []} none={W.traces.anyOperation} onChoose={(v) => change({ operation: v })} />
+      <TextField label={W.traces.tags} name="tags" width="grow" value={tags} placeholder={W.traces.tagsHint} onInput={setTags} />
+      <TextField label={W.traces.min} name="min" width="narrow" value={min} placeholder={W.traces.minHint} onInput={setMin} />
+      <TextField label={W.traces.max} name="max" width="narrow" value={max} placeholder={W.traces.maxHint} onInput={setMax} />
+      <ChoiceField label={W.traces.limit} width="narrow" value={a.get('limit') || String(LIMIT_DEFAULT)} choices={LIMITS} onChoose={(v) => change({ limit: v })} />
       <button type="submit" class="primary">
         {W.traces.search}
       </button>
-      {bad && (
-        <p class="bad" role="alert">
-          {bad}
-        </p>
-      )}
+      <FormError text={bad} />
     </form>
   )
 }
@@ -106,58 +68,70 @@ function Plot({ list, startMs, endMs }: { list: TraceView[]; startMs: number; en
   const x = (t: TraceView) => ((t.startUs / 1000 - startMs) / (endMs - startMs)) * PLOT_W
   return (
     <div class="plot">
-      <span class="plot-max faint">{seconds(longest / 1e6)}</span>
-      <svg viewBox={`0 0 ${PLOT_W} ${PLOT_H}`} role="img" aria-label={W.traces.overTime} preserveAspectRatio="none">
-        <line x1="0" x2={PLOT_W} y1={PLOT_H - 0.5} y2={PLOT_H - 0.5} />
-        <line x1="0" x2={PLOT_W} y1={PLOT_H / 2} y2={PLOT_H / 2} />
-      </svg>
-      {list.map((t) => (
-        <a
-          key={t.id}
-          class={`plot-dot ${t.errors ? 'bad' : ''}`}
-          href={link(`/trace/${t.id}`)}
-          tabIndex={-1}
-          aria-label={`${safe(t.root?.span.operationName ?? t.id)}, ${seconds(t.durationUs / 1e6)}`}
-          title={`${safe(t.root?.span.operationName ?? t.id)} · ${seconds(t.durationUs / 1e6)}`}
-          style={{ left: `${Math.max(0, Math.min(100, x(t) / 10))}%`, top: `${(1 - t.durationUs / longest) * 78 + 4}%` }}
-        />
-      ))}
-      <div class="hist-axis">
-        <span>{clock(startMs)}</span>
-        <span>{clock(endMs)}</span>
+      <span class="plot-y">
+        <span>{seconds(longest / 1e6)}</span>
+        <span>0</span>
+      </span>
+      <div class="plot-area">
+        <svg viewBox={`0 0 ${PLOT_W} ${PLOT_H}`} role="img" aria-label={W.traces.overTime} preserveAspectRatio="none">
+          <line x1="0" x2={PLOT_W} y1={PLOT_H - 0.5} y2={PLOT_H - 0.5} />
+          <line x1="0" x2={PLOT_W} y1={PLOT_H / 2} y2={PLOT_H / 2} />
+        </svg>
+        {list.map((t) => (
+          <a
+            key={t.id}
+            class={`plot-dot ${t.errors ? 'bad' : ''}`}
+            href={link(`/trace/${t.id}`)}
+            tabIndex={-1}
+            aria-label={`${safe(t.root?.span.operationName ?? t.id)}, ${seconds(t.durationUs / 1e6)}`}
+            title={`${safe(t.root?.span.operationName ?? t.id)} · ${seconds(t.durationUs / 1e6)}`}
+            style={{ left: `${Math.max(0, Math.min(100, (x(t) / PLOT_W) * 100))}%`, top: `${(1 - t.durationUs / longest) * (PLOT_H - 2 * DOT_PX) + DOT_PX}px` }}
+          />
+        ))}
+        <div class="hist-axis">
+          <span>{clock(startMs)}</span>
+          <span>{clock(endMs)}</span>
+        </div>
       </div>
     </div>
   )
 }
+
+const idOf = (t: TraceView) => t.id
 
 function Found({ list, limit, startMs, endMs }: { list: TraceView[]; limit: number; startMs: number; endMs: number }) {
   const a = useAddress()
   const byLength = a.get('sort') === 'longest'
   const sorted = [...list].sort((x, y) => (byLength ? y.durationUs - x.durationUs : y.startUs - x.startUs))
   const longest = Math.max(...list.map((t) => t.durationUs), 1)
-  const keys = useListKeys(sorted.length, (i) => go(link(`/trace/${sorted[i].id}`)), () => false)
+  const keys = useListKeys(sorted.map(idOf), (i) => go(link(`/trace/${sorted[i].id}`)))
+  // At the limit these are the newest of more: the plot shows their time, not the empty range around them.
+  const starts = list.map((t) => t.startUs / 1000)
+  const all = list.length < limit
+  const plotMs = { start: all ? startMs : Math.min(...starts), end: all ? endMs : Math.max(...starts) + 1 }
   return (
     <>
       <h2>
-        {W.traces.found(list.length, limit)}
+        {W.traces.count(list.length)}
+        {!all && <small>{W.traces.atLimit}</small>}
         <button type="button" class="chip more" onClick={() => change({ sort: byLength ? null : 'longest' }, true)}>
           {byLength ? W.traces.longest : W.traces.newest}{'\u00a0'}⇅
         </button>
       </h2>
-      <Plot list={list} startMs={startMs} endMs={endMs} />
-      <div class="trace-list" ref={keys.ref as never}>
-        {sorted.map((t, i) => {
+      <Plot list={list} startMs={plotMs.start} endMs={plotMs.end} />
+      <VirtualList items={sorted} keyOf={idOf} rowPx={ROW_PX} listRef={keys.ref} label={W.traces.list} class="trace-list">
+        {(t, i) => {
           const ms = t.startUs / 1000
           const share = (t.durationUs / longest) * 100
           return (
-            <a key={t.id} class={`trace-row ${i === keys.active ? 'active' : ''}`} href={link(`/trace/${t.id}`)} data-item={i}>
+            <a class={`trace-row ${i === keys.active ? 'active' : ''}`} href={link(`/trace/${t.id}`)}>
               <span class="t" title={utc(ms)}>
                 {sameDay(ms, Date.now()) ? clock(ms, true) : `${day(ms)} ${clock(ms)}`}
               </span>
               <span class="what">
-                <span class={`mark ${t.errors ? 'bad' : 'ok'}`} aria-hidden="true" />
-                <span class="dim">{safe(t.root?.service ?? '')}</span> {safe(t.root?.span.operationName ?? W.traces.rootMissing)}
-                {t.errors > 0 && <b class="bad"> {W.traces.errors(t.errors)}</b>}
+                <Badge state={t.errors ? 'bad' : 'ok'} word={t.errors ? W.traces.errors(t.errors) : W.traces.fine}>
+                  <span class="dim">{safe(t.root?.service ?? '')}</span> {safe(t.root?.span.operationName ?? '')}
+                </Badge>
               </span>
               <span class="sizes dim">
                 {W.traces.spans(t.nodes.length)} · {t.services.slice(0, SERVICES_SHOWN).map((s) => safe(s)).join(', ')}
@@ -169,8 +143,8 @@ function Found({ list, limit, startMs, endMs }: { list: TraceView[]; limit: numb
               <span class="n">{seconds(t.durationUs / 1e6)}</span>
             </a>
           )
-        })}
-      </div>
+        }}
+      </VirtualList>
     </>
   )
 }

@@ -3,10 +3,11 @@
 import { queryLines, type LogLine } from '../api/loki'
 import { link, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
-import { LOGS_ERRORS, quote } from '../lib/logql'
+import { LOGS_DEFAULT, LOGS_ERRORS, quote } from '../lib/logql'
 import { clock, day, msOf, nsOf, sameDay } from '../lib/time'
 import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
+import { Card } from '../widgets/Card'
 import { Fetch } from '../widgets/States'
 
 const LINES_SHOWN = 10
@@ -16,7 +17,7 @@ const TEXT_MAX = 400
 export function placeInLogs(l: LogLine): string {
   const ms = msOf(l.ns)
   const service = l.labels.service_name
-  const q = service ? `{service_name=${quote(service)}}` : '{service_name=~".+"}'
+  const q = service ? `{service_name=${quote(service)}}` : LOGS_DEFAULT
   return link('/logs', { q, from: String(ms - AROUND_MS), to: String(ms + 1000), sel: l.id, refresh: null })
 }
 
@@ -24,13 +25,12 @@ export function ErrorsPanel() {
   const r = useRange()
   const f = useFetch(`errors|${r.range.from}|${r.range.to}`, r.tick, (s) => queryLines(LOGS_ERRORS, nsOf(r.startMs), nsOf(r.endMs), LINES_SHOWN, s))
   return (
-    <section class="card" data-panel="errors">
-      <h2>
-        {W.home.newestErrors} {f.data && f.data.lines.length > 0 && <small>{W.home.errorsCount(f.data.lines.length, f.data.full)}</small>}
-        <a class="more" href={link('/logs', { q: LOGS_ERRORS })}>
-          {W.home.allErrors}
-        </a>
-      </h2>
+    <Card
+      name="errors"
+      title={W.home.newestErrors}
+      note={f.data && f.data.lines.length > 0 && W.home.errorsCount(f.data.lines.length, f.data.full)}
+      aside={<a href={link('/logs', { q: LOGS_ERRORS })}>{W.home.allErrors}</a>}
+    >
       <Fetch of={f} isEmpty={(d) => d.lines.length === 0} empty={<p class="fine">{W.home.errorsEmpty}</p>}>
         {(d) => (
           <div class="log tight">
@@ -48,6 +48,6 @@ export function ErrorsPanel() {
           </div>
         )}
       </Fetch>
-    </section>
+    </Card>
   )
 }

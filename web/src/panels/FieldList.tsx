@@ -71,13 +71,10 @@ function FieldBlock({ field, lines, onFilter }: { field: Field; lines: number; o
 export function FieldList({ lines, onFilter }: { lines: LogLine[]; onFilter: (name: string, value: string, not: boolean) => void }) {
   const fields = useMemo(() => fieldsOf(lines), [lines])
   return (
-    <aside class="card fields" data-panel="fields">
-      <h2>
-        {W.logs.fields} <small>{W.logs.fieldsOf(lines.length)}</small>
-      </h2>
+    <>
       {fields.map((f) => (
         <FieldBlock key={f.name} field={f} lines={lines.length} onFilter={onFilter} />
       ))}
-    </aside>
+    </>
   )
 }

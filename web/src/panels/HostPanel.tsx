@@ -9,8 +9,9 @@ import { aligned, stepFor } from '../lib/time'
 import { bytes, digits, format, percent, type Unit } from '../lib/units'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
+import { Card } from '../widgets/Card'
 import { Empty, Fetch } from '../widgets/States'
-import { TimeChart, slotClass } from './TimeChart'
+import { TimeChart, slotClass } from '../widgets/TimeChart'
 
 const POINTS = 120
 const LEAST_STEP_S = 5
@@ -46,26 +47,23 @@ const named = (name: string, values: (number | null)[]): Line => ({ name, labels
 const combine = (a: Line, b: Line, f: (x: number, y: number) => number): (number | null)[] =>
   a.values.map((x, i) => (x === null || b.values[i] === null || b.values[i] === undefined ? null : f(x, b.values[i]!)))
 
-interface CardProps {
+interface MeasureProps {
   title: string
   note?: string
   big: string
   small?: ComponentChildren
   of: Fetched<Lines>
   unit: Unit
-  most?: number
+  least?: number // y reaches at least this
+  limit?: number // and never beyond this
   empty?: string
   max?: number
   aside?: string
 }
 
-function Card(p: CardProps) {
+function Measure(p: MeasureProps) {
   return (
-    <section class="card metric" data-panel={p.title}>
-      <h2>
-        {p.title} {p.note && <small>{p.note}</small>}
-        {p.aside && <small class="more">{p.aside}</small>}
-      </h2>
+    <Card name={p.title} class="metric" title={p.title} note={p.note} aside={p.aside && <small>{p.aside}</small>}>
       <div class="bigrow">
         <span class="big">{p.big}</span>
         <span class="delta dim">{p.small}</span>
@@ -91,7 +89,8 @@ function Card(p: CardProps) {
                 lines={lines}
                 unit={p.unit}
                 height={CHART_PX}
-                most={p.most}
+                least={p.least}
+                limit={p.limit}
                 label={`${p.title}: ${p.big}; highest ${format(highest, p.unit)}`}
                 onZoom={setRange}
               />
@@ -109,7 +108,7 @@ function Card(p: CardProps) {
           )
         }}
       </Fetch>
-    </section>
+    </Card>
   )
 }
 
@@ -136,13 +135,14 @@ function Cpu({ g, tick, cores, sel }: PartProps & { cores: number }) {
   const now = lastLine(f)
   const l = load.data?.rows[0]
   return (
-    <Card
+    <Measure
       title={W.home.cpu}
       note={W.home.cpuBusy}
       big={now === null ? '–' : percent(now)}
       small={[cores ? W.home.cores(cores) : '', l ? W.home.load(digits(Number(l.value))) : ''].filter(Boolean).join(' · ')}
       of={f}
       unit="ratio"
+      limit={1}
     />
   )
 }
@@ -156,14 +156,14 @@ function Memory({ g, tick, sel }: PartProps) {
   const all = lastLine(f, 1) ?? 0
   const shown = f.data && { ...f, data: { ...f.data, lines: f.data.lines.slice(0, 1) } }
   return (
-    <Card
+    <Measure
       title={W.home.memory}
       note={W.home.memoryUsed}
       big={used === null ? '–' : bytes(used)}
       small={used !== null && all > 0 ? `${W.home.of(bytes(all))} · ${percent(used / all)}` : ''}
       of={shown ?? f}
       unit="bytes"
-      most={all / 1.05}
+      least={all / 1.05}
     />
   )
 }
@@ -208,7 +208,7 @@ function Disk({ g, tick, sel }: PartProps) {
   const shown = noDisk ? full : busy
   const now = Math.max(0, ...(shown.data?.lines.map((l) => lastOf(l.values) ?? 0) ?? []))
   return (
-    <Card
+    <Measure
       title={W.home.disk}
       note={noDisk ? W.home.diskUsed : W.home.diskBusy}
       big={shown.data?.lines.length ? percent(now) : '–'}
@@ -216,6 +216,7 @@ function Disk({ g, tick, sel }: PartProps) {
       aside={top && W.home.diskFree(bytes(top.free))}
       of={shown}
       unit="ratio"
+      limit={1}
       max={DISKS_MAX}
     />
   )
@@ -233,7 +234,7 @@ function Network({ g, tick, sel }: PartProps) {
   const i = lastLine(f)
   const o = lastLine(f, 1)
   return (
-    <Card
+    <Measure
       title={W.home.network}
       big={i === null && o === null ? '–' : format((i ?? 0) + (o ?? 0), 'bytes/s')}
       small={i === null ? '' : W.home.inAndOut}

@@ -4,7 +4,7 @@ import { useRef, useState } from 'preact/hooks'
 import { LEVELS, levelOf, type Level } from '../lib/logql'
 import { gridTimes, type Grid, type Line } from '../lib/series'
 import { clock, minute, sameDay, day, utc } from '../lib/time'
-import { axisTicks, count } from '../lib/units'
+import { count } from '../lib/units'
 import { W } from '../lib/words'
 
 const HEIGHT = 64
@@ -35,7 +35,7 @@ export function LevelHistogram({ grid, stack, onZoom }: { grid: Grid; stack: Sta
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null)
   const times = gridTimes(grid).slice(1)
   const n = times.length
-  const { max } = axisTicks(Math.max(1, ...stack.totals), '')
+  const max = Math.max(1, ...stack.totals) * 1.04
   const share = (e: PointerEvent) => {
     const r = box.current!.getBoundingClientRect()
     return Math.max(0, Math.min(1, (e.clientX - r.left) / r.width))

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Log lines, newest first; one may be open and shows all its labels. Rows off screen cost no layout.
-import { memo } from '../widgets/memo'
+// Log lines, newest first; one may be open and shows all its labels. Only the lines near the window are drawn.
 import { useState } from 'preact/hooks'
 import type { LogLine } from '../api/loki'
 import { here, link } from '../state/address'
-import { split } from '../lib/logql'
+import type { ListRef } from '../state/keys'
+import { LOGS_DEFAULT, quote, split } from '../lib/logql'
 import { clock, day, msOf, sameDay, stamp, utc } from '../lib/time'
 import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
+import { memo } from '../widgets/memo'
+import { VirtualList } from '../widgets/VirtualList'
 
 const LINE_MAX = 2000
+const ROW_PX = 20
 const NS_DIGITS = 9
 const TRACE_SHORT = 8
 const AROUND_MS = 60000
@@ -77,7 +80,7 @@ function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['on
           {stamp(ms)}.{line.ns.slice(-NS_DIGITS)}
         </span>
         {line.traceId && <a href={link(`/trace/${line.traceId}`)}>{W.logs.openTrace(line.traceId.slice(0, TRACE_SHORT) + '…')}</a>}
-        <a href={link('/logs', { q: line.labels.service_name ? `{service_name=${JSON.stringify(line.labels.service_name)}}` : '{service_name=~".+"}', from: String(ms - AROUND_MS), to: String(ms + AROUND_MS), sel: line.id })}>
+        <a href={link('/logs', { q: line.labels.service_name ? `{service_name=${quote(line.labels.service_name)}}` : LOGS_DEFAULT, from: String(ms - AROUND_MS), to: String(ms + AROUND_MS), sel: line.id })}>
           {W.logs.around}
         </a>
         <span class="spring" />
@@ -90,7 +93,6 @@ function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['on
 
 interface RowProps {
   line: LogLine
-  index: number
   marks: string[]
   open: boolean
   active: boolean
@@ -98,11 +100,11 @@ interface RowProps {
   onFilter: LogListProps['onFilter']
 }
 
-const Row = memo(function Row({ line, index, marks, open, active, onOpen, onFilter }: RowProps) {
+const Row = memo(function Row({ line, marks, open, active, onOpen, onFilter }: RowProps) {
   const ms = msOf(line.ns)
   const today = sameDay(ms, Date.now())
   return (
-    <div class={`entry ${open ? 'open' : ''}`} data-item={index} data-id={line.id}>
+    <div class={`entry ${open ? 'open' : ''}`} data-id={line.id}>
       <div
         class={`line ${line.level} ${active ? 'active' : ''}`}
         role="button"
@@ -134,12 +136,12 @@ const Row = memo(function Row({ line, index, marks, open, active, onOpen, onFilt
   )
 })
 
-export function LogList(p: LogListProps & { listRef: { current: HTMLElement | null } }) {
+const idOf = (l: LogLine) => l.id
+
+export function LogList(p: LogListProps & { listRef: ListRef }) {
   return (
-    <div class={`log list ${p.wrap ? 'wrap' : ''}`} ref={p.listRef as never}>
-      {p.lines.map((l, i) => (
-        <Row key={l.id} line={l} index={i} marks={p.marks} open={l.id === p.open} active={i === p.active} onOpen={p.onOpen} onFilter={p.onFilter} />
-      ))}
-    </div>
+    <VirtualList items={p.lines} keyOf={idOf} rowPx={ROW_PX} listRef={p.listRef} label={W.logs.newestFirst} class={`log list ${p.wrap ? 'wrap' : ''}`}>
+      {(l, i) => <Row line={l} marks={p.marks} open={l.id === p.open} active={i === p.active} onOpen={p.onOpen} onFilter={p.onFilter} />}
+    </VirtualList>
   )
 }

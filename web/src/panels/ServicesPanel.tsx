@@ -5,18 +5,20 @@ import { services, type Service } from '../api/stoa'
 import { go, link, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { useListKeys } from '../state/keys'
-import { lastPair, onGrid } from '../lib/series'
+import { lastPair, onGrid, type Pairs } from '../lib/series'
 import { format } from '../lib/units'
 import { safe } from '../lib/text'
 import { quote } from '../lib/logql'
 import { W } from '../lib/words'
+import { Badge, type State } from '../widgets/Badge'
+import { Card } from '../widgets/Card'
 import { Empty, Fetch } from '../widgets/States'
 import { Spark } from '../widgets/Spark'
+import { Table, type Column } from '../widgets/Table'
 import { homeGrid } from './HostPanel'
 
 const WARN_RATIO = 0.01
 const BAD_RATIO = 0.05
-type State = 'bad' | 'warn' | 'ok' | 'idle'
 
 function stateOf(s: Service): State {
   const errors = lastPair(s.error_ratio) ?? 0
@@ -35,6 +37,7 @@ function byHurt(a: Service, b: Service): number {
   )
 }
 
+const keyOf = (s: Service) => `${s.service}|${s.source}`
 const tracesOf = (s: Service) => link('/traces', { service: s.service })
 
 export function ServicesPanel() {
@@ -51,76 +54,45 @@ export function ServicesPanel() {
     return new Map(used.rows.map((x) => [x.labels.groupname, Number(x.value) / n]))
   })
   const list = [...(f.data ?? [])].sort(byHurt)
-  const keys = useListKeys(list.length, (i) => go(tracesOf(list[i])), () => false)
+  const keys = useListKeys(list.map(keyOf), (i) => go(tracesOf(list[i])))
   const saturation = (s: Service) => lastPair(s.saturation_ratio) ?? cpu.data?.get(s.service) ?? null
+  const spark = (s: Service, values: Pairs | undefined, tone: string, what: string) => <Spark values={onGrid(values ?? [], g)} tone={tone} label={`${safe(s.service)}: ${what}`} />
+  const columns: Column<Service>[] = [
+    {
+      title: W.home.service,
+      draw: (s) => (
+        <Badge state={stateOf(s)} word={W.home.state[stateOf(s)]}>
+          <a href={tracesOf(s)} title={W.home.source(safe(s.source))}>
+            {safe(s.service)}
+          </a>
+        </Badge>
+      ),
+    },
+    { title: W.home.requests, number: true, wide: true, draw: (s) => format(lastPair(s.requests_per_second), '/s') },
+    { title: '', wide: true, draw: (s) => spark(s, s.requests_per_second, 'c1', W.home.requests) },
+    { title: W.home.errors, number: true, class: (s) => (/bad|warn/.test(stateOf(s)) ? stateOf(s) : ''), draw: (s) => format(lastPair(s.error_ratio), 'ratio') },
+    { title: '', draw: (s) => spark(s, s.error_ratio, 'c5', W.home.errors) },
+    { title: W.home.p50, number: true, wide: true, draw: (s) => format(lastPair(s.p50_seconds), 's') },
+    { title: W.home.p95, number: true, wide: true, draw: (s) => format(lastPair(s.p95_seconds), 's') },
+    { title: W.home.p99, number: true, draw: (s) => format(lastPair(s.p99_seconds), 's') },
+    { title: '', wide: true, draw: (s) => spark(s, s.p99_seconds, 'c2', W.home.p99) },
+    { title: W.home.saturation, number: true, wide: true, hint: W.home.saturationHint, draw: (s) => format(saturation(s), 'ratio') },
+    {
+      title: '',
+      number: true,
+      wide: true,
+      draw: (s) => (
+        <>
+          <a href={tracesOf(s)}>{W.pages.traces.toLowerCase()}</a> · <a href={link('/logs', { q: `{service_name=${quote(s.service)}}` })}>{W.pages.logs.toLowerCase()}</a>
+        </>
+      ),
+    },
+  ]
   return (
-    <section class="card" data-panel="services">
-      <h2>
-        {W.home.services} {list.length > 0 && <small>{W.home.servicesSorted(list.length)}</small>}
-      </h2>
+    <Card name="services" title={W.home.services} note={list.length > 0 && W.home.servicesSorted(list.length)}>
       <Fetch of={f} isEmpty={(d) => d.length === 0} empty={<Empty why={W.home.servicesEmpty} command={W.home.servicesCommand(location.origin)} />}>
-        {() => (
-          <div class="scroll">
-            <table class="services">
-              <thead>
-                <tr>
-                  <th>{W.home.service}</th>
-                  <th class="n wide">{W.home.requests}</th>
-                  <th class="wide" />
-                  <th class="n">{W.home.errors}</th>
-                  <th />
-                  <th class="n wide">{W.home.p50}</th>
-                  <th class="n wide">{W.home.p95}</th>
-                  <th class="n">{W.home.p99}</th>
-                  <th class="wide" />
-                  <th class="n wide" title={W.home.saturationHint}>
-                    {W.home.saturation}
-                  </th>
-                  <th class="wide" />
-                </tr>
-              </thead>
-              <tbody ref={keys.ref as never}>
-                {list.map((s, i) => {
-                  const state = stateOf(s)
-                  const errors = lastPair(s.error_ratio)
-                  const name = safe(s.service)
-                  return (
-                    <tr key={s.service + s.source} data-item={i} class={i === keys.active ? 'active' : ''}>
-                      <td>
-                        <span class={`mark ${state}`} aria-hidden="true" title={W.home.state[state]} />
-                        <a href={tracesOf(s)} title={W.home.source(safe(s.source))}>
-                          {name}
-                        </a>
-                        {state !== 'ok' && <span class={`word ${state}`}> {W.home.state[state]}</span>}
-                      </td>
-                      <td class="n wide">{format(lastPair(s.requests_per_second), '/s')}</td>
-                      <td class="wide">
-                        <Spark values={onGrid(s.requests_per_second ?? [], g)} tone="c1" label={`${name}: ${W.home.requests}`} />
-                      </td>
-                      <td class={`n ${state === 'bad' || state === 'warn' ? state : ''}`}>{format(errors, 'ratio')}</td>
-                      <td>
-                        <Spark values={onGrid(s.error_ratio ?? [], g)} tone="c5" label={`${name}: ${W.home.errors}`} />
-                      </td>
-                      <td class="n wide">{format(lastPair(s.p50_seconds), 's')}</td>
-                      <td class="n wide">{format(lastPair(s.p95_seconds), 's')}</td>
-                      <td class="n">{format(lastPair(s.p99_seconds), 's')}</td>
-                      <td class="wide">
-                        <Spark values={onGrid(s.p99_seconds ?? [], g)} tone="c2" label={`${name}: ${W.home.p99}`} />
-                      </td>
-                      <td class="n wide" title={W.home.saturationHint}>
-                        {format(saturation(s), 'ratio')}
-                      </td>
-                      <td class="n wide">
-                        <a href={tracesOf(s)}>{W.pages.traces.toLowerCase()}</a> · <a href={link('/logs', { q: `{service_name=${quote(s.service)}}` })}>{W.pages.logs.toLowerCase()}</a>
-                      </td>
-                    </tr>
-                  )
-                })}
-              </tbody>
-            </table>
-          </div>
-        )}
+        {() => <Table columns={columns} rows={list} keyOf={keyOf} class="services" active={keys.active} listRef={keys.ref} />}
       </Fetch>
-    </section>
+    </Card>
   )
 }

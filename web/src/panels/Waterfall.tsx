@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trace as a waterfall: the tree at the left, time to the right, one span open with all it carries.
-import { useMemo, useState } from 'preact/hooks'
+// A trace as a waterfall: the tree at the left, time to the right, one span open with all it carries. Only the spans near the window are drawn.
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { change, useAddress } from '../state/address'
 import { useListKeys } from '../state/keys'
 import { tagText, type Node, type Tag, type TraceView } from '../lib/trace'
@@ -8,7 +8,9 @@ import { seconds } from '../lib/units'
 import { clock, utc } from '../lib/time'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
+import { VirtualList } from '../widgets/VirtualList'
 
+const ROW_PX = 22
 const INDENT_PX = 14
 const INDENT_MAX = 12
 const TICKS = 4
@@ -83,6 +85,8 @@ function Details({ node, view, process }: { node: Node; view: TraceView; process
   )
 }
 
+const idOf = (n: Node) => n.span.spanID
+
 export function Waterfall({ view, processes }: { view: TraceView; processes: Record<string, { serviceName: string; tags?: Tag[] }> }) {
   const a = useAddress()
   const open = a.get('span')
@@ -100,7 +104,15 @@ export function Waterfall({ view, processes }: { view: TraceView; processes: Rec
   }, [view, closed])
   const tone = (service: string) => `c${((slots.get(service) ?? 0) % COLOURS) + 1}`
   const toggle = (id: string) => change({ span: id === open ? null : id }, true)
-  const keys = useListKeys(nodes.length, (i) => toggle(nodes[i].span.spanID), () => (open ? (toggle(open), true) : false))
+  const keys = useListKeys(useMemo(() => nodes.map(idOf), [nodes]), (i) => toggle(nodes[i].span.spanID), () => (open ? (toggle(open), true) : false))
+  const seen = useRef('')
+  useEffect(() => {
+    // A link that names a span brings it into view, once.
+    if (!open || seen.current === open) return
+    seen.current = open
+    const i = nodes.findIndex((n) => n.span.spanID === open)
+    if (i >= 0 && !keys.ref.current?.querySelector(`[data-span="${CSS.escape(open)}"]`)) keys.ref.show?.(i, 'center')
+  }, [open, nodes])
   const fold = (id: string) => {
     const next = new Set(closed)
     if (!next.delete(id)) next.add(id)
@@ -121,14 +133,14 @@ export function Waterfall({ view, processes }: { view: TraceView; processes: Rec
         </span>
         <span />
       </div>
-      <div ref={keys.ref as never}>
-        {nodes.map((n, i) => {
+      <VirtualList items={nodes} keyOf={idOf} rowPx={ROW_PX} listRef={keys.ref} label={W.trace.list}>
+        {(n, i) => {
           const s = n.span
           const left = ((s.startTime - view.startUs) / total) * 100
           const width = Math.max(BAR_MIN_PERCENT, (s.duration / total) * 100)
           const isOpen = s.spanID === open
           return (
-            <div key={s.spanID} data-item={i} data-span={s.spanID} class={`wf-item ${isOpen ? 'open' : ''}`}>
+            <div data-span={s.spanID} class={`wf-item ${isOpen ? 'open' : ''}`}>
               <div class={`wf-row ${i === keys.active ? 'active' : ''}`} role="button" aria-expanded={isOpen} tabIndex={-1} onClick={() => toggle(s.spanID)}>
                 <span class="wf-name" style={{ paddingLeft: `${Math.min(n.depth, INDENT_MAX) * INDENT_PX}px` }} title={`${safe(n.service)}: ${safe(s.operationName)}`}>
                   {n.children > 0 ? (
@@ -161,8 +173,8 @@ export function Waterfall({ view, processes }: { view: TraceView; processes: Rec
               {isOpen && <Details node={n} view={view} process={processes[s.processID]?.tags ?? []} />}
             </div>
           )
-        })}
-      </div>
+        }}
+      </VirtualList>
     </div>
   )
 }

@@ -55,11 +55,8 @@ export function go(href: string, replace = false): void {
 
 export const change = (changes: Changes, replace = false): void => go(here(changes), replace)
 
-export function isOwnPath(path: string): boolean {
-  return ['/', '/metrics-explorer', '/logs', '/traces'].includes(path) || path.startsWith('/trace/')
-}
-
-export function listen(): void {
+// Links to the page's own paths change the page without loading it anew.
+export function listen(isOwnPath: (path: string) => boolean): void {
   window.addEventListener('popstate', () => listeners.forEach((f) => f()))
   document.addEventListener('click', (e) => {
     if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return

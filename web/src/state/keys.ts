@@ -44,38 +44,50 @@ export function useKeys(handler: KeyHandler, last = false): void {
   }, [])
 }
 
-// j and k over a list whose items carry data-item="N" inside the element given.
-export function useListKeys(count: number, open: (i: number) => void, close: () => boolean): { active: number; setActive: (i: number) => void; ref: { current: HTMLElement | null } } {
-  const [active, setActive] = useState(-1)
-  const ref = useRef<HTMLElement | null>(null)
+// The element of a list, and how to bring a row into view where rows come and go (VirtualList sets it).
+export interface ListRef {
+  current: HTMLElement | null
+  show?: (i: number, block?: 'nearest' | 'center') => void
+}
+
+export interface ListKeys {
+  active: number // -1: none
+  ref: ListRef
+}
+
+// j and k over a list whose rows carry data-item="N" inside the element of `ref`. What is active is known by its key:
+// it stays when rows come before it.
+export function useListKeys(keys: string[], open: (i: number) => void, close: () => boolean = () => false): ListKeys {
+  const [key, setKey] = useState<string | null>(null)
+  const ref = useRef<HTMLElement | null>(null) as ListRef
+  const active = key === null ? -1 : keys.indexOf(key)
   const move = (to: number) => {
-    const i = Math.max(0, Math.min(count - 1, to))
-    setActive(i)
-    ref.current?.querySelector(`[data-item="${i}"]`)?.scrollIntoView({ block: 'nearest' })
+    const i = Math.max(0, Math.min(keys.length - 1, to))
+    setKey(keys[i])
+    if (ref.show) ref.show(i)
+    else ref.current?.querySelector(`[data-item="${i}"]`)?.scrollIntoView({ block: 'nearest' })
   }
-  useKeys((key) => {
-    if (key === 'Escape') {
+  useKeys((pressed) => {
+    if (pressed === 'Escape') {
       if (close()) return true
       if (active < 0) return false
-      setActive(-1)
+      setKey(null)
       return true
     }
-    if (count === 0) return false
-    if (key === 'j' || key === 'ArrowDown') {
-      if (key === 'ArrowDown' && active < 0) return false
+    if (keys.length === 0) return false
+    if (pressed === 'j' || (pressed === 'ArrowDown' && active >= 0)) {
       move(active + 1)
       return true
     }
-    if (key === 'k' || key === 'ArrowUp') {
-      if (active < 0) return false
+    if ((pressed === 'k' || pressed === 'ArrowUp') && active >= 0) {
       move(active - 1)
       return true
     }
-    if (key === 'Enter' && active >= 0 && active < count) {
+    if (pressed === 'Enter' && active >= 0) {
       open(active)
       return true
     }
     return false
   })
-  return { active, setActive, ref }
+  return { active, ref }
 }

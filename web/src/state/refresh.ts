@@ -2,6 +2,8 @@
 // One beat for the page: by hand or every few seconds, and none while nobody looks.
 import { useEffect, useReducer } from 'preact/hooks'
 
+export const INTERVALS: Record<string, number> = { off: 0, '5s': 5000, '10s': 10000, '30s': 30000, '1m': 60000, '5m': 300000 }
+
 let tick = 0
 let timer = 0
 let everyMs = 0

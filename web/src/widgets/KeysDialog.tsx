@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef } from 'preact/hooks'
+// All keys, those of the pages from their table.
+import { PAGES } from '../pages'
 import { W } from '../lib/words'
+import { Dialog } from './Dialog'
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
-    dialog.current?.showModal()
-  }, [])
+  const rows = [...W.keys.rows, ...PAGES.filter((p) => p.key).map((p) => [`g  ${p.key}`, p.name])]
   return (
-    <dialog class="keys" ref={dialog} aria-label={W.keys.title} onClose={onClose} onClick={(e) => e.target === dialog.current && onClose()}>
+    <Dialog class="keys" label={W.keys.title} onClose={onClose}>
       <h2>{W.keys.title}</h2>
       <dl>
-        {W.keys.rows.map(([keys, what]) => (
+        {rows.map(([keys, what]) => (
           <div key={keys}>
             <dt>
               {keys.split('  ').map((k) => (
@@ -23,8 +22,8 @@ export function KeysDialog({ onClose }: { onClose: () => void }) {
         ))}
       </dl>
       <button type="button" onClick={onClose}>
-        {W.keys.close}
+        {W.close}
       </button>
-    </dialog>
+    </Dialog>
   )
 }

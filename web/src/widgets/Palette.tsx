@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-K: pages, services, metrics, a trace id, or a search in the logs, by a few letters.
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
+import { BAR } from '../pages'
 import { metricNames } from '../api/prom'
 import { labelValues } from '../api/loki'
 import { services } from '../api/jaeger'
@@ -9,6 +10,7 @@ import { useFetch } from '../state/fetch'
 import { addContains, LOGS_DEFAULT, quote } from '../lib/logql'
 import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
+import { Dialog } from './Dialog'
 
 interface Item {
   kind: string
@@ -37,16 +39,6 @@ export function rank(items: Item[], text: string): Item[] {
     .map((s) => s.item)
 }
 
-function fixedItems(): Item[] {
-  const p = W.palette.page
-  return [
-    { kind: p, name: W.pages.home, href: link('/') },
-    { kind: p, name: W.pages.metrics, href: link('/metrics-explorer') },
-    { kind: p, name: W.pages.logs, href: link('/logs') },
-    { kind: p, name: W.pages.traces, href: link('/traces') },
-  ]
-}
-
 function matches(text: string, known: Item[]): Item[] {
   const t = text.trim()
   const list = rank(known, t)
@@ -59,16 +51,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const r = useRange()
   const [text, setText] = useState('')
   const [at, setAt] = useState(0)
-  const dialog = useRef<HTMLDialogElement>(null)
   const list = useRef<HTMLUListElement>(null)
   const metrics = useFetch('metrics', 0, (s) => metricNames(Math.floor(r.startMs / 1000), Math.ceil(r.endMs / 1000), s))
   const traced = useFetch('services', 0, services)
   const logging = useFetch('logging', 0, (s) => labelValues('service_name', s))
-  useEffect(() => {
-    dialog.current?.showModal()
-  }, [])
   const known = [
-    ...fixedItems(),
+    ...BAR.map((p) => ({ kind: W.palette.page, name: p.name, href: link(p.path) })),
     ...(traced.data ?? []).map((name) => ({ kind: `${W.palette.service} · ${W.pages.traces.toLowerCase()}`, name, href: link('/traces', { service: name }) })),
     ...(logging.data ?? []).map((name) => ({ kind: `${W.palette.service} · ${W.pages.logs.toLowerCase()}`, name, href: link('/logs', { q: `{service_name=${quote(name)}}` }) })),
     ...(metrics.data ?? []).map((name) => ({ kind: W.palette.metric, name, href: link('/metrics-explorer', { q: /_(total|count|sum|bucket)$/.test(name) ? `rate(${name}[1m])` : name }) })),
@@ -92,7 +80,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
     }
   }
   return (
-    <dialog class="palette" ref={dialog} aria-label={W.palette.title} onClose={onClose} onClick={(e) => e.target === dialog.current && onClose()}>
+    <Dialog class="palette" label={W.palette.title} onClose={onClose}>
       <input
         autofocus
         value={text}
@@ -115,6 +103,6 @@ export function Palette({ onClose }: { onClose: () => void }) {
         ))}
         {items.length === 0 && <li class="dim">{W.palette.none}</li>}
       </ul>
-    </dialog>
+    </Dialog>
   )
 }

@@ -5,6 +5,7 @@ import { change, useRange } from '../state/address'
 import { useKeys } from '../state/keys'
 import { durationMs, durationText, parseTime, PRESETS, rangeText, stamp } from '../lib/time'
 import { W } from '../lib/words'
+import { FormError, TextField } from './Field'
 
 export function TimePicker({ open, onOpen }: { open: boolean; onOpen: (open: boolean) => void }) {
   const r = useRange()
@@ -78,20 +79,10 @@ export function TimePicker({ open, onOpen }: { open: boolean; onOpen: (open: boo
             })}
           </div>
           <form onSubmit={apply}>
-            <label>
-              {W.time.from}
-              <input value={from} onInput={(e) => setFrom(e.currentTarget.value)} spellcheck={false} autocomplete="off" />
-            </label>
-            <label>
-              {W.time.to}
-              <input value={to} onInput={(e) => setTo(e.currentTarget.value)} spellcheck={false} autocomplete="off" />
-            </label>
+            <TextField label={W.time.from} value={from} onInput={setFrom} />
+            <TextField label={W.time.to} value={to} onInput={setTo} />
             <p class="faint">{W.time.hint}</p>
-            {bad && (
-              <p class="bad" role="alert">
-                {bad}
-              </p>
-            )}
+            <FormError text={bad} />
             <button type="submit" class="primary">
               {W.time.apply}
             </button>

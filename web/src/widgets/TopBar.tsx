@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bar on every page: where am I, where can I go, which time, how fresh.
-import { change, link, useAddress } from '../state/address'
-import { refreshNow } from '../state/refresh'
+import { useEffect, useRef } from 'preact/hooks'
+import { BAR, pageOf } from '../pages'
+import { change, link, useAddress, type Address } from '../state/address'
+import { INTERVALS, refreshNow } from '../state/refresh'
 import { toggleTheme, useTheme } from '../state/theme'
 import { W } from '../lib/words'
 import { TimePicker } from './TimePicker'
 
-const PAGES = [
-  { path: '/', name: W.pages.home },
-  { path: '/metrics-explorer', name: W.pages.metrics },
-  { path: '/logs', name: W.pages.logs },
-  { path: '/traces', name: W.pages.traces },
-]
-export const INTERVALS: Record<string, number> = { off: 0, '5s': 5000, '10s': 10000, '30s': 30000, '1m': 60000, '5m': 300000 }
-
-export function defaultInterval(path: string, moving: boolean): string {
-  if (!moving) return 'off'
-  return path === '/' ? '10s' : path === '/logs' ? '5s' : 'off'
+// The chosen interval, or the one of the page while its range moves.
+export function intervalOf(a: Address, moving: boolean): string {
+  const chosen = a.get('refresh')
+  if (chosen in INTERVALS) return chosen
+  return (moving && pageOf(a.path)?.page.refresh) || 'off'
 }
 
 function Logo() {
@@ -30,18 +26,21 @@ function Logo() {
 export function TopBar(props: { moving: boolean; onPalette: () => void; pickerOpen: boolean; onPicker: (open: boolean) => void }) {
   const a = useAddress()
   const { theme, dark } = useTheme()
-  const chosen = a.get('refresh')
-  const every = chosen in INTERVALS ? chosen : defaultInterval(a.path, props.moving)
-  const on = (path: string) => a.path === path || (path === '/traces' && a.path.startsWith('/trace/'))
+  const every = intervalOf(a, props.moving)
+  const page = pageOf(a.path)?.page
+  const here = page?.under ?? page?.path
+  const nav = useRef<HTMLElement>(null)
+  // Where not all entries fit, the one of this page is in sight.
+  useEffect(() => nav.current?.querySelector('.on')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [here])
   return (
     <header class="top">
       <a class="logo" href={link('/')}>
         <Logo />
         <span>{W.product}</span>
       </a>
-      <nav aria-label={W.product}>
-        {PAGES.map((p) => (
-          <a key={p.path} href={link(p.path)} class={on(p.path) ? 'on' : ''} aria-current={on(p.path) ? 'page' : undefined}>
+      <nav aria-label={W.product} ref={nav}>
+        {BAR.map((p) => (
+          <a key={p.path} href={link(p.path)} class={p.path === here ? 'on' : ''} aria-current={p.path === here ? 'page' : undefined}>
             {p.name}
           </a>
         ))}

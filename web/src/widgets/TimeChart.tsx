@@ -14,25 +14,30 @@ export interface ChartLine {
   slot: number // colour and dash by position: six colours, then the same six dashed
   fill?: boolean
 }
-interface Props {
+export interface TimeChartProps {
   times: number[]
   lines: ChartLine[]
   unit: Unit
   height: number
   label: string
-  most?: number // y reaches at least this far
+  least?: number // y reaches at least this
+  limit?: number // and never beyond this, as no more is possible
   onZoom?: (startMs: number, endMs: number) => void
   start?: number // x range in seconds, if wider than the times
   end?: number
 }
 
+// What may change without a new chart.
+type Live = Pick<TimeChartProps, 'lines' | 'onZoom' | 'least' | 'limit' | 'start' | 'end'>
+
 const COLOURS = 6
 const DASHES: number[][] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
 const TOOLTIP_ROWS = 8
 const TOOLTIP_NAME_MAX = 70
-const CHAR_PX = 6.2
+const CHAR_PX = 6.6
 const SMALL_PX = 150
 const DRAG_MIN_PX = 5
+const ROOM = 1.05 // what axisTicks leaves above the largest value
 
 export const slotClass = (slot: number): string => `c${(slot % COLOURS) + 1}${slot >= COLOURS ? ` dash${Math.floor(slot / COLOURS) % DASHES.length}` : ''}`
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
@@ -88,14 +93,19 @@ function tooltip(u: uPlot, box: HTMLElement, lines: ChartLine[], unit: Unit): vo
   box.style.top = u.over.clientHeight < SMALL_PX ? `${u.over.clientHeight + 4}px` : '2px'
 }
 
-function options(p: Props, width: number, box: HTMLElement, live: { lines: ChartLine[]; onZoom?: Props['onZoom']; most?: number; start?: number; end?: number }): uPlot.Options {
+function options(p: TimeChartProps, width: number, box: HTMLElement, live: Live): uPlot.Options {
   const grid = { stroke: css('--grid'), width: 1 }
   let hovered = false
-  const ticksNow = (max: number) => axisTicks(Math.max(max, live.most ?? 0), p.unit)
+  const ticksNow = (max: number) => {
+    const top = Math.max(max, live.least ?? 0)
+    if (live.limit === undefined || top <= 0) return axisTicks(top, p.unit)
+    const a = axisTicks(Math.min(top, live.limit / ROOM), p.unit)
+    return { max: Math.min(a.max, live.limit), ticks: a.ticks.filter((t) => t <= live.limit! * 1.0001) }
+  }
   return {
     width,
     height: p.height,
-    padding: [6, 14, 0, 0],
+    padding: [6, 6, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'page', setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { size: 5 } },
     scales: {
@@ -166,12 +176,12 @@ function options(p: Props, width: number, box: HTMLElement, live: { lines: Chart
   }
 }
 
-export function TimeChart(p: Props) {
+export function TimeChart(p: TimeChartProps) {
   const host = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot | null>(null)
   const { dark } = useTheme()
-  const live = useRef<{ lines: ChartLine[]; onZoom?: Props['onZoom']; most?: number; start?: number; end?: number }>(p)
-  Object.assign(live.current, { lines: p.lines, onZoom: p.onZoom, most: p.most, start: p.start, end: p.end })
+  const live = useRef<Live>(p)
+  Object.assign(live.current, { lines: p.lines, onZoom: p.onZoom, least: p.least, limit: p.limit, start: p.start, end: p.end })
   const shape = `${dark}|${p.unit}|${p.height}|${p.lines.map((l) => `${l.name}\u0000${l.slot}\u0000${!!l.fill}`).join('\u0001')}`
   const data = [p.times, ...p.lines.map((l) => l.values)] as uPlot.AlignedData
   const made = useRef('')
@@ -198,7 +208,7 @@ export function TimeChart(p: Props) {
 
   useEffect(() => {
     if (chart.current && made.current === shape) chart.current.setData(data)
-  }, [p.times, p.lines, p.most, p.start, p.end])
+  }, [p.times, p.lines, p.least, p.limit, p.start, p.end])
 
   return <div class={`chart h${p.height}`} ref={host} role="img" aria-label={p.label} />
 }
