@@ -17,6 +17,7 @@ enum {
     PUT = 4,
     DELETE = 8,
     HEAD = 16,
+    VISIT = 32, /* only for a browser that asks for a page: everybody else gets the 404 they can read */
     ROUTES_MAX = 160,
     BODY_NONE = 64 * KIB, /* routes that expect no body */
     BODY_FORM = API_FORM_BYTES_MAX,
@@ -96,7 +97,7 @@ static const struct row rows[] = {
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 
-    /* the page: its own paths, all answered by one index */
+    /* the page: its own paths, all answered by one index; what else a browser visits is the page's to name */
     ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),
     ROW(PUBLIC, NULL, GET | HEAD, "/metrics-explorer", 0, BODY_NONE, page_serve),
     ROW(PUBLIC, NULL, GET | HEAD, "/logs", 0, BODY_NONE, page_serve),
@@ -106,6 +107,8 @@ static const struct row rows[] = {
     ROW(PUBLIC, NULL, GET | HEAD, "/docs/{page}", 0, BODY_NONE, page_serve),
     ROW(PUBLIC, NULL, GET | HEAD, "/docs/{folder}/{page}", 0, BODY_NONE, page_serve),
     ROW(PUBLIC, NULL, GET | HEAD, "/assets/{file}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD | VISIT, "/{page}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD | VISIT, "/{page}/{id}", 0, BODY_NONE, page_serve),
 };
 
 static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room for");
@@ -184,6 +187,8 @@ static const struct row *row_of(struct http_exchange *x, struct slice path, unsi
     *allowed = 0;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (!pattern_match(rows[i].pattern, path, SLICE_EMPTY, NULL))
+            continue;
+        if (rows[i].methods & VISIT && !(bit & GET && slice_contains(http_header(x, SLICE("Accept")), SLICE("text/html"))))
             continue;
         if (rows[i].methods & bit)
             return &rows[i];
