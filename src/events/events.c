@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "events/evmem.h"
 #include "events/evmerge.h"
@@ -18,13 +19,16 @@ static enum status kind_open(struct store *s, uint64_t seed, void **state, struc
 {
     struct evstate *e = mem_new(struct evstate);
     e->store = s;
+    mutex_init(&e->stats_lock);
     *state = e;
     return ST_OK;
 }
 
 static void kind_close(void *state)
 {
-    mem_free(state);
+    struct evstate *e = state;
+    mutex_destroy(&e->stats_lock);
+    mem_free(e);
 }
 
 static bool kind_has_rows(const struct batch *b)
@@ -220,41 +224,74 @@ const struct store_kind events_kind = {
 
 /* ---- stats ---- */
 
-static void count_row(struct engine_stats *out, uint8_t kind, uint64_t rows, int64_t min_ns, int64_t max_ns)
+static void count_rows(struct engine_stats *out, int64_t min_ns, int64_t max_ns)
 {
-    out->log_records += kind == EVENT_LOG ? rows : 0;
-    out->spans += kind == EVENT_SPAN ? rows : 0;
     out->oldest_ns = out->oldest_ns == 0 ? min_ns : MIN(out->oldest_ns, min_ns);
     out->newest_ns = MAX(out->newest_ns, max_ns);
+}
+
+/* Differs when a table or part came or went, or a table got a stream more. A table's address and list alone could come back. */
+static uint64_t signature_of(const struct store_view *view)
+{
+    uint64_t h = 1;
+    for (size_t i = 0; i < view->mem_count; i++) {
+        struct evmem_walk w = evmem_walk(view->mems[i]);
+        const struct evrow *first = evmem_next(&w);
+        h = hash_u64(h ^ (uintptr_t)evmem_summary(view->mems[i]).streams);
+        h = hash_u64(h ^ (first ? first->e.seq : 0));
+    }
+    for (size_t i = 0; i < view->part_count; i++)
+        h = hash_u64(h ^ part_info(view->parts[i])->id);
+    return h;
+}
+
+static uint64_t count_streams(const struct store_view *view)
+{
+    struct map streams;
+    bool added;
+    map_init(&streams);
+    for (size_t i = 0; i < view->mem_count; i++)
+        for (const struct evmem_stream *s = evmem_summary(view->mems[i]).streams; s; s = s->next)
+            map_put(&streams, s->stream, &added);
+    for (size_t i = 0; i < view->part_count; i++) {
+        const struct evdir *d = part_user(view->parts[i]);
+        for (size_t k = 0; k < d->stream_count; k++)
+            if (d->streams[k].len)
+                map_put(&streams, d->streams[k], &added);
+    }
+    uint64_t count = streams.count;
+    map_free(&streams);
+    return count;
 }
 
 void events_stats(struct store *s, struct engine_stats *out)
 {
     struct evstate *state = store_kind_state(s, KIND_EVENTS);
     struct store_view *view = store_view_take(s, KIND_EVENTS, INT64_MIN, INT64_MAX);
-    struct map streams;
-    bool added;
-    map_init(&streams);
     for (size_t i = 0; i < view->mem_count; i++) {
-        struct evmem_walk w = evmem_walk(view->mems[i]);
-        const char *last = NULL;
-        for (const struct evrow *row; (row = evmem_next(&w)) != NULL;) {
-            count_row(out, row->e.kind, 1, row->e.time_ns, row->e.time_ns);
-            if (row->e.stream.ptr != last && row->e.stream.len)
-                map_put(&streams, row->e.stream, &added);
-            last = row->e.stream.ptr;
-        }
+        struct evmem_summary sum = evmem_summary(view->mems[i]);
+        out->log_records += sum.log_records;
+        out->spans += sum.spans;
+        if (sum.min_ns <= sum.max_ns)
+            count_rows(out, sum.min_ns, sum.max_ns);
     }
     for (size_t i = 0; i < view->part_count; i++) {
         const struct evdir *d = part_user(view->parts[i]);
-        for (size_t k = 0; d && k < d->block_count; k++)
-            count_row(out, d->blocks[k].kind, d->blocks[k].rows, d->blocks[k].min_ns, d->blocks[k].max_ns);
-        for (size_t k = 0; d && k < d->stream_count; k++)
-            if (d->streams[k].len)
-                map_put(&streams, d->streams[k], &added);
+        for (size_t k = 0; k < d->block_count; k++) {
+            const struct evdir_block *b = &d->blocks[k];
+            out->log_records += b->kind == EVENT_LOG ? b->rows : 0;
+            out->spans += b->kind == EVENT_SPAN ? b->rows : 0;
+            count_rows(out, b->min_ns, b->max_ns);
+        }
     }
-    out->streams = streams.count;
+    uint64_t signature = signature_of(view);
+    mutex_lock(&state->stats_lock);
+    if (state->streams_of != signature) {
+        state->streams = count_streams(view);
+        state->streams_of = signature;
+    }
+    out->streams = state->streams;
+    mutex_unlock(&state->stats_lock);
     out->corrupt_blocks += atomic_load(&state->corrupt_blocks);
-    map_free(&streams);
     store_view_drop(view);
 }

@@ -23,6 +23,11 @@ struct evmem {
     struct map interned;
     struct evmem_chunk *first, *last;
     size_t last_used;
+    struct map stream_set;
+    const char *last_stream; /* of the row before: streams come in runs */
+    _Atomic(const struct evmem_stream *) streams;
+    _Atomic uint64_t log_records, spans;
+    _Atomic int64_t min_ns, max_ns;
     _Atomic uint64_t rows;
     _Atomic size_t bytes;
 };
@@ -40,6 +45,9 @@ struct evmem *evmem_new(void *owner)
     m->owner = owner;
     m->arena = arena_new(0);
     map_init(&m->interned);
+    map_init(&m->stream_set);
+    atomic_init(&m->min_ns, INT64_MAX);
+    atomic_init(&m->max_ns, INT64_MIN);
     m->first = m->last = chunk_new();
     return m;
 }
@@ -53,6 +61,7 @@ void evmem_free(struct evmem *m)
         mem_free(c);
     }
     map_free(&m->interned);
+    map_free(&m->stream_set);
     arena_free(m->arena);
     mem_free(m);
 }
@@ -122,6 +131,38 @@ static void copy_event(struct evmem *m, struct event *to, const struct event *e)
     copy_lists(m, to, e);
 }
 
+static void note_stream(struct evmem *m, struct slice stream)
+{
+    if (stream.len == 0 || stream.ptr == m->last_stream)
+        return;
+    m->last_stream = stream.ptr;
+    bool added;
+    map_put(&m->stream_set, stream, &added);
+    if (!added)
+        return;
+    struct evmem_stream *node = arena_new_of(m->arena, struct evmem_stream);
+    *node = (struct evmem_stream){ stream, atomic_load_explicit(&m->streams, memory_order_relaxed) };
+    atomic_store_explicit(&m->streams, node, memory_order_release);
+}
+
+/* Only the writer changes these, so a load and a store will do. */
+static void summarise(struct evmem *m, const struct batch *b)
+{
+    uint64_t kinds[2] = { 0 };
+    int64_t min = atomic_load_explicit(&m->min_ns, memory_order_relaxed), max = atomic_load_explicit(&m->max_ns, memory_order_relaxed);
+    for (size_t i = 0; i < b->event_count; i++) {
+        const struct event *e = &b->events[i];
+        kinds[0] += e->kind == EVENT_LOG;
+        kinds[1] += e->kind == EVENT_SPAN;
+        min = MIN(min, e->time_ns);
+        max = MAX(max, e->time_ns);
+    }
+    atomic_fetch_add_explicit(&m->log_records, kinds[0], memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->spans, kinds[1], memory_order_relaxed);
+    atomic_store_explicit(&m->min_ns, min, memory_order_relaxed);
+    atomic_store_explicit(&m->max_ns, max, memory_order_relaxed);
+}
+
 void evmem_apply(struct evmem *m, const struct batch *b, uint64_t lsn)
 {
     struct slice tenant = intern(m, b->tenant);
@@ -134,8 +175,10 @@ void evmem_apply(struct evmem *m, const struct batch *b, uint64_t lsn)
         row->tenant = tenant;
         copy_event(m, &row->e, &b->events[i]);
         row->e.seq = lsn << 20 | i;
+        note_stream(m, row->e.stream);
     }
-    size_t interned = m->interned.cap * sizeof(struct map_entry);
+    summarise(m, b);
+    size_t interned = (m->interned.cap + m->stream_set.cap) * sizeof(struct map_entry);
     uint64_t rows = atomic_load_explicit(&m->rows, memory_order_relaxed) + b->event_count;
     atomic_store_explicit(&m->bytes, arena_bytes(m->arena) + interned + (size_t)rows * sizeof(struct evrow), memory_order_relaxed);
     atomic_store_explicit(&m->rows, rows, memory_order_release);
@@ -154,6 +197,15 @@ size_t evmem_bytes(const struct evmem *m)
 uint64_t evmem_rows(const struct evmem *m)
 {
     return atomic_load_explicit(&m->rows, memory_order_relaxed);
+}
+
+struct evmem_summary evmem_summary(const struct evmem *m)
+{
+    return (struct evmem_summary){ .log_records = atomic_load_explicit(&m->log_records, memory_order_relaxed),
+                                   .spans = atomic_load_explicit(&m->spans, memory_order_relaxed),
+                                   .min_ns = atomic_load_explicit(&m->min_ns, memory_order_relaxed),
+                                   .max_ns = atomic_load_explicit(&m->max_ns, memory_order_relaxed),
+                                   .streams = atomic_load_explicit(&m->streams, memory_order_acquire) };
 }
 
 struct evmem_walk evmem_walk(const struct evmem *m)

@@ -22,6 +22,18 @@ void evmem_apply(struct evmem *m, const struct batch *b, uint64_t lsn);
 size_t evmem_bytes(const struct evmem *m);
 uint64_t evmem_rows(const struct evmem *m);
 
+/* What is in it, told without a walk: by any thread. Streams, each once, live as long as the table. */
+struct evmem_stream {
+    struct slice stream;
+    const struct evmem_stream *next;
+};
+struct evmem_summary {
+    uint64_t log_records, spans;
+    int64_t min_ns, max_ns; /* good when there are any rows */
+    const struct evmem_stream *streams;
+};
+struct evmem_summary evmem_summary(const struct evmem *m);
+
 /* Walks the rows there were when it began, oldest first:
  *     struct evmem_walk w = evmem_walk(m); while ((row = evmem_next(&w))) ... */
 struct evmem_chunk;

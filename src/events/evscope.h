@@ -11,6 +11,8 @@
 struct evstate {
     struct store *store;
     _Atomic uint64_t corrupt_blocks;
+    struct mutex stats_lock;
+    uint64_t streams_of, streams; /* how many streams the tables and parts with this signature have; stats_lock */
 };
 
 struct evscope {

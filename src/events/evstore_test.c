@@ -50,6 +50,50 @@ TEST(a_damaged_block_loses_only_itself_and_the_answer_says_so)
     world_close(&w);
 }
 
+static void check_stats(struct world *w)
+{
+    struct engine_stats stats = { 0 };
+    uint64_t kinds[3] = { 0 };
+    int64_t oldest = INT64_MAX, newest = 0;
+    size_t streams = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct event *e = &w->rows[i].e;
+        kinds[e->kind == EVENT_LOG ? 0 : e->kind == EVENT_SPAN ? 1 : 2]++;
+        oldest = MIN(oldest, e->time_ns);
+        newest = MAX(newest, e->time_ns);
+        bool is_new = e->stream.len > 0;
+        for (size_t k = 0; k < i && is_new; k++)
+            is_new = !slice_eq(w->rows[k].e.stream, e->stream);
+        streams += is_new;
+    }
+    events_stats(w->store, &stats);
+    CHECK_INT(stats.log_records, kinds[0]);
+    CHECK_INT(stats.spans, kinds[1]);
+    CHECK_INT(stats.streams, streams);
+    CHECK_INT(stats.oldest_ns, oldest);
+    CHECK_INT(stats.newest_ns, newest);
+}
+
+TEST(stats_tell_what_tables_and_parts_hold_at_each_moment)
+{
+    struct world w;
+    world_open(&w);
+    for (int i = 0; i < 6; i++) {
+        world_append_random(&w, 20);
+        check_stats(&w);
+        if (i % 2)
+            world_flush(&w);
+        check_stats(&w);
+    }
+    world_merge(&w);
+    check_stats(&w);
+    world_restart(&w);
+    check_stats(&w);
+    world_append_random(&w, 20);
+    check_stats(&w);
+    world_close(&w);
+}
+
 struct racing {
     struct store *store;
     struct clock *clock;

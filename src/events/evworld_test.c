@@ -91,9 +91,9 @@ void world_append(struct world *w, unsigned tenant, const struct event *events, 
     }
     if (store_append(w->store, b, (struct append_ack){ acked, &waiter }, &err))
         unit_fail(__FILE__, __LINE__, err.text);
-    for (int i = 0; i < 100000 && !atomic_load(&waiter.is_done); i++)
+    while (!atomic_load(&waiter.is_done))
         CHECK(store_tick(w->store, &err) == ST_OK);
-    CHECK(atomic_load(&waiter.is_done) && waiter.st == ST_OK);
+    CHECK_INT(waiter.st, ST_OK);
 }
 
 void world_append_random(struct world *w, size_t count)
