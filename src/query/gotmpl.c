@@ -13,12 +13,12 @@ enum closer { CLOSER_EOF, CLOSER_END, CLOSER_ELSE };
 struct reading {
     struct arena *a;
     struct gotmpl *t;
-    struct slice text, rest;    /* all of it; what is not read yet */
-    struct slice action;        /* what is left of the action being read */
+    struct slice text, rest; /* all of it; what is not read yet */
+    struct slice action;     /* what is left of the action being read */
     struct slice names[GOTMPL_VARIABLES_MAX];
     size_t name_count;
     unsigned depth, loops;
-    bool trim_left;             /* the last action ended with -}} */
+    bool trim_left; /* the last action ended with -}} */
     struct err *err;
 };
 
@@ -85,9 +85,9 @@ static enum status fields_read(struct reading *r, struct operand *o)
 static enum status number_read(struct reading *r, struct operand *o)
 {
     size_t n = 0;
-    while (n < r->action.len && (token_is_alnum(r->action.ptr[n]) || r->action.ptr[n] == '.' ||
-                                 ((r->action.ptr[n] == '-' || r->action.ptr[n] == '+') &&
-                                  (n == 0 || r->action.ptr[n - 1] == 'e' || r->action.ptr[n - 1] == 'E'))))
+    while (n < r->action.len &&
+           (token_is_alnum(r->action.ptr[n]) || r->action.ptr[n] == '.' ||
+            ((r->action.ptr[n] == '-' || r->action.ptr[n] == '+') && (n == 0 || r->action.ptr[n - 1] == 'e' || r->action.ptr[n - 1] == 'E'))))
         n++;
     struct slice text = slice_sub(r->action, 0, n);
     int64_t i;
@@ -134,7 +134,7 @@ static enum status operand_read(struct reading *r, struct operand *o)
 {
     char c = r->action.ptr[0], next = r->action.len > 1 ? r->action.ptr[1] : 0;
     enum status st = ST_OK;
-    *o = (struct operand){ .kind = OPERAND_VALUE };
+    *o = (struct operand){.kind = OPERAND_VALUE};
     if (c == '"' || c == '`' || c == '\'') {
         st = string_read(r, o);
     } else if (c == '$') {
@@ -329,7 +329,7 @@ static enum status branch_read(struct reading *r, struct tnode *n)
 
 static enum status define_read(struct reading *r, bool is_block, struct tnode *n)
 {
-    struct operand name = { .kind = OPERAND_VALUE };
+    struct operand name = {.kind = OPERAND_VALUE};
     struct tnode *body = NULL;
     enum closer closer;
     skip_space(r);
@@ -351,14 +351,14 @@ static enum status define_read(struct reading *r, bool is_block, struct tnode *n
         st = fail(r, "a define without {{ end }}", SLICE_EMPTY);
     if (st)
         return st;
-    ARENA_PUSH(r->a, r->t->defines, r->t->define_count, r->t->define_cap) = (struct define){ name.value.text, body };
+    ARENA_PUSH(r->a, r->t->defines, r->t->define_count, r->t->define_cap) = (struct define){name.value.text, body};
     n->text = name.value.text;
     return ST_OK;
 }
 
 static enum status template_read(struct reading *r, struct tnode *n)
 {
-    struct operand name = { .kind = OPERAND_VALUE };
+    struct operand name = {.kind = OPERAND_VALUE};
     skip_space(r);
     if (r->action.len == 0 || (r->action.ptr[0] != '"' && r->action.ptr[0] != '`'))
         return fail(r, "template wants a name in quotes", SLICE_EMPTY);
@@ -374,7 +374,7 @@ static enum status action_read(struct reading *r, struct tnode *n, enum closer *
     static const struct {
         struct slice word;
         enum tnode_kind kind;
-    } branches[] = { { SLICE_INIT("if"), TNODE_IF }, { SLICE_INIT("with"), TNODE_WITH }, { SLICE_INIT("range"), TNODE_RANGE } };
+    } branches[] = {{SLICE_INIT("if"), TNODE_IF}, {SLICE_INIT("with"), TNODE_WITH}, {SLICE_INIT("range"), TNODE_RANGE}};
     struct slice word = peek_word(r);
     if (slice_starts(r->action, SLICE("/*")))
         return ST_OK;
@@ -445,10 +445,9 @@ static enum status block_read(struct reading *r, struct tnode **out, enum closer
     }
 }
 
-enum status gotmpl_parse(struct arena *a, struct slice text, const struct slice *names, size_t name_count, struct gotmpl **out,
-                         struct err *err)
+enum status gotmpl_parse(struct arena *a, struct slice text, const struct slice *names, size_t name_count, struct gotmpl **out, struct err *err)
 {
-    struct reading r = { .a = a, .t = arena_new_of(a, struct gotmpl), .text = text, .rest = text, .err = err };
+    struct reading r = {.a = a, .t = arena_new_of(a, struct gotmpl), .text = text, .rest = text, .err = err};
     enum closer closer;
     if (text.len > GOTMPL_TEXT_BYTES_MAX)
         return err_set(err, ST_LIMIT, "template: %zu bytes, at most %d are allowed", text.len, GOTMPL_TEXT_BYTES_MAX);

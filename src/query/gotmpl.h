@@ -12,12 +12,12 @@
 #include "base/err.h"
 
 enum {
-    GOTMPL_TEXT_BYTES_MAX = 64 * KIB,   /* of a template */
-    GOTMPL_OUT_BYTES_MAX = 256 * KIB,   /* of what one run gives */
-    GOTMPL_DEPTH_MAX = 64,              /* of nested blocks, parentheses and template calls */
+    GOTMPL_TEXT_BYTES_MAX = 64 * KIB, /* of a template */
+    GOTMPL_OUT_BYTES_MAX = 256 * KIB, /* of what one run gives */
+    GOTMPL_DEPTH_MAX = 64,            /* of nested blocks, parentheses and template calls */
     GOTMPL_ARGS_MAX = 16,
     GOTMPL_VARIABLES_MAX = 64,
-    GOTMPL_STEPS_MAX = 200 * 1000       /* nodes executed in one run */
+    GOTMPL_STEPS_MAX = 200 * 1000 /* nodes executed in one run */
 };
 
 enum gotmpl_type { GOTMPL_NIL, GOTMPL_BOOL, GOTMPL_INT, GOTMPL_FLOAT, GOTMPL_TEXT, GOTMPL_LIST, GOTMPL_MAP, GOTMPL_LABELS };
@@ -28,9 +28,9 @@ struct gotmpl_value {
     bool b;
     int64_t i;
     double f;
-    struct slice text;                 /* TEXT; LABELS: canonical labels, a map whose missing keys are "" */
-    const struct gotmpl_value *items;  /* LIST, MAP */
-    const struct slice *keys;          /* MAP: as many as items */
+    struct slice text;                /* TEXT; LABELS: canonical labels, a map whose missing keys are "" */
+    const struct gotmpl_value *items; /* LIST, MAP */
+    const struct slice *keys;         /* MAP: as many as items */
     size_t count;
 };
 
@@ -49,11 +49,11 @@ struct gotmpl_variable {
 };
 
 struct gotmpl_env {
-    struct arena *arena;               /* results live here */
-    struct gotmpl_value dot;           /* . and $ */
+    struct arena *arena;     /* results live here */
+    struct gotmpl_value dot; /* . and $ */
     const struct gotmpl_variable *variables;
     size_t variable_count;
-    struct slice external_url;         /* for externalURL, pathPrefix, graphLink and tableLink; may be empty */
+    struct slice external_url; /* for externalURL, pathPrefix, graphLink and tableLink; may be empty */
     /* `query`: a LIST of gotmpl_sample. NULL: the function is an error. */
     enum status (*query)(void *arg, struct slice text, struct gotmpl_value *out, struct err *err);
     void *arg;

@@ -10,7 +10,7 @@
 #include "model/labels.h"
 #include "query/gotmpl_parts.h"
 
-#define FUNCTION(name) \
+#define FUNCTION(name)                                                                                                                          \
     static enum status name(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err)
 
 static enum status want_text(const struct gotmpl_value *v, const char *who, struct err *err)
@@ -151,7 +151,7 @@ FUNCTION(fn_index)
             if (from.type == GOTMPL_LABELS)
                 *out = gotmpl_text(labels_get(from.text, v[i].text));
             else if (gotmpl_field(env, &from, v[i].text, out, err))
-                *out = (struct gotmpl_value){ 0 };
+                *out = (struct gotmpl_value){0};
         } else {
             return err_set(err, ST_INVALID, "template: index wants a list and a number, or a map and a text");
         }
@@ -189,7 +189,11 @@ FUNCTION(fn_html)
     static const struct {
         char c;
         struct slice as;
-    } escapes[] = { { '<', SLICE_INIT("&lt;") }, { '>', SLICE_INIT("&gt;") }, { '&', SLICE_INIT("&amp;") }, { '"', SLICE_INIT("&#34;") }, { '\'', SLICE_INIT("&#39;") } };
+    } escapes[] = {{'<', SLICE_INIT("&lt;")},
+                   {'>', SLICE_INIT("&gt;")},
+                   {'&', SLICE_INIT("&amp;")},
+                   {'"', SLICE_INIT("&#34;")},
+                   {'\'', SLICE_INIT("&#39;")}};
     struct buf text, b;
     buf_init(&text, GOTMPL_OUT_BYTES_MAX);
     buf_init(&b, GOTMPL_OUT_BYTES_MAX);
@@ -241,7 +245,8 @@ FUNCTION(fn_value)
     return gotmpl_field(env, &v[0], SLICE("Value"), out, err);
 }
 
-static enum status label_of(const struct gotmpl_env *env, const struct gotmpl_value *sample, struct slice name, struct gotmpl_value *out, struct err *err)
+static enum status label_of(const struct gotmpl_env *env, const struct gotmpl_value *sample, struct slice name, struct gotmpl_value *out,
+                            struct err *err)
 {
     struct gotmpl_value labels;
     enum status st = gotmpl_field(env, sample, SLICE("Labels"), &labels, err);
@@ -287,13 +292,13 @@ FUNCTION(fn_sort_by_label)
         st = label_of(env, &v[1].items[i], v[0].text, &key, err);
         if (st)
             return st;
-        list[i] = (struct keyed){ key.text, v[1].items[i], i };
+        list[i] = (struct keyed){key.text, v[1].items[i], i};
     }
     qsort(list, v[1].count, sizeof *list, by_key);
     struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, v[1].count + 1);
     for (size_t i = 0; i < v[1].count; i++)
         items[i] = list[i].item;
-    *out = (struct gotmpl_value){ .type = GOTMPL_LIST, .items = items, .count = v[1].count };
+    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = v[1].count};
     return ST_OK;
 }
 
@@ -301,14 +306,16 @@ FUNCTION(fn_sort_by_label)
 
 static enum status give_printf(const struct gotmpl_env *env, struct gotmpl_value *out, const char *sign, double x, const char *unit)
 {
-    *out = gotmpl_text(isnan(x) ? SLICE("NaN") : isinf(x) ? (x > 0 ? SLICE("+Inf") : SLICE("-Inf")) : arena_printf(env->arena, "%s%.4g%s", sign, x, unit));
+    *out = gotmpl_text(isnan(x)   ? SLICE("NaN")
+                       : isinf(x) ? (x > 0 ? SLICE("+Inf") : SLICE("-Inf"))
+                                  : arena_printf(env->arena, "%s%.4g%s", sign, x, unit));
     return ST_OK;
 }
 
 FUNCTION(fn_humanize)
 {
-    static const char *const large[] = { "", "k", "M", "G", "T", "P", "E", "Z", "Y" };
-    static const char *const small[] = { "", "m", "u", "n", "p", "f", "a", "z", "y" };
+    static const char *const large[] = {"", "k", "M", "G", "T", "P", "E", "Z", "Y"};
+    static const char *const small[] = {"", "m", "u", "n", "p", "f", "a", "z", "y"};
     double x = 0;
     size_t i = 0;
     enum status st = want_number(&v[0], "humanize", &x, err);
@@ -324,7 +331,7 @@ FUNCTION(fn_humanize)
 
 FUNCTION(fn_humanize1024)
 {
-    static const char *const units[] = { "", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi" };
+    static const char *const units[] = {"", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"};
     double x = 0;
     size_t i = 0;
     enum status st = want_number(&v[0], "humanize1024", &x, err);
@@ -342,7 +349,7 @@ FUNCTION(fn_humanize_percentage)
 
 FUNCTION(fn_humanize_duration)
 {
-    static const char *const small[] = { "s", "ms", "us", "ns", "ps", "fs", "as", "zs", "ys" };
+    static const char *const small[] = {"s", "ms", "us", "ns", "ps", "fs", "as", "zs", "ys"};
     double x = 0;
     size_t i = 0;
     enum status st = want_number(&v[0], "humanizeDuration", &x, err);
@@ -497,7 +504,7 @@ FUNCTION(fn_string_slice)
     struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, n + 1);
     for (size_t i = 0; i < n; i++)
         items[i] = v[i];
-    *out = (struct gotmpl_value){ .type = GOTMPL_LIST, .items = items, .count = n };
+    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = n};
     return ST_OK;
 }
 
@@ -510,7 +517,7 @@ FUNCTION(fn_args)
         items[i] = v[i];
         keys[i] = arena_printf(env->arena, "arg%zu", i);
     }
-    *out = (struct gotmpl_value){ .type = GOTMPL_MAP, .items = items, .keys = keys, .count = n };
+    *out = (struct gotmpl_value){.type = GOTMPL_MAP, .items = items, .keys = keys, .count = n};
     return ST_OK;
 }
 
@@ -582,52 +589,52 @@ FUNCTION(fn_table_link)
 }
 
 static const struct gotmpl_function functions[] = {
-    { SLICE_INIT("and"), 1, 16, fn_and },
-    { SLICE_INIT("or"), 1, 16, fn_or },
-    { SLICE_INIT("not"), 1, 1, fn_not },
-    { SLICE_INIT("eq"), 2, 16, fn_eq },
-    { SLICE_INIT("ne"), 2, 2, fn_ne },
-    { SLICE_INIT("lt"), 2, 2, fn_lt },
-    { SLICE_INIT("le"), 2, 2, fn_le },
-    { SLICE_INIT("gt"), 2, 2, fn_gt },
-    { SLICE_INIT("ge"), 2, 2, fn_ge },
-    { SLICE_INIT("len"), 1, 1, fn_len },
-    { SLICE_INIT("index"), 1, 16, fn_index },
-    { SLICE_INIT("print"), 0, 16, fn_print },
-    { SLICE_INIT("printf"), 1, 16, gotmpl_printf },
-    { SLICE_INIT("println"), 0, 16, fn_println },
-    { SLICE_INIT("html"), 1, 1, fn_html },
-    { SLICE_INIT("urlquery"), 1, 1, fn_urlquery },
-    { SLICE_INIT("urlQueryEscape"), 1, 1, fn_urlquery },
-    { SLICE_INIT("query"), 1, 1, fn_query },
-    { SLICE_INIT("first"), 1, 1, fn_first },
-    { SLICE_INIT("value"), 1, 1, fn_value },
-    { SLICE_INIT("label"), 2, 2, fn_label },
-    { SLICE_INIT("strvalue"), 1, 1, fn_strvalue },
-    { SLICE_INIT("sortByLabel"), 2, 2, fn_sort_by_label },
-    { SLICE_INIT("humanize"), 1, 1, fn_humanize },
-    { SLICE_INIT("humanize1024"), 1, 1, fn_humanize1024 },
-    { SLICE_INIT("humanizeDuration"), 1, 1, fn_humanize_duration },
-    { SLICE_INIT("humanizePercentage"), 1, 1, fn_humanize_percentage },
-    { SLICE_INIT("humanizeTimestamp"), 1, 1, fn_humanize_timestamp },
-    { SLICE_INIT("parseDuration"), 1, 1, fn_parse_duration },
-    { SLICE_INIT("toUpper"), 1, 1, fn_to_upper },
-    { SLICE_INIT("toLower"), 1, 1, fn_to_lower },
-    { SLICE_INIT("title"), 1, 1, fn_title },
-    { SLICE_INIT("trimSpace"), 1, 1, fn_trim_space },
-    { SLICE_INIT("safeHtml"), 1, 1, fn_safe },
-    { SLICE_INIT("safeUrl"), 1, 1, fn_safe },
-    { SLICE_INIT("match"), 2, 2, fn_match },
-    { SLICE_INIT("reReplaceAll"), 3, 3, fn_re_replace_all },
-    { SLICE_INIT("join"), 2, 2, fn_join },
-    { SLICE_INIT("stringSlice"), 0, 16, fn_string_slice },
-    { SLICE_INIT("args"), 0, 16, fn_args },
-    { SLICE_INIT("stripPort"), 1, 1, fn_strip_port },
-    { SLICE_INIT("stripDomain"), 1, 1, fn_strip_domain },
-    { SLICE_INIT("externalURL"), 0, 0, fn_external_url },
-    { SLICE_INIT("pathPrefix"), 0, 0, fn_path_prefix },
-    { SLICE_INIT("graphLink"), 1, 1, fn_graph_link },
-    { SLICE_INIT("tableLink"), 1, 1, fn_table_link },
+    {SLICE_INIT("and"), 1, 16, fn_and},
+    {SLICE_INIT("or"), 1, 16, fn_or},
+    {SLICE_INIT("not"), 1, 1, fn_not},
+    {SLICE_INIT("eq"), 2, 16, fn_eq},
+    {SLICE_INIT("ne"), 2, 2, fn_ne},
+    {SLICE_INIT("lt"), 2, 2, fn_lt},
+    {SLICE_INIT("le"), 2, 2, fn_le},
+    {SLICE_INIT("gt"), 2, 2, fn_gt},
+    {SLICE_INIT("ge"), 2, 2, fn_ge},
+    {SLICE_INIT("len"), 1, 1, fn_len},
+    {SLICE_INIT("index"), 1, 16, fn_index},
+    {SLICE_INIT("print"), 0, 16, fn_print},
+    {SLICE_INIT("printf"), 1, 16, gotmpl_printf},
+    {SLICE_INIT("println"), 0, 16, fn_println},
+    {SLICE_INIT("html"), 1, 1, fn_html},
+    {SLICE_INIT("urlquery"), 1, 1, fn_urlquery},
+    {SLICE_INIT("urlQueryEscape"), 1, 1, fn_urlquery},
+    {SLICE_INIT("query"), 1, 1, fn_query},
+    {SLICE_INIT("first"), 1, 1, fn_first},
+    {SLICE_INIT("value"), 1, 1, fn_value},
+    {SLICE_INIT("label"), 2, 2, fn_label},
+    {SLICE_INIT("strvalue"), 1, 1, fn_strvalue},
+    {SLICE_INIT("sortByLabel"), 2, 2, fn_sort_by_label},
+    {SLICE_INIT("humanize"), 1, 1, fn_humanize},
+    {SLICE_INIT("humanize1024"), 1, 1, fn_humanize1024},
+    {SLICE_INIT("humanizeDuration"), 1, 1, fn_humanize_duration},
+    {SLICE_INIT("humanizePercentage"), 1, 1, fn_humanize_percentage},
+    {SLICE_INIT("humanizeTimestamp"), 1, 1, fn_humanize_timestamp},
+    {SLICE_INIT("parseDuration"), 1, 1, fn_parse_duration},
+    {SLICE_INIT("toUpper"), 1, 1, fn_to_upper},
+    {SLICE_INIT("toLower"), 1, 1, fn_to_lower},
+    {SLICE_INIT("title"), 1, 1, fn_title},
+    {SLICE_INIT("trimSpace"), 1, 1, fn_trim_space},
+    {SLICE_INIT("safeHtml"), 1, 1, fn_safe},
+    {SLICE_INIT("safeUrl"), 1, 1, fn_safe},
+    {SLICE_INIT("match"), 2, 2, fn_match},
+    {SLICE_INIT("reReplaceAll"), 3, 3, fn_re_replace_all},
+    {SLICE_INIT("join"), 2, 2, fn_join},
+    {SLICE_INIT("stringSlice"), 0, 16, fn_string_slice},
+    {SLICE_INIT("args"), 0, 16, fn_args},
+    {SLICE_INIT("stripPort"), 1, 1, fn_strip_port},
+    {SLICE_INIT("stripDomain"), 1, 1, fn_strip_domain},
+    {SLICE_INIT("externalURL"), 0, 0, fn_external_url},
+    {SLICE_INIT("pathPrefix"), 0, 0, fn_path_prefix},
+    {SLICE_INIT("graphLink"), 1, 1, fn_graph_link},
+    {SLICE_INIT("tableLink"), 1, 1, fn_table_link},
 };
 
 const struct gotmpl_function *gotmpl_function_find(struct slice name)

@@ -5,7 +5,6 @@
 
 #include "query/gotmpl.h"
 
-
 struct gotmpl_function {
     struct slice name;
     size_t args_min, args_max;
@@ -16,11 +15,11 @@ enum operand_kind { OPERAND_DOT, OPERAND_VARIABLE, OPERAND_FUNCTION, OPERAND_VAL
 
 struct operand {
     enum operand_kind kind;
-    struct slice name;                  /* VARIABLE */
+    struct slice name; /* VARIABLE */
     const struct gotmpl_function *function;
     struct gotmpl_value value;
     struct pipe *pipe;
-    struct slice *fields;               /* .a.b behind it */
+    struct slice *fields; /* .a.b behind it */
     size_t field_count, field_cap;
 };
 
@@ -31,9 +30,9 @@ struct command {
 };
 
 struct pipe {
-    struct slice names[2];              /* $i, $e := ... */
+    struct slice names[2]; /* $i, $e := ... */
     size_t name_count;
-    bool is_assignment;                 /* = and not := */
+    bool is_assignment; /* = and not := */
     struct command *first;
 };
 
@@ -42,7 +41,7 @@ enum tnode_kind { TNODE_TEXT, TNODE_PIPE, TNODE_IF, TNODE_WITH, TNODE_RANGE, TNO
 struct tnode {
     enum tnode_kind kind;
     struct tnode *next;
-    struct slice text;                  /* TEXT; TEMPLATE: its name */
+    struct slice text; /* TEXT; TEMPLATE: its name */
     struct pipe *pipe;
     struct tnode *body, *otherwise;
 };
@@ -66,6 +65,7 @@ enum status gotmpl_printf(const struct gotmpl_env *env, const struct gotmpl_valu
 bool gotmpl_truth(const struct gotmpl_value *v);
 bool gotmpl_number(const struct gotmpl_value *v, double *out); /* numbers, and text that reads as one */
 /* out.field; ST_INVALID when there is none. */
-enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value *v, struct slice name, struct gotmpl_value *out, struct err *err);
+enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value *v, struct slice name, struct gotmpl_value *out,
+                         struct err *err);
 
 #endif

@@ -70,7 +70,7 @@ static enum status command_run(struct running *r, const struct command *c, struc
     }
     if (last)
         args[n++] = *last;
-    struct gotmpl_value got = { 0 };
+    struct gotmpl_value got = {0};
     enum status st = c->args[0].function->run(r->env, args, n, &got, r->err);
     for (size_t i = 0; !st && i < c->args[0].field_count; i++) {
         struct gotmpl_value from = got;
@@ -84,17 +84,17 @@ static enum status set_variable(struct running *r, struct slice name, struct got
 {
     if (r->variable_count == GOTMPL_VARIABLES_MAX)
         return err_set(r->err, ST_LIMIT, "template: more than %d variables", GOTMPL_VARIABLES_MAX);
-    r->variables[r->variable_count++] = (struct gotmpl_variable){ name, v };
+    r->variables[r->variable_count++] = (struct gotmpl_variable){name, v};
     return ST_OK;
 }
 
 static enum status commands_run(struct running *r, const struct pipe *p, struct gotmpl_value dot, struct gotmpl_value *out)
 {
-    struct gotmpl_value last = { 0 };
+    struct gotmpl_value last = {0};
     if (++r->depth > GOTMPL_DEPTH_MAX * 2)
         return err_set(r->err, ST_LIMIT, "template: nested more than %d deep", GOTMPL_DEPTH_MAX * 2);
     for (const struct command *c = p->first; c; c = c->next) {
-        struct gotmpl_value got = { 0 };
+        struct gotmpl_value got = {0};
         enum status st = command_run(r, c, dot, c == p->first ? NULL : &last, &got);
         if (st)
             return st;
@@ -129,7 +129,7 @@ static struct gotmpl_value item_of(const struct gotmpl_value *v, size_t i, struc
     }
     if (v->type == GOTMPL_LABELS) {
         struct slice rest = v->text;
-        struct label l = { 0 };
+        struct label l = {0};
         for (size_t k = 0; k <= i; k++)
             labels_next(&rest, &l);
         *key = gotmpl_text(l.name);
@@ -141,7 +141,7 @@ static struct gotmpl_value item_of(const struct gotmpl_value *v, size_t i, struc
 
 static enum status range_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
 {
-    struct gotmpl_value v = { 0 };
+    struct gotmpl_value v = {0};
     size_t known = r->variable_count;
     enum status st = commands_run(r, n->pipe, dot, &v);
     if (st)
@@ -175,7 +175,7 @@ static enum status range_run(struct running *r, const struct tnode *n, struct go
 
 static enum status template_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
 {
-    struct gotmpl_value v = { 0 };
+    struct gotmpl_value v = {0};
     enum status st = n->pipe ? pipe_run(r, n->pipe, dot, &v) : ST_OK;
     if (st)
         return st;
@@ -193,7 +193,7 @@ static enum status template_run(struct running *r, const struct tnode *n, struct
 
 static enum status node_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
 {
-    struct gotmpl_value v = { 0 };
+    struct gotmpl_value v = {0};
     enum status st = ST_OK;
     size_t known = r->variable_count;
     switch (n->kind) {
@@ -250,7 +250,7 @@ static enum status block_run(struct running *r, const struct tnode *n, struct go
 
 enum status gotmpl_run(const struct gotmpl *t, const struct gotmpl_env *env, struct buf *out, struct err *err)
 {
-    struct running r = { .t = t, .env = env, .out = out, .err = err };
+    struct running r = {.t = t, .env = env, .out = out, .err = err};
     enum status st = set_variable(&r, SLICE("$"), env->dot);
     for (size_t i = 0; !st && i < env->variable_count; i++)
         st = set_variable(&r, env->variables[i].name, env->variables[i].value);

@@ -5,7 +5,7 @@
 #include "model/labels.h"
 #include "query/gotmpl.h"
 
-static const struct slice names[] = { SLICE_INIT("$labels"), SLICE_INIT("$value") };
+static const struct slice names[] = {SLICE_INIT("$labels"), SLICE_INIT("$value")};
 
 static struct slice labels_of(struct arena *a, const char *text)
 {
@@ -23,23 +23,28 @@ static enum status on_query(void *arg, struct slice text, struct gotmpl_value *o
         return err_set(err, ST_INVALID, "no such query");
     items[0] = gotmpl_sample(a, labels_of(a, "up{instance=\"b\"}"), 1);
     items[1] = gotmpl_sample(a, labels_of(a, "up{instance=\"a\"}"), 0);
-    *out = (struct gotmpl_value){ .type = GOTMPL_LIST, .items = items, .count = 2 };
+    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = 2};
     return ST_OK;
 }
 
 /* What text gives with $value v and labels instance "h:9100", job "node"; "parse: ..." or "run: ..." when it fails. */
 static void check(const char *text, double v, const char *want)
 {
-    static const struct slice keys[] = { SLICE_INIT("Labels"), SLICE_INIT("Value") };
+    static const struct slice keys[] = {SLICE_INIT("Labels"), SLICE_INIT("Value")};
     struct arena *a = arena_new(0);
     struct gotmpl *t;
     struct buf out;
     struct err err;
     struct gotmpl_value labels = gotmpl_labels(labels_of(a, "{instance=\"h:9100\",job=\"node\"}"));
-    struct gotmpl_value items[] = { labels, gotmpl_float(v) };
-    struct gotmpl_variable variables[] = { { names[0], labels }, { names[1], gotmpl_float(v) } };
-    struct gotmpl_env env = { .arena = a, .dot = { .type = GOTMPL_MAP, .items = items, .keys = keys, .count = 2 }, .variables = variables,
-                              .variable_count = COUNT_OF(variables), .external_url = SLICE("http://h:1/p"), .query = on_query, .arg = a };
+    struct gotmpl_value items[] = {labels, gotmpl_float(v)};
+    struct gotmpl_variable variables[] = {{names[0], labels}, {names[1], gotmpl_float(v)}};
+    struct gotmpl_env env = {.arena = a,
+                             .dot = {.type = GOTMPL_MAP, .items = items, .keys = keys, .count = 2},
+                             .variables = variables,
+                             .variable_count = COUNT_OF(variables),
+                             .external_url = SLICE("http://h:1/p"),
+                             .query = on_query,
+                             .arg = a};
     buf_init(&out, GOTMPL_OUT_BYTES_MAX);
     enum status st = gotmpl_parse(a, slice_str(text), names, COUNT_OF(names), &t, &err);
     if (st)
@@ -79,7 +84,8 @@ TEST(numbers_are_made_readable)
 
 TEST(printf_formats_as_go_does)
 {
-    check("{{ printf \"%.2f|%6.1f|%s|%q|%d|%v|%5d|%-4d|%x\" $value 2.25 \"a\" \"b\" 7 true 3 4 255 }}", 92.456, "92.46|   2.2|a|\"b\"|7|true|    3|4   |ff");
+    check("{{ printf \"%.2f|%6.1f|%s|%q|%d|%v|%5d|%-4d|%x\" $value 2.25 \"a\" \"b\" 7 true 3 4 255 }}", 92.456,
+          "92.46|   2.2|a|\"b\"|7|true|    3|4   |ff");
     check("{{ printf \"%d\" $value }}", 5, "%!d(float64=5)");
     check("{{ printf \"%s %s\" \"a\" }}", 0, "a %!s(MISSING)");
     check("{{ $value | printf \"%.0f%%\" }}", 12.4, "12%");

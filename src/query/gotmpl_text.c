@@ -12,49 +12,55 @@ enum { WIDTH_MAX = 1000, PRECISION_MAX = 100, NUMBER_BYTES_MAX = 1600 };
 
 struct gotmpl_value gotmpl_text(struct slice s)
 {
-    return (struct gotmpl_value){ .type = GOTMPL_TEXT, .text = s };
+    return (struct gotmpl_value){.type = GOTMPL_TEXT, .text = s};
 }
 
 struct gotmpl_value gotmpl_float(double v)
 {
-    return (struct gotmpl_value){ .type = GOTMPL_FLOAT, .f = v };
+    return (struct gotmpl_value){.type = GOTMPL_FLOAT, .f = v};
 }
 
 struct gotmpl_value gotmpl_int(int64_t v)
 {
-    return (struct gotmpl_value){ .type = GOTMPL_INT, .i = v };
+    return (struct gotmpl_value){.type = GOTMPL_INT, .i = v};
 }
 
 struct gotmpl_value gotmpl_bool(bool v)
 {
-    return (struct gotmpl_value){ .type = GOTMPL_BOOL, .b = v };
+    return (struct gotmpl_value){.type = GOTMPL_BOOL, .b = v};
 }
 
 struct gotmpl_value gotmpl_labels(struct slice canonical)
 {
-    return (struct gotmpl_value){ .type = GOTMPL_LABELS, .text = canonical };
+    return (struct gotmpl_value){.type = GOTMPL_LABELS, .text = canonical};
 }
 
 struct gotmpl_value gotmpl_sample(struct arena *a, struct slice labels, double v)
 {
-    static const struct slice keys[] = { SLICE_INIT("Labels"), SLICE_INIT("Value") };
+    static const struct slice keys[] = {SLICE_INIT("Labels"), SLICE_INIT("Value")};
     struct gotmpl_value *items = arena_array(a, struct gotmpl_value, COUNT_OF(keys));
     items[0] = gotmpl_labels(labels);
     items[1] = gotmpl_float(v);
-    return (struct gotmpl_value){ .type = GOTMPL_MAP, .items = items, .keys = keys, .count = COUNT_OF(keys) };
+    return (struct gotmpl_value){.type = GOTMPL_MAP, .items = items, .keys = keys, .count = COUNT_OF(keys)};
 }
 
 bool gotmpl_truth(const struct gotmpl_value *v)
 {
     switch (v->type) {
-    case GOTMPL_NIL: return false;
-    case GOTMPL_BOOL: return v->b;
-    case GOTMPL_INT: return v->i != 0;
-    case GOTMPL_FLOAT: return v->f != 0;
+    case GOTMPL_NIL:
+        return false;
+    case GOTMPL_BOOL:
+        return v->b;
+    case GOTMPL_INT:
+        return v->i != 0;
+    case GOTMPL_FLOAT:
+        return v->f != 0;
     case GOTMPL_TEXT:
-    case GOTMPL_LABELS: return v->text.len > 0;
+    case GOTMPL_LABELS:
+        return v->text.len > 0;
     case GOTMPL_LIST:
-    case GOTMPL_MAP: return v->count > 0;
+    case GOTMPL_MAP:
+        return v->count > 0;
     }
     return false;
 }
@@ -62,14 +68,20 @@ bool gotmpl_truth(const struct gotmpl_value *v)
 bool gotmpl_number(const struct gotmpl_value *v, double *out)
 {
     switch (v->type) {
-    case GOTMPL_INT: *out = (double)v->i; return true;
-    case GOTMPL_FLOAT: *out = v->f; return true;
-    case GOTMPL_TEXT: return num_parse_double(v->text, out);
+    case GOTMPL_INT:
+        *out = (double)v->i;
+        return true;
+    case GOTMPL_FLOAT:
+        *out = v->f;
+        return true;
+    case GOTMPL_TEXT:
+        return num_parse_double(v->text, out);
     case GOTMPL_NIL:
     case GOTMPL_BOOL:
     case GOTMPL_LIST:
     case GOTMPL_MAP:
-    case GOTMPL_LABELS: return false;
+    case GOTMPL_LABELS:
+        return false;
     }
     return false;
 }
@@ -77,7 +89,7 @@ bool gotmpl_number(const struct gotmpl_value *v, double *out)
 /* SortedPairs, Names and Values, as Alertmanager's label sets have them. */
 static bool labels_method(const struct gotmpl_env *env, struct slice labels, struct slice name, struct gotmpl_value *out)
 {
-    static const struct slice pair_keys[] = { SLICE_INIT("Name"), SLICE_INIT("Value") };
+    static const struct slice pair_keys[] = {SLICE_INIT("Name"), SLICE_INIT("Value")};
     bool pairs = slice_eq(name, SLICE("SortedPairs")), names = slice_eq(name, SLICE("Names"));
     if (!pairs && !names && !slice_eq(name, SLICE("Values")))
         return false;
@@ -89,16 +101,17 @@ static bool labels_method(const struct gotmpl_env *env, struct slice labels, str
             struct gotmpl_value *pair = arena_array(env->arena, struct gotmpl_value, COUNT_OF(pair_keys));
             pair[0] = gotmpl_text(l.name);
             pair[1] = gotmpl_text(l.value);
-            items[n++] = (struct gotmpl_value){ .type = GOTMPL_MAP, .items = pair, .keys = pair_keys, .count = COUNT_OF(pair_keys) };
+            items[n++] = (struct gotmpl_value){.type = GOTMPL_MAP, .items = pair, .keys = pair_keys, .count = COUNT_OF(pair_keys)};
         } else {
             items[n++] = gotmpl_text(names ? l.name : l.value);
         }
     }
-    *out = (struct gotmpl_value){ .type = GOTMPL_LIST, .items = items, .count = n };
+    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = n};
     return true;
 }
 
-enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value *v, struct slice name, struct gotmpl_value *out, struct err *err)
+enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value *v, struct slice name, struct gotmpl_value *out,
+                         struct err *err)
 {
     if (v->type == GOTMPL_LABELS) {
         struct slice value = labels_get(v->text, name);
@@ -201,7 +214,7 @@ static int read_count(struct slice *rest, int max)
 
 static struct verb read_verb(struct slice *rest)
 {
-    struct verb v = { 0 };
+    struct verb v = {0};
     for (; rest->len; *rest = slice_skip(*rest, 1)) {
         char c = rest->ptr[0];
         bool is_flag = c == '-' || c == '+' || c == ' ' || c == '0' || c == '#';
@@ -263,14 +276,21 @@ static void put_number(const struct gotmpl_value *value, const struct verb *v, s
 static const char *type_name(const struct gotmpl_value *v)
 {
     switch (v->type) {
-    case GOTMPL_NIL: return "<nil>";
-    case GOTMPL_BOOL: return "bool";
-    case GOTMPL_INT: return "int";
-    case GOTMPL_FLOAT: return "float64";
-    case GOTMPL_TEXT: return "string";
-    case GOTMPL_LIST: return "list";
+    case GOTMPL_NIL:
+        return "<nil>";
+    case GOTMPL_BOOL:
+        return "bool";
+    case GOTMPL_INT:
+        return "int";
+    case GOTMPL_FLOAT:
+        return "float64";
+    case GOTMPL_TEXT:
+        return "string";
+    case GOTMPL_LIST:
+        return "list";
     case GOTMPL_MAP:
-    case GOTMPL_LABELS: return "map";
+    case GOTMPL_LABELS:
+        return "map";
     }
     return "";
 }
@@ -290,7 +310,8 @@ static void put_verb(const struct gotmpl_value *value, const struct verb *v, str
         put_number(value, v, out);
         return;
     }
-    bool fits = v->letter == 'v' || (value->type == GOTMPL_TEXT && is_one_of(v->letter, "sqxX")) || (value->type == GOTMPL_BOOL && v->letter == 't') ||
+    bool fits = v->letter == 'v' || (value->type == GOTMPL_TEXT && is_one_of(v->letter, "sqxX")) ||
+                (value->type == GOTMPL_BOOL && v->letter == 't') ||
                 (v->letter == 's' && (value->type == GOTMPL_LIST || value->type == GOTMPL_LABELS || value->type == GOTMPL_MAP));
     buf_init(&text, GOTMPL_OUT_BYTES_MAX);
     if (!fits) { /* Go's own way to say so */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "alert/alert_fake.h"
+#include "base/num.h"
+#include "base/unit.h"
+
+static enum status fake_check(struct slice text, uint32_t features, enum value_type *type, struct err *err)
+{
+    *type = slice_eq(text, SLICE("text")) ? VALUE_STRING : VALUE_VECTOR;
+    return slice_contains(text, SLICE("!")) ? err_set(err, ST_INVALID, "1:1: parse error: unexpected !") : ST_OK;
+}
+
+static enum status fake_instant(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err)
+{
+    struct fake *f = (struct fake *)env->engine;
+    struct slice rest = SLICE_EMPTY, piece;
+    for (size_t i = 0; i < f->answer_count; i++)
+        if (slice_eq(f->answers[i].expr, text))
+            rest = f->answers[i].answer;
+    if (slice_eq(rest, SLICE("error")))
+        return err_set(err, ST_TIMEOUT, "it takes too long");
+    *out = (struct value){.type = VALUE_VECTOR};
+    out->series = arena_array(env->result, struct value_series, 100);
+    while (slice_next(&rest, ';', &piece)) {
+        struct value_series *s = &out->series[out->series_count++];
+        size_t space = slice_find(piece, SLICE("} "), 0);
+        *s = (struct value_series){.n = 1, .t_ms = arena_alloc(env->result, 8), .v = arena_alloc(env->result, 8)};
+        s->t_ms[0] = p->end_ns / NS_MS;
+        CHECK(!labels_parse(env->result, slice_trim(slice_sub(piece, 0, space + 1)), &s->labels, err));
+        CHECK(num_parse_double(slice_trim(slice_skip(piece, space + 2)), &s->v[0]));
+    }
+    return ST_OK;
+}
+
+const struct query_lang fake_lang = {.name = "promql", .check = fake_check, .instant = fake_instant};
+
+struct fake_iter {
+    struct samples_iter iter;
+    struct fake *f;
+    struct arena *arena;
+    int64_t t_ms;
+    double v;
+    bool is_done;
+};
+
+static enum status iter_next(struct samples_iter *iter, struct series_samples *out, struct err *err)
+{
+    struct fake_iter *it = (struct fake_iter *)iter;
+    struct slice labels, text = it->f->for_state;
+    size_t space = slice_find(text, SLICE("} "), 0);
+    if (it->is_done || text.len == 0)
+        return ST_NOT_FOUND;
+    it->is_done = true;
+    CHECK(!labels_parse(it->arena, slice_sub(text, 0, space + 1), &labels, err));
+    CHECK(num_parse_double(slice_trim(slice_skip(text, space + 2)), &it->v));
+    it->t_ms = it->f->for_state_ms;
+    *out = (struct series_samples){labels, SLICE("default"), 1, &it->t_ms, &it->v};
+    return ST_OK;
+}
+
+static void iter_close(struct samples_iter *iter)
+{
+    arena_free(((struct fake_iter *)iter)->arena);
+    mem_free(iter);
+}
+
+static const struct samples_iter_ops iter_ops = {iter_next, iter_close};
+
+static enum status fake_samples(struct engine *e, struct engine_ctx *ctx, const struct samples_query *q, struct samples_iter **out,
+                                struct err *err)
+{
+    struct fake_iter *it = mem_new(struct fake_iter);
+    it->iter.ops = &iter_ops;
+    it->f = (struct fake *)e;
+    it->arena = arena_new(0);
+    *out = &it->iter;
+    return ST_OK;
+}
+
+static const struct engine_ops fake_ops = {.name = "fake", .samples = fake_samples};
+
+static enum status on_append(void *arg, struct batch *b, struct err *err)
+{
+    struct fake *f = arg;
+    for (size_t i = 0; i < b->series_count; i++) {
+        const struct sample *s = &b->samples[b->series[i].first];
+        labels_format(b->series[i].labels, &f->samples);
+        if (is_stale(s->v))
+            buf_printf(&f->samples, " stale\n");
+        else
+            buf_printf(&f->samples, " %g\n", s->v);
+    }
+    batch_drop(b);
+    return ST_OK;
+}
+
+static enum status on_alerts(void *arg, const struct alert_put *alerts, size_t count, struct err *err)
+{
+    struct fake *f = arg;
+    for (size_t i = 0; i < count; i++) {
+        labels_format(alerts[i].labels, &f->handed);
+        buf_printf(&f->handed, " ");
+        labels_format(alerts[i].annotations, &f->handed);
+        buf_printf(&f->handed, " %s%s%.*s\n", alerts[i].ends_ns ? "resolved" : "firing", alerts[i].receiver.len ? " to " : "",
+                   SLICE_FMT(alerts[i].receiver));
+    }
+    return ST_OK;
+}
+
+void fake_init(struct fake *f, int64_t wall_ns)
+{
+    char path[512];
+    struct err err;
+    *f = (struct fake){.engine = {&fake_ops}, .clock = clock_sim_new(wall_ns), .arena = arena_new(0)};
+    f->log = (struct log){.clock = f->clock, .min = LOG_CRITICAL, .fd = -1};
+    buf_init(&f->samples, 0);
+    buf_init(&f->handed, 0);
+    snprintf(path, sizeof path, "%s/state.db", unit_dir());
+    CHECK(!kv_open(&f->kv, path, &err));
+}
+
+void fake_free(struct fake *f)
+{
+    kv_close(f->kv);
+    buf_free(&f->samples);
+    buf_free(&f->handed);
+    arena_free(f->arena);
+    clock_sim_free(f->clock);
+}
+
+void fake_answer(struct fake *f, const char *expr, const char *answer)
+{
+    size_t i = 0;
+    while (i < f->answer_count && !slice_eq(f->answers[i].expr, slice_str(expr)))
+        i++;
+    CHECK(i < FAKE_ANSWERS_MAX);
+    f->answers[i].expr = slice_str(expr);
+    f->answers[i].answer = slice_str(answer);
+    f->answer_count = MAX(f->answer_count, i + 1);
+}
+
+struct rule_set *fake_rules(struct fake *f, const char *text)
+{
+    static const struct query_lang *const langs[] = {&fake_lang};
+    struct rule_reading r = {f->arena, langs, 1, 0, RULE_INTERVAL_DEFAULT_NS, 0};
+    struct rule_set *set = arena_new_of(f->arena, struct rule_set);
+    struct yaml_node *root;
+    struct err err = {0};
+    if (yaml_parse(f->arena, SLICE("r.yml"), slice_str(text), &root, &err) || rule_set_read(&r, root, true, set, &err))
+        fprintf(stderr, "%s\n", err.text);
+    CHECK(err.status == ST_OK);
+    return set;
+}
+
+struct alert_eval *fake_eval(struct fake *f, const struct rule_set *set)
+{
+    static const struct query_lang *const langs[] = {&fake_lang};
+    struct alert_env env = {.clock = f->clock,
+                            .log = &f->log,
+                            .kv = f->kv,
+                            .engine = &f->engine,
+                            .langs = langs,
+                            .lang_count = 1,
+                            .tenant = SLICE("default"),
+                            .external_url = SLICE("http://stoa"),
+                            .arg = f,
+                            .append = on_append,
+                            .alerts = on_alerts};
+    struct alert_eval *e;
+    struct err err;
+    CHECK(!alert_eval_new(&e, &env, set, &err));
+    return e;
+}
