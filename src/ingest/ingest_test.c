@@ -147,6 +147,57 @@ TEST(prom_names_follow_unit_and_kind)
     arena_free(a);
 }
 
+static enum status decode_json(const char *protocol, struct slice json, struct batch *b, struct ingest_result *r, struct err *err)
+{
+    static const struct ingest_header header = { SLICE_INIT("content-type"), SLICE_INIT("application/json") };
+    struct ingest_ctx ctx = plain_ctx(&header, 1);
+    return ingest_decode(ingest_protocol_find(slice_str(protocol)), &ctx, json, b, r, err);
+}
+
+TEST(otlp_metrics_of_a_bad_resource_are_refused_and_those_beside_it_kept)
+{
+    struct batch *b = batch_new(0);
+    struct ingest_result r;
+    struct err err;
+    CHECK_INT(decode_json("otlp_metrics", SLICE("{\"resourceMetrics\":["
+        "{\"resource\":{\"attributes\":[{\"key\":\"\",\"value\":{\"intValue\":1}}]},\"scopeMetrics\":[{\"metrics\":[{\"name\":\"lost\","
+        "\"gauge\":{\"dataPoints\":[{\"asInt\":\"1\",\"timeUnixNano\":\"5000000000\"}]}}]}]},"
+        "{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"kept\",\"gauge\":{\"dataPoints\":[{\"asInt\":\"-2\",\"timeUnixNano\":\"5000000000\"}]}}]}]}]}"),
+        b, &r, &err), ST_OK);
+    CHECK_INT(b->sample_count, 1);
+    CHECK_INT(b->samples[0].v, -2);
+    CHECK_INT(r.kinds[INGEST_SAMPLES].rejected, 1);
+    CHECK(slice_contains(slice_str(r.kinds[INGEST_SAMPLES].first.text), SLICE("resource of metrics")));
+    batch_drop(b);
+}
+
+/* A scope takes a copy of its resource's fields: without a look at the memory, these few bytes would become gigabytes. */
+TEST(otlp_scopes_without_rows_are_limited_like_rows)
+{
+    enum { ATTRIBUTES = 1000, SCOPES = 2000, ARENA_BYTES_MAX = 4 * MIB };
+    static const struct {
+        const char *protocol, *resources, *scopes;
+    } signals[] = { { "otlp_logs", "resourceLogs", "scopeLogs" }, { "otlp_traces", "resourceSpans", "scopeSpans" } };
+    for (size_t s = 0; s < COUNT_OF(signals); s++) {
+        struct batch *b = batch_new(ARENA_BYTES_MAX);
+        struct ingest_result r;
+        struct err err;
+        struct buf json;
+        buf_init(&json, 0);
+        buf_printf(&json, "{\"%s\":[{\"resource\":{\"attributes\":[", signals[s].resources);
+        for (int i = 0; i < ATTRIBUTES; i++)
+            buf_printf(&json, "%s{\"key\":\"k%d\"}", i ? "," : "", i);
+        buf_printf(&json, "]},\"%s\":[{}", signals[s].scopes);
+        for (int i = 1; i < SCOPES; i++)
+            buf_slice(&json, SLICE(",{}"));
+        buf_slice(&json, SLICE("]}]}"));
+        CHECK_INT(decode_json(signals[s].protocol, buf_as_slice(&json), b, &r, &err), ST_LIMIT);
+        CHECK(arena_bytes(b->arena) < 2 * ARENA_BYTES_MAX);
+        buf_free(&json);
+        batch_drop(b);
+    }
+}
+
 TEST(jread_reads_what_is_json_and_names_the_place_of_what_is_not)
 {
     struct arena *a = arena_new(0);

@@ -12,7 +12,7 @@
 
 enum { LENGTH_BYTES = 5, ID_DIGITS_MAX = 64 };
 
-enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_SFIXED64, K_FIXED32, K_DOUBLE, K_BOOL, K_MESSAGE };
+enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_DOUBLE, K_BOOL, K_MESSAGE };
 
 enum message { M_NONE, M_METRICS, M_LOGS, M_TRACES, M_RESOURCE_METRICS, M_RESOURCE_LOGS, M_RESOURCE_SPANS, M_RESOURCE, M_SCOPE_METRICS,
                M_SCOPE_LOGS, M_SCOPE_SPANS, M_SCOPE, M_KEY_VALUE, M_ANY, M_ARRAY, M_KVLIST, M_METRIC, M_GAUGE, M_SUM, M_HISTOGRAM,
@@ -77,7 +77,7 @@ static const struct member members[] = {
     { M_NUMBER_POINT, 2, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
     { M_NUMBER_POINT, 3, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
     { M_NUMBER_POINT, 4, K_DOUBLE, M_NONE, SLICE_INIT("asDouble") },
-    { M_NUMBER_POINT, 6, K_SFIXED64, M_NONE, SLICE_INIT("asInt") },
+    { M_NUMBER_POINT, 6, K_FIXED64, M_NONE, SLICE_INIT("asInt") },
     { M_NUMBER_POINT, 8, K_VARINT, M_NONE, SLICE_INIT("flags") },
     { M_HISTOGRAM_POINT, 9, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
     { M_HISTOGRAM_POINT, 2, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
@@ -203,7 +203,7 @@ static bool integer_of(struct slice text, uint64_t *out)
             return true;
         }
     /* JavaScript writes 1e21 and the like. */
-    if (!num_parse_double(text, &d) || !(d > -9.3e18 && d < 1.8e19))
+    if (!num_parse_double(text, &d) || !(d > -9.2e18 && d < 1.8e19))
         return false;
     *out = d < 0 ? (uint64_t)(int64_t)d : (uint64_t)d;
     return true;
@@ -218,8 +218,6 @@ static void put_integer(struct writer *w, const struct member *m)
     }
     if (m->kind == K_VARINT)
         buf_varint(&w->out, v);
-    else if (m->kind == K_FIXED32)
-        buf_u32(&w->out, (uint32_t)v);
     else
         buf_u64(&w->out, v);
 }
@@ -237,7 +235,7 @@ static void put_double(struct writer *w)
 static void put_tag(struct buf *out, const struct member *m)
 {
     static const uint8_t wires[] = { [K_STRING] = PB_BYTES, [K_BYTES] = PB_BYTES, [K_ID] = PB_BYTES, [K_VARINT] = PB_VARINT,
-                                     [K_FIXED64] = PB_FIXED64, [K_SFIXED64] = PB_FIXED64, [K_FIXED32] = PB_FIXED32, [K_DOUBLE] = PB_FIXED64,
+                                     [K_FIXED64] = PB_FIXED64, [K_DOUBLE] = PB_FIXED64,
                                      [K_BOOL] = PB_VARINT, [K_MESSAGE] = PB_BYTES };
     buf_varint(out, (uint64_t)m->number << 3 | wires[m->kind]);
 }

@@ -20,12 +20,15 @@ static const struct slice stream_attributes[] = {
     SLICE_INIT("k8s.job.name"), SLICE_INIT("container.name"),
 };
 
-static bool is_stream_attribute(struct slice name)
+static_assert(COUNT_OF(stream_attributes) <= 32, "a bit each in stream_build");
+
+/* Its place in the list; the list's length when it is none. */
+static size_t stream_attribute(struct slice name)
 {
-    for (size_t i = 0; i < COUNT_OF(stream_attributes); i++)
-        if (slice_eq(name, stream_attributes[i]))
-            return true;
-    return false;
+    size_t i = 0;
+    while (i < COUNT_OF(stream_attributes) && !slice_eq(name, stream_attributes[i]))
+        i++;
+    return i;
 }
 
 static enum status stream_build(struct arena *a, const struct otlp_resource *resource, struct slice *stream, struct slice *service,
@@ -33,13 +36,14 @@ static enum status stream_build(struct arena *a, const struct otlp_resource *res
 {
     struct label list[COUNT_OF(stream_attributes)];
     size_t count = 0;
-    for (size_t i = 0; i < resource->fields.count && count < COUNT_OF(list); i++) {
+    uint32_t seen = 0; /* the first of a name counts */
+    for (size_t i = 0; i < resource->fields.count; i++) {
         const struct field *f = &resource->fields.items[i];
-        bool seen = false;
-        for (size_t k = 0; k < i; k++)
-            seen |= slice_eq(resource->fields.items[k].name, f->name);
-        if (!seen && is_stream_attribute(f->name))
-            list[count++] = (struct label){ prom_label_name(a, f->name), field_text(a, f) };
+        size_t place = stream_attribute(f->name);
+        if (place == COUNT_OF(stream_attributes) || (seen >> place & 1))
+            continue;
+        seen |= 1u << place;
+        list[count++] = (struct label){ prom_label_name(a, f->name), field_text(a, f) };
     }
     enum status st = labels_build(a, list, count, stream, err);
     if (st)
@@ -153,6 +157,10 @@ static enum status resource_decode(const struct ingest_ctx *ctx, struct slice me
             continue;
         if (!otlp_scope_read(out->arena, p.bytes, &resource, &scope))
             ingest_warn(r, (err_set(&why, ST_INVALID, "scope of logs: an attribute is no valid message, left out"), &why));
+        /* A scope copies its resource's fields: a request of many empty scopes must end, too. */
+        st = ingest_check(out, err);
+        if (st)
+            return st;
         struct pb q = pb_of(p.bytes);
         while (pb_next(&q)) {
             if (q.field != LOG_RECORDS)

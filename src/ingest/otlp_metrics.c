@@ -355,8 +355,11 @@ static enum status metric_add(struct sink *s, struct slice message, struct err *
 {
     struct metric m;
     struct err why = { 0 };
-    if (!metric_read(message, &m))
-        return err_set(err, ST_INVALID, "otlp metrics: a metric is no protobuf message");
+    if (!metric_read(message, &m)) {
+        err_set(&why, ST_INVALID, "metric \"%.*s\" is no protobuf message", SLICE_FMT(utf8_cut(m.name, NAME_SHOWN_BYTES)));
+        ingest_reject(s->result, INGEST_SAMPLES, 1, &why);
+        return ST_OK;
+    }
     if (m.kind == 0)
         return ST_OK;
     if (metric_check(&m, &why)) {
@@ -414,8 +417,12 @@ static enum status resource_decode(const struct ingest_ctx *ctx, struct slice me
 {
     struct otlp_resource resource;
     struct sink s = { .ctx = ctx, .out = out, .result = r };
-    if (!otlp_resource_read(out->arena, message, &resource))
-        return err_set(err, ST_INVALID, "otlp metrics: an attribute of a resource is no valid message");
+    struct err why;
+    if (!otlp_resource_read(out->arena, message, &resource)) {
+        err_set(&why, ST_INVALID, "resource of metrics: an attribute is no valid message");
+        ingest_reject(r, INGEST_SAMPLES, otlp_count(message, SCOPE_METRICS, METRICS), &why);
+        return ST_OK;
+    }
     s.instance = resource.instance;
     s.job = resource.service_namespace.len && resource.service.len
                 ? arena_printf(out->arena, "%.*s/%.*s", SLICE_FMT(resource.service_namespace), SLICE_FMT(resource.service))

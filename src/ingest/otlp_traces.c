@@ -209,6 +209,10 @@ static enum status resource_decode(const struct ingest_ctx *ctx, struct slice me
             continue;
         if (!otlp_scope_read(out->arena, p.bytes, &resource, &scope))
             ingest_warn(r, (err_set(&why, ST_INVALID, "scope of spans: an attribute is no valid message, left out"), &why));
+        /* A scope copies its resource's fields: a request of many empty scopes must end, too. */
+        st = ingest_check(out, err);
+        if (st)
+            return st;
         struct pb q = pb_of(p.bytes);
         while (pb_next(&q)) {
             if (q.field != SPANS)

@@ -399,6 +399,14 @@ class QueryTest(Shared):
         self.assertIn(r.status, (400, 422))
         self.assertIn("256", r.text)
         self.bad("/loki/api/v1/query_range", "50000", query='{a="b"}', limit=50001)
+        # Times so far apart that their difference is beyond 64 bits.
+        far = dict(start=-9200000000, end=9200000000)
+        self.bad("/api/v1/query_range", "11000", query="1", step="1s", **far)
+        self.bad("/loki/api/v1/query_range", "11000", query='count_over_time({a="b"}[1m])', step="1s", **far)
+        self.bad("/api/stoa/v1/services", "steps", start=0, end=9200000000, step="1s")
+        self.bad("/api/stoa/v1/services", "1970", step="1s", **far)
+        for path in ("/loki/api/v1/labels", "/jaeger/api/traces"):
+            self.assertEqual(self.s.get(path, {"end": "-9223372036854775808"}).status, 200, path)
 
     def test_bad_parameters_are_told_by_name(self):
         self.bad("/api/v1/query_range", 'invalid parameter \\"start\\"', query="up", start="x", end=1, step=1)
@@ -544,6 +552,12 @@ class ReloadTest(harness.Case):
         self.assertEqual(s.post("/-/reload").status, 200)
         self.eventually(lambda: self.jobs(s) == ["third"], what="the third job")
         self.assertIn("third", s.get("/api/v1/status/config").json["data"]["yaml"])
+        self.write(s, "scrape_configs: [{job_name: fourth, basic_auth: {username: u, password: 'hush hush'}}]\n")
+        r = s.post("/-/reload")
+        self.assertEqual(r.status, 200, r.text)
+        shown = s.get("/api/v1/status/config").json["data"]["yaml"]
+        self.assertIn("password: <secret>", shown)
+        self.assertNotIn("hush", shown)
 
     def test_dialects_have_ports_of_their_own(self):
         ports = {}

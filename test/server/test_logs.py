@@ -118,6 +118,17 @@ class Journal(Logs):
         s = self.serve()
         self.all_come_once(s, '{service_name="counter"}', [f"entry {i}" for i in range(1515)])
 
+    def test_a_journal_of_many_quiet_days_is_read_to_its_end(self):
+        day_us = 86400 * 10**6
+        self.us -= 99 * day_us
+        for i, entry in enumerate(self.numbered(0, 100)):
+            self.us += day_us if i else 0
+            self.write([entry])
+        s = self.serve()
+        self.eventually(lambda: "entry 99" in texts(s, '{service_name="counter"}'), what="the newest entry")
+        week = int((time.time() - 7 * 86400) * 1e9)
+        self.eventually(lambda: len(lines_of(s, '{service_name="counter"}', start=week)) in (6, 7, 8), what="a line for each day of the last week")
+
     def test_vacuumed_and_rotated_files_neither_repeat_nor_hide_entries(self):
         s = self.serve()
         self.write(self.numbered(0, 3))

@@ -70,6 +70,9 @@ class Store(harness.Case):
     def test_deleted_series_are_gone_at_once_and_after_restart(self):
         s = self.server()
         self.write(s, series("gone", x="1"), series("gone", x="2"), series("stays"))
+        r = s.post("/api/v1/admin/tsdb/delete_series?match[]=stays", headers={"X-Scope-OrgID": "default|other"})
+        self.assertEqual(r.status, 400)
+        self.assertIn("one tenant", r.text)
         r = s.post("/api/v1/admin/tsdb/delete_series?match[]=gone{x='1'}")
         self.assertEqual(r.status, 204, r.text)
         for _ in range(2):
