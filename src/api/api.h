@@ -13,6 +13,7 @@
 #include "sys/thread.h"
 
 struct pipeline;
+struct probe;
 
 enum {
     QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
@@ -34,6 +35,7 @@ struct api {
     struct self *self;                  /* our own metrics, logs and traces; see api/self.h */
     struct pipeline *pipeline;
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
+    struct probe *probe;                /* synthetic checks; NULL: not running */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */
     struct slice version, revision;
     int64_t started_ns;

@@ -66,6 +66,14 @@ HANDLER(stoa_merge);
 /* prom_query.c: format_query of any language */
 void api_format_query(const struct query_lang *lang, uint32_t features, struct http_exchange *x);
 
+/* probe_http.c: synthetic checks */
+HANDLER(probe_http_checks);
+HANDLER(probe_http_runs);
+HANDLER(probe_http_run);
+HANDLER(probe_http_config);
+HANDLER(probe_http_results);
+HANDLER(probe_http_probe);
+
 /* page.c: the web page and the manual */
 HANDLER(page_serve);
 

@@ -7,6 +7,7 @@
  * its first segments only until they differ: a linear search costs less than a microsecond. */
 #include "api/handlers.h"
 #include "api/self.h"
+#include "probe/probe.h"
 #include "auth/role.h"
 
 #include <stdio.h>
@@ -96,6 +97,14 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
+
+    /* synthetic checks */
+    ROW(GET, "/probe", 0, BODY_NONE, probe_http_probe),
+    ROW(GET, "/api/stoa/v1/checks", 0, BODY_NONE, probe_http_checks),
+    ROW(GET, "/api/stoa/v1/checks/config", 0, BODY_NONE, probe_http_config),
+    ROW(POST, "/api/stoa/v1/checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
+    ROW(GET, "/api/stoa/v1/checks/{name}/runs", 0, BODY_NONE, probe_http_runs),
+    ROW(POST, "/api/stoa/v1/checks/{name}/run", 0, BODY_NONE, probe_http_run),
 
     /* the page: its own paths, all answered by one index; what else a browser visits is the page's to name */
     ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),

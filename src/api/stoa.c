@@ -4,6 +4,7 @@
 #include "api/prom_json.h"
 #include "api/self.h"
 #include "pipeline/pipeline.h"
+#include "probe/probe.h"
 
 void self_healthy(void *user, struct http_exchange *x)
 {
@@ -54,6 +55,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         buf_printf(out, "stoa_pipeline_rows_total{reason=\"%s\",effect=\"%s\"} %llu\n", pipeline_reason_name((enum pipeline_reason)i),
                    pipeline_reason_is_drop((enum pipeline_reason)i) ? "dropped" : "changed",
                    (unsigned long long)pipeline_count(api->pipeline, (enum pipeline_reason)i));
+    if (api->probe)
+        probe_metrics_text(api->probe, out);
 }
 
 static void put_warnings(struct api *api, struct http_exchange *x, struct json_writer *w)
