@@ -337,6 +337,21 @@ static uint32_t groups_of(struct spart_cursor *c, uint32_t ordinal, uint32_t *fi
     return end;
 }
 
+/* The chunk of a series of the group in a page; false when it has none in (start, end]. */
+static bool chunk_wanted(struct spart_cursor *c, struct page *p, uint32_t series, int64_t start_ms, int64_t end_ms, struct chunk_at *out)
+{
+    return !p->is_bad && overlaps(p->min_ms, p->max_ms, start_ms, end_ms) && chunk_find(c, p, (uint16_t)series, out) &&
+           overlaps(out->times->min_ms, out->times->max_ms, start_ms, end_ms);
+}
+
+/* ST_OK when the query goes on without the page. */
+static enum status page_failed(struct spart_cursor *c, struct page *p, enum status st, const struct err *why, struct err *err)
+{
+    p->is_bad = true;
+    st = trouble(c, st, why);
+    return st ? err_set(err, st, "%s", why->text) : ST_OK;
+}
+
 enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, struct run *out, struct err *err)
 {
     uint32_t at, end = groups_of(c, ordinal, &at);
@@ -346,17 +361,13 @@ enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_m
             continue;
         enum status st = group_enter(c, at, err);
         for (size_t i = 0; st == ST_OK && i < c->page_count; i++) {
-            struct page *p = &c->pages[i];
             struct chunk_at chunk;
-            if (p->is_bad || !overlaps(p->min_ms, p->max_ms, start_ms, end_ms) || !chunk_find(c, p, (uint16_t)(ordinal - g->first), &chunk) ||
-                !overlaps(chunk.times->min_ms, chunk.times->max_ms, start_ms, end_ms))
-                continue;
             struct err why = { 0 };
+            if (!chunk_wanted(c, &c->pages[i], ordinal - g->first, start_ms, end_ms, &chunk))
+                continue;
             st = chunk_read(c, &chunk, start_ms, end_ms, out, &why);
-            if (st) {
-                p->is_bad = true;
-                st = trouble(c, st, &why) ? err_set(err, st, "%s", why.text) : ST_OK;
-            }
+            if (st)
+                st = page_failed(c, &c->pages[i], st, &why, err);
         }
         if (st)
             return st;
@@ -375,17 +386,13 @@ enum status spart_read_last(struct spart_cursor *c, uint32_t ordinal, int64_t st
             continue;
         enum status st = group_enter(c, at, err);
         for (size_t i = c->page_count; st == ST_OK && i-- > 0 && !out->found;) {
-            struct page *p = &c->pages[i];
             struct chunk_at chunk;
-            if (p->is_bad || !overlaps(p->min_ms, p->max_ms, start_ms, end_ms) || !chunk_find(c, p, (uint16_t)(ordinal - g->first), &chunk) ||
-                !overlaps(chunk.times->min_ms, chunk.times->max_ms, start_ms, end_ms))
-                continue;
             struct err why = { 0 };
+            if (!chunk_wanted(c, &c->pages[i], ordinal - g->first, start_ms, end_ms, &chunk))
+                continue;
             st = chunk_last(c, &chunk, start_ms, end_ms, with_value, out, &why);
-            if (st) {
-                p->is_bad = true;
-                st = trouble(c, st, &why) ? err_set(err, st, "%s", why.text) : ST_OK;
-            }
+            if (st)
+                st = page_failed(c, &c->pages[i], st, &why, err);
         }
         if (st)
             return st;

@@ -2,14 +2,11 @@
 /* The kind's table for the store, what is checked when a batch comes in, and figures about ourselves. */
 #include "metrics/metrics.h"
 
-#include "base/num.h"
 #include "metrics/build.h"
 #include "metrics/merge.h"
 #include "metrics/rows.h"
 #include "metrics/spart.h"
 #include "metrics/wal_rows.h"
-
-static const int64_t time_ms_max = INT64_MAX / NS_MS; /* later times have no nanoseconds */
 
 static void state_close(void *state)
 {
@@ -39,41 +36,11 @@ static bool has_rows(const struct batch *b)
     return b->series_count > 0 || b->metadata_count > 0;
 }
 
-/* ST_LIMIT when the samples lie in more than BATCH_PARTITIONS_MAX partitions. */
-static enum status partitions_check(struct metrics_state *st, const struct batch *b, int64_t min_ms, int64_t max_ms, struct err *err)
-{
-    int64_t seen[BATCH_PARTITIONS_MAX], last = store_partition_of(st->store, min_ms * NS_MS);
-    if (last == store_partition_of(st->store, max_ms * NS_MS))
-        return ST_OK;
-    size_t count = 0;
-    for (size_t i = 0; i < b->sample_count; i++) {
-        int64_t p = store_partition_of(st->store, b->samples[i].t_ms * NS_MS);
-        bool known = count > 0 && p == last;
-        for (size_t j = 0; j < count && !known; j++)
-            known = seen[j] == p;
-        last = p;
-        if (known)
-            continue;
-        if (count == BATCH_PARTITIONS_MAX)
-            return err_set(err, ST_LIMIT, "request: its samples lie in more than %d partitions (days)", BATCH_PARTITIONS_MAX);
-        seen[count++] = p;
-    }
-    return ST_OK;
-}
-
+/* Times and partitions are the store's to check. */
 static enum status prepare(void *state, struct batch *b, struct err *err)
 {
     struct metrics_state *st = state;
-    int64_t min = INT64_MAX, max = INT64_MIN;
-    for (size_t i = 0; i < b->sample_count; i++) {
-        min = MIN(min, b->samples[i].t_ms);
-        max = MAX(max, b->samples[i].t_ms);
-    }
-    if (b->sample_count > 0 && (min < 0 || max > time_ms_max))
-        return err_set(err, ST_INVALID, "request: a sample has the time %lld ms; allowed are 0 to %lld", (long long)(min < 0 ? min : max),
-                       (long long)time_ms_max);
-    enum status status = b->sample_count > 0 ? partitions_check(st, b, min, max, err) : ST_OK;
-    return status ? status : series_intern_batch(st->dict, b, err);
+    return series_intern_batch(st->dict, b, err);
 }
 
 const struct store_kind metrics_kind = {

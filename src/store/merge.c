@@ -6,7 +6,8 @@
  * (2) Inputs of a merge are of one partition and class. merge_lock makes sure that nobody else takes parts away meanwhile;
  *     flushes may add some.
  * (3) A merge that meets damage leaves its inputs as they are, and does not try again until the next start: what is left
- *     of them can still be read.
+ *     of them can still be read. No merge reaches over such a part: inputs follow each other in LSN order without a gap, for of
+ *     two samples at one time the part with the higher LSNs has the last word.
  * (4) Expiry removes whole partitions, damaged parts that could not be opened included. */
 #include "store/ladder.h"
 
@@ -116,24 +117,24 @@ static int compare_parts(const void *a, const void *b)
     return x->max_lsn == y->max_lsn ? (x->id > y->id) - (x->id < y->id) : x->max_lsn < y->max_lsn ? -1 : 1;
 }
 
-/* All mergeable file parts, with references, by class, partition and size. */
+/* All file parts, with references, by class, partition and LSN. */
 static struct part_list take_sorted(struct store *s, struct lane *lane)
 {
     struct part_list l = { 0 };
     mutex_lock(&s->state_lock);
     for (size_t i = 0; i < lane->parts.count; i++)
-        if (!lane->parts.at[i]->no_merge)
-            part_list_add(&l, part_take(lane->parts.at[i]));
+        part_list_add(&l, part_take(lane->parts.at[i]));
     mutex_unlock(&s->state_lock);
     if (l.count > 1)
         qsort(l.at, l.count, sizeof(struct part *), compare_parts);
     return l;
 }
 
+/* How many from there on may be merged with each other. One that may not be merged stands alone. */
 static size_t group_length(const struct part_list *l, size_t from)
 {
     size_t n = 1;
-    while (from + n < l->count && l->at[from + n]->info.class == l->at[from]->info.class &&
+    while (from + n < l->count && !l->at[from]->no_merge && !l->at[from + n]->no_merge && l->at[from + n]->info.class == l->at[from]->info.class &&
            l->at[from + n]->info.start_ns == l->at[from]->info.start_ns)
         n++;
     return n;
@@ -183,7 +184,7 @@ static bool has_dead_rows(struct store *s, const struct lane *lane, const struct
 static size_t pick_for_tombstones(struct store *s, struct lane *lane, struct part_list *l, size_t *first)
 {
     for (size_t i = 0; i < l->count; i++)
-        if (has_dead_rows(s, lane, l->at[i]) && has_room(s, l->at + i, 1)) {
+        if (!l->at[i]->no_merge && has_dead_rows(s, lane, l->at[i]) && has_room(s, l->at + i, 1)) {
             *first = i;
             return 1;
         }
@@ -292,7 +293,7 @@ static enum status merge_lane(struct store *s, struct lane *lane, struct err *er
         struct err own;
         enum status st = ST_OK;
         size_t n = group_length(&l, from);
-        if (n > 1 || has_dead_rows(s, lane, l.at[from]))
+        if (n > 1 || (!l.at[from]->no_merge && has_dead_rows(s, lane, l.at[from])))
             st = merge_parts(s, lane, l.at + from, n, &own);
         if (st && first_bad == ST_OK) {
             first_bad = st;

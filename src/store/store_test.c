@@ -165,6 +165,26 @@ TEST(merges_leave_one_part_a_partition_and_class)
     rig_end(&r);
 }
 
+TEST(a_merge_does_not_reach_over_a_part_that_cannot_be_merged)
+{
+    struct rig r;
+    struct err err = { 0 };
+    rig_init(&r, 28);
+    rig_open(&r);
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT(rig_put(&r, "a"), ST_OK);
+        CHECK_INT(store_flush(r.store, &err), ST_OK);
+    }
+    struct part_list *parts = &store_lane(r.store, KIND_EVENTS)->parts;
+    parts->at[1]->no_merge = true;
+    CHECK_INT(store_merge(r.store, &err), ST_OK);
+    CHECK_INT(parts->count, 3);
+    for (size_t i = 0; i < parts->count; i++) /* 1 | 2 | 3 to 5 */
+        CHECK_INT(parts->at[i]->info.rows, parts->at[i]->info.min_lsn < 3 ? 1 : 3);
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 5);
+    rig_end(&r);
+}
+
 TEST(a_view_reads_on_from_parts_a_merge_has_removed)
 {
     struct rig r;
