@@ -113,6 +113,18 @@ void stoa_logger_free(struct stoa_logger *l)
     free(l);
 }
 
+/* Each behind its name in the record's format; nothing when there is no span. */
+static void put_ids(FILE *out, const struct stoa_span *span, const char *trace_name, const char *span_name)
+{
+    if (span == NULL)
+        return;
+    const struct stoa_span_data *data = client_span_data(span);
+    fputs(trace_name, out);
+    client_put_hex(out, data->trace_id, sizeof data->trace_id);
+    fputs(span_name, out);
+    client_put_hex(out, data->span_id, sizeof data->span_id);
+}
+
 static void put_json_record(FILE *out, const struct stoa_logger *l, enum stoa_level level, const struct stoa_span *span, const char *message,
                             const char *const *fields)
 {
@@ -128,13 +140,7 @@ static void put_json_record(FILE *out, const struct stoa_logger *l, enum stoa_le
         fputc(':', out);
         client_put_json(out, fields[1]);
     }
-    if (span) {
-        const struct stoa_span_data *data = client_span_data(span);
-        fputs(",\"trace_id\":", out);
-        client_put_hex(out, data->trace_id, sizeof data->trace_id);
-        fputs(",\"span_id\":", out);
-        client_put_hex(out, data->span_id, sizeof data->span_id);
-    }
+    put_ids(out, span, ",\"trace_id\":", ",\"span_id\":");
     fputs("}\n", out);
 }
 
@@ -158,13 +164,7 @@ static void put_logfmt_record(FILE *out, const struct stoa_logger *l, enum stoa_
     put_pair(all, "service", l->service);
     for (; fields && fields[0] && fields[1]; fields += 2)
         put_pair(all, fields[0], fields[1]);
-    if (span) {
-        const struct stoa_span_data *data = client_span_data(span);
-        fputs(" trace_id=", all);
-        client_put_hex(all, data->trace_id, sizeof data->trace_id);
-        fputs(" span_id=", all);
-        client_put_hex(all, data->span_id, sizeof data->span_id);
-    }
+    put_ids(all, span, " trace_id=", " span_id=");
     fclose(all);
     must(pairs);
     fwrite(line, 1, stoa_log_line(line, client_now_ns(), level, message, pairs + 1), out);

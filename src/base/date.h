@@ -27,14 +27,6 @@ int date_weekday(int64_t days);
 int date_days_in_month(int64_t year, int month);
 /* The start of the day (or of any step counted from 1970) that holds t; also before 1970. Works for ns, ms and s. */
 int64_t date_floor(int64_t t, int64_t step);
-static inline int64_t date_day_start_ns(int64_t ns)
-{
-    return date_floor(ns, NS_DAY);
-}
-static inline int64_t date_day_start_ms(int64_t ms)
-{
-    return date_floor(ms, MS_DAY);
-}
 
 /* 2026-11-22T16:08:24.5Z or with +01:00; lower case and a space in place of T pass; fraction digits after the ninth are
  * cut. The whole text must be the date. Years outside of what int64_t nanoseconds can say (1677 to 2262) saturate. */

@@ -40,9 +40,9 @@ TEST(date_weekday_is_right_before_and_after_1970)
 
 TEST(date_floor_goes_down_before_1970_too)
 {
-    CHECK_INT(date_day_start_ns(NS_DAY + 5), NS_DAY);
-    CHECK_INT(date_day_start_ns(-1), -NS_DAY);
-    CHECK_INT(date_day_start_ms(-MS_DAY), -MS_DAY);
+    CHECK_INT(date_floor(NS_DAY + 5, NS_DAY), NS_DAY);
+    CHECK_INT(date_floor(-1, NS_DAY), -NS_DAY);
+    CHECK_INT(date_floor(-MS_DAY, MS_DAY), -MS_DAY);
     CHECK_INT(date_floor(INT64_MIN, NS_DAY), INT64_MIN);
 }
 

@@ -110,6 +110,7 @@ TEST(scrape_config_names_line_and_suggestion)
     check_refused("scrape_configs:\n- job_name: a\n  relabel_configs: [{regex: \"(\",action: drop}]\n", "regex");
     check_refused("scrape_configs:\n- job_name: a\n  scrape_interval: 5s\n  scrape_timeout: 6s\n", "longer");
     check_refused("scrape_configs:\n- job_name: a\n  file_sd_configs: [{files: [x.txt]}]\n", ".json");
+    check_refused("scrape_configs:\n- job_name: a\n  bearer_token: x\n  authorization: {credentials: y}\n", "at most one");
 }
 
 TEST(scrape_config_warns_of_what_is_known_but_not_served)
@@ -409,7 +410,7 @@ static void server_rig_start(struct server_rig *r)
     cond_init(&r->changed);
     buf_init(&r->text, 0);
     r->route = (struct http_route){ ROUTE_ON_LOOP, 0, serve, r };
-    struct http_options opt = { .address = SLICE("127.0.0.1:0"), .loops = 1, .workers = 1, .in_flight = &r->budget, .log = &r->log,
+    struct http_options opt = { .address = SLICE("127.0.0.1:0"), .loops = 1, .workers = 1, .in_flight = &r->budget,
                                 .route = route, .user = r };
     CHECK_INT(http_server_start(&r->http, &opt, &err), ST_OK);
     r->env = (struct collect_env){ .clock = clock_real(), .fs = fs_real(), .log = &r->log, .instance = SLICE("h"), .arg = r,

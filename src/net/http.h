@@ -14,7 +14,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "sys/budget.h"
-#include "sys/log.h"
 
 struct http_server;
 struct http_exchange;
@@ -52,7 +51,6 @@ struct http_options {
     int64_t header_timeout_ns, body_timeout_ns, idle_timeout_ns, write_timeout_ns; /* defaults 10 s, 60 s without a
                                                                                       byte, 75 s, 60 s without progress */
     size_t write_buffer_bytes_max;  /* default 1 MiB an exchange: http_write blocks above it */
-    struct log *log;                /* keeps */
     /* Finds the route of a request; called on the loop when the headers are in. NULL: the server answers 404. When it
      * has answered the exchange itself (405, 401, ...) it returns NULL too. */
     const struct http_route *(*route)(void *user, struct http_exchange *x);
@@ -98,6 +96,8 @@ struct slice http_body(const struct http_exchange *x);
  * peer by flow control. ST_LIMIT, ST_TIMEOUT, ST_CANCELLED. */
 MUST_CHECK enum status http_read(struct http_exchange *x, void *to, size_t room, size_t *got, struct err *err);
 bool http_is_gone(const struct http_exchange *x);
+/* For a handler that has not answered, of a route without ROUTE_STREAM: another route's handler goes on, on a worker. */
+void http_hand_over(struct http_exchange *x, const struct http_route *route);
 /* One word of the user's own, for the done callback. */
 void http_set_user(struct http_exchange *x, void *user);
 void *http_get_user(const struct http_exchange *x);

@@ -14,7 +14,6 @@
 #include <llhttp.h>
 #include <stdio.h>
 
-#include "base/bits.h"
 #include "net/exchange.h"
 #include "net/http2.h"
 
@@ -105,7 +104,10 @@ static int fail(struct http1 *h, int status, const char *sentence, size_t allowe
  * a new place, would take the square of its size. */
 static size_t text_room(size_t n)
 {
-    return n ? bit_ceil(MAX(n, (size_t)TEXT_ROOM_BYTES_MIN)) : 0;
+    size_t room = n ? TEXT_ROOM_BYTES_MIN : 0;
+    while (room < n)
+        room *= 2;
+    return room;
 }
 
 static void append(struct http1 *h, struct slice *s, const char *at, size_t n)

@@ -251,7 +251,6 @@ static enum status start_http(struct server *s, struct err *err)
         .tls_cert = path_or_null(c->tls_cert),
         .tls_key = path_or_null(c->tls_key),
         .in_flight = &s->in_flight,
-        .log = &s->log,
         .route = api_route,
         .done = api_done,
         .user = &s->api,
@@ -354,8 +353,7 @@ static void stop(struct server *s)
         http_server_stop(s->http, DRAIN_SECONDS * NS_S);
         s->api.http = NULL;
     }
-    s->log.sink = NULL;
-    if (s->telemetry)
+    if (s->telemetry) /* again, for the last spans of the HTTP server; lines of the store's end are on stderr alone */
         telemetry_stop(s->telemetry);
     http_client_free(s->client);
     if (s->engine)

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "client/stoa.h"
+#include "sys/log.h"
 
 struct telemetry;
 
