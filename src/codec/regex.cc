@@ -126,6 +126,11 @@ extern "C" void regex_free(struct regex *re)
     delete re;
 }
 
+extern "C" size_t regex_size(const struct regex *re)
+{
+    return (size_t)re->re->ProgramSize();
+}
+
 extern "C" bool regex_match(const struct regex *re, struct slice text)
 {
     return re->re->Match(piece(text), 0, text.len, re->anchor, nullptr, 0);

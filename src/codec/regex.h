@@ -19,6 +19,8 @@ enum { REGEX_PATTERN_BYTES_MAX = 16 * KIB, REGEX_MEMORY_BYTES_MAX = 8 * MIB, REG
 /* ST_INVALID with RE2's own reason. */
 MUST_CHECK enum status regex_compile(struct regex **out, struct slice pattern, unsigned flags, struct err *err);
 void regex_free(struct regex *re); /* accepts NULL */
+/* Steps of its program: what it took to compile and keeps. A few for each character, but \pL{400} is a quarter of a million. */
+size_t regex_size(const struct regex *re);
 bool regex_match(const struct regex *re, struct slice text);
 /* groups[0] is the whole match; ptr NULL: the group took no part. At most count groups are filled. */
 bool regex_find(const struct regex *re, struct slice text, size_t from, struct slice *groups, size_t count);

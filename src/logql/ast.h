@@ -119,6 +119,7 @@ struct logql { /* a parsed query */
     struct expr **logs;                 /* all LOG nodes, whose matchers are to be destroyed */
     size_t log_count, log_cap;
     size_t operators, stages, filters;  /* counted against the limits above */
+    size_t regex_size;                  /* of matchers as well, against QUERY_REGEX_SIZE_MAX */
 };
 
 MUST_CHECK enum status logql_parse(struct arena *a, struct slice text, struct logql **out, struct err *err);

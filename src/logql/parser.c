@@ -82,6 +82,15 @@ enum status logql_string(struct parser *p, struct slice *out)
     return ST_OK;
 }
 
+static enum status add_regex(struct parser *p, const struct regex *re, size_t position)
+{
+    p->query->regex_size += regex_size(re);
+    if (p->query->regex_size <= QUERY_REGEX_SIZE_MAX)
+        return ST_OK;
+    return logql_lex_fail(p->text, position, p->err, "the regular expressions take more than %d steps, the most that is allowed",
+                          QUERY_REGEX_SIZE_MAX);
+}
+
 enum status logql_regex(struct parser *p, struct slice pattern, unsigned flags, struct regex **out)
 {
     struct err why;
@@ -91,7 +100,7 @@ enum status logql_regex(struct parser *p, struct slice pattern, unsigned flags, 
     if (regex_compile(out, pattern, flags, &why))
         return logql_lex_fail(p->text, position, p->err, "error parsing regexp: %s", why.text);
     ARENA_PUSH(p->a, p->query->regexes, p->query->regex_count, p->query->regex_cap) = *out;
-    return ST_OK;
+    return add_regex(p, *out, position);
 }
 
 enum status logql_duration(struct parser *p, int64_t *out_ns)
@@ -129,6 +138,8 @@ enum status logql_selector(struct parser *p, struct matcher **out, size_t *count
             st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = m;
+        if (!st && m.re)
+            st = add_regex(p, m.re, p->tokens[p->at - 1].position);
         if (!st && !logql_take(p, ",") && !logql_is(p, "}"))
             st = logql_fail(p, "',' or '}'");
     }

@@ -78,4 +78,8 @@ TEST(a_query_has_so_many_parts_and_no_more)
     CHECK_INT(parse_many("sum by (", "x", ",", ") (rate({a=\"b\"}[1m]))", LOGQL_NAMES_MAX, &err), ST_OK);
     CHECK_INT(parse_many("sum by (", "x", ",", ") (rate({a=\"b\"}[1m]))", LOGQL_NAMES_MAX + 1, &err), ST_INVALID);
     CHECK_INT(parse_many("", "(", "", "1", QUERY_DEPTH_MAX + 2, &err), ST_INVALID);
+    CHECK_INT(parse_many("{a=\"b\"} ", "|~`\\pL{400}`", "", "", 40, &err), ST_INVALID);
+    CHECK(slice_contains(slice_str(err.text), SLICE("regular expressions take more than 1000000 steps")));
+    CHECK_INT(parse_many("{", "a=~`\\pL{400}`", ",", "}", 40, &err), ST_INVALID);
+    CHECK(slice_contains(slice_str(err.text), SLICE("regular expressions take more than 1000000 steps")));
 }

@@ -76,6 +76,7 @@ struct ast {
     struct node *root;
     struct node **selectors;
     size_t selector_count, selector_cap;
+    size_t regex_size; /* of all matchers, against QUERY_REGEX_SIZE_MAX */
 };
 
 /* Parses and types. On failure nothing is left behind. a: keeps. */

@@ -6,6 +6,7 @@
 
 #include "base/date.h"
 #include "base/num.h"
+#include "codec/regex.h"
 #include "query/token.h"
 
 enum { MATCHERS_MAX = 256, NAMES_MAX = 256 };
@@ -66,7 +67,9 @@ static bool add_matcher(struct parser *p, struct node *n, enum match_op op, stru
     if (matcher_init(m, op, name, value, &err))
         return parser_fail(p, at, "%s", err.text);
     n->matcher_count++;
-    return true;
+    p->ast->regex_size += m->re ? regex_size(m->re) : 0;
+    return p->ast->regex_size <= QUERY_REGEX_SIZE_MAX ||
+           parser_fail(p, at, "the regular expressions take more than %d steps, the most that is allowed", QUERY_REGEX_SIZE_MAX);
 }
 
 static bool set_name(struct parser *p, struct node *n, struct slice name, uint32_t at)

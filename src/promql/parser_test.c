@@ -134,6 +134,21 @@ TEST(many_arguments_need_no_more_memory_than_their_number)
     arena_free(a);
 }
 
+TEST(regular_expressions_have_a_size_together)
+{
+    struct buf text;
+    enum value_type type;
+    struct err err;
+    buf_init(&text, 0);
+    buf_printf(&text, "x{a=~`\\pL{400}`}");
+    CHECK_INT(promql_lang.check(buf_as_slice(&text), 0, &type, &err), ST_OK);
+    for (int i = 0; i < 40; i++)
+        buf_printf(&text, " or x{a=~`\\pL{400}`}");
+    CHECK_INT(promql_lang.check(buf_as_slice(&text), 0, &type, &err), ST_INVALID);
+    CHECK(slice_contains(slice_str(err.text), SLICE("the regular expressions take more than 1000000 steps")));
+    buf_free(&text);
+}
+
 TEST(types_are_told)
 {
     static const struct {

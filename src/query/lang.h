@@ -7,7 +7,12 @@
 #include "query/value.h"
 #include "store/engine.h"
 
-enum { QUERY_TEXT_BYTES_MAX = 64 * KIB, QUERY_POINTS_PER_SERIES_MAX = 11000, QUERY_DEPTH_MAX = 256 };
+enum {
+    QUERY_TEXT_BYTES_MAX = 64 * KIB,
+    QUERY_POINTS_PER_SERIES_MAX = 11000,
+    QUERY_DEPTH_MAX = 256,
+    QUERY_REGEX_SIZE_MAX = 1000 * 1000 /* steps of all regular expressions of a query: compiling cannot be cancelled */
+};
 
 enum query_direction { DIRECTION_BACKWARD, DIRECTION_FORWARD };
 
