@@ -196,10 +196,10 @@ static bool get_parents(struct evread *x, struct reader *r, const uint8_t *spans
             continue;
         }
         uint64_t code = (uint64_t)codes[i] - EVENCODE_PARENT_ROWS;
-        int64_t back = (int64_t)(code >> 1) ^ -(int64_t)(code & 1), parent = (int64_t)i - back;
-        if (back > (int64_t)x->n || back < -(int64_t)x->n || parent < 0 || parent >= (int64_t)x->n)
+        uint64_t back = code >> 1 ^ -(code & 1), parent = i - back; /* a step too far wraps to a place that is not there */
+        if (parent >= x->n)
             return false;
-        memcpy(v + i * 8, spans + (size_t)parent * 8, 8);
+        memcpy(v + i * 8, spans + parent * 8, 8);
     }
     return true;
 }
