@@ -39,6 +39,18 @@ struct query_env {
     struct buf infos;           /* sentences, each ended by '\n' */
 };
 
+/* What an expression looks at, for judging it without running it. All of it lives in an arena. */
+struct query_shape {
+    struct slice *selectors;    /* each metric selector as text, without ranges and offsets: x{a="b"} */
+    struct slice *names;        /* their metrics' names; empty where a selector gives none */
+    size_t selector_count;
+    bool needs_no_data;         /* absent(), vector(), time() and the like: it may give something where no series is */
+    bool has_threshold;         /* it is a comparison with a number: left > threshold */
+    struct slice left;
+    char op[3];
+    double threshold;
+};
+
 struct query_lang {
     const char *name; /* "promql" */
     /* ST_INVALID with the position: "1:5: parse error: ...". type: what it would give. */
@@ -47,6 +59,8 @@ struct query_lang {
     enum status (*format)(struct slice text, uint32_t features, struct buf *out, struct err *err);
     enum status (*instant)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
     enum status (*range)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
+    /* NULL: this language cannot say. */
+    enum status (*describe)(struct arena *a, struct slice text, uint32_t features, struct query_shape *out, struct err *err);
 };
 
 #endif
