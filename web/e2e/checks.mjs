@@ -208,7 +208,7 @@ export const checks = [
       page.allowErrors = true
       await page.goto(`${base}/trace/0123456789abcdef0123456789abcdef`)
       await until(async () => /No trace 0123/.test(await textOf(page.locator('main'))), 'a missing trace is not told')
-      await page.goto(`${base}/trace/%`)
+      await page.goto(`${base}/no-such-page`)
       await until(async () => /no such page/.test(await textOf(page.locator('main'))), 'a path that is no page is not told')
     },
   },

@@ -46,17 +46,29 @@ ${relink(body).replaceAll('href="docs/', `href="${up}`)}
 `;
 }
 
-const style = `:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 48rem; padding: 1rem; }
-nav a { margin-right: 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); padding: .3rem .6rem .3rem 0; text-align: left; vertical-align: top; }
-pre { background: color-mix(in srgb, currentColor 7%, transparent); overflow-x: auto; padding: .8rem; }
-code { font: 13px/1.4 ui-monospace, monospace; }
-a { color: LinkText; }
+const style = `:root { color-scheme: light dark; --bg: #f7f7f5; --panel: #fff; --line: #e3e2dd; --text: #1d1e20; --dim: #5f6267; --accent: #0b6bcb; }
+@media (prefers-color-scheme: dark) { :root { --bg: #121316; --panel: #191b1f; --line: #2a2d33; --text: #e6e7ea; --dim: #a0a5ae; --accent: #6db3f2; } }
+body { font: 15px/1.55 system-ui, sans-serif; margin: 0; color: var(--text); background: var(--bg); }
+nav { display: flex; gap: 1.2rem; padding: .7rem 1.2rem; background: var(--panel); border-bottom: 1px solid var(--line); font-size: 13px; }
+nav a:first-child { font-weight: 650; color: var(--text); }
+main { max-width: 50rem; margin: 0 auto; padding: .5rem 1.2rem 3rem; overflow-wrap: break-word; }
+h1 { font-size: 22px; } h2 { font-size: 17px; margin-top: 2em; }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 13px; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; }
+th { color: var(--dim); font-weight: 500; }
+pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; padding: .7rem .9rem; }
+code { font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; }
+a { color: var(--accent); text-decoration: none; }
+a:hover { text-decoration: underline; }
 `;
 
-const list = [];
+// The order in which a person needs them; pages that are not named here come last.
+const GROUPS = [
+  ["Using it", ["host", "configuration", "scraping", "queries"]],
+  ["Sending to it", ["protocols/otlp", "protocols/remote_write", "protocols/loki_push"]],
+];
+
+const pages = [];
 for (const file of [...pagesOf(docs), ...pagesOf(join(docs, "protocols")), ...pagesOf(join(docs, "formats"))]) {
   const text = readFileSync(file, "utf8");
   const name = relative(docs, file).replace(/\.md$/, "");
@@ -64,9 +76,17 @@ for (const file of [...pagesOf(docs), ...pagesOf(join(docs, "protocols")), ...pa
   const to = join(out, `${name}.html`);
   mkdirSync(dirname(to), { recursive: true });
   writeFileSync(to, page(title, marked.parse(text), name.includes("/")));
-  list.push(`<li><a href="/docs/${name}">${escape(title)}</a></li>`);
+  pages.push({ name, title });
 }
+
+const named = GROUPS.flatMap(([, names]) => names);
+const rest = pages.map((p) => p.name).filter((name) => !named.includes(name));
+const list = [...GROUPS, ["Inside", rest]].map(([heading, names]) => {
+  const found = names.flatMap((name) => pages.filter((p) => p.name === name));
+  const items = found.map((p) => `<li><a href="/docs/${p.name}">${escape(p.title)}</a></li>`);
+  return `<h2>${heading}</h2>\n<ul>\n${items.join("\n")}\n</ul>`;
+});
 mkdirSync(out, { recursive: true });
-writeFileSync(join(out, "index.html"), page("Manual", `<h1>Manual</h1>\n<ul>\n${list.join("\n")}\n</ul>`, 0));
+writeFileSync(join(out, "index.html"), page("Manual", `<h1>Manual</h1>\n${list.join("\n")}`, false));
 writeFileSync(join(web, "dist", "assets", "manual.css"), style);
-console.log(`manual: ${list.length} pages`);
+console.log(`manual: ${pages.length} pages`);

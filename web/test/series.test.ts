@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
-import { gridTimes, lastPair, onGrid, shortNames, summary, toNumber, topLines } from '../src/lib/series'
+import { gridTimes, lastPair, onGrid, shortNames, summary, toNumber, topLines, recent } from '../src/lib/series'
 import { stackLevels } from '../src/panels/LevelHistogram'
 
 const grid = { start: 100, end: 140, step: 10 }
@@ -42,4 +42,13 @@ describe('lines by level', () => {
     ])
     expect(s.sum).toBe(10)
   })
+})
+
+describe('what holds now', () => {
+  it('is the mean of what came after a moment', () => {
+    expect(recent([[10, '100'], [20, '2'], [30, '0']], 10)).toBe(1)
+    expect(recent([[10, '100']], 10)).toBeNull()
+    expect(recent(undefined, 0)).toBeNull()
+  })
+  it('counts a share by its requests', () => expect(recent([[20, '1'], [30, '0'], [40, 'NaN']], 10, [[20, '1'], [30, '3'], [40, '5']])).toBe(0.25))
 })

@@ -65,6 +65,21 @@ export function lastPair(pairs: Pairs | undefined): number | null {
   return null
 }
 
+// The mean of what came after a moment; null: nothing did. With weights, each value counts as much as its weight then.
+export function recent(pairs: Pairs | undefined, since: number, weights?: Pairs): number | null {
+  const weightAt = weights && new Map(weights.map(([t, v]) => [t, toNumber(v)]))
+  let sum = 0
+  let all = 0
+  for (const [t, text] of pairs ?? []) {
+    const v = toNumber(text)
+    const w = weightAt ? (weightAt.get(t) ?? 0) : 1
+    if (t <= since || Number.isNaN(v) || !(w > 0)) continue
+    sum += v * w
+    all += w
+  }
+  return all > 0 ? sum / all : null
+}
+
 export function summary(values: (number | null)[]): { last: number | null; min: number | null; max: number | null; mean: number | null } {
   let min: number | null = null
   let max: number | null = null

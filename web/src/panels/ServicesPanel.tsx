@@ -5,7 +5,7 @@ import { services, type Service } from '../api/stoa'
 import { go, link, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { useListKeys } from '../state/keys'
-import { lastPair, onGrid, type Pairs } from '../lib/series'
+import { lastPair, onGrid, recent, type Grid, type Pairs } from '../lib/series'
 import { format } from '../lib/units'
 import { safe } from '../lib/text'
 import { quote } from '../lib/logql'
@@ -19,19 +19,31 @@ import { homeGrid } from './HostPanel'
 
 const WARN_RATIO = 0.01
 const BAD_RATIO = 0.05
+const RECENT_S = 120
 
-function stateOf(s: Service): State {
-  const errors = lastPair(s.error_ratio) ?? 0
-  if (!(lastPair(s.requests_per_second) ?? 0)) return 'idle'
-  return errors >= BAD_RATIO ? 'bad' : errors >= WARN_RATIO ? 'warn' : 'ok'
+// What holds now: over two minutes, or two steps where those are longer. One step alone says "no requests" of a service with few.
+interface Now {
+  requests: number
+  errors: number | null
+  state: State
+}
+
+function nowOf(s: Service, g: Grid): Now {
+  const since = g.end - Math.max(RECENT_S, 2 * g.step)
+  const requests = recent(s.requests_per_second, since) ?? 0
+  const errors = recent(s.error_ratio, since, s.requests_per_second)
+  const state = requests <= 0 ? 'idle' : (errors ?? 0) >= BAD_RATIO ? 'bad' : (errors ?? 0) >= WARN_RATIO ? 'warn' : 'ok'
+  return { requests, errors, state }
 }
 
 const RANK: Record<State, number> = { bad: 0, warn: 1, ok: 2, idle: 3 }
 
-function byHurt(a: Service, b: Service): number {
+type Row = Service & { now: Now }
+
+function byHurt(a: Row, b: Row): number {
   return (
-    RANK[stateOf(a)] - RANK[stateOf(b)] ||
-    (lastPair(b.error_ratio) ?? 0) - (lastPair(a.error_ratio) ?? 0) ||
+    RANK[a.now.state] - RANK[b.now.state] ||
+    (b.now.errors ?? 0) - (a.now.errors ?? 0) ||
     (lastPair(b.p99_seconds) ?? 0) - (lastPair(a.p99_seconds) ?? 0) ||
     (a.service < b.service ? -1 : 1)
   )
@@ -43,7 +55,7 @@ const tracesOf = (s: Service) => link('/traces', { service: s.service })
 export function ServicesPanel() {
   const r = useRange()
   const g = homeGrid(r)
-  const f = useFetch(`services|${r.range.from}|${r.range.to}`, r.tick, (s) => services(g, s))
+  const f = useFetch(`services|${r.range.from}|${r.range.to}`, r.tick, async (s) => ({ grid: g, list: await services(g, s) }))
   // Stands in where a service reports no saturation of its own.
   const cpu = useFetch('saturation', r.tick, async (signal) => {
     const [used, cores] = await Promise.all([
@@ -53,24 +65,24 @@ export function ServicesPanel() {
     const n = Number(cores.rows[0]?.value ?? NaN)
     return new Map(used.rows.map((x) => [x.labels.groupname, Number(x.value) / n]))
   })
-  const list = [...(f.data ?? [])].sort(byHurt)
+  const list: Row[] = (f.data?.list ?? []).map((s) => ({ ...s, now: nowOf(s, f.data!.grid) })).sort(byHurt)
   const keys = useListKeys(list.map(keyOf), (i) => go(tracesOf(list[i])))
   const saturation = (s: Service) => lastPair(s.saturation_ratio) ?? cpu.data?.get(s.service) ?? null
-  const spark = (s: Service, values: Pairs | undefined, tone: string, what: string) => <Spark values={onGrid(values ?? [], g)} tone={tone} label={`${safe(s.service)}: ${what}`} />
-  const columns: Column<Service>[] = [
+  const spark = (s: Service, values: Pairs | undefined, tone: string, what: string) => <Spark values={onGrid(values ?? [], f.data!.grid)} tone={tone} label={`${safe(s.service)}: ${what}`} />
+  const columns: Column<Row>[] = [
     {
       title: W.home.service,
       draw: (s) => (
-        <Badge state={stateOf(s)} word={W.home.state[stateOf(s)]}>
+        <Badge state={s.now.state} word={W.home.state[s.now.state]}>
           <a href={tracesOf(s)} title={W.home.source(safe(s.source))}>
             {safe(s.service)}
           </a>
         </Badge>
       ),
     },
-    { title: W.home.requests, number: true, wide: true, draw: (s) => format(lastPair(s.requests_per_second), '/s') },
+    { title: W.home.requests, number: true, wide: true, draw: (s) => format(s.now.requests, '/s') },
     { title: '', wide: true, draw: (s) => spark(s, s.requests_per_second, 'c1', W.home.requests) },
-    { title: W.home.errors, number: true, class: (s) => (/bad|warn/.test(stateOf(s)) ? stateOf(s) : ''), draw: (s) => format(lastPair(s.error_ratio), 'ratio') },
+    { title: W.home.errors, number: true, class: (s) => (/bad|warn/.test(s.now.state) ? s.now.state : ''), draw: (s) => format(s.now.errors, 'ratio') },
     { title: '', draw: (s) => spark(s, s.error_ratio, 'c5', W.home.errors) },
     { title: W.home.p50, number: true, wide: true, draw: (s) => format(lastPair(s.p50_seconds), 's') },
     { title: W.home.p95, number: true, wide: true, draw: (s) => format(lastPair(s.p95_seconds), 's') },
@@ -90,7 +102,7 @@ export function ServicesPanel() {
   ]
   return (
     <Card name="services" title={W.home.services} note={list.length > 0 && W.home.servicesSorted(list.length)}>
-      <Fetch of={f} isEmpty={(d) => d.length === 0} empty={<Empty why={W.home.servicesEmpty} command={W.home.servicesCommand(location.origin)} />}>
+      <Fetch of={f} isEmpty={(d) => d.list.length === 0} empty={<Empty why={W.home.servicesEmpty} command={W.home.servicesCommand(location.origin)} />}>
         {() => <Table columns={columns} rows={list} keyOf={keyOf} class="services" active={keys.active} listRef={keys.ref} />}
       </Fetch>
     </Card>
