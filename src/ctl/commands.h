@@ -5,6 +5,7 @@
 #define STOA_CTL_COMMANDS_H
 
 int query_command(int argc, char **argv);
+int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int test_command(int argc, char **argv);
 int version_command(int argc, char **argv);

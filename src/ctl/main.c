@@ -13,6 +13,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT]", "run the server", server_main },
+    { "agent", "--server URL --location NAME [--token T] [--data DIR] [--poll 60s]", "run a server's synthetic checks from here", agent_command },
     { "query", "[--url URL] [--logs] [--start T --end T --step D] QUERY", "ask a running server, PromQL or LogQL", query_command },
     { "check", "config FILE...", "say what is wrong with configuration files", check_command },
     { "test", "promql|logql FILE...", "run query scripts against an engine in memory", test_command },
