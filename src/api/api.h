@@ -13,6 +13,11 @@
 #include "sys/thread.h"
 
 struct pipeline;
+struct auth;
+struct auth_caller;
+struct audit;
+struct kv;
+struct fs;
 struct probe;
 
 enum {
@@ -32,6 +37,11 @@ struct api {
     struct clock *clock;
     struct log *log;
     const struct query_lang *promql, *logql;
+    struct auth *auth;                  /* who may what; NULL: everybody everything */
+    struct audit *audit;                /* NULL: nothing goes on record */
+    struct kv *kv;                      /* small durable state */
+    struct fs *audit_fs;                /* where the audit log is read from */
+    struct slice audit_dir;
     struct self *self;                  /* our own metrics, logs and traces; see api/self.h */
     struct pipeline *pipeline;
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
@@ -82,6 +92,16 @@ void api_metrics_text(struct api *api, struct buf *out);
 struct slice api_path_part(struct http_exchange *x, struct slice name);
 /* The one tenant a request writes for: X-Scope-OrgID, "default" when absent. ST_INVALID: malformed, or several. */
 MUST_CHECK enum status api_write_tenant(struct http_exchange *x, struct slice *out, struct err *err);
+
+/* Who asks; never NULL. */
+const struct auth_caller *api_caller(struct http_exchange *x);
+/* A record of the audit log, on disk on return: for what a route's own action does not say. status 0: asked, not yet done.
+ * Never a secret. Not on a loop. */
+MUST_CHECK enum status api_audit(struct api *api, struct http_exchange *x, const char *action, struct slice text, uint64_t rows, int status,
+                                 struct err *err);
+/* What the record that the route's action makes shall say: rows answered, and the text when it is not the parameter "query".
+ * Before the answer. */
+void api_audit_note(struct http_exchange *x, struct slice text, uint64_t rows);
 
 /* Query string and form body together, in order; decoded into the exchange's arena. */
 struct api_params {

@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include "api/self.h"
+#include "auth/auth.h"
 #include "base/date.h"
 #include "base/num.h"
 #include "codec/json.h"
@@ -123,16 +124,26 @@ static enum status bad_tenant(struct slice name, struct err *err)
     return err_set(err, ST_INVALID, "header X-Scope-OrgID: tenant \"%.*s\" is not allowed: 1 to 64 of A-Z a-z 0-9 _ . -", SLICE_FMT(name));
 }
 
+static enum status foreign_tenant(struct slice name, struct err *err)
+{
+    return err_set(err, ST_DENIED, "header X-Scope-OrgID: this login may not use tenant \"%.*s\"", SLICE_FMT(name));
+}
+
 static enum status read_tenants(struct http_exchange *x, const struct slice **out, size_t *count, struct err *err)
 {
     struct slice rest = http_header(x, SLICE("X-Scope-OrgID")), name;
     struct slice *list = arena_array(http_arena(x), struct slice, TENANTS_PER_QUERY_MAX);
     size_t n = 0;
-    if (rest.len == 0)
+    const struct auth_caller *caller = api_caller(x);
+    for (size_t i = 0; rest.len == 0 && i < caller->tenant_count && n < TENANTS_PER_QUERY_MAX; i++)
+        list[n++] = caller->tenants[i];
+    if (rest.len == 0 && n == 0)
         list[n++] = SLICE("default");
     while (slice_next(&rest, '|', &name)) {
         if (!tenant_is_valid(name))
             return bad_tenant(name, err);
+        if (!auth_may_tenant(caller, name))
+            return foreign_tenant(name, err);
         if (n == TENANTS_PER_QUERY_MAX)
             return err_set(err, ST_INVALID, "header X-Scope-OrgID: more than %d tenants", TENANTS_PER_QUERY_MAX);
         list[n++] = name;
@@ -145,8 +156,13 @@ static enum status read_tenants(struct http_exchange *x, const struct slice **ou
 enum status api_write_tenant(struct http_exchange *x, struct slice *out, struct err *err)
 {
     struct slice name = http_header(x, SLICE("X-Scope-OrgID"));
-    *out = name.len ? name : SLICE("default");
-    return tenant_is_valid(*out) ? ST_OK : bad_tenant(*out, err);
+    const struct auth_caller *caller = api_caller(x);
+    if (name.len == 0 && caller->tenant_count > 1)
+        return err_set(err, ST_INVALID, "header X-Scope-OrgID: %zu tenants may be written with this login; say which", caller->tenant_count);
+    *out = name.len ? name : caller->tenant_count ? caller->tenants[0] : SLICE("default");
+    if (!tenant_is_valid(*out))
+        return bad_tenant(*out, err);
+    return auth_may_tenant(caller, *out) ? ST_OK : foreign_tenant(*out, err);
 }
 
 /* ---- queries ---- */
@@ -201,6 +217,17 @@ void api_query_end(struct api_query *q, const char *dialect, enum status st, con
     arena_free(q->arena);
 }
 
+/* Log lines, or points. */
+static uint64_t rows_of(const struct value *v)
+{
+    uint64_t n = v->type == VALUE_SCALAR || v->type == VALUE_STRING;
+    for (size_t i = 0; i < v->stream_count; i++)
+        n += v->streams[i].n;
+    for (size_t i = 0; i < v->series_count; i++)
+        n += v->series[i].n;
+    return n;
+}
+
 void api_serve_query(struct api *api, struct http_exchange *x, const struct api_query_kind *kind)
 {
     struct api_params p;
@@ -216,6 +243,7 @@ void api_serve_query(struct api *api, struct http_exchange *x, const struct api_
         st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
                      QUERY_RESULT_BYTES_MAX);
     q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    api_audit_note(x, SLICE_EMPTY, st ? 0 : rows_of(&v));
     if (st)
         kind->fail(x, st, &err);
     else
@@ -277,7 +305,6 @@ void api_reply_json(struct http_exchange *x, int status, struct buf *body)
         api_fail(x, st, &err);
         return;
     }
-    http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
     http_reply_buf(x, status, SLICE("application/json"), body);
 }
 

@@ -63,6 +63,20 @@ HANDLER(stoa_services);
 HANDLER(stoa_flush);
 HANDLER(stoa_merge);
 
+/* auth_http.c: accounts and the audit log */
+HANDLER(auth_login_http);
+HANDLER(auth_logout_http);
+HANDLER(auth_me);
+HANDLER(auth_users);
+HANDLER(auth_user_add);
+HANDLER(auth_user_change);
+HANDLER(auth_user_remove);
+HANDLER(auth_tokens);
+HANDLER(auth_token_create);
+HANDLER(auth_token_revoke);
+HANDLER(auth_audit);
+HANDLER(auth_audit_verify);
+
 /* prom_query.c: format_query of any language */
 void api_format_query(const struct query_lang *lang, uint32_t features, struct http_exchange *x);
 

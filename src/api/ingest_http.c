@@ -9,7 +9,7 @@
 #include "ingest/otlp.h"
 #include "pipeline/pipeline.h"
 
-enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_RESOURCE_EXHAUSTED = 8, GRPC_INTERNAL = 13,
+enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_PERMISSION_DENIED = 7, GRPC_RESOURCE_EXHAUSTED = 8, GRPC_INTERNAL = 13,
        GRPC_UNAVAILABLE = 14 };
 
 enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC };
@@ -32,8 +32,8 @@ static int grpc_status(enum status st)
     case ST_INVALID:
     case ST_UNSUPPORTED:
     case ST_NOT_FOUND:
-    case ST_EXISTS:
-    case ST_DENIED: return GRPC_INVALID_ARGUMENT;
+    case ST_EXISTS: return GRPC_INVALID_ARGUMENT;
+    case ST_DENIED: return GRPC_PERMISSION_DENIED;
     case ST_LIMIT: return GRPC_RESOURCE_EXHAUSTED;
     case ST_UNAVAILABLE:
     case ST_FULL:

@@ -5,10 +5,11 @@
  * before {name} rows. A path that fits with another method is answered 405 with Allow. The parts a pattern names are found
  * again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
  * its first segments only until they differ: a linear search costs less than a microsecond. */
+#include "api/access.h"
 #include "api/handlers.h"
 #include "api/self.h"
+#include "auth/auth.h"
 #include "probe/probe.h"
-#include "auth/role.h"
 
 #include <stdio.h>
 
@@ -92,6 +93,20 @@ static const struct row rows[] = {
     ROW(READ, "traces.read", GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
     ROW(READ, "traces.read", GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
 
+    /* accounts and the audit log */
+    ROW(PUBLIC, NULL, POST, "/api/stoa/v1/login", ROUTE_ON_LOOP, BODY_NONE, auth_login_http),
+    ROW(PUBLIC, NULL, POST, "/api/stoa/v1/logout", 0, BODY_NONE, auth_logout_http),
+    ROW(PUBLIC, NULL, GET, "/api/stoa/v1/me", ROUTE_ON_LOOP, BODY_NONE, auth_me),
+    ROW(ADMIN, NULL, GET, "/api/stoa/v1/users", 0, BODY_NONE, auth_users),
+    ROW(ADMIN, NULL, POST, "/api/stoa/v1/users", ROUTE_ON_LOOP, BODY_NONE, auth_user_add),
+    ROW(ADMIN, NULL, PUT, "/api/stoa/v1/users/{name}", ROUTE_ON_LOOP, BODY_NONE, auth_user_change),
+    ROW(ADMIN, NULL, DELETE, "/api/stoa/v1/users/{name}", 0, BODY_NONE, auth_user_remove),
+    ROW(ADMIN, NULL, GET, "/api/stoa/v1/tokens", 0, BODY_NONE, auth_tokens),
+    ROW(ADMIN, NULL, POST, "/api/stoa/v1/tokens", 0, BODY_NONE, auth_token_create),
+    ROW(ADMIN, NULL, DELETE, "/api/stoa/v1/tokens/{id}", 0, BODY_NONE, auth_token_revoke),
+    ROW(AUDIT, "audit.read", GET, "/api/stoa/v1/audit", 0, BODY_NONE, auth_audit),
+    ROW(AUDIT, "audit.verify", GET, "/api/stoa/v1/audit/verify", 0, BODY_NONE, auth_audit_verify),
+
     /* our own */
     ROW(READ, NULL, GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
     ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
@@ -99,12 +114,12 @@ static const struct row rows[] = {
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 
     /* synthetic checks */
-    ROW(GET, "/probe", 0, BODY_NONE, probe_http_probe),
-    ROW(GET, "/api/stoa/v1/checks", 0, BODY_NONE, probe_http_checks),
-    ROW(GET, "/api/stoa/v1/checks/config", 0, BODY_NONE, probe_http_config),
-    ROW(POST, "/api/stoa/v1/checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
-    ROW(GET, "/api/stoa/v1/checks/{name}/runs", 0, BODY_NONE, probe_http_runs),
-    ROW(POST, "/api/stoa/v1/checks/{name}/run", 0, BODY_NONE, probe_http_run),
+    ROW(EDIT, NULL, GET, "/probe", 0, BODY_NONE, probe_http_probe),
+    ROW(READ, NULL, GET, "/api/stoa/v1/checks", 0, BODY_NONE, probe_http_checks),
+    ROW(WRITE, NULL, GET, "/api/stoa/v1/checks/config", 0, BODY_NONE, probe_http_config),
+    ROW(WRITE, NULL, POST, "/api/stoa/v1/checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
+    ROW(READ, NULL, GET, "/api/stoa/v1/checks/{name}/runs", 0, BODY_NONE, probe_http_runs),
+    ROW(EDIT, "check.run", POST, "/api/stoa/v1/checks/{name}/run", 0, BODY_NONE, probe_http_run),
 
     /* the page: its own paths, all answered by one index; what else a browser visits is the page's to name */
     ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),
@@ -125,7 +140,8 @@ static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room 
 /* The rows as the HTTP server wants them, bound to one api; made by api_init. */
 struct api_routes {
     struct http_route routes[COUNT_OF(rows)];
-    struct http_route preflight;
+    struct http_route slow[COUNT_OF(rows)]; /* while a password is checked */
+    struct http_route preflight, options;
 };
 
 static void preflight(void *user, struct http_exchange *x)
@@ -136,19 +152,10 @@ static void preflight(void *user, struct http_exchange *x)
     http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
 }
 
-void api_init(struct api *api)
+/* What is not ingest is no other site's business: no CORS, so browsers keep it from them. */
+static void options(void *user, struct http_exchange *x)
 {
-    struct api_routes *r = mem_new(struct api_routes);
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        r->routes[i] = (struct http_route){ rows[i].flags, rows[i].body_bytes_max, rows[i].handle, api };
-    r->preflight = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, preflight, api };
-    api->routes = r;
-}
-
-void api_free(struct api *api)
-{
-    mem_free(api->routes);
-    api->routes = NULL;
+    http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 static unsigned method_bit(enum http_method m)
@@ -250,16 +257,105 @@ static struct slice normal_path(struct http_exchange *x)
     return path;
 }
 
+static struct access_rule rule_of(const struct row *row)
+{
+    return (struct access_rule){ row->permission, row->action };
+}
+
+static const struct row *own_row(struct http_exchange *x)
+{
+    unsigned allowed;
+    return row_of(x, normal_path(x), &allowed);
+}
+
+static bool takes_writes(struct slice path)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].permission == PERMIT_WRITE && pattern_match(rows[i].pattern, path, SLICE_EMPTY, NULL))
+            return true;
+    return false;
+}
+
+/* ---- on the way to a handler ---- */
+
+/* A change is on record before it is made. */
+static void run_change(void *user, struct http_exchange *x)
+{
+    const struct row *row = own_row(x);
+    if (access_record(user, x, rule_of(row)))
+        row->handle(user, x);
+}
+
+struct slow {
+    struct api *api;
+    struct http_exchange *x;
+};
+
+static void check_password(void *arg)
+{
+    struct slow *s = arg;
+    const struct row *row = own_row(s->x);
+    if (access_check(s->api, s->x, rule_of(row), true) == ACCESS_GRANTED)
+        http_hand_over(s->x, &s->api->routes->routes[row - rows]);
+}
+
+static void run_slow(void *user, struct http_exchange *x)
+{
+    struct slow *s = arena_new_of(http_arena(x), struct slow);
+    struct err err;
+    *s = (struct slow){ user, x };
+    if (auth_submit(s->api->auth, check_password, s))
+        return;
+    err_set(&err, ST_UNAVAILABLE, "%d passwords wait to be checked, no more are queued; try again", VERIFY_WAITING_MAX);
+    http_set_header(x, SLICE("Retry-After"), SLICE("1"));
+    api_fail(x, ST_UNAVAILABLE, &err);
+}
+
+/* A streamed body is read by its handler, which stands on a worker already. */
+static void run_slow_stream(void *user, struct http_exchange *x)
+{
+    const struct row *row = own_row(x);
+    if (access_check(user, x, rule_of(row), true) == ACCESS_GRANTED)
+        row->handle(user, x);
+}
+
+static void bind_row(struct api *api, struct api_routes *r, size_t i)
+{
+    bool change = access_is_change((struct access_rule){ rows[i].permission, rows[i].action }), stream = rows[i].flags & ROUTE_STREAM;
+    r->routes[i] = (struct http_route){ rows[i].flags & ~(change ? (unsigned)ROUTE_ON_LOOP : 0u), rows[i].body_bytes_max,
+                                        change ? run_change : rows[i].handle, api };
+    r->slow[i] = (struct http_route){ stream ? rows[i].flags : rows[i].flags | ROUTE_ON_LOOP, rows[i].body_bytes_max,
+                                      stream ? run_slow_stream : run_slow, api };
+}
+
+void api_init(struct api *api)
+{
+    struct api_routes *r = mem_new(struct api_routes);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        bind_row(api, r, i);
+    r->preflight = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, preflight, api };
+    r->options = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, options, api };
+    api->routes = r;
+}
+
+void api_free(struct api *api)
+{
+    mem_free(api->routes);
+    api->routes = NULL;
+}
+
 const struct http_route *api_route(void *user, struct http_exchange *x)
 {
     struct api *api = user;
     unsigned allowed;
     struct slice path = normal_path(x);
     if (http_method(x) == HTTP_OPTIONS_)
-        return &api->routes->preflight;
+        return takes_writes(path) ? &api->routes->preflight : &api->routes->options;
     const struct row *row = row_of(x, path, &allowed);
-    if (row)
-        return &api->routes->routes[row - rows];
+    if (row) {
+        enum access_verdict v = access_check(api, x, rule_of(row), false);
+        return v == ACCESS_GRANTED ? &api->routes->routes[row - rows] : v == ACCESS_SLOW ? &api->routes->slow[row - rows] : NULL;
+    }
     if (allowed)
         reply_405(x, allowed);
     return NULL;
@@ -281,5 +377,7 @@ void api_done(void *user, struct http_exchange *x, int status, uint64_t bytes_in
     unsigned allowed;
     const struct row *row = row_of(x, normal_path(x), &allowed);
     bool is_ingest = row && row->body_bytes_max == BODY_INGEST;
+    if (row)
+        access_done(api, x, rule_of(row), status);
     self_request_done(api->self, x, row ? row->pattern : SLICE("(none)"), is_ingest, status, bytes_in, bytes_out, ns);
 }

@@ -120,17 +120,26 @@ static void take_traceparent(struct slice header, struct self_ids *ids)
     memcpy(ids->parent_id, parent, sizeof parent);
 }
 
+struct self_request *self_request_of(struct http_exchange *x)
+{
+    struct self_request *r = http_get_user(x);
+    if (r == NULL) {
+        r = arena_new_of(http_arena(x), struct self_request);
+        http_set_user(x, r);
+    }
+    return r;
+}
+
 const struct self_ids *self_request_ids(struct http_exchange *x)
 {
-    struct self_ids *ids = http_get_user(x);
-    if (ids == NULL) {
-        ids = arena_new_of(http_arena(x), struct self_ids);
-        sys_random(ids->trace_id, sizeof ids->trace_id);
-        sys_random(ids->span_id, sizeof ids->span_id);
-        take_traceparent(http_header(x, SLICE("traceparent")), ids);
-        http_set_user(x, ids);
+    struct self_request *r = self_request_of(x);
+    if (!r->has_ids) {
+        r->has_ids = true;
+        sys_random(r->ids.trace_id, sizeof r->ids.trace_id);
+        sys_random(r->ids.span_id, sizeof r->ids.span_id);
+        take_traceparent(http_header(x, SLICE("traceparent")), &r->ids);
     }
-    return ids;
+    return &r->ids;
 }
 
 void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,

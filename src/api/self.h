@@ -13,6 +13,7 @@
 enum { SELF_INGEST_SPANS_PER_SECOND_MAX = 10, SELF_SLOW_MS = 500 };
 
 struct self;
+struct auth_caller;
 
 /* send_span gets what is to be stored; NULL: no spans. Keeps clock and arg. */
 struct self *self_new(struct clock *clock, void (*send_span)(void *arg, const struct stoa_span_data *span), void *arg);
@@ -23,6 +24,16 @@ struct self_ids {
     uint8_t trace_id[16], span_id[8], parent_id[8]; /* the trace and parent of a traceparent header, when there is one */
 };
 const struct self_ids *self_request_ids(struct http_exchange *x);
+
+/* What is known of a request besides what it said. Made at the first call, in the exchange's arena. */
+struct self_request {
+    struct self_ids ids;
+    bool has_ids;
+    const struct auth_caller *caller; /* NULL: nobody had to say who */
+    struct slice audit_text;          /* for the audit log; empty: the parameter "query" */
+    uint64_t audit_rows;
+};
+struct self_request *self_request_of(struct http_exchange *x);
 
 /* A request is done. is_ingest: of its like only some get a span. */
 void self_request_done(struct self *s, struct http_exchange *x, struct slice route, bool is_ingest, int status, uint64_t bytes_in,

@@ -2,6 +2,7 @@
 /* Our own API: status, flush, merge, health and the page of our own metrics. */
 #include "api/handlers.h"
 #include "api/prom_json.h"
+#include "api/access.h"
 #include "api/self.h"
 #include "pipeline/pipeline.h"
 #include "probe/probe.h"
@@ -44,6 +45,7 @@ void api_metrics_text(struct api *api, struct buf *out)
     if (api->http)
         http_server_stats(api->http, &http);
     self_metrics_page(api->self, &stats, &http, out);
+    access_metrics(api, out);
     buf_printf(out, "# HELP stoa_config_last_reload_successful 0 when the last reload failed and the configuration before runs on.\n"
                     "# TYPE stoa_config_last_reload_successful gauge\nstoa_config_last_reload_successful %d\n"
                     "# HELP stoa_telemetry_dropped_total Own spans and log lines dropped because too many waited for the store.\n"

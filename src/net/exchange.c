@@ -260,6 +260,20 @@ static void to_worker(struct http_exchange *x)
     }
 }
 
+void http_hand_over(struct http_exchange *x, const struct http_route *route)
+{
+    x->route = route;
+    if (pool_submit(x->server->pool, run_handler, x))
+        return;
+    net_count_add(x->nl, COUNT_BUSY, 1);
+    if (route->flags & ROUTE_GRPC) {
+        http_reply_grpc(x, GRPC_UNAVAILABLE, SLICE("The server is busy. Try again later."));
+        return;
+    }
+    http_set_header(x, SLICE("Retry-After"), SLICE("1"));
+    http_reply(x, 503, SLICE("text/plain; charset=utf-8"), SLICE("The server is busy. Try again later.\n"));
+}
+
 void exchange_head_in(struct http_exchange *x, struct slice method, struct slice target, int64_t content_length)
 {
     struct http_server *s = x->server;

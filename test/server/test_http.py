@@ -80,9 +80,11 @@ class ProtocolTest(Shared):
     def test_head_has_no_body_and_options_answers_browsers(self):
         r = self.s.request("HEAD", "/metrics")
         self.assertEqual((r.status, r.body), (200, b""))
-        r = self.s.request("OPTIONS", "/api/v1/query")
+        r = self.s.request("OPTIONS", "/v1/traces")
         self.assertEqual(r.status, 204)
         self.assertIn("POST", r.headers["Access-Control-Allow-Methods"])
+        r = self.s.request("OPTIONS", "/api/v1/query")
+        self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (204, None))
 
     def test_a_body_said_to_be_too_large_is_413_before_it_comes(self):
         status, text = self.status(f"POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Length: {65 * MIB}\r\n\r\n".encode())
