@@ -11,14 +11,19 @@ static void put_hex(struct json_writer *w, const uint8_t *id, size_t n)
     json_string(w, slice_of(text, 2 * n));
 }
 
-static void put_text_tag(struct json_writer *w, struct slice key, struct slice value)
+static void tag_begin(struct json_writer *w, struct slice key, struct slice type)
 {
     json_object_begin(w);
     json_key(w, SLICE("key"));
     json_string(w, key);
     json_key(w, SLICE("type"));
-    json_string(w, SLICE("string"));
+    json_string(w, type);
     json_key(w, SLICE("value"));
+}
+
+static void put_text_tag(struct json_writer *w, struct slice key, struct slice value)
+{
+    tag_begin(w, key, SLICE("string"));
     json_string(w, value);
     json_object_end(w);
 }
@@ -32,34 +37,18 @@ static void put_tag(struct json_writer *w, struct arena *a, const struct field *
         put_text_tag(w, f->name, field_text(a, f));
         return;
     case FIELD_INT:
+        tag_begin(w, f->name, SLICE("int64"));
+        json_int(w, f->i);
+        break;
     case FIELD_DOUBLE:
+        tag_begin(w, f->name, SLICE("float64"));
+        json_double(w, f->d);
+        break;
     case FIELD_BOOL:
+        tag_begin(w, f->name, SLICE("bool"));
+        json_bool(w, f->i != 0);
         break;
     }
-    json_object_begin(w);
-    json_key(w, SLICE("key"));
-    json_string(w, f->name);
-    json_key(w, SLICE("type"));
-    json_string(w, f->type == FIELD_INT ? SLICE("int64") : f->type == FIELD_BOOL ? SLICE("bool") : SLICE("float64"));
-    json_key(w, SLICE("value"));
-    if (f->type == FIELD_INT)
-        json_int(w, f->i);
-    else if (f->type == FIELD_BOOL)
-        json_bool(w, f->i != 0);
-    else
-        json_double(w, f->d);
-    json_object_end(w);
-}
-
-static void put_flag_tag(struct json_writer *w, struct slice key)
-{
-    json_object_begin(w);
-    json_key(w, SLICE("key"));
-    json_string(w, key);
-    json_key(w, SLICE("type"));
-    json_string(w, SLICE("bool"));
-    json_key(w, SLICE("value"));
-    json_bool(w, true);
     json_object_end(w);
 }
 
@@ -76,16 +65,14 @@ static void put_tags(struct json_writer *w, struct arena *a, const struct event 
         put_text_tag(w, SLICE("otel.status_code"), SLICE("OK"));
     if (e->span_status == 2) {
         put_text_tag(w, SLICE("otel.status_code"), SLICE("ERROR"));
-        put_flag_tag(w, SLICE("error"));
+        put_tag(w, a, &(struct field){ .type = FIELD_BOOL, .name = SLICE("error"), .i = 1 });
     }
     if (e->status_message.len)
         put_text_tag(w, SLICE("otel.status_description"), e->status_message);
     if (e->trace_state.len)
         put_text_tag(w, SLICE("w3c.tracestate"), e->trace_state);
-    if (e->weight != 1) {
-        struct field weight = { .type = FIELD_DOUBLE, .name = SLICE("stoa.weight"), .d = e->weight };
-        put_tag(w, a, &weight);
-    }
+    if (e->weight != 1)
+        put_tag(w, a, &(struct field){ .type = FIELD_DOUBLE, .name = SLICE("stoa.weight"), .d = e->weight });
     json_array_end(w);
 }
 

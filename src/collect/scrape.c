@@ -279,13 +279,13 @@ static struct target_spec spec_copy(struct arena *a, const struct target_spec *s
     return copy;
 }
 
-/* The lock is held. */
-static void target_found(struct scraper *s, struct pool_of_targets *pool, const struct target_spec *spec, struct arena *a)
+/* The lock is held. False: there are too many already. */
+static bool target_found(struct scraper *s, struct pool_of_targets *pool, const struct target_spec *spec, struct arena *a)
 {
     struct slice key = target_key(a, pool->job, spec);
     uint64_t *at = map_get(&s->targets, key);
     if (at == NULL && s->targets.count >= TARGETS_MAX)
-        return;
+        return false;
     struct target *t = at ? (struct target *)(uintptr_t)*at : mem_new(struct target);
     if (at == NULL) {
         t->arena = arena_new(0);
@@ -305,6 +305,7 @@ static void target_found(struct scraper *s, struct pool_of_targets *pool, const 
         pool->of->users++;
     t->pool = pool;
     t->found = true;
+    return true;
 }
 
 /* The lock is held. Order in the heap is by next_ns, so it is made anew. */
@@ -372,11 +373,15 @@ static void pool_sync(struct scraper *s, struct pool_of_targets *pool)
     pool->over_limit = pool->job->limits.targets && found.count > pool->job->limits.targets;
     for (size_t i = 0; (e = map_each(&s->targets, &i));)
         ((struct target *)(uintptr_t)e->value)->found = false;
+    size_t left_out = 0;
     for (size_t i = 0; i < found.count; i++)
-        target_found(s, pool, &found.list[i], a);
+        left_out += !target_found(s, pool, &found.list[i], a);
     targets_remove_missing(s, pool);
     cond_broadcast(&s->wake);
     mutex_unlock(&s->lock);
+    if (left_out)
+        log_line(s->env.log, LOG_WARNING, "targets are left out", "job=\"%.*s\" left_out=%zu targets_max=%d", SLICE_FMT(pool->job->name), left_out,
+                 TARGETS_MAX);
     arena_free(a);
 }
 

@@ -151,7 +151,10 @@ static enum status read_authorization(const struct reading *r, const struct yaml
         st = yaml_text(n, SLICE("bearer_token"), &h->credentials, r->err);
     if (!st)
         st = read_path(r, n, SLICE("bearer_token_file"), &h->credentials_file);
+    bool bearer = yaml_get(n, SLICE("bearer_token")) || yaml_get(n, SLICE("bearer_token_file"));
     bool set = h->credentials.len || h->credentials_file.len;
+    if (!st && b && bearer)
+        return yaml_fail(b, r->err, "at most one of basic_auth, authorization and bearer_token");
     if (!st && h->credentials.len && h->credentials_file.len)
         return yaml_fail(n, r->err, "authorization: at most one of credentials and credentials_file");
     if (!st && slice_eq_nocase(h->auth_type, SLICE("basic")))
