@@ -134,20 +134,26 @@ TEST(a_flipped_byte_in_the_manifest_loses_nothing)
     }
 }
 
-/* Both copies of an edit: then nobody can know, but nothing is deleted. */
+/* A store with one part file, closed, whose manifest is gone: then nobody can know, but nothing is deleted. */
+static void fill_and_lose_manifest(struct rig *r, uint64_t seed, char *path, char *aside, uint64_t *size)
+{
+    struct err err = { 0 };
+    fill(r, seed);
+    CHECK_INT(store_flush(r->store, &err), ST_OK);
+    part_file(r, path, size);
+    snprintf(aside, PART_PATH_BYTES_MAX + 8, "%s.aside", path);
+    store_close(r->store);
+    CHECK_INT(fs_unlink(r->fs, "/data/stoa/MANIFEST", &err), ST_OK);
+    CHECK_INT(fs_sync_dir(r->fs, "/data/stoa", &err), ST_OK);
+}
+
 TEST(parts_of_a_lost_manifest_are_set_aside_not_deleted)
 {
     struct rig r;
-    struct err err = { 0 };
     char path[PART_PATH_BYTES_MAX], aside[PART_PATH_BYTES_MAX + 8];
     uint64_t size;
-    fill(&r, 4);
-    CHECK_INT(store_flush(r.store, &err), ST_OK);
-    part_file(&r, path, &size);
-    store_close(r.store);
-    CHECK_INT(fs_unlink(r.fs, "/data/stoa/MANIFEST", &err), ST_OK);
+    fill_and_lose_manifest(&r, 4, path, aside, &size);
     rig_open(&r);
-    snprintf(aside, sizeof aside, "%s.aside", path);
     CHECK_INT(size_of(&r, aside), size);
     CHECK(slice_contains(slice_str(r.errors), slice_str(path)));
     CHECK_INT(rig_put(&r, "after"), ST_OK);
@@ -162,12 +168,7 @@ TEST(parts_of_a_lost_manifest_are_kept_wherever_the_start_that_finds_the_loss_is
         struct err err = { 0 };
         char path[PART_PATH_BYTES_MAX], aside[PART_PATH_BYTES_MAX + 8];
         uint64_t size;
-        fill(&r, 7);
-        CHECK_INT(store_flush(r.store, &err), ST_OK);
-        part_file(&r, path, &size);
-        store_close(r.store);
-        CHECK_INT(fs_unlink(r.fs, "/data/stoa/MANIFEST", &err), ST_OK);
-        CHECK_INT(fs_sync_dir(r.fs, "/data/stoa", &err), ST_OK);
+        fill_and_lose_manifest(&r, 7, path, aside, &size);
         fs_sim_stop_at_sync(r.fs, n);
         opened = rig_try_open(&r, &err) == ST_OK;
         fs_sim_power_cut(r.fs, LOSE_ALL);
@@ -175,7 +176,6 @@ TEST(parts_of_a_lost_manifest_are_kept_wherever_the_start_that_finds_the_loss_is
             store_abandon(r.store);
         fs_sim_stop_at_sync(r.fs, 0);
         rig_open(&r);
-        snprintf(aside, sizeof aside, "%s.aside", path);
         CHECK_INT(size_of(&r, aside), size);
         rig_end(&r);
     }
