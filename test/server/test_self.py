@@ -81,6 +81,11 @@ class Self(harness.Case):
             self.assertNotIn("unsafe", r.headers["Content-Security-Policy"])
             packed = s.request("GET", path, headers={"Accept-Encoding": "gzip"})
             self.assertEqual(gzip.decompress(packed.body), r.body)
+        # A new view of the page needs no route: a browser gets the page, everybody else a 404.
+        for path in ("/a-view-to-come", "/a-view-to-come/7"):
+            self.assertEqual(s.request("GET", path, headers={"Accept": "text/html,*/*;q=0.8"}).body, s.get("/").body)
+            self.assertEqual(s.get(path).status, 404)
+            self.assertEqual(s.post_json(path, {}).status, 404)
         self.assertEqual(s.get("/docs/nope").status, 404)
         self.assertEqual(s.get("/assets/nope.js").status, 404)
 
