@@ -4,6 +4,8 @@
  * credentials go along: neither Authorization nor a Cookie header. */
 #include "probe/fetch.h"
 
+#include <arpa/inet.h>
+
 static struct slice origin_of(struct slice url)
 {
     size_t from = slice_find(url, SLICE("://"), 0);
@@ -13,6 +15,25 @@ static struct slice origin_of(struct slice url)
     while (to < url.len && url.ptr[to] != '/' && url.ptr[to] != '?' && url.ptr[to] != '#')
         to++;
     return slice_sub(url, 0, to);
+}
+
+/* An address in a URL is of one version, whatever version is asked of names. */
+static bool has_address(struct slice url)
+{
+    char text[INET6_ADDRSTRLEN];
+    uint8_t bytes[sizeof(struct in6_addr)];
+    struct slice origin = origin_of(url), host = slice_skip(origin, MIN(slice_find(origin, SLICE("://"), 0), origin.len) + 3);
+    size_t at = slice_find_char(host, '@', 0);
+    if (at != SIZE_MAX)
+        host = slice_skip(host, at + 1);
+    if (host.len && host.ptr[0] == '[')
+        return true;
+    host = slice_sub(host, 0, MIN(slice_find_char(host, ':', 0), host.len));
+    if (host.len >= sizeof text)
+        return false;
+    memcpy(text, host.ptr, host.len);
+    text[host.len] = 0;
+    return inet_pton(AF_INET, text, bytes) == 1;
 }
 
 static const char *text_or_null(struct arena *a, struct slice s)
@@ -91,7 +112,7 @@ static enum status fetch_hop(struct http_client *client, const struct fetch_requ
         .server_name = hop->is_foreign ? NULL : text_or_null(a, req->server_name),
         .tls_insecure = req->tls_insecure,
         .own_connection = true,
-        .ip_version = req->ip_version,
+        .ip_version = has_address(hop->url) ? 0 : req->ip_version,
         .cookies = req->cookies,
         .details = &out->details,
     };
