@@ -342,6 +342,14 @@ void alert_eval_metrics(struct alert_eval *e, struct buf *out)
     free(text);
 }
 
+const struct rule_set *alert_eval_rules(struct alert_eval *e)
+{
+    mutex_lock(&e->lock);
+    const struct rule_set *set = e->set;
+    mutex_unlock(&e->lock);
+    return set;
+}
+
 static void view_rule(const struct rule_state *s, struct arena *a, struct rule_view *v)
 {
     *v = (struct rule_view){.rule = s->rule,

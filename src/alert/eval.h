@@ -82,6 +82,8 @@ struct group_view {
     struct rule_view *rules; /* as many as the group has */
 };
 
+/* The set that is evaluated. Any thread; it lives as alert_eval_new says. */
+const struct rule_set *alert_eval_rules(struct alert_eval *e);
 /* Any thread. */
 void alert_eval_view(struct alert_eval *e, struct arena *a, struct group_view **out, size_t *count);
 

@@ -12,6 +12,7 @@
 #include "store/engine.h"
 #include "sys/thread.h"
 
+struct alert_eval;
 struct pipeline;
 struct auth;
 struct auth_caller;
@@ -46,6 +47,8 @@ struct api {
     struct pipeline *pipeline;
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
     struct probe *probe;                /* synthetic checks; NULL: not running */
+    struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
+    bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */
     struct slice version, revision;
     int64_t started_ns;
@@ -54,7 +57,7 @@ struct api {
     struct slice (*warnings)(void *arg, struct arena *a); /* sentences ended by '\n' about config keys not yet served, disk, ... */
     struct slice (*config_text)(void *arg, struct arena *a); /* as running; for status/config */
     enum status (*reload)(void *arg, struct err *err);
-    void *server;                       /* argument of the three above */
+    void *server;                       /* argument of the functions above */
     atomic_int queries_running;
     atomic_bool reload_failed;          /* the last one; the old configuration runs on */
     atomic_uint_fast64_t telemetry_dropped; /* own spans and lines that did not fit while the store did not take them */

@@ -27,8 +27,11 @@ HANDLER(prom_buildinfo);
 HANDLER(prom_runtimeinfo);
 HANDLER(prom_flags);
 HANDLER(prom_config);
+
+/* alert_rules.c */
 HANDLER(prom_rules);
 HANDLER(prom_alerts);
+HANDLER(stoa_review);
 
 /* loki_query.c, loki_meta.c */
 HANDLER(loki_query);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus: targets, rules, alerts, status. */
+/* Prometheus: targets, status. */
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "base/date.h"
@@ -66,30 +66,6 @@ void prom_targets(void *user, struct http_exchange *x)
     json_object_end(&w);
     json_object_end(&w);
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
-}
-
-/* Rules are not evaluated by this version: there are none, and that is what is said. */
-static void reply_empty(struct http_exchange *x, struct slice key)
-{
-    struct json_writer w;
-    struct buf out;
-    prom_json_begin(&w, &out, 0);
-    json_object_begin(&w);
-    json_key(&w, key);
-    json_array_begin(&w);
-    json_array_end(&w);
-    json_object_end(&w);
-    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
-}
-
-void prom_rules(void *user, struct http_exchange *x)
-{
-    reply_empty(x, SLICE("groups"));
-}
-
-void prom_alerts(void *user, struct http_exchange *x)
-{
-    reply_empty(x, SLICE("alerts"));
 }
 
 void prom_buildinfo(void *user, struct http_exchange *x)

@@ -110,6 +110,7 @@ static const struct row rows[] = {
     /* our own */
     ROW(READ, NULL, GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
     ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
+    ROW(READ, NULL, GET, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 

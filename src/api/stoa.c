@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Our own API: status, flush, merge, health and the page of our own metrics. */
+#include "alert/eval.h"
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "api/access.h"
@@ -57,6 +58,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         buf_printf(out, "stoa_pipeline_rows_total{reason=\"%s\",effect=\"%s\"} %llu\n", pipeline_reason_name((enum pipeline_reason)i),
                    pipeline_reason_is_drop((enum pipeline_reason)i) ? "dropped" : "changed",
                    (unsigned long long)pipeline_count(api->pipeline, (enum pipeline_reason)i));
+    if (api->alerts)
+        alert_eval_metrics(api->alerts, out);
     if (api->probe)
         probe_metrics_text(api->probe, out);
 }
