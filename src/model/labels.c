@@ -171,12 +171,12 @@ bool labels_check(struct slice bytes)
 {
     struct slice rest = bytes, before = SLICE_EMPTY;
     size_t n = 0;
-    if (bytes.len > LABELS_BYTES_MAX)
+    if (bytes.len > LABELS_BYTES_MAX + LABELS_ADDED_MAX * (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX))
         return false;
     while (rest.len) {
         struct label l;
         size_t had = rest.len;
-        if (!labels_next(&rest, &l) || label_check(&l, NULL) || l.value.len == 0 || ++n > LABELS_PER_SERIES_MAX)
+        if (!labels_next(&rest, &l) || label_check(&l, NULL) || l.value.len == 0 || ++n > LABELS_PER_SERIES_MAX + LABELS_ADDED_MAX)
             return false;
         if (had - rest.len != varint_bytes(l.name.len) + l.name.len + varint_bytes(l.value.len) + l.value.len)
             return false; /* a varint that is longer than needed */

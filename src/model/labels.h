@@ -17,7 +17,8 @@ enum {
     LABELS_PER_SERIES_MAX = 64,
     LABEL_NAME_BYTES_MAX = 1024,
     LABEL_VALUE_BYTES_MAX = 4096,
-    LABELS_BYTES_MAX = 64 * KIB
+    LABELS_BYTES_MAX = 64 * KIB,
+    LABELS_ADDED_MAX = 4 /* beyond these: what we add to a sender's (service_name, an alert's name and state) */
 };
 
 struct label {
@@ -35,7 +36,7 @@ struct slice labels_get(struct slice labels, struct slice name);
 /* Order of series: pair by pair, name then value, `__name__` first. */
 int labels_cmp(struct slice a, struct slice b);
 struct hash128 labels_hash(struct slice labels, uint64_t seed);
-/* True when bytes (from a file or a peer) are in canonical form. */
+/* True when bytes (from a file or a peer) are in canonical form and within the limits, LABELS_ADDED_MAX more included. */
 bool labels_check(struct slice bytes);
 /* Without the named ones (count may be 0), or only the named ones. */
 struct slice labels_without(struct arena *a, struct slice labels, const struct slice *names, size_t count);

@@ -148,6 +148,22 @@ TEST(labels_check_refuses_every_other_form)
         CHECK(!labels_check(wrong[i]));
 }
 
+TEST(labels_at_their_limit_have_room_for_those_we_add)
+{
+    struct arena *a = arena_new(0);
+    struct label list[LABELS_PER_SERIES_MAX];
+    struct slice labels;
+    for (int i = 0; i < LABELS_PER_SERIES_MAX; i++)
+        list[i] = (struct label){ arena_printf(a, "l%02d", i), SLICE("x") };
+    CHECK_INT(labels_build(a, list, COUNT_OF(list), &labels, NULL), ST_OK);
+    for (int i = 0; i <= LABELS_ADDED_MAX; i++) {
+        CHECK(labels_check(labels));
+        labels = labels_with(a, labels, arena_printf(a, "ours%d", i), SLICE("y"));
+    }
+    CHECK(!labels_check(labels));
+    arena_free(a);
+}
+
 TEST(names_are_legacy_or_not)
 {
     CHECK(label_name_is_legacy(SLICE("a_1")) && label_name_is_legacy(SLICE("_")));
