@@ -9,19 +9,49 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/self.h"
 #include "logql/logql.h"
 #include "pipeline/pipeline.h"
 #include "promql/promql.h"
+#include "server/config.h"
+#include "server/flags.h"
 #include "server/local_engine.h"
-#include "server/state.h"
 #include "server/telemetry.h"
 #include "server/version.h"
+#include "store/kv.h"
 
-enum { DRAIN_SECONDS = 10 };
+enum { DRAIN_SECONDS = 10, HOST_NAME_BYTES_MAX = 256, RETIRED_MAX = 64 };
+
+struct server {
+    struct flags flags;
+    struct config *config, *first; /* the one in force; the one that collectors other than the scraper were started with */
+    struct clock *clock;
+    struct fs *fs;
+    struct log log;
+    struct budget in_flight;
+    struct engine *engine;
+    struct kv *kv;
+    struct http_server *http;
+    struct http_client *client;
+    struct telemetry *telemetry;
+    struct self *self;
+    struct pipeline *pipeline;
+    struct api api;
+    struct api_sources sources;
+    struct collect_env env;
+    struct host_collector *host;
+    struct logs_collector *logs;
+    struct scraper *scraper;
+    struct config *retired[RETIRED_MAX]; /* replaced by a reload, and scrapes under way still go by them */
+    size_t retired_count;
+    struct mutex reload_lock; /* config, retired and scraper, once the HTTP server runs */
+    bool is_tls;
+    char host_name[HOST_NAME_BYTES_MAX];
+};
 
 /* ---- what collectors and the API ask of us ---- */
 
-enum status server_append(void *arg, struct batch *b, struct err *err)
+static enum status on_append(void *arg, struct batch *b, struct err *err)
 {
     struct server *s = arg;
     struct ingest_result result = { 0 };
@@ -260,7 +290,7 @@ static enum status start_collectors(struct server *s, struct err *err)
     const struct config *c = s->config;
     enum status st = http_client_new(&s->client, err);
     s->env = (struct collect_env){ s->clock,  s->fs,       &s->log,     s->client,   slice_str(s->host_name), s,
-                                   server_append, on_job_done, on_state_get, on_state_put, on_set_unused };
+                                   on_append, on_job_done, on_state_get, on_state_put, on_set_unused };
     if (!st && c->host_enabled)
         st = host_start(&s->host, &s->env, &c->host, err);
     if (!st)
