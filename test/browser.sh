@@ -3,7 +3,13 @@
 set -u
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
-trap 'kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; rm -rf "$work"' EXIT
+pid=""
+stop() {
+    [ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
 printf 'host:\n  interval: 1s\n' >"$work/fast.yml"
 build/stoa serve --config "$work/fast.yml" --data "$work/data" --listen 127.0.0.1:0 2>"$work/log" &
 pid=$!

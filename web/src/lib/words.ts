@@ -210,7 +210,7 @@ export const W = {
     span: 'span',
     started: 'starts at',
     lasts: 'lasts',
-    self: 'of it own time',
+    self: 'own time',
     collapse: 'Hide children',
     expand: 'Show children',
     partial: (n: number) =>

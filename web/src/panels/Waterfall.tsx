@@ -49,7 +49,7 @@ function Details({ node, view, process }: { node: Node; view: TraceView; process
           <span class="dim">{W.trace.lasts}</span> {seconds(s.duration / 1e6)}
         </span>
         <span>
-          {seconds(node.selfUs / 1e6)} <span class="dim">{W.trace.self}</span>
+          <span class="dim">{W.trace.self}</span> {seconds(node.selfUs / 1e6)}
         </span>
         <span class="dim" title={utc(ms)}>
           {clock(ms, true)}
