@@ -8,6 +8,9 @@ int query_command(int argc, char **argv);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int test_command(int argc, char **argv);
+int user_command(int argc, char **argv);
+int token_command(int argc, char **argv);
+int audit_command(int argc, char **argv);
 int version_command(int argc, char **argv);
 
 #endif

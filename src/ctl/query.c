@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "codec/json.h"
 #include "codec/url.h"
+#include "ctl/account.h"
 #include "ctl/commands.h"
 #include "net/client.h"
 #include "sys/clock.h"
@@ -212,6 +213,7 @@ int query_command(int argc, char **argv)
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
+    account_login(&req);
     int code = 1;
     if (http_client_new(&client, &err) || http_client_do(client, &req, &resp, &err))
         fprintf(stderr, "stoa query: %s\n", err.text);
