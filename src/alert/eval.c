@@ -69,12 +69,12 @@ static void save(struct alert_eval *e, struct group_state *g, bool history)
 {
     struct err err;
     for (size_t i = 0; i < g->group->rule_count; i++)
-        if (g->rules[i].is_changed && state_save_rule(e, &g->rules[i], &err))
+        if (g->rules[i].is_changed && alert_state_save_rule(e, &g->rules[i], &err))
             on_state_error(e, "rule", &err);
     if (!history)
         return;
     g->saved_ns = g->last_ns;
-    if (state_save_history(e, g, &err))
+    if (alert_state_save_history(e, g, &err))
         on_state_error(e, "history", &err);
 }
 
@@ -221,7 +221,7 @@ static struct group_state *groups_make(struct alert_eval *e, const struct rule_s
     for (size_t i = 0; i < set->group_count; i++) {
         struct err err;
         group_init(e, &list[i], &set->groups[i]);
-        if (state_load(e, &list[i], &err)) {
+        if (alert_state_load(e, &list[i], &err)) {
             stoa_add(e->state_errors, 1, NULL);
             log_line(e->env.log, LOG_ERROR, "saved alerts could not be read", "group=\"%.*s\" error=\"%s\"", SLICE_FMT(set->groups[i].name),
                      err.text);
@@ -293,7 +293,7 @@ void alert_eval_reload(struct alert_eval *e, const struct rule_set *set)
             }
             round_put_alerts(&r, from, true);
             round_end_series(&r, from);
-            if (from->rule->kind == RULE_ALERT && state_forget(e, from, &err))
+            if (from->rule->kind == RULE_ALERT && alert_state_forget(e, from, &err))
                 on_state_error(e, "removed rule", &err);
         }
     }

@@ -96,12 +96,12 @@ void round_series_of_alerts(struct rule_state *s);
 /* ---- state.c ---- */
 
 /* ST_OK also when there is nothing saved. */
-enum status state_load(struct alert_eval *e, struct group_state *g, struct err *err);
-enum status state_save_rule(struct alert_eval *e, struct rule_state *s, struct err *err);
-enum status state_save_history(struct alert_eval *e, struct group_state *g, struct err *err);
-enum status state_forget(struct alert_eval *e, const struct rule_state *s, struct err *err);
+enum status alert_state_load(struct alert_eval *e, struct group_state *g, struct err *err);
+enum status alert_state_save_rule(struct alert_eval *e, struct rule_state *s, struct err *err);
+enum status alert_state_save_history(struct alert_eval *e, struct group_state *g, struct err *err);
+enum status alert_state_forget(struct alert_eval *e, const struct rule_state *s, struct err *err);
 /* Pending since when, by ALERTS_FOR_STATE: for alerts of s that kv did not know. */
-enum status state_from_series(struct alert_eval *e, struct rule_state *s, int64_t ts_ns, struct err *err);
+enum status alert_state_from_series(struct alert_eval *e, struct rule_state *s, int64_t ts_ns, struct err *err);
 
 static inline struct slice slice_own(struct slice s)
 {

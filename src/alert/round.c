@@ -360,7 +360,7 @@ void round_rule(struct round *r, struct rule_state *s)
     if (!st && s->rule->kind == RULE_ALERT) {
         s->is_changed |= active_apply(s, list, count, r->ts_ns);
         struct err restore_err;
-        if (s->is_first && !s->is_loaded && s->count && state_from_series(e, s, r->ts_ns, &restore_err))
+        if (s->is_first && !s->is_loaded && s->count && alert_state_from_series(e, s, r->ts_ns, &restore_err))
             log_line(e->env.log, LOG_WARNING, "alerts: pending since when could not be read", "error=\"%s\"", restore_err.text);
         put_alert_samples(r, s);
     } else if (!st) {

@@ -24,7 +24,7 @@ static struct slice key_of(char *to, const char *kind, uint64_t id)
     return slice_of(to, (size_t)snprintf(to, KEY_BYTES_MAX, "alert/%s/%016llx", kind, (unsigned long long)id));
 }
 
-enum status state_save_rule(struct alert_eval *e, struct rule_state *s, struct err *err)
+enum status alert_state_save_rule(struct alert_eval *e, struct rule_state *s, struct err *err)
 {
     char key[KEY_BYTES_MAX];
     struct buf b;
@@ -52,13 +52,13 @@ enum status state_save_rule(struct alert_eval *e, struct rule_state *s, struct e
     return st;
 }
 
-enum status state_forget(struct alert_eval *e, const struct rule_state *s, struct err *err)
+enum status alert_state_forget(struct alert_eval *e, const struct rule_state *s, struct err *err)
 {
     char key[KEY_BYTES_MAX];
     return kv_delete(e->env.kv, key_of(key, "rule", s->rule->id), err);
 }
 
-enum status state_save_history(struct alert_eval *e, struct group_state *g, struct err *err)
+enum status alert_state_save_history(struct alert_eval *e, struct group_state *g, struct err *err)
 {
     char key[KEY_BYTES_MAX];
     struct buf b;
@@ -176,7 +176,7 @@ static enum status load_rule(struct alert_eval *e, struct group_state *g, struct
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status state_load(struct alert_eval *e, struct group_state *g, struct err *err)
+enum status alert_state_load(struct alert_eval *e, struct group_state *g, struct err *err)
 {
     enum status st = load_history(e, g, err);
     for (size_t i = 0; i < g->group->rule_count && !st; i++)
@@ -213,7 +213,7 @@ static void restore_alert(struct rule_state *s, struct arena *a, const struct se
     }
 }
 
-enum status state_from_series(struct alert_eval *e, struct rule_state *s, int64_t ts_ns, struct err *err)
+enum status alert_state_from_series(struct alert_eval *e, struct rule_state *s, int64_t ts_ns, struct err *err)
 {
     struct matcher matchers[2];
     struct engine_ctx ctx;
