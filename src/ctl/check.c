@@ -1,19 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `stoa check config FILE...`, `stoa test promql FILE...` and `stoa test logql FILE...`. */
+/* `stoa check config FILE...`, `stoa check rules FILE...`, `stoa test promql FILE...` and `stoa test logql FILE...`. */
 #include <stdio.h>
 
+#include "alert/review.h"
 #include "ctl/commands.h"
+#include "logql/logql.h"
 #include "logql/script.h"
+#include "promql/promql.h"
 #include "promql/script.h"
 #include "server/config.h"
+
+/* One rule file into set, with its review. */
+static enum status read_rules(const struct rule_reading *r, struct slice path, struct rule_set *set, struct err *err)
+{
+    struct buf text;
+    struct yaml_node *root;
+    buf_init(&text, 0);
+    enum status st = fs_read_all(fs_real(), path.ptr, CONFIG_FILE_BYTES_MAX, &text, err);
+    if (!st)
+        st = yaml_parse(r->arena, path, buf_as_slice(&text), &root, err);
+    if (!st)
+        st = rule_set_read(r, root, true, set, err);
+    buf_free(&text);
+    return st;
+}
+
+static int check_rules(int count, char **paths)
+{
+    static const struct query_lang *const langs[] = { &promql_lang, &logql_lang };
+    struct arena *a = arena_new(0);
+    struct rule_reading r = { .arena = a, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS };
+    struct rule_set *set = arena_new_of(a, struct rule_set);
+    struct review review = { .arena = a };
+    struct buf text;
+    struct err err;
+    enum status st = ST_OK;
+    for (int i = 0; i < count && !st; i++)
+        st = read_rules(&r, arena_copy(a, slice_str(paths[i])), set, &err);
+    if (st) {
+        fprintf(stderr, "%s\n", err.text);
+        arena_free(a);
+        return 1;
+    }
+    buf_init(&text, 0);
+    rule_set_format(set, &text);
+    review_rules(&review, set);
+    for (size_t i = 0; i < review.count; i++) {
+        const struct review_finding *f = &review.list[i];
+        buf_printf(&text, "# %.*s:%d: %s: %s: %.*s\n#     %.*s\n", SLICE_FMT(f->rule->file), f->rule->line, f->is_warning ? "warning" : "remark",
+                   f->finding, SLICE_FMT(f->text), SLICE_FMT(f->suggestion));
+    }
+    fwrite(text.ptr, 1, text.len, stdout);
+    printf("# rules are good: %zu in %zu groups\n", set->rule_count, set->group_count);
+    buf_free(&text);
+    arena_free(a);
+    return 0;
+}
 
 int check_command(int argc, char **argv)
 {
     struct slice paths[CONFIG_FILES_MAX];
     struct config *c;
     struct err err;
+    if (argc >= 3 && slice_eq(slice_str(argv[1]), SLICE("rules")))
+        return check_rules(argc - 2, argv + 2);
     if (argc < 3 || !slice_eq(slice_str(argv[1]), SLICE("config")) || argc - 2 > CONFIG_FILES_MAX) {
-        fprintf(stderr, "usage: stoa check config FILE...   (1 to %d files)\n", CONFIG_FILES_MAX);
+        fprintf(stderr, "usage: stoa check config FILE...   (1 to %d files)\n       stoa check rules FILE...\n", CONFIG_FILES_MAX);
         return 2;
     }
     for (int i = 2; i < argc; i++)
