@@ -19,6 +19,30 @@ static enum status read_data(struct config *c, const struct yaml_node *root, str
     return yaml_text(root, SLICE("data"), &c->data, err);
 }
 
+static enum status read_external_url(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    enum status st = yaml_text(root, SLICE("external_url"), &c->external_url, err);
+    while (!st && slice_ends(c->external_url, SLICE("/")))
+        c->external_url.len--;
+    if (!st && c->external_url.len && !slice_starts(c->external_url, SLICE("http://")) && !slice_starts(c->external_url, SLICE("https://")))
+        return yaml_fail(yaml_get(root, SLICE("external_url")), err, "external_url: found \"%.*s\", expected http://HOST or https://HOST",
+                         SLICE_FMT(c->external_url));
+    return st;
+}
+
+static enum status read_redaction(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = { SLICE_INIT("profile") };
+    const struct yaml_node *n = yaml_get(root, SLICE("redaction"));
+    struct slice profile = SLICE("default");
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st)
+        st = yaml_text(n, keys[0], &profile, err);
+    if (!st && !redact_profile_parse(profile, &c->redaction))
+        return yaml_fail(yaml_get(n, keys[0]), err, "redaction: profile \"%.*s\"; allowed are default, article and off", SLICE_FMT(profile));
+    return st;
+}
+
 static enum status read_retention(struct config *c, const struct yaml_node *root, struct err *err)
 {
     enum status st = yaml_duration(root, SLICE("retention"), &c->retention_ns, err);
@@ -175,6 +199,8 @@ static const struct {
 } sections[] = {
     {SLICE_INIT("listen"), read_listen},
     {SLICE_INIT("data"), read_data},
+    {SLICE_INIT("external_url"), read_external_url},
+    {SLICE_INIT("redaction"), read_redaction},
     {SLICE_INIT("retention"), read_retention},
     {SLICE_INIT("tls"), read_tls},
     {SLICE_INIT("store"), read_store},

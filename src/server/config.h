@@ -6,6 +6,7 @@
 #define STOA_SERVER_CONFIG_H
 
 #include "collect/collect.h"
+#include "pipeline/redact.h"
 
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
 
@@ -16,6 +17,8 @@ struct config_listener {
 struct config {
     struct arena *arena;              /* owns everything */
     struct slice listen, data;
+    struct slice external_url;        /* of the page, for links in messages; empty: from the address */
+    enum redact_profile redaction;
     struct slice tls_cert, tls_key;   /* empty: no TLS */
     int64_t retention_ns;
     uint64_t memory_raw_bytes, memory_parts_bytes, cache_bytes, wal_segment_bytes, in_flight_bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Order of start: configuration, store (recovery), HTTP, collectors, own telemetry. Order of end: the reverse, so that whatever
- * still produces rows has stopped before the store flushes. Signals are taken by the main thread alone, which waits for
+/* Order of start: configuration, store (recovery), parts (state.h), HTTP, collectors, own telemetry. Order of end: the reverse,
+ * so that whatever still produces rows has stopped before the store flushes. Signals are taken by the main thread alone, which waits for
  * them: SIGTERM and SIGINT end, SIGHUP reloads. */
 #include "server/server.h"
 
@@ -9,49 +9,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/self.h"
 #include "logql/logql.h"
 #include "pipeline/pipeline.h"
 #include "promql/promql.h"
-#include "server/config.h"
-#include "server/flags.h"
 #include "server/local_engine.h"
+#include "server/state.h"
 #include "server/telemetry.h"
 #include "server/version.h"
-#include "store/kv.h"
 
-enum { DRAIN_SECONDS = 10, HOST_NAME_BYTES_MAX = 256, RETIRED_MAX = 64 };
-
-struct server {
-    struct flags flags;
-    struct config *config, *first; /* the one in force; the one that collectors other than the scraper were started with */
-    struct clock *clock;
-    struct fs *fs;
-    struct log log;
-    struct budget in_flight;
-    struct engine *engine;
-    struct kv *kv;
-    struct http_server *http;
-    struct http_client *client;
-    struct telemetry *telemetry;
-    struct self *self;
-    struct pipeline *pipeline;
-    struct api api;
-    struct api_sources sources;
-    struct collect_env env;
-    struct host_collector *host;
-    struct logs_collector *logs;
-    struct scraper *scraper;
-    struct config *retired[RETIRED_MAX]; /* replaced by a reload, and scrapes under way still go by them */
-    size_t retired_count;
-    struct mutex reload_lock; /* config, retired and scraper, once the HTTP server runs */
-    bool is_tls;
-    char host_name[HOST_NAME_BYTES_MAX];
-};
+enum { DRAIN_SECONDS = 10 };
 
 /* ---- what collectors and the API ask of us ---- */
 
-static enum status on_append(void *arg, struct batch *b, struct err *err)
+enum status server_append(void *arg, struct batch *b, struct err *err)
 {
     struct server *s = arg;
     struct ingest_result result = { 0 };
@@ -175,6 +145,9 @@ static enum status reload(void *arg, struct err *err)
             s->retired[s->retired_count++] = s->config;
         s->config = fresh;
         warn_beyond_loopback(s, fresh);
+        for (size_t i = 0; i < server_part_count; i++)
+            if (server_parts[i].reload)
+                server_parts[i].reload(s);
     }
     atomic_store(&s->api.reload_failed, st != ST_OK);
     mutex_unlock(&s->reload_lock);
@@ -188,7 +161,7 @@ static enum status reload(void *arg, struct err *err)
 static enum status start_store(struct server *s, struct err *err)
 {
     const struct config *c = s->config;
-    struct slice dir = s->flags.data.len ? s->flags.data : c->data;
+    struct slice dir = s->data_dir = s->flags.data.len ? s->flags.data : c->data;
     struct store_options opt = {
         .dir = dir,
         .fs = s->fs,
@@ -259,6 +232,10 @@ static enum status start_http(struct server *s, struct err *err)
     s->is_tls = c->tls_cert.len > 0;
     enum status st = http_server_start(&s->http, &opt, err);
     s->api.http = s->http;
+    if (!st && c->external_url.len)
+        snprintf(s->external_url, sizeof s->external_url, "%.*s", SLICE_FMT(c->external_url));
+    else if (!st)
+        snprintf(s->external_url, sizeof s->external_url, "%s://%.*s", s->is_tls ? "https" : "http", SLICE_FMT(http_server_address(s->http)));
     return st;
 }
 
@@ -285,13 +262,38 @@ static enum status start_listeners(struct server *s, struct err *err)
     return ST_OK;
 }
 
+/* What parts and collectors may use of us. */
+static enum status start_client(struct server *s, struct err *err)
+{
+    enum status st = http_client_new(&s->client, err);
+    s->env = (struct collect_env){ s->clock,      s->fs,       &s->log,      s->client,    slice_str(s->host_name), s,
+                                   server_append, on_job_done, on_state_get, on_state_put, on_set_unused };
+    return st;
+}
+
+static enum status prepare_parts(struct server *s, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; !st && i < server_part_count; i++)
+        if (server_parts[i].prepare)
+            st = server_parts[i].prepare(s, err);
+    return st;
+}
+
+static enum status run_parts(struct server *s, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; !st && i < server_part_count; i++)
+        if (server_parts[i].run)
+            st = server_parts[i].run(s, err);
+    return st;
+}
+
 static enum status start_collectors(struct server *s, struct err *err)
 {
     const struct config *c = s->config;
-    enum status st = http_client_new(&s->client, err);
-    s->env = (struct collect_env){ s->clock,  s->fs,       &s->log,     s->client,   slice_str(s->host_name), s,
-                                   on_append, on_job_done, on_state_get, on_state_put, on_set_unused };
-    if (!st && c->host_enabled)
+    enum status st = ST_OK;
+    if (c->host_enabled)
         st = host_start(&s->host, &s->env, &c->host, err);
     if (!st)
         st = logs_start(&s->logs, &s->env, &c->logs, err);
@@ -323,12 +325,18 @@ static enum status start(struct server *s, struct err *err)
     if (st)
         return st;
     fill_api(s);
-    st = start_http(s, err);
+    st = start_client(s, err);
+    if (!st)
+        st = prepare_parts(s, err);
+    if (!st)
+        st = start_http(s, err);
     struct slice lines = buf_as_slice(&s->config->warnings), line;
     while (slice_next(&lines, '\n', &line))
         log_line(&s->log, LOG_WARNING, "configuration", "note=\"%.*s\"", SLICE_FMT(line));
     if (!st)
         st = start_listeners(s, err);
+    if (!st)
+        st = run_parts(s, err);
     return st ? st : start_collectors(s, err);
 }
 
@@ -355,6 +363,9 @@ static void stop(struct server *s)
     }
     if (s->telemetry) /* again, for the last spans of the HTTP server; lines of the store's end are on stderr alone */
         telemetry_stop(s->telemetry);
+    for (size_t i = server_part_count; i-- > 0;)
+        if (server_parts[i].stop)
+            server_parts[i].stop(s);
     http_client_free(s->client);
     if (s->engine)
         s->engine->ops->close(s->engine);

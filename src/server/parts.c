@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the server, in order of their start. */
+#include "pipeline/pipeline.h"
+#include "server/state.h"
+
+/* ---- redaction: the profile alone follows the configuration ---- */
+
+static void redaction_set(struct server *s)
+{
+    pipeline_set_redaction(s->pipeline, s->config->redaction);
+}
+
+static enum status redaction_prepare(struct server *s, struct err *err)
+{
+    (void)err;
+    redaction_set(s);
+    return ST_OK;
+}
+
+const struct server_part server_parts[] = {
+    { "redaction", redaction_prepare, NULL, redaction_set, NULL },
+};
+
+const size_t server_part_count = COUNT_OF(server_parts);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running server, as its parts see it. A part is one file, part_NAME.c, and one row of the table in parts.c.
+ *
+ * Order of start: configuration, store, then every part's prepare, HTTP, every part's run, collectors. Order of the end:
+ * collectors, HTTP, the parts in reverse, the store. So handlers never meet a part that is not there yet or no more. */
+#ifndef STOA_SERVER_STATE_H
+#define STOA_SERVER_STATE_H
+
+#include "api/api.h"
+#include "server/config.h"
+#include "server/flags.h"
+#include "store/kv.h"
+
+enum { HOST_NAME_BYTES_MAX = 256, RETIRED_MAX = 64, EXTERNAL_URL_BYTES_MAX = 256 };
+
+struct telemetry;
+
+struct server {
+    struct flags flags;
+    struct config *config, *first; /* the one in force; the one that collectors other than the scraper were started with */
+    struct clock *clock;
+    struct fs *fs;
+    struct log log;
+    struct budget in_flight;
+    struct engine *engine;
+    struct kv *kv;
+    struct http_server *http;
+    struct http_client *client;
+    struct telemetry *telemetry;
+    struct self *self;
+    struct pipeline *pipeline;
+    struct api api;
+    struct api_sources sources;
+    struct collect_env env;
+    struct host_collector *host;
+    struct logs_collector *logs;
+    struct scraper *scraper;
+    struct config *retired[RETIRED_MAX]; /* replaced by a reload, and scrapes under way still go by them */
+    size_t retired_count;
+    struct mutex reload_lock; /* config, retired and scraper, once the HTTP server runs */
+    bool is_tls;
+    char host_name[HOST_NAME_BYTES_MAX];
+    char external_url[EXTERNAL_URL_BYTES_MAX]; /* of the page; from HTTP's start on */
+    struct slice data_dir;
+};
+
+/* Any of the functions may be NULL. */
+struct server_part {
+    const char *name;
+    /* The store, the HTTP client, s->env and s->api are there; nothing is served yet. Sets its pointer in s->api. */
+    enum status (*prepare)(struct server *s, struct err *err);
+    /* HTTP runs, s->external_url is known. Starts threads. */
+    enum status (*run)(struct server *s, struct err *err);
+    /* s->config is the new configuration. On return nothing of the old one is used any more. */
+    void (*reload)(struct server *s);
+    /* HTTP has stopped and so has the HTTP client; the store still takes rows. Also after a prepare or run that failed. */
+    void (*stop)(struct server *s);
+};
+
+extern const struct server_part server_parts[];
+extern const size_t server_part_count;
+
+/* For parts' environments; arg is the server. Takes b; pipeline, then append; blocks until durable. */
+enum status server_append(void *arg, struct batch *b, struct err *err);
+
+#endif
