@@ -10,6 +10,7 @@
 #include "base/date.h"
 #include "base/num.h"
 #include "codec/regex.h"
+#include "probe/check.h"
 #include "probe/condition.h"
 
 #define MODULE_TIMEOUT_DEFAULT_NS (120 * NS_S)
@@ -40,6 +41,7 @@ struct module {
 struct module_set {
     struct module *list;
     size_t count;
+    const struct yaml_node *source; /* NULL: the default */
 };
 
 /* ---- configuration ---- */
@@ -254,6 +256,7 @@ enum status module_config_read(struct arena *a, const struct yaml_node *root, st
         return yaml_fail(map, err, "modules: expected a map of at most %d modules", MODULES_MAX);
     s->list = arena_array(a, struct module, n + 1);
     s->count = n;
+    s->source = map;
     if (map == NULL)
         s->list[0] = module_default(SLICE("http_2xx"));
     for (size_t i = 0; map && i < n; i++) {
@@ -263,6 +266,23 @@ enum status module_config_read(struct arena *a, const struct yaml_node *root, st
     }
     *out = s;
     return ST_OK;
+}
+
+struct module_set *module_set_copy(const struct module_set *s, struct arena *a)
+{
+    struct yaml_node root = { .type = YAML_MAP }, *map = s->source ? yaml_copy(s->source, a) : NULL;
+    struct slice key = SLICE("modules");
+    struct module_set *copy = NULL;
+    struct buf warnings;
+    buf_init(&warnings, 0);
+    root.keys = &key;
+    root.items = &map;
+    root.count = map != NULL;
+    /* It read before, so it reads again. */
+    enum status st = module_config_read(a, &root, &copy, &warnings, NULL);
+    assert(st == ST_OK);
+    buf_free(&warnings);
+    return copy;
 }
 
 /* ---- judging ---- */

@@ -13,6 +13,9 @@ struct module_set; /* in the configuration's arena */
 MUST_CHECK enum status module_config_read(struct arena *a, const struct yaml_node *root, struct module_set **out, struct buf *warnings,
                                           struct err *err);
 
+/* The whole set once more in arena a, for who outlives the configuration. */
+struct module_set *module_set_copy(const struct module_set *s, struct arena *a);
+
 /* Probes target as the module says and appends the page of metrics. timeout_ns: the most the caller waits; 0: the module's
  * own. Blocks. ST_INVALID: no target, or a module that is not there (the page stays empty). */
 MUST_CHECK enum status blackbox_probe(struct http_client *client, struct clock *clock, const struct module_set *modules, struct slice module,

@@ -282,6 +282,7 @@ enum status check_config_read(struct arena *a, const struct yaml_node *root, str
     if (list->count > CHECKS_MAX)
         return yaml_fail(list, err, "checks: found %zu, at most %d are allowed", list->count, CHECKS_MAX);
     s->list = arena_array(a, struct check, list->count + 1);
+    s->source = list;
     for (size_t i = 0; i < list->count; i++) {
         enum status st = read_check(a, list->items[i], &s->list[i], err);
         if (st)
@@ -309,7 +310,29 @@ bool check_is_at(const struct check *c, struct slice location)
     return false;
 }
 
-/* ---- as JSON ---- */
+/* ---- copies, and as JSON ---- */
+
+struct yaml_node *yaml_copy(const struct yaml_node *from, struct arena *a)
+{
+    struct yaml_node *n = arena_new_of(a, struct yaml_node);
+    *n = *from;
+    n->file = arena_copy(a, from->file);
+    n->text = arena_copy(a, from->text);
+    if (from->type == YAML_SCALAR)
+        return n;
+    n->items = arena_array(a, struct yaml_node *, from->count + 1);
+    n->keys = arena_array(a, struct slice, from->count + 1);
+    n->key_lines = arena_array(a, int, from->count + 1);
+    for (size_t i = 0; i < from->count; i++) {
+        n->items[i] = yaml_copy(from->items[i], a);
+        if (from->type == YAML_MAP) {
+            n->keys[i] = arena_copy(a, from->keys[i]);
+            n->key_lines[i] = from->key_lines[i];
+        }
+    }
+    return n;
+}
+
 
 /* A number as JSON writes it; a bare 007 or 1_000 is text. */
 static bool is_json_number(struct slice s)
@@ -372,6 +395,24 @@ void yaml_write_json(const struct yaml_node *n, struct slice (*change)(void *arg
     struct json_writer w;
     json_writer_init(&w, out);
     write_node(&w, n, change, arg);
+}
+
+struct check_set *check_set_copy(const struct check_set *s, struct arena *a)
+{
+    struct check_set *copy = arena_new_of(a, struct check_set);
+    if (s->source == NULL || s->count == 0)
+        return copy;
+    struct yaml_node root = { .type = YAML_MAP, .count = 1 }, *list = yaml_copy(s->source, a);
+    struct slice key = SLICE("checks");
+    struct buf warnings;
+    buf_init(&warnings, 0);
+    root.keys = &key;
+    root.items = &list;
+    /* It read before, so it reads again. */
+    enum status st = check_config_read(a, &root, &copy, &warnings, NULL);
+    assert(st == ST_OK);
+    buf_free(&warnings);
+    return copy;
 }
 
 void check_set_write(const struct check_set *s, struct slice location, struct buf *out)

@@ -55,6 +55,7 @@ struct check {
 struct check_set {
     struct check *list;
     size_t count;
+    const struct yaml_node *source; /* of all; NULL: none */
 };
 
 /* Reads `checks` of root; without the key, an empty set. Errors name file and line. */
@@ -66,6 +67,10 @@ bool check_is_at(const struct check *c, struct slice location);
 bool check_name_is_valid(struct slice name);
 /* The checks meant for a location as {"checks":[...]}, which check_config_read reads again: JSON is YAML. */
 void check_set_write(const struct check_set *s, struct slice location, struct buf *out);
+/* The whole set once more in arena a, for who outlives the configuration. */
+struct check_set *check_set_copy(const struct check_set *s, struct arena *a);
+/* A tree with all its texts in arena a. */
+struct yaml_node *yaml_copy(const struct yaml_node *from, struct arena *a);
 /* A node as JSON: bare true, false, null and numbers as such, all else as text. change, when given, sees each text first. */
 void yaml_write_json(const struct yaml_node *n, struct slice (*change)(void *arg, struct slice text), void *arg, struct buf *out);
 

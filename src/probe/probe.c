@@ -47,6 +47,32 @@ static int64_t on_last_start(void *arg, struct slice check)
     return ns;
 }
 
+/* ---- configuration ---- */
+
+static void config_free_one(struct snap *snap)
+{
+    struct probe_config *c = (struct probe_config *)(void *)snap;
+    arena_free(c->arena);
+    mem_free(c);
+}
+
+static struct probe_config *config_new(const struct check_set *checks, const struct module_set *modules)
+{
+    struct probe_config *c = mem_new(struct probe_config);
+    snap_init(&c->snap, config_free_one);
+    c->arena = arena_new(0);
+    c->checks = check_set_copy(checks, c->arena);
+    c->modules = module_set_copy(modules, c->arena);
+    return c;
+}
+
+static void drop_retired(struct probe *p)
+{
+    for (size_t i = 0; i < p->retired_count; i++)
+        snap_drop(&p->retired[i]->snap);
+    p->retired_count = 0;
+}
+
 /* ---- the ticker ---- */
 
 /* The lock is held. */
@@ -90,6 +116,18 @@ static void tell_unseen(struct probe *p)
     mutex_unlock(&p->lock);
 }
 
+/* Under the reload lock: settled then means that nothing refers to any of them. */
+static void free_retired(struct probe *p)
+{
+    mutex_lock(&p->reload_lock);
+    if (prober_is_settled(p->prober)) {
+        mutex_lock(&p->lock);
+        drop_retired(p);
+        mutex_unlock(&p->lock);
+    }
+    mutex_unlock(&p->reload_lock);
+}
+
 static void ticker_main(void *arg)
 {
     struct probe *p = arg;
@@ -102,6 +140,7 @@ static void ticker_main(void *arg)
         if (stopping)
             return;
         repeat_samples(p);
+        free_retired(p);
         tell_unseen(p);
     }
 }
@@ -113,10 +152,11 @@ enum status probe_start(struct probe **out, const struct probe_env *env, const s
 {
     struct probe *p = mem_new(struct probe);
     p->env = *env;
-    p->checks = checks;
-    p->modules = modules;
+    p->config = config_new(checks, modules);
+    p->checks = p->config->checks;
     mutex_init(&p->lock);
     mutex_init(&p->results_lock);
+    mutex_init(&p->reload_lock);
     cond_init(&p->wake);
     struct prober_options opt = {
         .env = { env->clock, env->client, env->variable, env->arg },
@@ -127,7 +167,7 @@ enum status probe_start(struct probe **out, const struct probe_env *env, const s
     };
     enum status st = state_load(p, err);
     if (!st)
-        st = prober_start(&p->prober, &opt, checks, err);
+        st = prober_start(&p->prober, &opt, p->checks, err);
     if (!st)
         st = thread_start(&p->ticker, "probe-tick", ticker_main, p, err);
     if (st) {
@@ -140,11 +180,18 @@ enum status probe_start(struct probe **out, const struct probe_env *env, const s
 
 enum status probe_reload(struct probe *p, const struct check_set *checks, const struct module_set *modules, struct err *err)
 {
+    struct probe_config *fresh = config_new(checks, modules);
+    mutex_lock(&p->reload_lock);
+    /* The old set is let go only after the prober has the new one. */
+    enum status st = prober_reload(p->prober, fresh->checks, err);
     mutex_lock(&p->lock);
-    p->checks = checks;
-    p->modules = modules;
+    p->retired = mem_realloc(p->retired, (p->retired_count + 1) * sizeof(struct probe_config *));
+    p->retired[p->retired_count++] = p->config;
+    p->config = fresh;
+    p->checks = fresh->checks;
     mutex_unlock(&p->lock);
-    return prober_reload(p->prober, checks, err);
+    mutex_unlock(&p->reload_lock);
+    return st;
 }
 
 void probe_stop(struct probe *p)
@@ -158,6 +205,10 @@ void probe_stop(struct probe *p)
     thread_join(p->ticker);
     prober_stop(p->prober);
     state_free(p);
+    drop_retired(p);
+    mem_free(p->retired);
+    snap_drop(&p->config->snap);
+    mutex_destroy(&p->reload_lock);
     cond_destroy(&p->wake);
     mutex_destroy(&p->results_lock);
     mutex_destroy(&p->lock);
@@ -332,7 +383,10 @@ enum status probe_run_now(struct probe *p, struct slice check, struct buf *out, 
 enum status probe_blackbox(struct probe *p, struct slice module, struct slice target, int64_t timeout_ns, struct buf *page, struct err *err)
 {
     mutex_lock(&p->lock);
-    const struct module_set *modules = p->modules;
+    struct probe_config *c = p->config;
+    snap_take(&c->snap);
     mutex_unlock(&p->lock);
-    return blackbox_probe(p->env.client, p->env.clock, modules, module, target, timeout_ns, page, err);
+    enum status st = blackbox_probe(p->env.client, p->env.clock, c->modules, module, target, timeout_ns, page, err);
+    snap_drop(&c->snap);
+    return st;
 }

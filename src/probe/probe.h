@@ -31,7 +31,7 @@ struct probe_env {
 };
 
 struct probe;
-/* Keeps both sets until probe_stop, earlier ones too. */
+/* Copies both sets. */
 MUST_CHECK enum status probe_start(struct probe **out, const struct probe_env *env, const struct check_set *checks,
                                    const struct module_set *modules, struct err *err);
 MUST_CHECK enum status probe_reload(struct probe *p, const struct check_set *checks, const struct module_set *modules, struct err *err);

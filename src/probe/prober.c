@@ -88,7 +88,7 @@ static void count_run(struct prober *p, const struct run *r)
 {
     if (r->ok)
         p->stats.ok++;
-    else
+    else if (!r->is_cancelled)
         p->stats.failed++;
 }
 
@@ -105,7 +105,8 @@ static void run_entry(struct prober *p, struct entry *e)
     mutex_unlock(&p->lock);
     struct arena *a = arena_new(0);
     run_check(&p->opt.env, e->check, p->opt.location, a, &r);
-    p->opt.done(p->opt.arg, &r);
+    if (!r.is_cancelled)
+        p->opt.done(p->opt.arg, &r);
     mutex_lock(&p->lock);
     count_run(p, &r);
     arena_free(a);
@@ -194,17 +195,28 @@ enum status prober_reload(struct prober *p, const struct check_set *set, struct 
     return st;
 }
 
+/* The lock is held. */
+static bool is_settled(const struct prober *p)
+{
+    bool old = p->now_old > 0;
+    for (size_t i = 0; i < p->entry_count; i++)
+        old = old || p->entries[i]->generation != p->generation;
+    return !old;
+}
+
+bool prober_is_settled(struct prober *p)
+{
+    mutex_lock(&p->lock);
+    bool settled = is_settled(p);
+    mutex_unlock(&p->lock);
+    return settled;
+}
+
 void prober_settle(struct prober *p)
 {
     mutex_lock(&p->lock);
-    for (;;) {
-        bool old = p->now_old > 0;
-        for (size_t i = 0; i < p->entry_count; i++)
-            old = old || p->entries[i]->generation != p->generation;
-        if (!old)
-            break;
+    while (!is_settled(p))
         cond_wait(&p->settled, &p->lock);
-    }
     mutex_unlock(&p->lock);
 }
 
@@ -261,7 +273,10 @@ enum status prober_run_now(struct prober *p, struct slice check, struct arena *a
     if (st)
         return st;
     run_check(&p->opt.env, c, p->opt.location, a, out);
-    p->opt.done(p->opt.arg, out);
+    if (out->is_cancelled)
+        st = err_set(err, ST_UNAVAILABLE, "the run was given up, for the server stops");
+    else
+        p->opt.done(p->opt.arg, out);
     mutex_lock(&p->lock);
     count_run(p, out);
     if (generation == p->generation)
@@ -270,7 +285,7 @@ enum status prober_run_now(struct prober *p, struct slice check, struct arena *a
         p->now_old--;
     remove_old(p);
     mutex_unlock(&p->lock);
-    return ST_OK;
+    return st;
 }
 
 void prober_stats(struct prober *p, struct prober_stats *out)

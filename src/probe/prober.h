@@ -23,10 +23,11 @@ struct prober_stats {
     uint64_t checks, running;
 };
 
-/* Keeps set until it is replaced and prober_settle has returned, or until prober_stop. */
+/* Keeps set until it is replaced and prober_is_settled, or until prober_stop. */
 MUST_CHECK enum status prober_start(struct prober **out, const struct prober_options *opt, const struct check_set *set, struct err *err);
 MUST_CHECK enum status prober_reload(struct prober *p, const struct check_set *set, struct err *err);
-/* Waits until nothing refers to an earlier set. */
+/* Whether nothing refers to an earlier set; and waits until it is so. */
+bool prober_is_settled(struct prober *p);
 void prober_settle(struct prober *p);
 /* Waits for runs under way; accepts NULL. */
 void prober_stop(struct prober *p);

@@ -304,7 +304,9 @@ void run_check(const struct run_env *env, const struct check *c, struct slice lo
         struct err err;
         r->ran = true;
         r->start_ns = clock_wall_ns(env->clock);
-        if (run_step(j, &c->steps[i], r, &err)) {
+        enum status st = run_step(j, &c->steps[i], r, &err);
+        out->is_cancelled = st == ST_CANCELLED;
+        if (st) {
             r->error = harmless(j, slice_str(err.text));
             out->ok = false;
             out->failed_step = r->name;

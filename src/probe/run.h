@@ -27,7 +27,7 @@ struct run {
     uint8_t id[RUN_ID_BYTES], trace_id[16], span_id[8];
     struct slice check, location, failed_step, error; /* the last two empty when ok */
     int64_t start_ns, duration_ns, every_ns;
-    bool ok;
+    bool ok, is_cancelled;                /* cancelled: the HTTP client stopped; says nothing about the target */
     struct run_step *steps;
     size_t step_count;
 };

@@ -5,7 +5,7 @@
 
 #include "base/map.h"
 #include "probe/probe.h"
-#include "sys/thread.h"
+#include "sys/snap.h"
 
 struct last_run {
     struct arena *arena;
@@ -21,11 +21,21 @@ struct agent_seen {
     bool told; /* that it is unseen */
 };
 
+/* Immutable, shared by reference. */
+struct probe_config {
+    struct snap snap;
+    struct arena *arena;
+    struct check_set *checks;
+    struct module_set *modules;
+};
+
 struct probe {
     struct probe_env env;
     struct mutex lock;      /* what follows, up to the blank line */
-    const struct check_set *checks;
-    const struct module_set *modules;
+    struct probe_config *config;
+    struct probe_config **retired; /* the prober may still refer to them */
+    size_t retired_count;
+    const struct check_set *checks; /* of config */
     struct last_run **last;
     size_t last_count, last_cap;
     struct agent_seen **agents;
@@ -33,6 +43,7 @@ struct probe {
     uint64_t agent_runs, agent_known, agent_rejected, append_failures;
     bool stopping;
 
+    struct mutex reload_lock;
     struct cond wake;
     struct mutex results_lock; /* one post of an agent at a time, so that a retry sees what the first try stored */
     struct prober *prober;
