@@ -342,17 +342,17 @@ void alert_eval_metrics(struct alert_eval *e, struct buf *out)
     free(text);
 }
 
-const struct rule_set *alert_eval_rules(struct alert_eval *e)
+struct rule_set *alert_eval_rules(struct alert_eval *e, struct arena *a)
 {
     mutex_lock(&e->lock);
-    const struct rule_set *set = e->set;
+    struct rule_set *set = rule_set_copy(a, e->set);
     mutex_unlock(&e->lock);
     return set;
 }
 
-static void view_rule(const struct rule_state *s, struct arena *a, struct rule_view *v)
+static void view_rule(const struct rule_state *s, const struct rule *rule, struct arena *a, struct rule_view *v)
 {
-    *v = (struct rule_view){.rule = s->rule,
+    *v = (struct rule_view){.rule = rule,
                             .is_evaluated = s->last_ns != 0,
                             .state = active_worst(s),
                             .error = arena_copy(a, slice_str(s->error)),
@@ -371,13 +371,14 @@ static void view_rule(const struct rule_state *s, struct arena *a, struct rule_v
 void alert_eval_view(struct alert_eval *e, struct arena *a, struct group_view **out, size_t *count)
 {
     mutex_lock(&e->lock);
+    const struct rule_set *set = rule_set_copy(a, e->set);
     struct group_view *list = arena_array(a, struct group_view, e->group_count + 1);
     for (size_t i = 0; i < e->group_count; i++) {
         const struct group_state *g = &e->groups[i];
-        list[i] = (struct group_view){.group = g->group, .last_ns = g->last_ns, .duration_ns = g->duration_ns};
+        list[i] = (struct group_view){.group = &set->groups[i], .last_ns = g->last_ns, .duration_ns = g->duration_ns};
         list[i].rules = arena_array(a, struct rule_view, g->group->rule_count + 1);
         for (size_t k = 0; k < g->group->rule_count; k++)
-            view_rule(&g->rules[k], a, &list[i].rules[k]);
+            view_rule(&g->rules[k], &set->groups[i].rules[k], a, &list[i].rules[k]);
     }
     *out = list;
     *count = e->group_count;

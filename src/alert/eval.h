@@ -46,7 +46,7 @@ int64_t alert_eval_step(struct alert_eval *e);
 /* prometheus_rule_* in the text format. Any thread. */
 void alert_eval_metrics(struct alert_eval *e, struct buf *out);
 
-/* ---- what it looks like now: copies in an arena, rules point into the set ---- */
+/* ---- what it looks like now: copies in an arena ---- */
 
 enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING };
 const char *alert_state_name(enum alert_state s);
@@ -82,8 +82,8 @@ struct group_view {
     struct rule_view *rules; /* as many as the group has */
 };
 
-/* The set that is evaluated. Any thread; it lives as alert_eval_new says. */
-const struct rule_set *alert_eval_rules(struct alert_eval *e);
+/* A copy of the rules that are evaluated. Any thread. */
+struct rule_set *alert_eval_rules(struct alert_eval *e, struct arena *a);
 /* Any thread. */
 void alert_eval_view(struct alert_eval *e, struct arena *a, struct group_view **out, size_t *count);
 

@@ -334,6 +334,44 @@ enum status rule_set_read(const struct rule_reading *r, const struct yaml_node *
     return st;
 }
 
+static struct rule_text *texts_copy(struct arena *a, const struct rule_text *list, size_t count)
+{
+    struct rule_text *copy = arena_array(a, struct rule_text, count + 1);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = (struct rule_text){.name = arena_copy(a, list[i].name), .text = arena_copy(a, list[i].text)};
+    return copy;
+}
+
+static struct rule rule_copy(struct arena *a, const struct rule *from)
+{
+    struct rule r = *from;
+    struct slice *const texts[] = {&r.name, &r.expr, &r.condition, &r.receiver, &r.file};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        *texts[i] = arena_copy(a, *texts[i]);
+    r.labels = texts_copy(a, from->labels, from->label_count);
+    r.annotations = texts_copy(a, from->annotations, from->annotation_count);
+    return r;
+}
+
+struct rule_set *rule_set_copy(struct arena *a, const struct rule_set *set)
+{
+    struct rule_set *copy = arena_new_of(a, struct rule_set);
+    *copy = *set;
+    copy->external_labels = arena_copy(a, set->external_labels);
+    copy->groups = arena_array(a, struct rule_group, set->group_count + 1);
+    for (size_t i = 0; i < set->group_count; i++) {
+        const struct rule_group *from = &set->groups[i];
+        struct rule_group *g = &copy->groups[i];
+        *g = *from;
+        g->name = arena_copy(a, from->name);
+        g->file = arena_copy(a, from->file);
+        g->rules = arena_array(a, struct rule, from->rule_count + 1);
+        for (size_t k = 0; k < from->rule_count; k++)
+            g->rules[k] = rule_copy(a, &from->rules[k]);
+    }
+    return copy;
+}
+
 /* ---- as a rule file ---- */
 
 static void put_texts(struct buf *out, const char *what, const struct rule_text *list, size_t count)

@@ -68,6 +68,8 @@ MUST_CHECK enum status rule_globals_read(struct rule_reading *r, const struct ya
  * ST_INVALID names file, line, what was found and what is allowed; expressions and templates are checked. */
 MUST_CHECK enum status rule_set_read(const struct rule_reading *r, const struct yaml_node *root, bool only, struct rule_set *set,
                                      struct err *err);
+/* A copy in a, without templates: for those who look at it while a reload may come. */
+struct rule_set *rule_set_copy(struct arena *a, const struct rule_set *set);
 /* The set as a Prometheus rule file. */
 void rule_set_format(const struct rule_set *set, struct buf *out);
 

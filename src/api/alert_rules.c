@@ -372,7 +372,7 @@ void stoa_review(void *user, struct http_exchange *x)
         return;
     }
     if (api->alerts) {
-        review_rules(&v, alert_eval_rules(api->alerts));
+        review_rules(&v, alert_eval_rules(api->alerts, http_arena(x)));
         review_life(&v, api->alerts, never_ns, always_ns);
     }
     buf_init(&out, 0);
