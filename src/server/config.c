@@ -139,6 +139,14 @@ static enum status read_self(struct config *c, const struct yaml_node *root, str
     return st ? st : yaml_bool(n, keys[0], &c->self_enabled, err);
 }
 
+static enum status read_login(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = {SLICE_INIT("required")};
+    const struct yaml_node *n = yaml_get(root, SLICE("login"));
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    return st ? st : yaml_bool(n, keys[0], &c->login_required, err);
+}
+
 static enum status read_listener(struct config *c, const struct yaml_node *n, struct err *err)
 {
     static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
@@ -208,6 +216,7 @@ static const struct {
     {SLICE_INIT("logs"), read_logs},
     {SLICE_INIT("self"), read_self},
     {SLICE_INIT("listeners"), read_listeners},
+    {SLICE_INIT("login"), read_login},
     {SLICE_INIT("scrape_configs"), read_scrapes},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
     {SLICE_INIT("rule_files"), NULL},

@@ -30,6 +30,7 @@ struct config {
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
     bool listeners_given;
+    bool login_required;              /* even without any account */
     struct scrape_set *scrapes;
     struct buf warnings;              /* sentences, each ended by '\n' */
     struct slice text;                /* the merged files, as may be shown */

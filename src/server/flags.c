@@ -22,7 +22,7 @@ static enum status set(struct flags *f, struct slice name, struct slice value, s
     else if (slice_eq(name, SLICE("--listen")))
         f->listen = arena_copy(f->arena, value);
     else
-        return err_set(err, ST_INVALID, "unknown flag %.*s; allowed: --config FILE, --data DIR, --listen ADDRESS:PORT", SLICE_FMT(name));
+        return err_set(err, ST_INVALID, "unknown flag %.*s; allowed: --config FILE, --data DIR, --listen ADDRESS:PORT, --insecure", SLICE_FMT(name));
     return ST_OK;
 }
 
@@ -40,6 +40,8 @@ static enum status from_environment(struct flags *f, struct err *err)
         f->data = slice_str(getenv("STOA_DATA"));
     if (f->listen.len == 0)
         f->listen = slice_str(getenv("STOA_LISTEN"));
+    struct slice insecure = slice_str(getenv("STOA_INSECURE"));
+    f->insecure |= slice_eq(insecure, SLICE("1")) || slice_eq_nocase(insecure, SLICE("true"));
     return ST_OK;
 }
 
@@ -58,6 +60,8 @@ static void write_json(struct flags *f)
     json_string(&w, f->data);
     json_key(&w, SLICE("listen"));
     json_string(&w, f->listen);
+    json_key(&w, SLICE("insecure"));
+    json_string(&w, f->insecure ? SLICE("true") : SLICE("false"));
     json_object_end(&w);
     f->json = arena_copy(f->arena, buf_as_slice(&out));
     buf_free(&out);
@@ -69,6 +73,10 @@ enum status flags_read(int argc, char **argv, struct flags *out, struct err *err
     out->arena = arena_new(0);
     for (int i = 1; i < argc; i++) {
         struct slice name, value, arg = slice_str(argv[i]);
+        if (slice_eq(arg, SLICE("--insecure"))) {
+            out->insecure = true;
+            continue;
+        }
         if (!slice_cut(arg, '=', &name, &value)) {
             if (i + 1 == argc)
                 return err_set(err, ST_INVALID, "%.*s: a value is missing", SLICE_FMT(arg));

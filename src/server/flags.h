@@ -12,6 +12,7 @@ struct flags {
     struct arena *arena;
     struct slice configs[FLAG_CONFIGS_MAX]; /* --config, repeated; STOA_CONFIG: separated by ':' */
     size_t config_count;
+    bool insecure;                          /* beyond loopback without TLS or a login */
     struct slice data, listen;              /* empty: from the configuration */
     struct slice json;                      /* {"config":"...",...} as Prometheus's status/flags gives them */
 };

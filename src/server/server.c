@@ -100,18 +100,6 @@ static struct slice listen_address(const struct server *s)
     return s->flags.listen.len ? s->flags.listen : s->first->listen;
 }
 
-/* This version has no logins, so whoever reaches the port may read and write. */
-static void warn_beyond_loopback(const struct server *s, struct config *c)
-{
-    static const struct slice loopback[] = { SLICE_INIT("127."), SLICE_INIT("[::1]"), SLICE_INIT("localhost") };
-    struct slice address = listen_address(s);
-    for (size_t i = 0; i < COUNT_OF(loopback); i++)
-        if (slice_starts(address, loopback[i]))
-            return;
-    buf_printf(&c->warnings, "listening on %.*s, beyond this machine, without logins: whoever reaches it may read and write\n",
-               SLICE_FMT(address));
-}
-
 static void on_set_unused(void *arg, const struct scrape_set *set)
 {
     struct server *s = arg;
@@ -144,7 +132,6 @@ static enum status reload(void *arg, struct err *err)
         if (s->config != s->first)
             s->retired[s->retired_count++] = s->config;
         s->config = fresh;
-        warn_beyond_loopback(s, fresh);
         for (size_t i = 0; i < server_part_count; i++)
             if (server_parts[i].reload)
                 server_parts[i].reload(s);
@@ -228,7 +215,6 @@ static enum status start_http(struct server *s, struct err *err)
         .done = api_done,
         .user = &s->api,
     };
-    warn_beyond_loopback(s, s->config);
     s->is_tls = c->tls_cert.len > 0;
     enum status st = http_server_start(&s->http, &opt, err);
     s->api.http = s->http;

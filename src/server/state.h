@@ -38,7 +38,7 @@ struct server {
     struct config *retired[RETIRED_MAX]; /* replaced by a reload, and scrapes under way still go by them */
     size_t retired_count;
     struct mutex reload_lock; /* config, retired and scraper, once the HTTP server runs */
-    bool is_tls;
+    bool is_tls, is_beyond_loopback;
     char host_name[HOST_NAME_BYTES_MAX];
     char external_url[EXTERNAL_URL_BYTES_MAX]; /* of the page; from HTTP's start on */
     struct slice data_dir;
@@ -56,6 +56,11 @@ struct server_part {
     /* HTTP has stopped and so has the HTTP client; the store still takes rows. Also after a prepare or run that failed. */
     void (*stop)(struct server *s);
 };
+
+/* part_auth.c */
+enum status part_auth_prepare(struct server *s, struct err *err);
+void part_auth_reload(struct server *s);
+void part_auth_stop(struct server *s);
 
 extern const struct server_part server_parts[];
 extern const size_t server_part_count;
