@@ -147,9 +147,10 @@ static void ticker_main(void *arg)
 
 /* ---- start, reload, stop ---- */
 
-enum status probe_start(struct probe **out, const struct probe_env *env, const struct check_set *checks, const struct module_set *modules,
-                        struct err *err)
+enum status probe_new(struct probe **out, const struct probe_env *env, const struct check_set *checks, const struct module_set *modules,
+                      struct err *err)
 {
+    static const struct check_set none;
     struct probe *p = mem_new(struct probe);
     p->env = *env;
     p->config = config_new(checks, modules);
@@ -167,15 +168,19 @@ enum status probe_start(struct probe **out, const struct probe_env *env, const s
     };
     enum status st = state_load(p, err);
     if (!st)
-        st = prober_start(&p->prober, &opt, p->checks, err);
-    if (!st)
-        st = thread_start(&p->ticker, "probe-tick", ticker_main, p, err);
+        st = prober_start(&p->prober, &opt, &none, err);
     if (st) {
         probe_stop(p);
         return st;
     }
     *out = p;
     return ST_OK;
+}
+
+enum status probe_run(struct probe *p, struct err *err)
+{
+    enum status st = prober_reload(p->prober, p->checks, err);
+    return st ? st : thread_start(&p->ticker, "probe-tick", ticker_main, p, err);
 }
 
 enum status probe_reload(struct probe *p, const struct check_set *checks, const struct module_set *modules, struct err *err)

@@ -31,9 +31,11 @@ struct probe_env {
 };
 
 struct probe;
-/* Copies both sets. */
-MUST_CHECK enum status probe_start(struct probe **out, const struct probe_env *env, const struct check_set *checks,
-                                   const struct module_set *modules, struct err *err);
+/* Copies both sets. Runs nothing yet, but shows what is kept. */
+MUST_CHECK enum status probe_new(struct probe **out, const struct probe_env *env, const struct check_set *checks,
+                                 const struct module_set *modules, struct err *err);
+/* Starts to run the checks. */
+MUST_CHECK enum status probe_run(struct probe *p, struct err *err);
 MUST_CHECK enum status probe_reload(struct probe *p, const struct check_set *checks, const struct module_set *modules, struct err *err);
 void probe_stop(struct probe *p); /* waits for runs under way; accepts NULL */
 

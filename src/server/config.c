@@ -200,6 +200,16 @@ static enum status read_scrapes(struct config *c, const struct yaml_node *root, 
     return scrape_config_read(c->arena, root, &c->scrapes, &c->warnings, err);
 }
 
+static enum status read_checks(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return check_config_read(c->arena, root, &c->checks, &c->warnings, err);
+}
+
+static enum status read_modules(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return module_config_read(c->arena, root, &c->modules, &c->warnings, err);
+}
+
 /* NULL: known to Prometheus, Alertmanager or blackbox_exporter, not served by this version. */
 static const struct {
     struct slice key;
@@ -218,6 +228,8 @@ static const struct {
     {SLICE_INIT("listeners"), read_listeners},
     {SLICE_INIT("login"), read_login},
     {SLICE_INIT("scrape_configs"), read_scrapes},
+    {SLICE_INIT("checks"), read_checks},
+    {SLICE_INIT("modules"), read_modules},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
     {SLICE_INIT("rule_files"), NULL},
     {SLICE_INIT("scrape_config_files"), NULL},

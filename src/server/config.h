@@ -7,6 +7,7 @@
 
 #include "collect/collect.h"
 #include "pipeline/redact.h"
+#include "probe/probe.h"
 
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
 
@@ -32,6 +33,8 @@ struct config {
     bool listeners_given;
     bool login_required;              /* even without any account */
     struct scrape_set *scrapes;
+    struct check_set *checks;
+    struct module_set *modules;
     struct buf warnings;              /* sentences, each ended by '\n' */
     struct slice text;                /* the merged files, as may be shown */
 };

@@ -20,6 +20,7 @@ static enum status redaction_prepare(struct server *s, struct err *err)
 const struct server_part server_parts[] = {
     { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* first: others may put what they do on record */
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },
+    { "probe", part_probe_prepare, part_probe_run, part_probe_reload, part_probe_stop },
 };
 
 const size_t server_part_count = COUNT_OF(server_parts);

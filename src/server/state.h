@@ -61,6 +61,11 @@ struct server_part {
 enum status part_auth_prepare(struct server *s, struct err *err);
 void part_auth_reload(struct server *s);
 void part_auth_stop(struct server *s);
+/* part_probe.c */
+enum status part_probe_prepare(struct server *s, struct err *err);
+enum status part_probe_run(struct server *s, struct err *err);
+void part_probe_reload(struct server *s);
+void part_probe_stop(struct server *s);
 
 extern const struct server_part server_parts[];
 extern const size_t server_part_count;
