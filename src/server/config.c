@@ -210,6 +210,17 @@ static enum status read_modules(struct config *c, const struct yaml_node *root, 
     return module_config_read(c->arena, root, &c->modules, &c->warnings, err);
 }
 
+/* groups, alerts, rule_files and of global what concerns rules: all at once. */
+static enum status read_rules(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return config_rules_read(c, c->fs, root, err);
+}
+
+static enum status read_elsewhere(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return ST_OK;
+}
+
 /* NULL: known to Prometheus, Alertmanager or blackbox_exporter, not served by this version. */
 static const struct {
     struct slice key;
@@ -231,7 +242,7 @@ static const struct {
     {SLICE_INIT("checks"), read_checks},
     {SLICE_INIT("modules"), read_modules},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
-    {SLICE_INIT("rule_files"), NULL},
+    {SLICE_INIT("rule_files"), read_rules},
     {SLICE_INIT("scrape_config_files"), NULL},
     {SLICE_INIT("alerting"), NULL},
     {SLICE_INIT("remote_write"), NULL},
@@ -240,15 +251,14 @@ static const struct {
     {SLICE_INIT("tracing"), NULL},
     {SLICE_INIT("otlp"), NULL},
     {SLICE_INIT("runtime"), NULL},
-    {SLICE_INIT("groups"), NULL},
-    {SLICE_INIT("alerts"), NULL},
+    {SLICE_INIT("groups"), read_elsewhere}, /* read with rule_files */
+    {SLICE_INIT("alerts"), read_elsewhere}, /* read with rule_files */
     {SLICE_INIT("route"), NULL},
     {SLICE_INIT("receivers"), NULL},
     {SLICE_INIT("inhibit_rules"), NULL},
     {SLICE_INIT("templates"), NULL},
     {SLICE_INIT("mute_time_intervals"), NULL},
     {SLICE_INIT("time_intervals"), NULL},
-    {SLICE_INIT("modules"), NULL},
     {SLICE_INIT("retention_policies"), NULL},
 };
 
@@ -269,12 +279,38 @@ static void set_defaults(struct config *c)
     c->logs = (struct logs_options){.journal = true, .files = files, .file_count = COUNT_OF(files), .line_bytes_max = EVENT_BODY_BYTES_MAX};
 }
 
+/* Lists of rules in several files add up. */
+static bool adds_up(const struct yaml_node *all, const struct yaml_node *file, size_t k, size_t i)
+{
+    bool is_list = slice_eq(file->keys[i], SLICE("groups")) || slice_eq(file->keys[i], SLICE("alerts"));
+    return is_list && all->items[k]->type == YAML_SEQUENCE && file->items[i]->type == YAML_SEQUENCE;
+}
+
+static struct yaml_node *concatenate(struct arena *a, const struct yaml_node *first, const struct yaml_node *second)
+{
+    struct yaml_node *both = arena_new_of(a, struct yaml_node);
+    *both = *first;
+    both->count = first->count + second->count;
+    both->nodes = first->nodes + second->nodes;
+    both->items = arena_array(a, struct yaml_node *, both->count + 1);
+    memcpy(both->items, first->items, first->count * sizeof *both->items);
+    memcpy(both->items + first->count, second->items, second->count * sizeof *both->items);
+    return both;
+}
+
 /* Adds the keys of one file to the merged map. */
 static enum status merge(struct config *c, struct yaml_node *all, const struct yaml_node *file, struct err *err)
 {
     if (file->type != YAML_MAP)
         return yaml_fail(file, err, "expected a map of keys at the top");
     for (size_t i = 0; i < file->count; i++) {
+        size_t same = 0;
+        while (same < all->count && !slice_eq(all->keys[same], file->keys[i]))
+            same++;
+        if (same < all->count && adds_up(all, file, same, i)) {
+            all->items[same] = concatenate(c->arena, all->items[same], file->items[i]);
+            continue;
+        }
         for (size_t k = 0; k < all->count; k++)
             if (slice_eq(all->keys[k], file->keys[i]))
                 return err_set(err, ST_INVALID, "%.*s:%d: key \"%.*s\" stands in %.*s:%d already", SLICE_FMT(file->file), file->key_lines[i],
@@ -334,6 +370,7 @@ enum status config_read(struct fs *fs, const struct slice *paths, size_t count, 
     struct yaml_node *all = arena_new_of(a, struct yaml_node);
     enum status st = ST_OK;
     c->arena = a;
+    c->fs = fs;
     all->type = YAML_MAP;
     all->line = 1;
     buf_init(&c->warnings, 64 * KIB);
