@@ -245,6 +245,11 @@ enum status alert_eval_new(struct alert_eval **out, const struct alert_env *env,
     return ST_OK;
 }
 
+void alert_eval_set_url(struct alert_eval *e, struct slice external_url)
+{
+    e->env.external_url = external_url;
+}
+
 enum status alert_eval_start(struct alert_eval *e, struct err *err)
 {
     return thread_start(&e->thread, "rules", run, e, err);

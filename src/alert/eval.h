@@ -35,6 +35,8 @@ struct alert_eval;
 
 /* Loads the saved state; evaluates nothing yet. Keeps set until a reload has replaced it and the call has returned. */
 MUST_CHECK enum status alert_eval_new(struct alert_eval **out, const struct alert_env *env, const struct rule_set *set, struct err *err);
+/* Of the page, once it is known; before alert_eval_start. */
+void alert_eval_set_url(struct alert_eval *e, struct slice external_url);
 /* Starts the thread. */
 MUST_CHECK enum status alert_eval_start(struct alert_eval *e, struct err *err);
 /* Rules that stay keep their alerts; alerts of rules that are gone resolve. Waits for the round that runs. */

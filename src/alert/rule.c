@@ -101,7 +101,9 @@ static enum status rule_finish(const struct rule_reading *r, const struct yaml_n
     const char *key = rule->condition.len ? "condition" : "expr";
     if (rule->lang->check(rule->expr, r->features, &type, err))
         return err_prefix(err, "%.*s:%d: %s of %.*s: ", SLICE_FMT(n->file), n->line, key, SLICE_FMT(rule->name));
-    if (type != VALUE_VECTOR && type != VALUE_SCALAR)
+    /* LogQL calls whatever gives numbers a matrix; asked at one time, it gives a vector. */
+    bool is_promql = slice_eq(slice_str(rule->lang->name), SLICE("promql"));
+    if (type != VALUE_VECTOR && type != VALUE_SCALAR && (is_promql || type != VALUE_MATRIX))
         return yaml_fail(n, err, "%s of %.*s: gives %s; allowed are instant vectors and numbers", key, SLICE_FMT(rule->name),
                          type == VALUE_STREAMS  ? "log lines"
                          : type == VALUE_MATRIX ? "a range vector"

@@ -23,9 +23,10 @@ struct reading {
 static const struct slice served_global[] = {
     SLICE_INIT("scrape_interval"), SLICE_INIT("scrape_timeout"), SLICE_INIT("body_size_limit"), SLICE_INIT("sample_limit"),
     SLICE_INIT("label_limit"), SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"), SLICE_INIT("target_limit"),
+    SLICE_INIT("evaluation_interval"), SLICE_INIT("external_labels"), SLICE_INIT("rule_query_offset"), /* read with the rules */
 };
 static const struct slice known_global[] = {
-    SLICE_INIT("evaluation_interval"), SLICE_INIT("external_labels"), SLICE_INIT("rule_query_offset"), SLICE_INIT("query_log_file"),
+    SLICE_INIT("query_log_file"),
     SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("keep_dropped_targets"), SLICE_INIT("scrape_protocols"),
     SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"), SLICE_INIT("runtime"),
     SLICE_INIT("always_scrape_classic_histograms"), SLICE_INIT("convert_classic_histograms_to_nhcb"),

@@ -5,6 +5,7 @@
 #ifndef STOA_SERVER_CONFIG_H
 #define STOA_SERVER_CONFIG_H
 
+#include "alert/rule.h"
 #include "collect/collect.h"
 #include "pipeline/redact.h"
 #include "probe/probe.h"
@@ -33,6 +34,8 @@ struct config {
     bool listeners_given;
     bool login_required;              /* even without any account */
     struct scrape_set *scrapes;
+    struct rule_set *rules;
+    struct fs *fs;                    /* it was read from */
     struct check_set *checks;
     struct module_set *modules;
     struct buf warnings;              /* sentences, each ended by '\n' */
@@ -42,5 +45,8 @@ struct config {
 /* paths: count files; none gives the defaults. Borrows paths. *out set on success only. */
 MUST_CHECK enum status config_read(struct fs *fs, const struct slice *paths, size_t count, struct config **out, struct err *err);
 void config_free(struct config *c); /* accepts NULL */
+
+/* config_rules.c: fills c->rules. */
+MUST_CHECK enum status config_rules_read(struct config *c, struct fs *fs, const struct yaml_node *root, struct err *err);
 
 #endif

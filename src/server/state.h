@@ -70,6 +70,12 @@ void part_probe_stop(struct server *s);
 extern const struct server_part server_parts[];
 extern const size_t server_part_count;
 
+/* part_alert.c */
+enum status part_alert_prepare(struct server *s, struct err *err);
+enum status part_alert_run(struct server *s, struct err *err);
+void part_alert_reload(struct server *s);
+void part_alert_stop(struct server *s);
+
 /* For parts' environments; arg is the server. Takes b; pipeline, then append; blocks until durable. */
 enum status server_append(void *arg, struct batch *b, struct err *err);
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alerting: rules are evaluated over the store, and what fires goes to notification. Rules start after notification and end
+ * before it. */
+#include "alert/eval.h"
+#include "logql/logql.h"
+#include "promql/promql.h"
+#include "server/state.h"
+
+static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
+
+static enum status on_alerts(void *arg, const struct alert_put *alerts, size_t count, struct err *err)
+{
+    return ST_OK;
+}
+
+enum status part_alert_prepare(struct server *s, struct err *err)
+{
+    struct alert_env env = {
+        .clock = s->clock,
+        .log = &s->log,
+        .kv = s->kv,
+        .engine = s->engine,
+        .langs = langs,
+        .lang_count = COUNT_OF(langs),
+        .features = s->api.features,
+        .tenant = SLICE("default"),
+        .external_url = slice_of(s->external_url, 0),
+        .arg = s,
+        .append = server_append,
+        .alerts = on_alerts,
+    };
+    return alert_eval_new(&s->api.alerts, &env, s->config->rules, err);
+}
+
+enum status part_alert_run(struct server *s, struct err *err)
+{
+    alert_eval_set_url(s->api.alerts, slice_str(s->external_url));
+    return alert_eval_start(s->api.alerts, err);
+}
+
+void part_alert_reload(struct server *s)
+{
+    alert_eval_reload(s->api.alerts, s->config->rules);
+}
+
+void part_alert_stop(struct server *s)
+{
+    alert_eval_stop(s->api.alerts);
+    s->api.alerts = NULL;
+}
