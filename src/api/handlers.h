@@ -63,6 +63,11 @@ HANDLER(ingest_otlp_traces_grpc);
 /* stoa.c: our own API */
 HANDLER(stoa_status);
 HANDLER(stoa_services);
+
+/* redact_http.c */
+HANDLER(redaction_get);
+HANDLER(redaction_try);
+
 HANDLER(stoa_flush);
 HANDLER(stoa_merge);
 

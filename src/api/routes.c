@@ -111,6 +111,8 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
     ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
     ROW(READ, NULL, GET, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
+    ROW(READ, NULL, GET, "/api/stoa/v1/redaction", 0, BODY_NONE, redaction_get),
+    ROW(READ, NULL, POST, "/api/stoa/v1/redaction", 0, BODY_FORM, redaction_try),
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 

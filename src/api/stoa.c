@@ -58,6 +58,11 @@ void api_metrics_text(struct api *api, struct buf *out)
         buf_printf(out, "stoa_pipeline_rows_total{reason=\"%s\",effect=\"%s\"} %llu\n", pipeline_reason_name((enum pipeline_reason)i),
                    pipeline_reason_is_drop((enum pipeline_reason)i) ? "dropped" : "changed",
                    (unsigned long long)pipeline_count(api->pipeline, (enum pipeline_reason)i));
+    buf_printf(out, "# HELP stoa_redacted_total Texts taken out of rows before they were stored, by detector.\n"
+                    "# TYPE stoa_redacted_total counter\n");
+    for (int i = 0; i < REDACT_DETECTOR_COUNT; i++)
+        buf_printf(out, "stoa_redacted_total{detector=\"%s\"} %llu\n", redact_detector_name((enum redact_detector)i),
+                   (unsigned long long)pipeline_redacted(api->pipeline, (enum redact_detector)i));
     if (api->alerts)
         alert_eval_metrics(api->alerts, out);
     if (api->probe)

@@ -51,7 +51,7 @@ static int check_rules(int count, char **paths)
                    f->finding, SLICE_FMT(f->text), SLICE_FMT(f->suggestion));
     }
     fwrite(text.ptr, 1, text.len, stdout);
-    printf("# rules are good: %zu in %zu groups\n", set->rule_count, set->group_count);
+    printf("# rules are good: rules %zu, groups %zu\n", set->rule_count, set->group_count);
     buf_free(&text);
     arena_free(a);
     return 0;
@@ -64,8 +64,11 @@ int check_command(int argc, char **argv)
     struct err err;
     if (argc >= 3 && slice_eq(slice_str(argv[1]), SLICE("rules")))
         return check_rules(argc - 2, argv + 2);
+    if (argc >= 2 && slice_eq(slice_str(argv[1]), SLICE("redaction")))
+        return check_redaction(argc - 2, argv + 2);
     if (argc < 3 || !slice_eq(slice_str(argv[1]), SLICE("config")) || argc - 2 > CONFIG_FILES_MAX) {
-        fprintf(stderr, "usage: stoa check config FILE...   (1 to %d files)\n       stoa check rules FILE...\n", CONFIG_FILES_MAX);
+        fprintf(stderr, "usage: stoa check config FILE...   (1 to %d files)\n       stoa check rules FILE...\n"
+                        "       stoa check redaction [--profile default|article|off] [-z] < TEXT\n", CONFIG_FILES_MAX);
         return 2;
     }
     for (int i = 2; i < argc; i++)

@@ -7,6 +7,7 @@
 int query_command(int argc, char **argv);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
+int check_redaction(int argc, char **argv); /* behind "check redaction" */
 int test_command(int argc, char **argv);
 int user_command(int argc, char **argv);
 int token_command(int argc, char **argv);
