@@ -9,8 +9,10 @@ set -- layers tools/layers.py style tools/style.py limits "tools/limits.py --che
 for program in $programs; do set -- "$@" "$(basename "$program")" "$program"; done
 set -- "$@" "commands" test/commands.sh
 [ -f web/package.json ] && set -- "$@" page-units "npm --prefix web test --silent"
-for suite in test/server/test_*.py; do
-    [ -f "$suite" ] && set -- "$@" "$(basename "$suite" .py)" "/usr/bin/python3 $suite"
+for suite in test/server/test_*.py test/article/test_*.py; do
+    name=${suite#test/}
+    name=${name#server/}
+    [ -f "$suite" ] && set -- "$@" "${name%.py}" "/usr/bin/python3 $suite"
 done
 [ -x test/clients/run.sh ] && set -- "$@" clients test/clients/run.sh
 [ -x test/browser.sh ] && set -- "$@" browser test/browser.sh
