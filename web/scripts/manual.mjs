@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The manual: docs/*.md, docs/protocols and docs/formats as static pages in dist/docs, with one style sheet and no script.
+// The manual: docs/*.md, docs/manual, docs/protocols and docs/formats as static pages in dist/docs, with one style sheet and no script.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync, existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -64,12 +64,16 @@ a:hover { text-decoration: underline; }
 
 // The order in which a person needs them; pages that are not named here come last.
 const GROUPS = [
+  ["Monitoring and logging in production, section by section", [
+    "manual/infrastructure", "manual/application", "manual/synthetic", "manual/real-users", "manual/logging", "manual/golden-signals",
+    "manual/business-metrics", "manual/alerting", "manual/notifications", "manual/correlation", "manual/coming-from", "manual/cost",
+    "manual/retention", "manual/erase", "manual/redaction", "manual/security", "manual/encryption", "manual/boards"]],
   ["Using it", ["host", "configuration", "scraping", "queries"]],
   ["Sending to it", ["protocols/otlp", "protocols/remote_write", "protocols/loki_push"]],
 ];
 
 const pages = [];
-for (const file of [...pagesOf(docs), ...pagesOf(join(docs, "protocols")), ...pagesOf(join(docs, "formats"))]) {
+for (const file of [...pagesOf(docs), ...pagesOf(join(docs, "manual")), ...pagesOf(join(docs, "protocols")), ...pagesOf(join(docs, "formats"))]) {
   const text = readFileSync(file, "utf8");
   const name = relative(docs, file).replace(/\.md$/, "");
   const title = /^# (.+)$/m.exec(text)?.[1] ?? name;
