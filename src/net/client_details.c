@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 
 #include "base/date.h"
@@ -43,6 +44,34 @@ static int64_t earliest_of(STACK_OF(X509) *chain)
     return earliest;
 }
 
+static void name_text(const X509_NAME *name, char *to, size_t room)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    to[0] = 0;
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+        int n = BIO_read(bio, to, (int)room - 1);
+        to[MAX(n, 0)] = 0;
+    }
+    BIO_free(bio);
+}
+
+static void read_alternatives(const X509 *cert, char *to, size_t room)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    size_t at = 0;
+    to[0] = 0;
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+        if (n->type != GEN_DNS)
+            continue;
+        size_t len = (size_t)ASN1_STRING_length(n->d.dNSName);
+        if (at + len + 2 > room)
+            break;
+        at += (size_t)snprintf(to + at, room - at, "%s%.*s", at ? "," : "", (int)len, (const char *)ASN1_STRING_get0_data(n->d.dNSName));
+    }
+    GENERAL_NAMES_free(names);
+}
+
 static void read_tls(CURL *easy, struct client_details *d)
 {
     const struct curl_tlssessioninfo *info = NULL;
@@ -64,6 +93,9 @@ static void read_tls(CURL *easy, struct client_details *d)
     if (own && X509_digest(own, EVP_sha256(), digest, &n) == 1 && n * 2 < sizeof d->fingerprint_sha256) {
         hex_encode(slice_of(digest, n), d->fingerprint_sha256);
         d->has_peer_cert = true;
+        name_text(X509_get_subject_name(own), d->subject, sizeof d->subject);
+        name_text(X509_get_issuer_name(own), d->issuer, sizeof d->issuer);
+        read_alternatives(own, d->alternatives, sizeof d->alternatives);
     }
 }
 

@@ -7,7 +7,7 @@
 
 #include "net/client.h"
 
-enum { CLIENT_HEADER_BYTES_MAX = 64 * KIB, CLIENT_COOKIE_BYTES_MAX = 256 * KIB, CLIENT_NAME_BYTES_MAX = 4 * KIB };
+enum { CLIENT_HEADER_BYTES_MAX = 64 * KIB, CLIENT_COOKIE_BYTES_MAX = 256 * KIB };
 
 struct client_details {
     struct buf headers;          /* of the last answer: status line, then "name: value\r\n"; cut at CLIENT_HEADER_BYTES_MAX */
@@ -21,6 +21,8 @@ struct client_details {
     int64_t earliest_expiry_s;   /* of all certificates sent; 0 unknown */
     int64_t chain_expiry_s;      /* of the chain that was verified; 0 when none was */
     char fingerprint_sha256[65]; /* of the server's own certificate */
+    char subject[256], issuer[256]; /* of it, as RFC 2253 writes names; cut when longer */
+    char alternatives[1024];     /* its further host names, with commas between; whole ones, as many as have room */
     CURL *easy;                  /* while the transfer runs */
 };
 

@@ -428,9 +428,20 @@ static void put_phases(struct buf *page, const struct fetch_answer *f)
     put_value(page, name, "{phase=\"transfer\"}", seconds(f->transfer_ns));
 }
 
+static void put_label(struct buf *page, const char *name, const char *value)
+{
+    buf_printf(page, ",%s=\"", name);
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            buf_char(page, '\\');
+        buf_char(page, *value == '\n' ? ' ' : *value);
+    }
+    buf_char(page, '"');
+}
+
 static void put_tls(struct buf *page, const struct client_details *d)
 {
-    char labels[128];
+    char labels[64];
     if (!d->has_peer_cert)
         return;
     put_gauge(page, "probe_ssl_earliest_cert_expiry", "Returns last SSL chain expiry in unixtime", (double)d->earliest_expiry_s);
@@ -438,8 +449,11 @@ static void put_tls(struct buf *page, const struct client_details *d)
     put_gauge(page, "probe_ssl_last_chain_expiry_timestamp_seconds", "Returns last SSL chain expiry in timestamp",
               d->chain_expiry_s ? (double)d->chain_expiry_s : -62135596800.0);
     put_head(page, "probe_ssl_last_chain_info", "Contains SSL leaf certificate information");
-    snprintf(labels, sizeof labels, "{fingerprint_sha256=\"%s\"}", d->fingerprint_sha256);
-    put_value(page, "probe_ssl_last_chain_info", labels, 1);
+    buf_printf(page, "probe_ssl_last_chain_info{fingerprint_sha256=\"%s\"", d->fingerprint_sha256);
+    put_label(page, "issuer", d->issuer);
+    put_label(page, "subject", d->subject);
+    put_label(page, "subjectalternative", d->alternatives);
+    buf_slice(page, SLICE("} 1\n"));
     put_head(page, "probe_tls_version_info", "Returns the TLS version used or NaN when unknown");
     snprintf(labels, sizeof labels, "{version=\"%s\"}", d->tls_version);
     put_value(page, "probe_tls_version_info", labels, 1);
@@ -522,6 +536,9 @@ enum status blackbox_probe(struct http_client *client, struct clock *clock, cons
         .timeout_ns = timeout_ns > 0 ? MIN(timeout_ns, most_ns) : most_ns,
     };
     bool ok = !fetch_preferred(client, clock, m, &req, &f, err);
+    /* blackbox_exporter counts the redirect that it does not follow. */
+    if (ok && !m->follow_redirects && f.details.redirect_url.len)
+        f.redirects++;
     bool regexes = !ok || passes_regexes(m, &f);
     ok = ok && regexes && has_status(m, f.status) && has_version(m, f.details.http_version) && !(f.is_tls ? m->fail_if_ssl : m->fail_if_not_ssl);
     put_page(page, &f, !regexes, ok, clock_mono_ns(clock) - start_ns);

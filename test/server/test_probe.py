@@ -73,6 +73,7 @@ class Target:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda request, address: None  # who asked has hung up
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -371,7 +372,7 @@ checks:
 
     def page(self, url, target, module="http_2xx"):
         text = urllib.request.urlopen(f"{url}/probe?module={module}&target={target}", timeout=30).read().decode()
-        values = {m[1]: float(m[2]) for m in re.finditer(r"^([^#\s]\S*) (\S+)$", text, re.M)}
+        values = {m[1]: float(m[2]) for m in re.finditer(r"^([^#].*) (\S+)$", text, re.M)}
         return values, set(re.findall(r"^# .*$", text, re.M))
 
     def blackbox(self, config):
