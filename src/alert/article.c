@@ -170,6 +170,9 @@ enum status article_condition_read(struct arena *a, struct slice text, struct ar
     if (st)
         return st;
     size_t n = num_format_short(threshold, number);
-    out->expr = arena_printf(a, "%.*s %.*s %.*s", SLICE_FMT(known ? known->expr : left), (int)op, whole.ptr + at, (int)n, number);
+    /* and, or and unless bind weaker than a comparison: the whole left side is meant. */
+    bool is_loose = slice_contains(left, SLICE(" or ")) || slice_contains(left, SLICE(" and ")) || slice_contains(left, SLICE(" unless "));
+    out->expr = arena_printf(a, "%s%.*s%s %.*s %.*s", is_loose ? "(" : "", SLICE_FMT(known ? known->expr : left), is_loose ? ")" : "", (int)op,
+                             whole.ptr + at, (int)n, number);
     return ST_OK;
 }

@@ -32,6 +32,7 @@ TEST(other_names_are_metrics_and_queries)
     condition_is("cache_misses{pool=\"a>b\"} / cache_reads > 5%", "cache_misses{pool=\"a>b\"} / cache_reads > 0.05", 0);
     condition_is("free_bytes < 2GB", "free_bytes < 2000000000", 0);
     condition_is("up == 0", "up == 0", 0);
+    condition_is("a or b > 5", "(a or b) > 5", 0);
     condition_is("temperature <= -1.5e1", "temperature <= -15", 0);
 }
 
