@@ -114,6 +114,7 @@ void fake_init(struct fake *f, int64_t wall_ns)
     struct err err;
     *f = (struct fake){.engine = {&fake_ops}, .clock = clock_sim_new(wall_ns), .arena = arena_new(0)};
     f->log = (struct log){.clock = f->clock, .min = LOG_CRITICAL, .fd = -1};
+    f->for_state = SLICE_EMPTY;
     buf_init(&f->samples, 0);
     buf_init(&f->handed, 0);
     snprintf(path, sizeof path, "%s/state.db", unit_dir());

@@ -187,7 +187,8 @@ static int by_slice(const void *a, const void *b)
 static void series_changed(struct round *r, struct rule_state *s, struct slice *list, size_t count)
 {
     size_t k = 0;
-    qsort(list, count, sizeof *list, by_slice);
+    if (count)
+        qsort(list, count, sizeof *list, by_slice);
     for (size_t i = 0; i < s->series_count && r; i++) {
         while (k < count && slice_cmp(list[k], s->series[i]) < 0)
             k++;

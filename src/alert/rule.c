@@ -52,7 +52,8 @@ static enum status texts_read(const struct rule_reading *r, const struct yaml_no
     if (n->type != YAML_MAP)
         return yaml_fail(n, err, "%s: expected a map of names and texts", what);
     struct rule_text *all = arena_array(r->arena, struct rule_text, *count + n->count + 1);
-    memcpy(all, *list, *count * sizeof *all);
+    if (*count)
+        memcpy(all, *list, *count * sizeof *all);
     for (size_t i = 0; i < n->count; i++) {
         const struct yaml_node *item = n->items[i];
         struct slice name = n->keys[i];
@@ -221,7 +222,8 @@ static enum status label_set(const struct rule_reading *r, struct rule_text **li
                              struct err *err)
 {
     struct rule_text *all = arena_array(r->arena, struct rule_text, *count + 1);
-    memcpy(all, *list, *count * sizeof *all);
+    if (*count)
+        memcpy(all, *list, *count * sizeof *all);
     all[*count] = (struct rule_text){.name = name, .text = text};
     *list = all;
     return gotmpl_parse(r->arena, text, rule_variables, COUNT_OF(rule_variables), &all[(*count)++].tmpl, err);
