@@ -146,7 +146,8 @@ static enum status read_headers(struct arena *a, const struct yaml_node *n, stru
 
 static enum status read_security(const struct yaml_node *n, struct module *m, struct buf *warnings, struct err *err)
 {
-    static const struct slice auth_keys[] = { SLICE_INIT("username"), SLICE_INIT("password"), SLICE_INIT("password_file"), SLICE_INIT("username_file") };
+    static const struct slice auth_keys[] = { SLICE_INIT("username"), SLICE_INIT("password"), SLICE_INIT("password_file"),
+                                              SLICE_INIT("username_file") };
     static const struct slice tls_keys[] = { SLICE_INIT("ca_file"),     SLICE_INIT("cert_file"),            SLICE_INIT("key_file"),
                                              SLICE_INIT("server_name"), SLICE_INIT("insecure_skip_verify"), SLICE_INIT("min_version"),
                                              SLICE_INIT("max_version"), SLICE_INIT("ca"),                   SLICE_INIT("cert"),

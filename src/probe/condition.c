@@ -16,7 +16,8 @@
 
 enum subject_kind { KIND_NUMBER = 1, KIND_DURATION = 2, KIND_TEXT = 4, KIND_JSON = 8, KIND_DAYS = 16 };
 
-enum subject { ON_STATUS, ON_LATENCY, ON_DNS, ON_CONNECT, ON_TLS, ON_REQUEST, ON_FIRST_BYTE, ON_TRANSFER, ON_BODY, ON_HEADER, ON_JSON, ON_CERTIFICATE };
+enum subject { ON_STATUS, ON_LATENCY, ON_DNS, ON_CONNECT, ON_TLS, ON_REQUEST, ON_FIRST_BYTE, ON_TRANSFER, ON_BODY, ON_HEADER, ON_JSON,
+               ON_CERTIFICATE };
 
 static const struct {
     struct slice name;
@@ -30,7 +31,8 @@ static const struct {
     { SLICE_INIT("body"), ON_BODY, KIND_TEXT },                { SLICE_INIT("header"), ON_HEADER, KIND_TEXT },
     { SLICE_INIT("json"), ON_JSON, KIND_JSON },                { SLICE_INIT("certificate"), ON_CERTIFICATE, KIND_DAYS },
 };
-static const char subject_names[] = "status, latency, dns, connect, tls, request, first_byte, transfer, body, header NAME, json .PATH, certificate days";
+static const char subject_names[] = "status, latency, dns, connect, tls, request, first_byte, transfer, body, "
+                                    "header NAME, json .PATH, certificate days";
 
 enum compare { CMP_EQ, CMP_NE, CMP_LE, CMP_GE, CMP_LT, CMP_GT, CMP_IN, CMP_CONTAINS, CMP_MATCHES, CMP_EXISTS };
 enum { KIND_COUNTS = KIND_NUMBER | KIND_DURATION | KIND_DAYS, KIND_TEXTS = KIND_TEXT | KIND_JSON, KIND_ANY = KIND_COUNTS | KIND_TEXTS };

@@ -10,7 +10,8 @@ static const struct answer_view answer = {
     .has_certificate = true,
     .certificate_days = 20.5,
     .headers = SLICE_INIT("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nX-Id: 7\r\n\r\n"),
-    .body = SLICE_INIT("{\"user\":{\"id\":7,\"name\":\"Ann \\\"A\\\"\",\"ok\":true,\"none\":null},\"items\":[{\"n\":1},{\"n\":2.5}],\"a key\":\"x\"}"),
+    .body = SLICE_INIT("{\"user\":{\"id\":7,\"name\":\"Ann \\\"A\\\"\",\"ok\":true,\"none\":null},"
+                       "\"items\":[{\"n\":1},{\"n\":2.5}],\"a key\":\"x\"}"),
 };
 
 static bool holds(const char *text)
@@ -101,16 +102,20 @@ TEST(condition_on_the_certificate_counts_days)
 
 TEST(condition_that_does_not_parse_says_where_and_what_is_allowed)
 {
-    check_refused("status = 200", "condition \"status = 200\": column 8: expected a comparison, found \"= 200\"; allowed: ==, !=, <, <=, >, >=, in [200, 204]");
+    check_refused("status = 200",
+                  "condition \"status = 200\": column 8: expected a comparison, found \"= 200\"; allowed: ==, !=, <, <=, >, >=, in [200, 204]");
     check_refused("status == ok", "condition \"status == ok\": column 11: expected a number, found \"ok\"");
     check_refused("latency < 2", "condition \"latency < 2\": column 11: expected a duration, found \"2\"; allowed: 500ms, 2s, 1m30s");
-    check_refused("latency contains 2", "condition \"latency contains 2\": column 9: expected a comparison, found \"contains 2\"; allowed: ==, !=, <, <=, >, >=");
-    check_refused("stauts == 200", "condition \"stauts == 200\": column 1: expected what is to be looked at, found \"stauts == 200\"; allowed: status, "
+    check_refused("latency contains 2",
+                  "condition \"latency contains 2\": column 9: expected a comparison, found \"contains 2\"; allowed: ==, !=, <, <=, >, >=");
+    check_refused("stauts == 200",
+                  "condition \"stauts == 200\": column 1: expected what is to be looked at, found \"stauts == 200\"; allowed: status, "
                                    "latency, dns, connect, tls, request, first_byte, transfer, body, header NAME, json .PATH, certificate days");
     check_refused("body matches /(/", "condition \"body matches /(/\": column 14: invalid regular expression \"(\": missing ): (");
     check_refused("status in [200", "condition \"status in [200\": column 15: the list does not end, found the end; allowed: ]");
     check_refused("body contains \"a", "condition \"body contains \"a\": column 15: the text does not end, found \"\"a\"; allowed: a closing quote");
-    check_refused("json user == 1", "condition \"json user == 1\": column 6: expected a path such as .user.name or .items[0].id, found \"user == 1\"");
+    check_refused("json user == 1",
+                  "condition \"json user == 1\": column 6: expected a path such as .user.name or .items[0].id, found \"user == 1\"");
 }
 
 TEST(condition_that_does_not_hold_says_what_was_found)

@@ -67,6 +67,8 @@ static struct slice fill(void *arg, struct slice text)
 {
     struct journey *j = arg;
     struct buf out;
+    if (text.len == 0)
+        return SLICE_EMPTY;
     if (!slice_contains(text, SLICE("{{")) && !slice_contains(text, SLICE("${")))
         return text;
     buf_init(&out, FETCH_BODY_BYTES_MAX);

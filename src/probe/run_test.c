@@ -232,7 +232,8 @@ TEST(check_set_for_an_agent_reads_back_and_has_only_its_checks)
     struct check_set *set;
     struct err err;
     world_start(&w, "checks:\n"
-                    "  - {name: a, locations: [berlin, local], every: 90s, steps: [{post: $AT/x, json: {n: 1, t: \"1\", b: true, e: , s: 'q\"\\'}}]}\n"
+                    "  - {name: a, locations: [berlin, local], every: 90s, steps: [{post: $AT/x, json: {n: 1, t: \"1\", b: true, "
+                    "e: , s: 'q\"\\'}}]}\n"
                     "  - {name: b, steps: [{get: $AT/}]}\n");
     buf_init(&text, 0);
     buf_init(&warnings, 0);
@@ -268,14 +269,16 @@ static void check_refused(const char *yaml, const char *want)
 TEST(check_config_names_file_and_line_of_what_is_wrong)
 {
     check_refused("checks:\n- name: a\n  steps:\n  - get: http://x/\n    expect:\n    - status == 200\n    - latncy < 2s\n",
-                  "c.yml:7: condition \"latncy < 2s\": column 1: expected what is to be looked at, found \"latncy < 2s\"; allowed: status, latency, dns, "
+                  "c.yml:7: condition \"latncy < 2s\": column 1: expected what is to be looked at, "
+                  "found \"latncy < 2s\"; allowed: status, latency, dns, "
                   "connect, tls, request, first_byte, transfer, body, header NAME, json .PATH, certificate days");
     check_refused("checks:\n- name: a\n  step: []\n", "c.yml:3: unknown key \"step\"; did you mean \"steps\"?");
     check_refused("checks:\n- name: a\n  steps:\n  - name: x\n",
                   "c.yml:4: a step has exactly one URL, found 0: write get: URL, post: URL, ..., or url: URL and method: NAME");
     check_refused("checks:\n- {name: a, steps: [{get: 'ftp://x'}]}\n", "c.yml:2: url \"ftp://x\": expected http:// or https://");
     check_refused("checks:\n- {name: a, every: 10ms, steps: [{get: 'http://x'}]}\n", "c.yml:2: every: allowed are 1s to 1d");
-    check_refused("checks:\n- {name: a, steps: [{get: 'http://x'}]}\n- {name: a, steps: [{get: 'http://x'}]}\n", "c.yml:3: two checks have the name \"a\"");
+    check_refused("checks:\n- {name: a, steps: [{get: 'http://x'}]}\n- {name: a, steps: [{get: 'http://x'}]}\n",
+                  "c.yml:3: two checks have the name \"a\"");
 }
 
 struct counted {
@@ -344,7 +347,8 @@ TEST(blackbox_page_tells_of_a_good_and_of_an_unreachable_target)
     world_start(&w, "checks: []");
     buf_init(&page, 0);
     buf_init(&warnings, 0);
-    CHECK_INT(yaml_parse(w.a, SLICE("b.yml"), SLICE("modules:\n  http_2xx: {prober: http, http: {proxy_url: 'http://p'}}\n  t: {prober: tcp}\n"), &root, &err), ST_OK);
+    struct slice text = SLICE("modules:\n  http_2xx: {prober: http, http: {proxy_url: 'http://p'}}\n  t: {prober: tcp}\n");
+    CHECK_INT(yaml_parse(w.a, SLICE("b.yml"), text, &root, &err), ST_OK);
     CHECK_INT(module_config_read(w.a, root, &modules, &warnings, &err), ST_OK);
     CHECK_STR(buf_as_slice(&warnings), "b.yml:2: \"proxy_url\" is known but not served by this version\n"
                                        "b.yml:3: module \"t\": prober \"tcp\" is known but not served by this version\n");
