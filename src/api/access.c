@@ -74,6 +74,23 @@ static enum access_verdict refuse_permission(struct http_exchange *x, const stru
                                SLICE_FMT(http_path(x)), permission_name(p)));
 }
 
+void access_busy(struct http_exchange *x)
+{
+    http_set_header(x, SLICE("Retry-After"), SLICE("1"));
+    refuse(x, 503, GRPC_UNAVAILABLE, "unavailable",
+           arena_printf(http_arena(x), "%d passwords wait to be checked, no more are queued; try again", VERIFY_WAITING_MAX));
+}
+
+struct slice access_cookie(struct http_exchange *x)
+{
+    const struct http_header *list;
+    size_t n = http_headers(x, &list);
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq_nocase(list[i].name, SLICE("cookie")) && auth_session_of(list[i].value).len)
+            return list[i].value;
+    return SLICE_EMPTY;
+}
+
 /* ---- other sites ---- */
 
 static bool is_safe_method(struct http_exchange *x)
@@ -116,7 +133,7 @@ enum access_verdict access_check(struct api *api, struct http_exchange *x, struc
         return ACCESS_GRANTED;
     int64_t wait_ns = 0;
     struct auth_caller *c = arena_new_of(http_arena(x), struct auth_caller);
-    struct auth_request r = { http_header(x, SLICE("Authorization")), http_header(x, SLICE("Cookie")), http_peer(x) };
+    struct auth_request r = { http_header(x, SLICE("Authorization")), access_cookie(x), http_peer(x) };
     enum auth_verdict v = may_block ? auth_verify(api->auth, &r, http_arena(x), c, &wait_ns)
                                     : auth_check(api->auth, &r, http_arena(x), c, &wait_ns);
     if (rule.permission == PERMIT_PUBLIC) {
@@ -124,6 +141,8 @@ enum access_verdict access_check(struct api *api, struct http_exchange *x, struc
         self_request_of(x)->caller = v == AUTH_OK ? c : &auth_nobody;
         return ACCESS_GRANTED;
     }
+    if (v != AUTH_OK)
+        self_request_of(x)->caller = &auth_nobody;
     if (v == AUTH_SLOW)
         return ACCESS_SLOW;
     if (v != AUTH_OK)
@@ -206,10 +225,10 @@ bool access_record(struct api *api, struct http_exchange *x, struct access_rule 
 
 void access_done(struct api *api, struct http_exchange *x, struct access_rule rule, int status)
 {
-    const struct self_request *q = self_request_of(x);
-    struct slice text = q->audit_text;
     if (api->audit == NULL || rule.action == NULL || status == 401 || status == 429)
         return;
+    const struct self_request *q = self_request_of(x);
+    struct slice text = q->audit_text;
     if (text.len == 0) {
         struct api_params p;
         struct err err;

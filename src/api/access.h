@@ -19,6 +19,10 @@ enum access_verdict {
 
 /* Tells the caller, by whom api_caller answers from now on. */
 enum access_verdict access_check(struct api *api, struct http_exchange *x, struct access_rule rule, bool may_block);
+/* Answers that too many passwords wait to be checked. */
+void access_busy(struct http_exchange *x);
+/* The Cookie header with the session: HTTP/2 may bring several. Empty when there is none. */
+struct slice access_cookie(struct http_exchange *x);
 /* Must the route's call be on record, durably, before it is made? Then it is made by a worker. */
 bool access_is_change(struct access_rule rule);
 /* Puts it there. False: it cannot be, and x has its answer. */

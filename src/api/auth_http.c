@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Login, logout, users, tokens and the audit log over HTTP. What changes an account is on record, durably, before it is done
  * and again with its outcome before it is answered; a password never is. What hashes a password runs on the threads of auth. */
+#include "api/access.h"
 #include "api/handlers.h"
 #include "api/prom_json.h"
 
@@ -107,15 +108,11 @@ static bool no_accounts(struct api *api, struct http_exchange *x)
 /* A job for the threads of auth. */
 static void submit(struct api *api, struct http_exchange *x, void (*run)(void *))
 {
-    struct err err;
     void **arg = arena_array(http_arena(x), void *, 2);
     arg[0] = api;
     arg[1] = x;
-    if (no_accounts(api, x) || auth_submit(api->auth, run, arg))
-        return;
-    err_set(&err, ST_UNAVAILABLE, "%d passwords wait to be checked, no more are queued; try again", VERIFY_WAITING_MAX);
-    http_set_header(x, SLICE("Retry-After"), SLICE("1"));
-    api_fail(x, ST_UNAVAILABLE, &err);
+    if (!no_accounts(api, x) && !auth_submit(api->auth, run, arg))
+        access_busy(x);
 }
 
 /* ---- login, logout, me ---- */
@@ -204,7 +201,7 @@ void auth_logout_http(void *user, struct http_exchange *x)
     if (no_accounts(api, x))
         return;
     if (api_caller(x)->kind == CALLER_SESSION) {
-        st = auth_logout(api->auth, http_header(x, SLICE("Cookie")), &err);
+        st = auth_logout(api->auth, access_cookie(x), &err);
         if (!st)
             st = api_audit(api, x, "logout", SLICE_EMPTY, 0, 200, &err);
     }

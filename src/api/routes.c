@@ -305,13 +305,9 @@ static void check_password(void *arg)
 static void run_slow(void *user, struct http_exchange *x)
 {
     struct slow *s = arena_new_of(http_arena(x), struct slow);
-    struct err err;
     *s = (struct slow){ user, x };
-    if (auth_submit(s->api->auth, check_password, s))
-        return;
-    err_set(&err, ST_UNAVAILABLE, "%d passwords wait to be checked, no more are queued; try again", VERIFY_WAITING_MAX);
-    http_set_header(x, SLICE("Retry-After"), SLICE("1"));
-    api_fail(x, ST_UNAVAILABLE, &err);
+    if (!auth_submit(s->api->auth, check_password, s))
+        access_busy(x);
 }
 
 /* A streamed body is read by its handler, which stands on a worker already. */

@@ -255,6 +255,12 @@ static enum status check_name(struct slice name, struct err *err)
                           ACCOUNT_NAME_BYTES_MAX);
 }
 
+/* Who makes users, or reads the audit log, would not be held by a list of tenants. */
+static bool is_for_all(enum role r)
+{
+    return role_may(r, PERMIT_ADMIN) || role_may(r, PERMIT_AUDIT);
+}
+
 static enum status check_spec(const struct account_spec *spec, struct err *err)
 {
     enum status st = check_name(spec->name, err);
@@ -262,6 +268,8 @@ static enum status check_spec(const struct account_spec *spec, struct err *err)
         return st;
     if (spec->role == ROLE_NONE || spec->role >= ROLE_COUNT)
         return err_set(err, ST_INVALID, "a role is missing; allowed: viewer, editor, admin, ingest-only, auditor");
+    if (spec->tenant_count && is_for_all(spec->role))
+        return err_set(err, ST_INVALID, "role %s is about all tenants: it cannot be tied to some", role_name(spec->role));
     if (spec->tenant_count > ACCOUNT_TENANTS_MAX)
         return err_set(err, ST_LIMIT, "%zu tenants, at most %d are allowed", spec->tenant_count, ACCOUNT_TENANTS_MAX);
     for (size_t i = 0; i < spec->tenant_count; i++)
@@ -376,6 +384,8 @@ enum status user_set_role(struct kv *kv, struct clock *clock, struct slice name,
     enum status st = users_need(kv, a, name, &t, err);
     if (!st && t.found->role == ROLE_ADMIN && role != ROLE_ADMIN && t.admins == 1)
         st = err_set(err, ST_DENIED, "\"%.*s\" is the only admin: make another one first", SLICE_FMT(name));
+    if (!st && t.found->tenant_count && is_for_all(role))
+        st = err_set(err, ST_INVALID, "role %s is about all tenants, and \"%.*s\" is tied to some", role_name(role), SLICE_FMT(name));
     if (!st) {
         t.found->role = role;
         t.found->changed_ms = clock_wall_ms(clock);

@@ -272,6 +272,22 @@ TEST(the_last_admin_stays_as_long_as_there_are_others)
     rig_close(&r);
 }
 
+TEST(who_is_tied_to_tenants_cannot_become_who_is_about_all_of_them)
+{
+    struct rig r;
+    struct err err;
+    struct slice tenants[] = { SLICE_INIT("red") };
+    rig_open(&r);
+    struct account_spec spec = { .name = SLICE("alice"), .role = ROLE_ADMIN, .tenants = tenants, .tenant_count = 1 };
+    CHECK_INT(user_add(r.kv, r.clock, &spec, SLICE("correct horse"), &err), ST_INVALID);
+    spec.role = ROLE_EDITOR;
+    CHECK_INT(user_add(r.kv, r.clock, &spec, SLICE("stoa_horse"), &err), ST_INVALID);
+    CHECK_INT(user_add(r.kv, r.clock, &spec, SLICE("correct horse"), &err), ST_OK);
+    CHECK_INT(user_set_role(r.kv, r.clock, SLICE("alice"), ROLE_AUDITOR, &err), ST_INVALID);
+    CHECK_INT(user_set_role(r.kv, r.clock, SLICE("alice"), ROLE_VIEWER, &err), ST_OK);
+    rig_close(&r);
+}
+
 TEST(the_session_cookie_is_found_among_others_and_only_whole)
 {
     CHECK_STR(auth_session_of(SLICE("a=b; stoa_session=xyz; c=d")), "xyz");

@@ -23,6 +23,8 @@ enum status password_hash(struct arena *a, struct slice password, struct slice *
     char text[PASSWORD_HASH_BYTES_MAX] = { 0 };
     if (password.len < PASSWORD_BYTES_MIN || password.len > PASSWORD_BYTES_MAX)
         return err_set(err, ST_INVALID, "password: found %zu bytes, allowed %d to %d", password.len, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX);
+    if (slice_starts(password, SLICE("stoa_")))
+        return err_set(err, ST_INVALID, "password: it may not begin with \"stoa_\", as tokens do");
     ready();
     if (crypto_pwhash_str_alg(text, password.ptr, password.len, PASSWORD_PASSES, PASSWORD_MEMORY_BYTES, crypto_pwhash_ALG_ARGON2ID13))
         return err_set(err, ST_UNAVAILABLE, "password: no memory for hashing, %d bytes are needed", PASSWORD_MEMORY_BYTES);

@@ -42,11 +42,11 @@ static enum status check_address(struct server *s, struct slice address, bool ha
     bool has_login = auth_has_accounts(s->api.auth);
     if (s->flags.insecure || (has_tls && has_login))
         return ST_OK;
+    const char *missing = has_tls ? "a login is" : has_login ? "TLS is" : "TLS and a login are";
     return err_set(err, ST_DENIED,
-                   "%.*s can be reached from other machines, and %s%s%s missing. TLS: give cert_file and key_file under \"tls\". A login: "
+                   "%.*s can be reached from other machines, and %s missing. TLS: give cert_file and key_file under \"tls\". A login: "
                    "stoa user add NAME --role admin --data %.*s. Or listen on 127.0.0.1, or say --insecure to serve whoever comes",
-                   SLICE_FMT(address), has_tls ? "" : "TLS", has_tls || has_login ? "" : " and ", has_login ? " is" : has_tls ? "a login is" : "a login are",
-                   SLICE_FMT(s->data_dir));
+                   SLICE_FMT(address), missing, SLICE_FMT(s->data_dir));
 }
 
 static enum status check_addresses(struct server *s, bool *beyond, struct err *err)
