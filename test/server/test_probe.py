@@ -368,6 +368,25 @@ checks:
         self.assertEqual(s.post("/api/stoa/v1/checks/results", b"{").status, 400)
         self.assertEqual(s.get("/api/stoa/v1/checks/config", dict(location="local")).status, 400)
 
+    def test_an_agent_needs_a_token_where_a_login_is_needed(self):
+        t, data = self.target(), self.folder()
+
+        def token(role):
+            return subprocess.run([harness.BINARY, "token", "create", role, "--role", role, "--data", data], check=True, capture_output=True,
+                                  text=True).stdout.strip()
+        writer, reader = token("ingest-only"), {"Authorization": "Bearer " + token("viewer")}
+        s = self.server(data=data, config=f"checks: [{{name: a, every: 1s, locations: [berlin, oslo], steps: [{{get: {t.url}/}}]}}]")
+        self.agent(s.url, "oslo")
+        self.agent(s.url, "berlin", env={"STOA_TOKEN": writer})
+
+        def locations():
+            checks = s.get("/api/stoa/v1/checks", headers=reader).json["checks"]
+            return {r["location"] for r in checks[0]["last"]}
+        self.eventually(lambda: locations() == {"berlin"}, what="runs from berlin alone")
+        self.assertEqual(s.get("/api/stoa/v1/checks").status, 401)
+        self.assertEqual(s.post("/api/stoa/v1/checks/a/run", headers=reader).status, 403)
+        self.assertEqual(s.get("/probe?target=" + t.url, headers=reader).status, 403)
+
     # ---- blackbox_exporter ----
 
     def page(self, url, target, module="http_2xx"):
