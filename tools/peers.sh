@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p build/peers
-[ $# -gt 0 ] || set -- prometheus prometheus-node-exporter victoria-metrics systemd-journal-remote libmicrohttpd12
+[ $# -gt 0 ] || set -- prometheus prometheus-node-exporter prometheus-blackbox-exporter victoria-metrics systemd-journal-remote libmicrohttpd12
 for name in "$@"; do
     [ -f "build/peers/$name/.done" ] && continue
     work="build/peers/.$name.$$"
