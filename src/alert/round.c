@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "alert/eval_parts.h"
+#include "base/utf8.h"
 #include "codec/url.h"
 
 enum { ANNOTATION_BYTES_MAX = 16 * KIB, ROUND_BATCH_BYTES_MAX = 256 * MIB };
@@ -117,7 +118,7 @@ static enum status annotations_make(struct round *r, const struct rule *rule, st
 {
     struct label *list = arena_array(r->arena, struct label, rule->annotation_count + 1);
     for (size_t i = 0; i < rule->annotation_count; i++)
-        list[i] = (struct label){rule->annotations[i].name, slice_sub(expand(r, &rule->annotations[i], from, value), 0, LABEL_VALUE_BYTES_MAX)};
+        list[i] = (struct label){rule->annotations[i].name, utf8_cut(expand(r, &rule->annotations[i], from, value), LABEL_VALUE_BYTES_MAX)};
     return labels_build(r->arena, list, rule->annotation_count, out, err);
 }
 

@@ -5,6 +5,7 @@
 #include "query/gotmpl.h"
 
 #include "base/num.h"
+#include "base/utf8.h"
 #include "query/gotmpl_parts.h"
 #include "query/token.h"
 
@@ -112,6 +113,13 @@ static enum status string_read(struct reading *r, struct operand *o)
     if (st)
         return err_prefix(r->err, "template: ");
     o->value = gotmpl_text(text);
+    if (r->action.ptr[0] == '\'') { /* a character constant is its number */
+        uint32_t c;
+        size_t used = utf8_decode(text, &c);
+        if (used == 0 || used != text.len)
+            return fail(r, "not one character:", slice_sub(r->action, 0, n));
+        o->value = gotmpl_int(c);
+    }
     r->action = slice_skip(r->action, n);
     return ST_OK;
 }

@@ -211,13 +211,26 @@ FUNCTION(fn_html)
     return give(env, &b, out, err);
 }
 
+/* As in a query string: a space is '+'. */
+static void put_query_escaped(struct slice text, struct buf *out)
+{
+    struct slice rest = text, piece;
+    for (bool first = true; slice_next(&rest, ' ', &piece); first = false) {
+        if (!first)
+            buf_char(out, '+');
+        url_encode(piece, out);
+    }
+    if (slice_ends(text, SLICE(" ")))
+        buf_char(out, '+');
+}
+
 FUNCTION(fn_urlquery)
 {
     struct buf text, b;
     buf_init(&text, GOTMPL_OUT_BYTES_MAX);
     buf_init(&b, GOTMPL_OUT_BYTES_MAX);
     gotmpl_print(&v[0], &text);
-    url_encode(buf_as_slice(&text), &b);
+    put_query_escaped(buf_as_slice(&text), &b);
     buf_free(&text);
     return give(env, &b, out, err);
 }
@@ -404,19 +417,45 @@ FUNCTION(fn_parse_duration)
 
 enum case_mode { CASE_UPPER, CASE_LOWER, CASE_TITLE };
 
+/* Alphabets whose small letters stand at a fixed distance behind the large ones; all of two bytes in UTF-8. */
+static const struct {
+    uint32_t first, last, distance, except;
+} alphabets[] = {
+    {0xe0, 0xfe, 0x20, 0xf7}, {0x3b1, 0x3c9, 0x20, 0x3c2}, {0x430, 0x44f, 0x20, 0}, {0x450, 0x45f, 0x50, 0}, {0x561, 0x586, 0x30, 0},
+};
+
+static uint32_t letter_case(uint32_t c, bool to_upper, bool *is_letter)
+{
+    bool is_low = c >= 'a' && c <= 'z', is_high = c >= 'A' && c <= 'Z';
+    *is_letter = is_low || is_high || c >= 0x80;
+    if (c < 0x80)
+        return is_low && to_upper ? c - 'a' + 'A' : is_high && !to_upper ? c - 'A' + 'a' : c;
+    for (size_t i = 0; i < COUNT_OF(alphabets); i++) {
+        uint32_t low = to_upper ? c : c + alphabets[i].distance;
+        if (low >= alphabets[i].first && low <= alphabets[i].last && low != alphabets[i].except)
+            return to_upper ? c - alphabets[i].distance : low;
+    }
+    return c;
+}
+
 static enum status change_case(const struct gotmpl_env *env, const struct gotmpl_value *v, enum case_mode mode, struct gotmpl_value *out)
 {
     struct slice s = arena_copy(env->arena, v->text);
-    char *p = (char *)s.ptr;
-    bool starts = true;
+    uint8_t *p = (uint8_t *)s.ptr;
+    bool starts = true, is_letter = true;
     for (size_t i = 0; i < s.len; i++) {
-        char c = p[i];
-        bool is_low = c >= 'a' && c <= 'z', is_high = c >= 'A' && c <= 'Z';
-        if (is_low && (mode == CASE_UPPER || (mode == CASE_TITLE && starts)))
-            p[i] = (char)(c - 'a' + 'A');
-        if (is_high && mode == CASE_LOWER)
-            p[i] = (char)(c - 'A' + 'a');
-        starts = !(is_low || is_high || (c >= '0' && c <= '9') || c == '_' || c == '\'' || (c & 0x80));
+        bool two = (p[i] & 0xe0) == 0xc0 && i + 1 < s.len;
+        uint32_t c = two ? (uint32_t)(p[i] & 0x1f) << 6 | (p[i + 1] & 0x3f) : p[i];
+        uint32_t to = p[i] >= 0x80 && !two ? c : letter_case(c, mode != CASE_LOWER, &is_letter);
+        if (mode == CASE_TITLE && !starts)
+            to = c;
+        starts = !(p[i] >= 0x80 || is_letter || (c >= '0' && c <= '9') || c == '_');
+        if (two) {
+            p[i] = (uint8_t)(0xc0 | to >> 6);
+            p[++i] = (uint8_t)(0x80 | (to & 0x3f));
+        } else {
+            p[i] = (uint8_t)to;
+        }
     }
     *out = gotmpl_text(s);
     return ST_OK;
@@ -573,7 +612,7 @@ static enum status link(const struct gotmpl_env *env, const struct gotmpl_value 
         return st;
     buf_init(&b, GOTMPL_OUT_BYTES_MAX);
     buf_slice(&b, SLICE("/graph?g0.expr="));
-    url_encode(v->text, &b);
+    put_query_escaped(v->text, &b);
     buf_printf(&b, "&g0.tab=%s", tab);
     return give(env, &b, out, err);
 }

@@ -111,7 +111,7 @@ TEST(texts_are_changed_by_functions)
     check("{{ reReplaceAll \"(.*):(.*)\" \"$2-$1\" $labels.instance }} {{ match \"^h\" $labels.instance }}", 0, "9100-h true");
     check("{{ stripPort $labels.instance }} {{ stripDomain \"a.b.c:80\" }} {{ pathPrefix }} {{ externalURL }}", 0, "h a:80 /p http://h:1/p");
     check("{{ join \", \" (stringSlice \"a\" \"b\") }}", 0, "a, b");
-    check("{{ graphLink \"up == 0\" }}", 0, "/graph?g0.expr=up%20%3D%3D%200&g0.tab=0");
+    check("{{ graphLink \"up == 0\" }}", 0, "/graph?g0.expr=up+%3D%3D+0&g0.tab=0");
 }
 
 TEST(wrong_templates_are_found_when_they_are_read)
