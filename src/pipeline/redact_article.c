@@ -19,6 +19,11 @@ static bool ascii_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+static bool word_byte(char c)
+{
+    return ascii_alnum(c) || c == '_';
+}
+
 static bool local_char(char c)
 {
     return ascii_alnum(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-';
@@ -48,7 +53,7 @@ static bool is_word(const struct redact_words *w, struct slice text, size_t at)
         return false;
     unsigned char c = (unsigned char)text.ptr[at];
     if (c < 0x80)
-        return ascii_alnum((char)c) || c == '_';
+        return word_byte((char)c);
     return utf8_char(slice_skip(text, at)) && regex_match(w->alnum, slice_sub(text, at, at + char_at(text, at)));
 }
 
@@ -165,6 +170,13 @@ uint64_t redact_article_card(const struct redact_words *w, struct slice text, st
     if (!may_hold_card(text))
         return 0;
     for (size_t at = 0; at < text.len;) {
+        unsigned char c = (unsigned char)text.ptr[at];
+        bool is_digit = c >= '0' && c <= '9';
+        /* Most characters begin no card, and need no look at what Unicode says of them. */
+        if (c < 0x80 && (!is_digit || (at > 0 && word_byte(text.ptr[at - 1])))) {
+            at++;
+            continue;
+        }
         size_t end = digit_at(w, text, at) && is_boundary(w, text, at) ? card_end(w, text, at) : 0;
         if (end == 0) {
             at += char_at(text, at);

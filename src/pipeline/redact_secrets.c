@@ -63,10 +63,42 @@ static const struct {
     { SLICE_INIT("connectionstring"), false },
 };
 
+/* The last three letters of every name above: most keys of a line are told from a secret's by them alone. */
+#define LAST3(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
+
+static bool may_be_secret(struct slice name)
+{
+    while (name.len && !alnum(name.ptr[name.len - 1]))
+        name.len--;
+    if (name.len < 3)
+        return false;
+    const char *end = name.ptr + name.len;
+    switch (LAST3(end[-3] | 0x20, end[-2] | 0x20, end[-1] | 0x20)) {
+    case LAST3('o', 'r', 'd'): /* password */
+    case LAST3('s', 'w', 'd'): /* passwd */
+    case LAST3('a', 's', 'e'): /* passphrase */
+    case LAST3('p', 'w', 'd'):
+    case LAST3('a', 's', 's'):
+    case LAST3('r', 'e', 't'): /* secret */
+    case LAST3('k', 'e', 'y'):
+    case LAST3('k', 'e', 'n'): /* token */
+    case LAST3('y', 'i', 'd'): /* accesskeyid */
+    case LAST3('i', 'o', 'n'): /* authorization */
+    case LAST3('k', 'i', 'e'): /* cookie */
+    case LAST3('a', 'l', 's'): /* credentials */
+    case LAST3('c', 'v', 'v'):
+    case LAST3('c', 'v', 'c'):
+    case LAST3('i', 'n', 'g'): return true; /* connectionstring */
+    default: return end[-3] == '_' || end[-2] == '_' || end[-3] == '-' || end[-2] == '-'; /* key_id and the like: look closer */
+    }
+}
+
 bool redact_name_is_secret(struct slice name)
 {
     char flat[NAME_BYTES_MAX];
     size_t n = 0;
+    if (!may_be_secret(name))
+        return false;
     if (name.len > NAME_BYTES_MAX)
         name = slice_skip(name, name.len - NAME_BYTES_MAX);
     for (size_t i = 0; i < name.len; i++) {
@@ -303,6 +335,20 @@ static const struct {
     { SLICE_INIT("stoa_"), 40, 255, false },
 };
 
+/* The first two letters of the shapes above and of a JWT. */
+static bool is_token_start(const char *p)
+{
+    switch (p[0]) {
+    case 'e': return p[1] == 'y';
+    case 's': return p[1] == 'k' || p[1] == 't';
+    case 'r': return p[1] == 'k';
+    case 'g': return p[1] == 'h' || p[1] == 'l';
+    case 'x': return p[1] == 'o';
+    case 'A': return p[1] == 'K' || p[1] == 'S' || p[1] == 'I';
+    default: return false;
+    }
+}
+
 static size_t run_of(struct slice t, size_t at, bool upper)
 {
     size_t end = at;
@@ -331,8 +377,6 @@ static size_t at_token(struct scan *s, size_t at)
 {
     struct slice rest = slice_skip(s->text, at);
     size_t end = at + 1;
-    if (at && (alnum(s->text.ptr[at - 1]) || s->text.ptr[at - 1] == '_'))
-        return end;
     size_t jwt = slice_starts(rest, SLICE("eyJ")) ? jwt_end(s->text, at) : 0;
     if (jwt) {
         take_out(s, at, jwt, SLICE("[REDACTED_TOKEN]"), REDACT_TOKEN);
@@ -378,14 +422,16 @@ bool redact_secrets(struct slice text, struct buf *out, uint64_t *counts)
             continue;
         }
         size_t next = i + 1;
-        if (may & MAY_SIGN)
+        if (may & MAY_SIGN) {
             at_sign(&s, i);
-        else if (may & MAY_DIGIT)
+        } else if (may & MAY_DIGIT) {
             next = at_digit(&s, i);
-        else if (may & MAY_TOKEN)
-            next = at_token(&s, i);
-        else
+        } else if (may & MAY_TOKEN) {
+            if (i + 1 < text.len && is_token_start(text.ptr + i) && (i == 0 || (!alnum(text.ptr[i - 1]) && text.ptr[i - 1] != '_')))
+                next = at_token(&s, i);
+        } else {
             next = at_dash(&s, i);
+        }
         i = MAX(next, s.done);
     }
     if (s.changed)
