@@ -74,6 +74,7 @@ void jaeger_services(void *user, struct http_exchange *x)
         struct buf out;
         struct json_writer w;
         begin_data(&w, &out);
+        api_audit_note(x, SLICE_EMPTY, n);
         for (size_t i = 0; i < n; i++)
             json_string(&w, hits[i].value);
         end_data(&w, n);
@@ -178,6 +179,7 @@ static void serve_operations(struct api *api, struct http_exchange *x, struct sl
             list[n++] = *e;
         qsort(list, n, sizeof *list, by_key);
         begin_data(&w, &out);
+        api_audit_note(x, SLICE_EMPTY, n);
         for (i = 0; i < n; i++) {
             if (!with_kind) {
                 json_string(&w, list[i].key);
@@ -293,6 +295,7 @@ static void answer_traces(struct api_query *q, struct spans *s)
     if (s->count)
         qsort(s->list, s->count, sizeof *s->list, by_trace);
     begin_data(&w, &out);
+    api_audit_note(q->x, SLICE_EMPTY, s->count);
     for (size_t i = 0, end; i < s->count; i = end) {
         for (end = i + 1; end < s->count && memcmp(s->list[i]->trace_id, s->list[end]->trace_id, 16) == 0; end++)
             ;

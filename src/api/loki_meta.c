@@ -73,6 +73,7 @@ static void serve_names(struct api *api, struct http_exchange *x, enum names_wha
         struct json_writer w;
         prom_json_begin(&w, &out, 0);
         json_array_begin(&w);
+        api_audit_note(x, SLICE_EMPTY, n);
         for (size_t i = 0; i < n; i++)
             json_string(&w, hits[i].value);
         json_array_end(&w);
@@ -124,6 +125,7 @@ void loki_series(void *user, struct http_exchange *x)
         }
     }
     json_array_end(&w);
+    api_audit_note(x, SLICE_EMPTY, seen.count);
     if (st)
         buf_free(&out);
     else

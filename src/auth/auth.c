@@ -98,7 +98,7 @@ static enum status accounts_read(struct kv *kv, struct accounts **out, struct er
 
 enum status auth_reload(struct auth *a, struct err *err)
 {
-    struct accounts *fresh, *old;
+    struct accounts *fresh = NULL, *old;
     mutex_lock(&a->reload_lock);
     enum status st = accounts_read(a->kv, &fresh, err);
     if (!st) {
