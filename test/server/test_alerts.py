@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules against the real program: both forms, evaluation, states, what survives a kill, the answers of /api/v1, the review."""
+import json
 import os
 import subprocess
 import tempfile
@@ -329,6 +330,54 @@ class Alerts(harness.Case):
             r = stoa("check", "rules", folder + "/wrong.yml")
             self.assertEqual(r.returncode, 1)
             self.assertIn("wrong.yml:2: alert a: condition", r.stderr)
+
+    def test_templates_give_what_promtool_gives(self):
+        promtool = harness.ROOT / "build/peers/prometheus/usr/bin/promtool"
+        if not promtool.exists():
+            self.skipTest("no promtool: tools/peers.sh gets it")
+        values = "0 1 -1 0.5 0.0012 1234567 1e6 123456789 1e-7 1e17 59.5 60 3599 90061 -90061.7 1048576 1e15 0.1 99.99".split()
+        annotations = {
+            "plain": "{{ $value }} {{ $labels }} {{ .Labels.n }} {{ len $labels }} {{ $labels.nosuch }}",
+            "human": "{{ humanize $value }} {{ humanize1024 $value }} {{ humanizeDuration $value }} {{ humanizePercentage $value }}",
+            "time": "{{ humanizeTimestamp $value }}",
+            "printf": '{{ printf "%.3f|%8.2f|%-8.1f|%g|%e|%v|%d|%s|%+.1f|%08.3f" $value $value $value $value $value $value $value $value $value $value }}',
+            "texts": '{{ printf "%5s|%-5s|%x|%t|%q|%d" "ab" "ab" "hi" true "q" 5 }} {{ printf "%d %s" 5 }} {{ printf "%d" 1 2 }} {{ 1.5 }} {{ 0x10 }} {{ \'a\' }}',
+            "case": '{{ title "hello wORLD o\'neil x_y a-b" }} {{ toUpper "a\u00e9\u03b1\u0436" }} {{ toLower "\u00c9A" }}',
+            "print": '{{ print 1 2 "a" "b" 3 }} {{ println 1 "a" }}{{ reReplaceAll "(a)(b)" "$2$1" "abab" }} {{ match "a.c" "xabcx" }}',
+            "query": '{{ range query "x" | sortByLabel "n" }}{{ .Labels.n }}={{ . | value }},{{ end }}',
+            "urls": '{{ stripPort "a:80" }} {{ stripPort "[::1]:80" }} {{ stripDomain "a.b.c" }} {{ graphLink "a b" }} {{ tableLink "up == 0" }}',
+            "html": '{{ html "<a&b>\'" }} {{ urlquery "a b&c" }}',
+            "flow": "{{ if gt $value 1.0 }}big{{ else if eq $value 1.0 }}one{{ else }}small{{ end }} {{- /* c */ -}} {{ with $x := 5 }}{{ $x }}{{ end }}",
+            "logic": "{{ and 0 1 }} {{ or 0 2 }} {{ not 0 }} {{ eq 1 2 1 }} {{ $y := 1 }}{{ range $i, $e := query \"x\" }}{{ $y = $i }}{{ end }}{{ $y }}",
+            "define": '{{ define "m" }}[{{ .arg0 }}]{{ end }}{{ template "m" (args $value) }}',
+        }
+        groups = [{"name": "g", "rules": [{"alert": "A", "expr": "x or x != x", "annotations": annotations}]}]
+        name = {v: f"n{i}" for i, v in enumerate(values)}
+        with tempfile.TemporaryDirectory() as folder:
+            for file, value in (("rules.yml", {"groups": groups}), ("test.yml", {
+                    "rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [{
+                        "interval": "1m", "input_series": [{"series": f'x{{n="{name[v]}"}}', "values": v} for v in values],
+                        "alert_rule_test": [{"eval_time": "0m", "alertname": "A", "exp_alerts": []}]}]})):
+                with open(f"{folder}/{file}", "w") as f:
+                    json.dump(value, f)
+            p = subprocess.run([promtool, "test", "rules", "test.yml"], capture_output=True, text=True, cwd=folder)
+        theirs, labels = {}, ""
+        for line in (p.stdout + p.stderr).splitlines():
+            if line.strip().startswith("Labels:"):
+                labels = line.split('n="')[1].split('"')[0]
+            if line.strip().startswith("Annotations:"):
+                theirs[labels] = line
+        self.assertEqual(len(theirs), len(values), p.stdout + p.stderr)
+        s = self.server(config=FAST + json.dumps({"groups": groups})[1:-1].replace('"groups"', "groups", 1) + "\n")
+        now = str(time.time_ns())
+        points = [{"timeUnixNano": now, "asDouble": float(v), "attributes": [{"key": "n", "value": {"stringValue": name[v]}}]} for v in values]
+        s.post_json("/v1/metrics", {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"metrics": [{"name": "x", "gauge": {"dataPoints": points}}]}]}]})
+        for alert in self.wait("alerts", lambda: self.firing(s, "A")):
+            for key, text in alert["annotations"].items():
+                if key == "time" and float(alert["value"]) > 9e9:  # Prometheus gives an error, we the number
+                    continue
+                ours = f"{key}={json.dumps(text, ensure_ascii=False)}"
+                self.assertIn(ours, theirs[alert["labels"]["n"]], alert["labels"]["n"])
 
 
 if __name__ == "__main__":
