@@ -101,7 +101,7 @@ static void group_round(struct alert_eval *e, struct group_state *g, int64_t ts_
     struct round r = {.e = e, .g = g, .ts_ns = ts_ns, .arena = arena_new(ROUND_ARENA_BYTES_MAX)};
     const char *const name[] = {arena_printf(r.arena, "%.*s;%.*s", SLICE_FMT(group->file), SLICE_FMT(group->name)).ptr};
     int64_t start_ns = clock_mono_ns(e->env.clock);
-    for (size_t i = 0; i < group->rule_count; i++)
+    for (size_t i = 0; i < group->rule_count && !atomic_load(&e->is_stopping); i++)
         round_rule(&r, &g->rules[i]);
     mutex_lock(&e->lock);
     g->last_ns = ts_ns;
@@ -141,19 +141,11 @@ static void clock_went_back(struct alert_eval *e, struct group_state *g, int64_t
              SLICE_FMT(g->group->name), (long long)(shift / NS_S));
 }
 
-static bool is_stopping(struct alert_eval *e)
-{
-    mutex_lock(&e->lock);
-    bool stops = e->is_stopping;
-    mutex_unlock(&e->lock);
-    return stops;
-}
-
 int64_t alert_eval_step(struct alert_eval *e)
 {
     int64_t wait_ns = INT64_MAX;
     mutex_lock(&e->round);
-    for (size_t i = 0; i < e->group_count && !is_stopping(e); i++) {
+    for (size_t i = 0; i < e->group_count && !atomic_load(&e->is_stopping); i++) {
         struct group_state *g = &e->groups[i];
         int64_t interval = g->group->interval_ns, now_ns = clock_wall_ns(e->env.clock);
         if (g->next_ns - now_ns > 2 * interval)
@@ -181,11 +173,10 @@ static void run(void *arg)
     for (;;) {
         int64_t wait_ns = alert_eval_step(e);
         mutex_lock(&e->lock);
-        if (!e->is_stopping && wait_ns > 0)
+        if (!atomic_load(&e->is_stopping) && wait_ns > 0)
             cond_wait_ns(&e->wake, &e->lock, wait_ns == INT64_MAX ? SAVE_EVERY_MAX_NS : MIN(wait_ns, WAIT_MAX_NS));
-        bool stops = e->is_stopping;
         mutex_unlock(&e->lock);
-        if (stops)
+        if (atomic_load(&e->is_stopping))
             return;
     }
 }
@@ -321,7 +312,7 @@ void alert_eval_stop(struct alert_eval *e)
     if (e == NULL)
         return;
     mutex_lock(&e->lock);
-    e->is_stopping = true;
+    atomic_store(&e->is_stopping, true);
     cond_broadcast(&e->wake);
     mutex_unlock(&e->lock);
     thread_join(e->thread);

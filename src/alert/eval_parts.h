@@ -51,7 +51,7 @@ struct alert_eval {
     struct mutex round; /* one round, reload or end at a time */
     struct mutex lock;  /* what a view reads */
     struct cond wake;   /* with lock */
-    bool is_stopping;
+    atomic_bool is_stopping;
     struct thread *thread;
     const struct rule_set *set;
     struct group_state *groups;

@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "codec/url.h"
 
-enum { ANNOTATION_BYTES_MAX = 16 * KIB, ROUND_BATCH_BYTES_MAX = 256 * MIB };
+enum { ANNOTATION_BYTES_MAX = 16 * KIB, ROUND_BATCH_BYTES_MAX = 256 * MIB, ROUND_BATCH_ROWS_MAX = 100 * 1000 };
 
 struct asking {
     struct alert_eval *e;
@@ -22,6 +22,12 @@ struct asking {
 
 /* ---- queries ---- */
 
+/* A server that stops does not wait for a query. */
+static bool on_cancelled(void *arg)
+{
+    return atomic_load(&((struct alert_eval *)arg)->is_stopping);
+}
+
 static enum status ask(struct alert_eval *e, struct arena *a, const struct query_lang *lang, struct slice text, int64_t t_ns, struct value *out,
                        struct err *err)
 {
@@ -29,6 +35,8 @@ static enum status ask(struct alert_eval *e, struct arena *a, const struct query
     engine_ctx_init(&ctx, &e->env.tenant, 1, e->env.clock);
     ctx.deadline_mono_ns = clock_mono_ns(e->env.clock) + ALERT_QUERY_SECONDS_MAX * NS_S;
     ctx.samples_max = ALERT_QUERY_SAMPLES_MAX;
+    ctx.is_cancelled = on_cancelled;
+    ctx.cancel_arg = e;
     struct query_env env = {.engine = e->env.engine, .ctx = &ctx, .result = a};
     struct query_params p = {.start_ns = t_ns, .end_ns = t_ns, .features = e->env.features};
     buf_init(&env.infos, 64 * KIB);
@@ -144,6 +152,8 @@ static enum status results_make(struct round *r, const struct rule *rule, const 
         enum status st = labels_make(r, rule, from, list[i].value, &list[i].labels, err);
         if (!st && rule->kind == RULE_ALERT)
             st = annotations_make(r, rule, from, list[i].value, &list[i].annotations, err);
+        if (!st && arena_over(r->arena))
+            st = err_set(err, ST_LIMIT, "the alerts of this round need over %zu bytes", arena_bytes_max(r->arena));
         if (st)
             return st;
     }
@@ -314,7 +324,7 @@ static bool needs_flush(const struct round *r, const struct rule_state *s)
 {
     if (r->batch == NULL)
         return false;
-    if (slice_contains(s->rule->expr, SLICE("ALERTS")))
+    if (batch_rows(r->batch) >= ROUND_BATCH_ROWS_MAX || slice_contains(s->rule->expr, SLICE("ALERTS")))
         return true;
     for (const struct rule_state *before = r->g->rules; before < s; before++)
         if (before->rule->kind == RULE_RECORD && slice_contains(s->rule->expr, before->rule->name))
@@ -355,6 +365,10 @@ void round_rule(struct round *r, struct rule_state *s)
         st = ask(e, a, s->rule->lang, s->rule->expr, r->ts_ns - r->g->group->query_offset_ns, &v, &err);
     if (!st)
         st = results_make(r, s->rule, &v, &list, &count, &err);
+    if (st == ST_CANCELLED) {
+        arena_free(a);
+        return;
+    }
     if (st)
         log_line(e->env.log, LOG_WARNING, "rule evaluation failed", "group=\"%.*s\" rule=\"%.*s\" error=\"%s\"", SLICE_FMT(r->g->group->name),
                  SLICE_FMT(s->rule->name), err.text);
