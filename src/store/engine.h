@@ -184,6 +184,17 @@ struct name_hit {
 
 /* ---- deletes ---- */
 
+/* A value that is to be erased, by what tells it again and not by itself: the manifest must not keep what is erased. */
+enum { ERASE_SALT_BYTES = 16, ERASE_DIGEST_BYTES = 32 };
+struct erase_value {
+    struct slice field;             /* empty: no such condition. See store/erase_value.h */
+    uint32_t bytes;                 /* of the value */
+    uint8_t salt[ERASE_SALT_BYTES], digest[ERASE_DIGEST_BYTES];
+    uint64_t roll;                  /* to look for it inside of texts */
+    uint64_t rows;                  /* how many rows were found when it was made; for people */
+    int64_t made_ns;
+};
+
 struct tombstone {
     uint64_t id, lsn;               /* the engine gives both */
     struct slice tenant;
@@ -191,11 +202,58 @@ struct tombstone {
     int64_t start_ns, end_ns;       /* [start, end) */
     struct slice selector;          /* {a="b",...}: series or streams */
     struct slice contains;          /* events: lines containing this; empty: all */
+    struct erase_value value;       /* and rows that have it */
+};
+
+/* An erase in force, and how far merges have come with it. */
+struct engine_erase {
+    uint64_t id;
+    struct slice tenant, field, selector;
+    uint8_t salt[ERASE_SALT_BYTES];
+    bool is_events;
+    int64_t start_ns, end_ns, made_ns;
+    uint64_t rows;                         /* found when it was made */
+    uint64_t pending_parts, pending_bytes; /* on disk, not rewritten since; answers leave its rows out all the same */
+};
+
+/* ---- retention classes ---- */
+
+enum storage { STORAGE_LOCAL, STORAGE_CLOUD, STORAGE_ARCHIVE, STORAGE_COUNT };
+
+struct engine_class {
+    struct slice name;
+    int64_t retention_ns;
+    enum storage storage;
+    bool is_of_metrics; /* all samples belong to it */
+    uint16_t id;        /* out: given once to a name, for ever; 0 is "default" */
+};
+
+struct engine_usage_class {
+    struct engine_class class; /* retention and storage in force */
+    uint64_t bytes, rows, parts, storage_bytes[STORAGE_COUNT], storage_parts[STORAGE_COUNT];
+    int64_t oldest_ns;
+};
+struct engine_usage_service {
+    struct slice service, signal; /* signal: "metrics", "logs", "traces", "other" */
+    uint16_t class;
+    uint64_t rows, bytes;
+};
+struct engine_usage_day { /* a partition */
+    int64_t start_ns;
+    uint64_t rows, bytes;
+};
+/* What is in files; rows that are still in memory are not counted. */
+struct engine_usage {
+    struct engine_usage_class *classes;
+    struct engine_usage_service *services;
+    struct engine_usage_day *days;
+    size_t class_count, service_count, day_count;
 };
 
 struct engine_stats {
     uint64_t series, streams, samples, log_records, spans, disk_bytes, wal_bytes, memory_bytes, parts, memory_parts, pending_rows;
     uint64_t appended_samples, appended_events, wal_syncs, merges, merged_rows, corrupt_blocks, expired_parts;
+    uint64_t tier_moves, tier_move_failures; /* parts moved to the folder of their class's storage */
     uint64_t too_old_rows; /* sent when over the retention time, and dropped instead of written to disk */
     uint64_t disk_free_bytes, disk_total_bytes;
     int64_t oldest_ns, newest_ns;
@@ -229,6 +287,12 @@ struct engine_ops {
     enum status (*names)(struct engine *, struct engine_ctx *, const struct names_query *q, struct arena *a, struct name_hit **out, size_t *count,
                          struct err *err);
     enum status (*erase)(struct engine *, const struct tombstone *t, struct err *err);
+    /* Those made with a value, living in a. */
+    enum status (*erases)(struct engine *, struct arena *a, struct engine_erase **out, size_t *count, struct err *err);
+    /* From now on: how long rows of which class are kept, and where. Fills the ids. Durable on return. */
+    enum status (*set_classes)(struct engine *, struct engine_class *list, size_t count, struct err *err);
+    /* Living in a. by_service false: classes and days alone, which costs nothing. */
+    enum status (*usage)(struct engine *, bool by_service, struct arena *a, struct engine_usage *out, struct err *err);
     enum status (*flush)(struct engine *, struct err *err);  /* everything into file parts; an empty WAL */
     enum status (*merge)(struct engine *, struct err *err);  /* each partition down to one part a kind and class */
     void (*stats)(struct engine *, struct engine_stats *out);

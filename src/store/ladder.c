@@ -170,6 +170,11 @@ enum status part_sink_begin(struct part_sink *sink, int64_t partition_ns, uint16
     struct store *s = sink->s;
     if (sink->open_count == COUNT_OF(sink->open))
         return err_set(err, ST_INTERNAL, "%s: over %zu parts begun at once", sink->lane->kind->name, COUNT_OF(sink->open));
+    if (class == 0 && sink->lane->kind->id == KIND_METRICS) {
+        struct classset *classes = classset_take(s);
+        class = classes->of_metrics;
+        classset_drop(classes);
+    }
     struct part_info info = { .id = ladder_new_id(s), .kind = sink->lane->kind->id, .class = class,
                               .start_ns = partition_start(partition_ns) };
     info.end_ns = info.start_ns + PARTITION_NS;
@@ -312,15 +317,27 @@ static void drop_too_old(struct store *s, const struct lane *lane, struct part *
                  lane->kind->name, (unsigned long long)rows, (long long)(parts[0]->info.min_ns / NS_S));
 }
 
+/* Erased rows that come late never reach a file. */
+static bool is_erased_partly(struct store *s, const struct lane *lane, const struct part *p)
+{
+    struct tombset *set = tombset_take(s);
+    struct tombstones dead = tombset_of(set, lane->kind->id);
+    bool is_erased = false;
+    for (size_t i = 0; i < dead.count; i++)
+        is_erased |= dead.list[i].is_erase && tombstone_waits_for(&dead.list[i], &p->info);
+    tombset_drop(set);
+    return is_erased;
+}
+
 /* The parts of one partition and class, onto disk. */
 static enum status flush_group(struct store *s, struct lane *lane, struct part *const *parts, size_t count, struct part_list *made,
                                struct err *err)
 {
-    if (parts[0]->info.end_ns <= clock_wall_ns(s->opt.clock) - s->opt.retention_ns) {
+    if (parts[0]->info.end_ns <= retention_horizon(s, parts[0]->info.class)) {
         drop_too_old(s, lane, parts, count);
         return ST_OK;
     }
-    if (count > 1) {
+    if (count > 1 || is_erased_partly(s, lane, parts[0])) {
         enum status st = merge_to_file(s, lane, parts, count, made, err);
         if (st == ST_OK || st == ST_FULL || st == ST_IO || st == ST_CANCELLED)
             return st;

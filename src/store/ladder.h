@@ -67,6 +67,16 @@ struct tombset {
     uint64_t max_id;
 };
 
+/* The retention classes of one moment. */
+struct classset {
+    struct snap snap; /* first */
+    struct arena *arena;
+    struct engine_class *list;
+    size_t count;
+    uint16_t of_metrics;         /* class of all samples; 0: the default */
+    int64_t retention_ns, retention_max_ns; /* of the default class; of the class kept longest */
+};
+
 struct append_entry {
     struct batch *batch; /* NULL: a repeat that waits for the first */
     struct append_ack ack;
@@ -109,7 +119,10 @@ struct store {
     _Atomic uint64_t durable_lsn; /* applied and visible */
 
     uint64_t applied_lsn;         /* state_lock */
-    struct snap_cell dead;
+    struct snap_cell dead, classes;
+    struct mutex classes_lock;    /* who changes classes: one at a time; before manifest_lock */
+    char *storage_dirs[STORAGE_COUNT], *tier_dirs[STORE_TIERS];
+    int64_t move_retry_ns;        /* merge_lock: no move before this, on the monotonic clock; 0: at once */
 
     atomic_bool read_only;
     struct mutex reason_lock;
@@ -124,7 +137,7 @@ struct store {
     int64_t guard_checked_ns;     /* flush_lock */
 
     _Atomic uint64_t appended_samples, appended_events, merges, merged_rows, expired_parts, too_old_rows;
-    _Atomic uint64_t failed_merges;
+    _Atomic uint64_t failed_merges, tier_moves, tier_move_failures;
 };
 
 /* store.c */
@@ -192,6 +205,24 @@ struct tombstones tombset_of(const struct tombset *t, uint8_t kind);
 MUST_CHECK enum status tombstone_expire(struct store *s, struct err *err);
 /* Has t something to remove from p that no merge has removed yet? */
 bool tombstone_waits_for(const struct tombstone *t, const struct part_info *p);
+
+/* retention.c */
+struct classset *classset_take(struct store *s);
+void classset_drop(struct classset *c);
+/* Before store_set_classes was ever called: nothing but the default class. */
+void classset_start(struct store *s);
+int64_t classset_retention(const struct classset *c, uint16_t class);
+/* Of one class, how old a partition's end may be; over all classes. */
+int64_t retention_horizon(struct store *s, uint16_t class);
+int64_t retention_horizon_max(struct store *s);
+
+/* tier.c */
+/* Once the manifest is open: where which tier is. */
+void tiers_start(struct store *s);
+void tiers_free(struct store *s);
+/* Moves at most one part to the folder of its class's storage; *did. Failures are counted and logged, and tried again
+ * later. merge_lock held. */
+void tier_tick(struct store *s, bool *did);
 
 /* recover.c: everything between an empty struct and a store that takes appends */
 MUST_CHECK enum status recover_parts(struct store *s, struct err *err);

@@ -23,7 +23,8 @@
 enum { HEADER_BYTES = 24, EDIT_HEADER_BYTES = 24, EDIT_CHECKED_BYTES = 16, EDIT_COPIES = 2 };
 #define EDIT_MAGIC 0x4345524du /* "MREC" */
 
-enum tag { TAG_SEED = 1, TAG_NEXT_ID, TAG_NEXT_LSN, TAG_FLUSHED, TAG_PART_ADD, TAG_PART_REMOVE, TAG_DEAD_ADD, TAG_DEAD_REMOVE };
+enum tag { TAG_SEED = 1, TAG_NEXT_ID, TAG_NEXT_LSN, TAG_FLUSHED, TAG_PART_ADD, TAG_PART_REMOVE, TAG_DEAD_ADD, TAG_DEAD_REMOVE,
+           TAG_DEAD_ADD_VALUE, TAG_CLASS_ADD, TAG_PART_TIER };
 
 struct manifest {
     struct part_env *env;
@@ -80,7 +81,8 @@ static void put_part(struct buf *b, const struct part_info *i)
 
 static void put_tombstone(struct buf *b, const struct tombstone *t)
 {
-    size_t at = tag_begin(b, TAG_DEAD_ADD);
+    bool has_value = t->value.field.len > 0;
+    size_t at = tag_begin(b, has_value ? TAG_DEAD_ADD_VALUE : TAG_DEAD_ADD);
     buf_u64(b, t->id);
     buf_u64(b, t->lsn);
     buf_u8(b, (uint8_t)((t->is_events ? 1 : 0) | (t->is_erase ? 2 : 0)));
@@ -89,6 +91,32 @@ static void put_tombstone(struct buf *b, const struct tombstone *t)
     buf_lenslice(b, t->tenant);
     buf_lenslice(b, t->selector);
     buf_lenslice(b, t->contains);
+    if (has_value) {
+        const struct erase_value *v = &t->value;
+        buf_lenslice(b, v->field);
+        buf_u32(b, v->bytes);
+        buf_put(b, v->salt, sizeof v->salt);
+        buf_put(b, v->digest, sizeof v->digest);
+        buf_u64(b, v->roll);
+        buf_u64(b, v->rows);
+        buf_u64(b, (uint64_t)v->made_ns);
+    }
+    tag_end(b, at);
+}
+
+static void put_class(struct buf *b, const struct manifest_class *c)
+{
+    size_t at = tag_begin(b, TAG_CLASS_ADD);
+    buf_u16(b, c->id);
+    buf_lenslice(b, c->name);
+    tag_end(b, at);
+}
+
+static void put_tier(struct buf *b, uint64_t part, uint8_t tier)
+{
+    size_t at = tag_begin(b, TAG_PART_TIER);
+    buf_u64(b, part);
+    buf_u8(b, tier);
     tag_end(b, at);
 }
 
@@ -114,6 +142,13 @@ static void edit_put(struct buf *b, const struct manifest_edit *e)
         put_number(b, TAG_PART_REMOVE, e->removes[i]);
     for (size_t i = 0; i < e->add_count; i++)
         put_part(b, &e->adds[i]);
+    for (size_t i = 0; i < e->add_count; i++)
+        if (e->adds[i].tier != TIER_DATA)
+            put_tier(b, e->adds[i].id, e->adds[i].tier);
+    for (size_t i = 0; i < e->tier_count; i++)
+        put_tier(b, e->tiers[i].part, e->tiers[i].tier);
+    for (size_t i = 0; i < e->class_add_count; i++)
+        put_class(b, &e->class_adds[i]);
     for (size_t i = 0; i < e->dead_remove_count; i++)
         put_number(b, TAG_DEAD_REMOVE, e->dead_removes[i]);
     for (size_t i = 0; i < e->dead_add_count; i++)
@@ -147,7 +182,7 @@ static void dead_add(struct manifest_state *s, const struct tombstone *t)
         s->dead_cap = s->dead_cap ? s->dead_cap * 2 : 8;
         s->dead = mem_realloc(s->dead, s->dead_cap * sizeof *s->dead);
     }
-    char *text = mem_alloc(t->tenant.len + t->selector.len + t->contains.len + 1);
+    char *text = mem_alloc(t->tenant.len + t->selector.len + t->contains.len + t->value.field.len + 1);
     struct tombstone *to = &s->dead[s->dead_count++];
     *to = *t;
     to->tenant.ptr = text;
@@ -156,6 +191,9 @@ static void dead_add(struct manifest_state *s, const struct tombstone *t)
     memcpy(text, t->tenant.ptr, t->tenant.len);
     memcpy(text + t->tenant.len, t->selector.ptr, t->selector.len);
     memcpy(text + t->tenant.len + t->selector.len, t->contains.ptr, t->contains.len);
+    to->value.field.ptr = to->contains.ptr + t->contains.len;
+    if (t->value.field.len)
+        memcpy(text + t->tenant.len + t->selector.len + t->contains.len, t->value.field.ptr, t->value.field.len);
 }
 
 static void dead_remove(struct manifest_state *s, uint64_t id)
@@ -202,7 +240,48 @@ static void apply_part(struct manifest_state *s, struct reader *r)
         part_add(s, &i);
 }
 
-static void apply_tombstone(struct manifest_state *s, struct reader *r)
+static void apply_value(struct erase_value *v, struct reader *r)
+{
+    v->field = read_lenslice(r);
+    v->bytes = read_u32(r);
+    struct slice salt = read_bytes(r, sizeof v->salt), digest = read_bytes(r, sizeof v->digest);
+    if (r->bad)
+        return;
+    memcpy(v->salt, salt.ptr, sizeof v->salt);
+    memcpy(v->digest, digest.ptr, sizeof v->digest);
+    v->roll = read_u64(r);
+    v->rows = read_u64(r);
+    v->made_ns = (int64_t)read_u64(r);
+    r->bad |= v->field.len == 0;
+}
+
+static void apply_class(struct manifest_state *s, struct reader *r)
+{
+    struct manifest_class c = { .id = read_u16(r) };
+    struct slice name = read_lenslice(r);
+    if (r->bad)
+        return;
+    if (s->class_count == s->class_cap) {
+        s->class_cap = s->class_cap ? s->class_cap * 2 : 8;
+        s->classes = mem_realloc(s->classes, s->class_cap * sizeof *s->classes);
+    }
+    char *text = mem_alloc(name.len + 1);
+    memcpy(text, name.ptr, name.len);
+    c.name = slice_of(text, name.len);
+    s->classes[s->class_count++] = c;
+}
+
+static void apply_tier(struct manifest_state *s, struct reader *r)
+{
+    uint64_t id = read_u64(r);
+    uint8_t tier = read_u8(r);
+    r->bad |= tier >= STORE_TIERS;
+    for (size_t i = 0; i < s->part_count && !r->bad; i++)
+        if (s->parts[i].id == id)
+            s->parts[i].tier = tier;
+}
+
+static void apply_tombstone(struct manifest_state *s, struct reader *r, bool has_value)
 {
     struct tombstone t = { .id = read_u64(r), .lsn = read_u64(r) };
     uint8_t flags = read_u8(r);
@@ -213,6 +292,8 @@ static void apply_tombstone(struct manifest_state *s, struct reader *r)
     t.tenant = read_lenslice(r);
     t.selector = read_lenslice(r);
     t.contains = read_lenslice(r);
+    if (has_value)
+        apply_value(&t.value, r);
     if (!r->bad)
         dead_add(s, &t);
 }
@@ -242,7 +323,10 @@ static bool apply_body(struct manifest_state *s, struct slice body)
         }
         case TAG_PART_ADD: apply_part(s, &in); break;
         case TAG_PART_REMOVE: part_remove(s, read_u64(&in)); break;
-        case TAG_DEAD_ADD: apply_tombstone(s, &in); break;
+        case TAG_DEAD_ADD:
+        case TAG_DEAD_ADD_VALUE: apply_tombstone(s, &in, tag == TAG_DEAD_ADD_VALUE); break;
+        case TAG_CLASS_ADD: apply_class(s, &in); break;
+        case TAG_PART_TIER: apply_tier(s, &in); break;
         case TAG_DEAD_REMOVE: dead_remove(s, read_u64(&in)); break;
         default: return false;
         }
@@ -358,6 +442,8 @@ enum status manifest_rewrite(struct manifest *m, struct err *err)
                                .add_count = s->part_count,
                                .dead_adds = s->dead,
                                .dead_add_count = s->dead_count,
+                               .class_adds = s->classes,
+                               .class_add_count = s->class_count,
                                .flushed_count = s->flushed_count,
                                .next_id = s->next_id,
                                .next_lsn = s->next_lsn,
@@ -428,6 +514,9 @@ void manifest_close(struct manifest *m)
     file_close(m->file);
     for (size_t i = 0; i < m->state.dead_count; i++)
         mem_free((void *)m->state.dead[i].tenant.ptr);
+    for (size_t i = 0; i < m->state.class_count; i++)
+        mem_free((void *)m->state.classes[i].name.ptr);
+    mem_free(m->state.classes);
     mem_free(m->state.dead);
     mem_free(m->state.parts);
     mem_free(m->path);

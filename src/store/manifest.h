@@ -17,6 +17,15 @@ struct flushed {
     uint64_t lsn; /* rows up to here are in file parts */
 };
 
+struct manifest_class {
+    uint16_t id;
+    struct slice name;
+};
+struct manifest_tier {
+    uint64_t part;
+    uint8_t tier;
+};
+
 /* One atomic change. Zero fields change nothing. */
 struct manifest_edit {
     const struct part_info *adds;
@@ -27,6 +36,10 @@ struct manifest_edit {
     size_t dead_add_count;
     const uint64_t *dead_removes;
     size_t dead_remove_count;
+    const struct manifest_class *class_adds;
+    size_t class_add_count;
+    const struct manifest_tier *tiers; /* where parts are from now on */
+    size_t tier_count;
     struct flushed flushed[STORE_KINDS_MAX];
     size_t flushed_count;
     uint64_t next_id;  /* of parts and tombstones */
@@ -42,6 +55,8 @@ struct manifest_state {
     size_t part_count, part_cap;
     struct tombstone *dead; /* strings in one allocation each, at tenant.ptr */
     size_t dead_count, dead_cap;
+    struct manifest_class *classes; /* every name that ever was; names in one allocation each */
+    size_t class_count, class_cap;
     bool edits_lost; /* found when opening: files it does not name may still be wanted */
 };
 

@@ -83,6 +83,7 @@ static enum status merge_parts(struct store *s, struct lane *lane, struct part *
         info.level = MAX(info.level, parts[i]->info.level);
     info.level = (uint8_t)MIN(info.level + 1, TICK_MERGES_MAX_LEVEL);
     info.id = ladder_new_id(s);
+    info.tier = TIER_DATA; /* from where it moves on when there is nothing more to merge */
     buf_init(&meta, PART_META_BYTES_MAX);
     enum status st = ladder_ready(s, err);
     if (st == ST_OK)
@@ -240,18 +241,20 @@ static void forget_expired(struct store *s, const struct part_info *info)
 
 static enum status expire(struct store *s, struct err *err)
 {
-    int64_t horizon = clock_wall_ns(s->opt.clock) - s->opt.retention_ns;
+    int64_t now = clock_wall_ns(s->opt.clock);
+    struct classset *classes = classset_take(s);
     mutex_lock(&s->manifest_lock);
     const struct manifest_state *state = manifest_state(s->manifest);
     struct part_info *old = mem_alloc((state->part_count + 1) * sizeof *old);
     uint64_t *ids = mem_alloc((state->part_count + 1) * sizeof *ids);
     size_t count = 0;
     for (size_t i = 0; i < state->part_count; i++)
-        if (state->parts[i].end_ns <= horizon) {
+        if (state->parts[i].end_ns <= now - classset_retention(classes, state->parts[i].class)) {
             old[count] = state->parts[i];
             ids[count++] = state->parts[i].id;
         }
     mutex_unlock(&s->manifest_lock);
+    classset_drop(classes);
     struct manifest_edit e = { .removes = ids, .remove_count = count };
     enum status st = count ? ladder_edit(s, &e, NULL, err) : ST_OK;
     for (size_t i = 0; i < count && st == ST_OK; i++)
@@ -280,6 +283,11 @@ enum status merge_tick(struct store *s, size_t merges_max, size_t *did, struct e
             if (st != ST_OK && st != ST_CANCELLED && st != ST_FULL && st != ST_IO)
                 st = ST_OK; /* said already; the other parts go on */
         }
+    }
+    bool moved = st == ST_OK;
+    while (moved && *did < merges_max && !atomic_load(&s->stop)) {
+        tier_tick(s, &moved);
+        *did += moved;
     }
     return st ? st : tombstone_expire(s, err);
 }

@@ -361,6 +361,7 @@ void part_drop(struct part *p)
     file_close(p->file);
     if (p->file && atomic_load(&p->unlink_on_drop))
         remove_file(p);
+    mem_free(atomic_load(&p->usage));
     buf_free(&p->meta);
     buf_free(&p->bytes);
     mutex_destroy(&p->bad_lock);

@@ -32,6 +32,7 @@ struct part_info {
     int64_t min_ns, max_ns;   /* times of its rows */
     uint64_t min_lsn, max_lsn;
     uint64_t rows, bytes;     /* bytes: of the whole file */
+    uint8_t tier;             /* enum store_tier: which folder it is in; the manifest's alone to say */
     uint64_t dead_id;         /* tombstones up to this id were applied when it was merged; 0: none */
 };
 

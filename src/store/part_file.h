@@ -16,6 +16,7 @@ enum {
 /* What all parts of a store share. */
 struct part_env {
     struct slice dir;
+    struct slice tiers[STORE_TIERS]; /* [TIER_DATA] is dir */
     struct fs *fs;
     struct cache *cache;
     struct log *log;
@@ -30,7 +31,7 @@ void part_env_corrupt(struct part_env *env, const struct err *what);
 /* st, noted in write_failed when it is neither ST_OK nor ST_FULL: around what makes files durable. */
 enum status part_env_wrote(struct part_env *env, enum status st);
 
-/* dir/kind/YYYYMMDD-class/NNNNNNNNNNNNNNNN.part */
+/* dir (of its tier)/kind/YYYYMMDD-class/NNNNNNNNNNNNNNNN.part */
 void part_path(const struct part_env *env, const struct store_kind *kind, const struct part_info *info, char *to);
 void part_folder(const struct part_env *env, const struct store_kind *kind, const struct part_info *info, char *to);
 
@@ -40,6 +41,7 @@ struct part {
     const struct store_kind *kind;
     void *user;
     bool has_user;
+    _Atomic(void *) usage; /* usage.c: made when first asked for, from mem_alloc */
     struct file *file;    /* NULL: in memory */
     struct buf bytes;     /* in memory: the whole file */
     char *path;           /* also the name of a memory part in errors */

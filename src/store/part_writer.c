@@ -24,7 +24,8 @@ void part_folder(const struct part_env *env, const struct store_kind *kind, cons
     int64_t shifted = (5 * in_year + 2) / 153;
     int day = (int)(in_year - (153 * shifted + 2) / 5 + 1), month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
     int64_t civil_year = era * 400 + year + (month <= 2);
-    snprintf(to, PART_PATH_BYTES_MAX, "%.*s/%s/%04lld%02d%02d-%u", SLICE_FMT(env->dir), kind->name, (long long)civil_year, month,
+    struct slice dir = info->tier == TIER_DATA ? env->dir : env->tiers[info->tier];
+    snprintf(to, PART_PATH_BYTES_MAX, "%.*s/%s/%04lld%02d%02d-%u", SLICE_FMT(dir), kind->name, (long long)civil_year, month,
              day, info->class);
 }
 

@@ -6,6 +6,7 @@
  * (2) A part file the manifest does not name is what a crash left of a flush or merge, and is deleted; but when edits of the
  *     manifest were lost it may be wanted, and is renamed to NAME.aside for a person to decide. Only when that is durable is
  *     the manifest rewritten, which forgets the loss.
+ *     The file of a part that was on its way to another tier is an orphan where the manifest does not say it is.
  * (3) Rows of the log that a kind's flushed LSN covers are decoded, for their definitions, and not applied. The others go
  *     through the same tables, seals and flushes as new ones, so a long log needs no more memory than normal work. */
 #include "store/ladder.h"
@@ -35,7 +36,7 @@ static enum status open_parts(struct store *s, struct err *err)
         enum status st = part_open(&s->env, lane->kind, lane->state, info, &p, &own);
         if (st == ST_OK) {
             part_list_add(&lane->parts, p);
-        } else if (is_damage(st)) {
+        } else if (is_damage(st) || info->tier != TIER_DATA) { /* a folder elsewhere may be away for a while */
             part_env_corrupt(&s->env, &own);
         } else {
             if (err)
@@ -62,10 +63,10 @@ static uint64_t id_of(struct slice name)
     return id;
 }
 
-static bool is_named(const struct manifest_state *state, uint64_t id)
+static bool is_named(const struct manifest_state *state, uint64_t id, enum store_tier tier)
 {
     for (size_t i = 0; i < state->part_count; i++)
-        if (state->parts[i].id == id)
+        if (state->parts[i].id == id && state->parts[i].tier == tier)
             return true;
     return false;
 }
@@ -83,7 +84,7 @@ static enum status settle_orphan(struct store *s, const char *folder, const char
     return st ? st : fs_sync_dir(s->opt.fs, folder, err);
 }
 
-static enum status sweep_folder(struct store *s, const char *folder, struct err *err)
+static enum status sweep_folder(struct store *s, const char *folder, enum store_tier tier, struct err *err)
 {
     const struct manifest_state *state = manifest_state(s->manifest);
     char path[PART_PATH_BYTES_MAX];
@@ -94,7 +95,7 @@ static enum status sweep_folder(struct store *s, const char *folder, struct err 
     struct slice rest = buf_as_slice(&names), name;
     while (st == ST_OK && slice_next(&rest, 0, &name)) {
         uint64_t id = id_of(name);
-        if (id == 0 || is_named(state, id)) {
+        if (id == 0 || is_named(state, id, tier)) {
             kept++;
             continue;
         }
@@ -112,12 +113,12 @@ static enum status sweep_folder(struct store *s, const char *folder, struct err 
     return st;
 }
 
-static enum status sweep_lane(struct store *s, const struct lane *lane, struct err *err)
+static enum status sweep_lane(struct store *s, const struct lane *lane, enum store_tier tier, struct err *err)
 {
     char root[PART_PATH_BYTES_MAX], folder[PART_PATH_BYTES_MAX];
     struct buf names;
     buf_init(&names, NAMES_BYTES_MAX);
-    snprintf(root, sizeof root, "%.3900s/%s", s->dir, lane->kind->name);
+    snprintf(root, sizeof root, "%.3900s/%s", s->tier_dirs[tier], lane->kind->name);
     enum status st = fs_list(s->opt.fs, root, &names, err);
     if (st == ST_NOT_FOUND)
         st = ST_OK; /* nothing was ever flushed */
@@ -127,7 +128,7 @@ static enum status sweep_lane(struct store *s, const struct lane *lane, struct e
         snprintf(folder, sizeof folder, "%.3950s/%.*s", root, SLICE_FMT(name));
         st = fs_info(s->opt.fs, folder, &info, err);
         if (st == ST_OK && info.is_dir)
-            st = sweep_folder(s, folder, err);
+            st = sweep_folder(s, folder, tier, err);
     }
     buf_free(&names);
     return st;
@@ -137,7 +138,13 @@ enum status recover_parts(struct store *s, struct err *err)
 {
     enum status st = open_parts(s, err);
     for (size_t i = 0; i < s->lane_count && st == ST_OK; i++)
-        st = sweep_lane(s, &s->lanes[i], err);
+        st = sweep_lane(s, &s->lanes[i], TIER_DATA, err);
+    for (size_t i = 0; i < s->lane_count && st == ST_OK; i++)
+        for (int tier = TIER_DATA + 1; tier < STORE_TIERS; tier++) {
+            struct err own;
+            if (sweep_lane(s, &s->lanes[i], (enum store_tier)tier, &own) != ST_OK && s->opt.log)
+                log_line(s->opt.log, LOG_ERROR, "a storage folder cannot be looked through", "error=\"%s\"", own.text);
+        }
     return st;
 }
 

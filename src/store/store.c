@@ -216,6 +216,8 @@ static void set_options(struct store *s, const struct store_options *opt)
     memcpy(s->dir, opt->dir.ptr, opt->dir.len);
     s->dir[opt->dir.len] = 0;
     s->opt.dir = slice_of(s->dir, opt->dir.len);
+    for (int i = 0; i < STORAGE_COUNT; i++)
+        s->opt.storage_dirs[i] = SLICE_EMPTY; /* kept as storage_dirs of s */
     s->env = (struct part_env){ .dir = s->opt.dir, .fs = opt->fs, .log = opt->log };
 }
 
@@ -225,7 +227,8 @@ static struct store *store_new(const struct store_options *opt)
     set_options(s, opt);
     mutex_init(&s->env.folders);
     struct mutex *locks[] = { &s->merge_lock,  &s->flush_lock, &s->apply_lock,  &s->manifest_lock,
-                              &s->append_lock, &s->state_lock, &s->reason_lock, &s->wake_lock, &s->dead.lock };
+                              &s->append_lock, &s->state_lock, &s->reason_lock, &s->wake_lock, &s->dead.lock,
+                              &s->classes.lock, &s->classes_lock };
     for (size_t i = 0; i < COUNT_OF(locks); i++)
         mutex_init(locks[i]);
     struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond };
@@ -235,6 +238,13 @@ static struct store *store_new(const struct store_options *opt)
     buf_init(&s->queues[1].bodies, 0);
     s->filling = &s->queues[0];
     s->env.cache = cache_new(s->opt.cache_bytes_max);
+    for (int i = 0; i < STORAGE_COUNT; i++) {
+        size_t n = opt->storage_dirs[i].len;
+        s->storage_dirs[i] = mem_zalloc(n + 1);
+        if (n)
+            memcpy(s->storage_dirs[i], opt->storage_dirs[i].ptr, n);
+    }
+    classset_start(s);
     return s;
 }
 
@@ -258,13 +268,16 @@ static void store_free(struct store *s)
     wal_close(s->wal);
     manifest_close(s->manifest);
     snap_drop(s->dead.value);
+    snap_drop(s->classes.value);
+    tiers_free(s);
     idempotency_free(s->keys);
     append_queue_free(&s->queues[0]);
     append_queue_free(&s->queues[1]);
     cache_free(s->env.cache);
     file_close(s->lock_file);
     struct mutex *locks[] = { &s->merge_lock,  &s->flush_lock,  &s->apply_lock, &s->manifest_lock, &s->append_lock,
-                              &s->state_lock,  &s->reason_lock, &s->wake_lock,  &s->dead.lock,     &s->env.folders };
+                              &s->state_lock,  &s->reason_lock, &s->wake_lock,  &s->dead.lock,     &s->env.folders,
+                              &s->classes.lock, &s->classes_lock };
     for (size_t i = 0; i < COUNT_OF(locks); i++)
         mutex_destroy(locks[i]);
     struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond };
@@ -314,6 +327,7 @@ static enum status open_all(struct store *s, struct err *err)
     s->keys = idempotency_new(manifest_state(s->manifest)->seed, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_HOURS_MAX * 3600 * NS_S);
     keys_load(s);
     tombset_publish(s);
+    tiers_start(s);
     guard_check(&s->guard, s->opt.fs, s->dir, s->opt.log);
     st = open_lanes(s, err);
     if (st == ST_OK)
@@ -456,6 +470,8 @@ void store_stats(struct store *s, struct engine_stats *out)
     out->merges = atomic_load(&s->merges);
     out->merged_rows = atomic_load(&s->merged_rows);
     out->expired_parts = atomic_load(&s->expired_parts);
+    out->tier_moves = atomic_load(&s->tier_moves);
+    out->tier_move_failures = atomic_load(&s->tier_move_failures);
     out->too_old_rows = atomic_load(&s->too_old_rows);
     out->corrupt_blocks = atomic_load(&s->env.corrupt_blocks);
     out->disk_free_bytes = atomic_load(&s->guard.free_bytes);

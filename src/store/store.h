@@ -26,6 +26,14 @@ enum {
     BATCH_PARTITIONS_MAX = 64
 };
 
+/* Where a part's file is. Numbers are final: they stand in the manifest. */
+enum store_tier {
+    TIER_DATA,    /* the data folder: where parts are born and merged */
+    TIER_CLOUD, TIER_ARCHIVE,
+    TIER_LOCAL,   /* storage "local", when it has a folder of its own */
+    STORE_TIERS
+};
+
 /* Gives encoded rows their files. The kind calls begin, part_write..., end, once per partition x class it has rows for. */
 struct part_sink;
 MUST_CHECK enum status part_sink_begin(struct part_sink *sink, int64_t partition_ns, uint16_t class, struct part_writer **out, struct err *err);
@@ -36,6 +44,10 @@ struct tombstones {
     const struct tombstone *list;
     size_t count;
 };
+
+/* Collects what a part holds, by service. */
+struct usage;
+void usage_add(struct usage *u, struct slice signal, struct slice service, uint64_t rows, uint64_t bytes);
 
 struct store_kind {
     uint8_t id;
@@ -73,6 +85,8 @@ struct store_kind {
     /* Decodes and checks a part's meta when the part is opened; *user is freed by part_close. */
     enum status (*part_open)(void *state, const struct part *p, void **user, struct err *err);
     void (*part_close)(void *user);
+    /* How a file part's rows and bytes divide by signal and service; usage_add for each. NULL: the kind has no services. */
+    enum status (*part_usage)(void *state, const struct part *p, struct usage *u, struct err *err);
     /* Merges parts of one partition and class into one: rows sorted as the kind sorts them, duplicates resolved (higher LSN
      * wins), tombstones applied to rows with a lower LSN before rows mix. Stops with ST_CANCELLED when *stop turns true.
      * A block that does not check ends the merge with ST_CORRUPT: the inputs stay. */
@@ -95,6 +109,8 @@ struct store_options {
     uint64_t cache_bytes_max;        /* decompressed blocks; default 64 MiB */
     uint64_t append_queue_bytes_max; /* frames waiting for the commit; default 64 MiB, then ST_UNAVAILABLE */
     double disk_warn_ratio, disk_refuse_ratio; /* free space: defaults 0.10 and 0.05 */
+    /* Folders of storage; empty: dir itself, dir/cloud, dir/archive. */
+    struct slice storage_dirs[STORAGE_COUNT];
     bool no_background;              /* tests: the caller calls store_tick itself */
 };
 
@@ -117,6 +133,10 @@ MUST_CHECK enum status store_flush(struct store *s, struct err *err);
 MUST_CHECK enum status store_merge(struct store *s, struct err *err);
 /* Adds a tombstone (fills id and lsn), durable on return. */
 MUST_CHECK enum status store_erase(struct store *s, const struct tombstone *t, struct err *err);
+/* As engine_ops.erases, set_classes and usage. */
+MUST_CHECK enum status store_erases(struct store *s, struct arena *a, struct engine_erase **out, size_t *count, struct err *err);
+MUST_CHECK enum status store_set_classes(struct store *s, struct engine_class *list, size_t count, struct err *err);
+MUST_CHECK enum status store_usage(struct store *s, bool by_service, struct arena *a, struct engine_usage *out, struct err *err);
 void store_stats(struct store *s, struct engine_stats *out);
 /* One round of background work (seal, encode, flush, merge, expire, disk guard): for tests with no_background. */
 MUST_CHECK enum status store_tick(struct store *s, struct err *err);

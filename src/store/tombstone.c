@@ -33,6 +33,7 @@ void tombset_publish(struct store *s)
         one.tenant = arena_copy(t->arena, one.tenant);
         one.selector = arena_copy(t->arena, one.selector);
         one.contains = arena_copy(t->arena, one.contains);
+        one.value.field = arena_copy(t->arena, one.value.field);
         t->max_id = MAX(t->max_id, one.id);
         if (one.is_events)
             t->events[t->event_count++] = one;
@@ -68,7 +69,7 @@ static enum status check_selector(const struct tombstone *t, struct err *err)
     enum status st = matchers_parse(a, t->selector, &list, &count, err);
     if (st == ST_OK) {
         matchers_destroy(list, count);
-        if (count == 0 && !t->is_events)
+        if (count == 0 && !t->is_events && t->value.field.len == 0)
             st = err_set(err, ST_INVALID, "the selector of samples is empty");
     }
     arena_free(a);
@@ -107,9 +108,37 @@ enum status store_erase(struct store *s, const struct tombstone *t, struct err *
     return st;
 }
 
+enum status store_erases(struct store *s, struct arena *a, struct engine_erase **out, size_t *count, struct err *err)
+{
+    mutex_lock(&s->manifest_lock);
+    const struct manifest_state *state = manifest_state(s->manifest);
+    *out = arena_array(a, struct engine_erase, state->dead_count + 1);
+    *count = 0;
+    for (size_t i = 0; i < state->dead_count; i++) {
+        const struct tombstone *t = &state->dead[i];
+        if (t->value.field.len == 0)
+            continue;
+        struct engine_erase *e = &(*out)[(*count)++];
+        *e = (struct engine_erase){ .id = t->id, .tenant = arena_copy(a, t->tenant), .field = arena_copy(a, t->value.field),
+                                    .selector = arena_copy(a, t->selector), .is_events = t->is_events, .start_ns = t->start_ns,
+                                    .end_ns = t->end_ns, .made_ns = t->value.made_ns, .rows = t->value.rows };
+        memcpy(e->salt, t->value.salt, sizeof e->salt);
+        for (size_t k = 0; k < state->part_count; k++) {
+            const struct part_info *p = &state->parts[k];
+            if ((p->kind == KIND_EVENTS) == t->is_events && tombstone_waits_for(t, p)) {
+                e->pending_parts++;
+                e->pending_bytes += p->bytes;
+            }
+        }
+    }
+    mutex_unlock(&s->manifest_lock);
+    (void)err;
+    return ST_OK;
+}
+
 bool tombstone_waits_for(const struct tombstone *t, const struct part_info *p)
 {
-    return p->min_lsn < t->lsn && p->dead_id < t->id && p->max_ns >= t->start_ns && p->min_ns < t->end_ns;
+    return (t->is_erase || p->min_lsn < t->lsn) && p->dead_id < t->id && p->max_ns >= t->start_ns && p->min_ns < t->end_ns;
 }
 
 /* manifest_lock and state_lock held. */
@@ -148,7 +177,7 @@ enum status tombstone_expire(struct store *s, struct err *err)
     struct tombset *set = tombset_take(s);
     size_t count = 0;
     uint64_t *gone = mem_alloc((set->event_count + set->sample_count + 1) * sizeof *gone);
-    int64_t horizon = clock_wall_ns(s->opt.clock) - s->opt.retention_ns;
+    int64_t horizon = retention_horizon_max(s);
     mutex_lock(&s->manifest_lock);
     mutex_lock(&s->state_lock);
     for (size_t k = 0; k < set->event_count; k++)
