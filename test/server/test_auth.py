@@ -497,7 +497,8 @@ class Audit(harness.Case):
         s.start()
         self.assertTrue(s.get("/api/stoa/v1/audit/verify").json["ok"])
         self.assertTrue(any("audit log repaired" in line for line in s.log))
-        self.assertEqual(len(self.records(s, action="audit.repaired")), 1)
+        found = self.eventually(lambda: self.records(s, action="audit.repaired"))
+        self.assertEqual(len(found), 1)
 
 
 if __name__ == "__main__":
