@@ -33,7 +33,18 @@ static enum status fake_instant(struct query_env *env, struct slice text, const 
     return ST_OK;
 }
 
-const struct query_lang fake_lang = {.name = "promql", .check = fake_check, .instant = fake_instant};
+/* "name > 5" alone is understood. */
+static enum status fake_describe(struct arena *a, struct slice text, uint32_t features, struct query_shape *out, struct err *err)
+{
+    struct slice left, right;
+    *out = (struct query_shape){.selectors = arena_array(a, struct slice, 1), .names = arena_array(a, struct slice, 1), .selector_count = 1};
+    out->has_threshold = slice_cut(text, '>', &left, &right) && num_parse_double(slice_trim(right), &out->threshold);
+    out->left = out->names[0] = out->selectors[0] = slice_trim(left);
+    out->op[0] = '>';
+    return ST_OK;
+}
+
+const struct query_lang fake_lang = {.name = "promql", .check = fake_check, .instant = fake_instant, .describe = fake_describe};
 
 struct fake_iter {
     struct samples_iter iter;
