@@ -127,7 +127,7 @@ static bool is_foreign(struct http_exchange *x, const struct auth_caller *c, enu
 
 enum access_verdict access_check(struct api *api, struct http_exchange *x, struct access_rule rule, bool may_block)
 {
-    if (rule.permission == PERMIT_WRITE)
+    if (rule.permission == PERMIT_WRITE && !is_safe_method(x))
         http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
     if (api->auth == NULL)
         return ACCESS_GRANTED;
