@@ -10,6 +10,7 @@
 #include "events/evmem.h"
 #include "events/evmerge.h"
 #include "events/evscope.h"
+#include "events/evusage.h"
 #include "events/evwal.h"
 #include "events/evwrite.h"
 
@@ -220,6 +221,7 @@ const struct store_kind events_kind = {
     .part_open = kind_part_open,
     .part_close = kind_part_close,
     .merge = kind_merge,
+    .part_usage = evusage_part,
 };
 
 /* ---- stats ---- */

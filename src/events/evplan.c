@@ -239,15 +239,30 @@ enum evplan_verdict evplan_judge(struct evplan *plan, const struct evdir_block *
     return plan->root ? judge(plan, plan->root, b, x) : EVPLAN_TRUE;
 }
 
+/* What a merge has applied to the part already is not asked again: an erase stays in force for as long as rows may come late. */
+static bool tomb_touches(const struct evplan *plan, const struct evtomb *t, const struct evdir_block *b)
+{
+    return t->t->id > part_info(plan->p)->dead_id && evtomb_may_touch(t, plan->d->tenants[b->tenant], b->min_ns, b->max_ns, b->min_lsn);
+}
+
 bool evplan_is_touched(const struct evplan *plan, const struct evdir_block *b)
 {
     for (size_t i = 0; i < plan->tombs->count; i++)
-        if (evtomb_may_touch(&plan->tombs->list[i], plan->d->tenants[b->tenant], b->min_ns, b->max_ns, b->min_lsn))
+        if (tomb_touches(plan, &plan->tombs->list[i], b))
             return true;
     return false;
 }
 
 /* ---- rows ---- */
+
+static bool has_value(struct evselect *s, const struct evtomb *t, size_t row)
+{
+    struct event e;
+    if (t->t->value.field.len == 0)
+        return true;
+    evread_row(s->x, row, WANT_ALL, s->scratch, &e);
+    return evtomb_has_value(t, &e, s->scratch);
+}
 
 static enum status apply_tomb(struct evselect *s, const struct evtomb *t, uint8_t *sel)
 {
@@ -261,6 +276,8 @@ static enum status apply_tomb(struct evselect *s, const struct evtomb *t, uint8_
         st = evread_seqs(s->x, &seqs, s->err);
     if (st == ST_OK && t->t->contains.len)
         st = evread_strings(s->x, EVCOL_BODY, &bodies, s->err);
+    if (st == ST_OK && t->t->value.field.len)
+        st = evread_load(s->x, WANT_ALL, s->err);
     if (st)
         return st;
     bool *is_selected = arena_array(s->scratch, bool, s->b->stream_count + 1);
@@ -268,7 +285,7 @@ static enum status apply_tomb(struct evselect *s, const struct evtomb *t, uint8_
         is_selected[i] = evtomb_has_stream(t, s->d->streams[s->b->streams[i]]);
     for (size_t r = 0; r < s->n; r++)
         if (sel[r] && is_selected[streams[r]] && evtomb_covers(t, times[r], seqs[r] >> 20) &&
-            (bodies == NULL || evtomb_has_body(t, evcol_string(bodies, r))))
+            (bodies == NULL || evtomb_has_body(t, evcol_string(bodies, r))) && has_value(s, t, r))
             sel[r] = 0;
     return ST_OK;
 }
@@ -291,7 +308,7 @@ enum status evplan_select(struct evplan *plan, struct evread *x, int64_t start_n
     if (st == ST_OK && plan->root)
         st = evselect_eval(&s, plan->root, sel);
     for (size_t i = 0; st == ST_OK && i < plan->tombs->count; i++)
-        if (evtomb_may_touch(&plan->tombs->list[i], plan->d->tenants[b->tenant], b->min_ns, b->max_ns, b->min_lsn))
+        if (tomb_touches(plan, &plan->tombs->list[i], b))
             st = apply_tomb(&s, &plan->tombs->list[i], sel);
     for (size_t r = 0; st == ST_OK && r < s.n; r++)
         *count += sel[r];

@@ -5,6 +5,7 @@
 
 #include "model/event.h"
 #include "model/matcher.h"
+#include "store/erase_value.h"
 #include "store/store.h"
 
 struct evtomb {
@@ -17,6 +18,7 @@ struct evtomb {
 struct evtombs {
     struct evtomb *list;
     size_t count;
+    struct arena *scratch;
 };
 
 /* Those about events; keeps dead.list; ctx (may be NULL) is warned of those that do not parse. */
@@ -29,6 +31,8 @@ bool evtomb_may_touch(const struct evtomb *t, struct slice tenant, int64_t min_n
 bool evtomb_covers(const struct evtomb *t, int64_t time_ns, uint64_t lsn);
 bool evtomb_has_stream(const struct evtomb *t, struct slice stream);
 bool evtomb_has_body(const struct evtomb *t, struct slice body);
+/* Has the row (all of it is looked at) the value t is about? True when t is about none. */
+bool evtomb_has_value(const struct evtomb *t, const struct event *e, struct arena *scratch);
 bool evtombs_dead(const struct evtombs *tombs, struct slice tenant, const struct event *e);
 
 #endif

@@ -2,6 +2,8 @@
 /* Tombstones and the selectors in them. One that does not parse deletes nothing; store_erase lets none in. */
 #include "metrics/dead.h"
 
+#include "store/erase_value.h"
+
 struct dead_one {
     const struct tombstone *t;
     struct matcher *matchers;
@@ -55,7 +57,8 @@ size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const s
     size_t n = 0;
     for (size_t i = 0; i < d->count; i++) {
         const struct tombstone *t = d->list[i].t;
-        if (slice_eq(t->tenant, tenant) && matchers_match(d->list[i].matchers, d->list[i].matcher_count, labels))
+        if (slice_eq(t->tenant, tenant) && matchers_match(d->list[i].matchers, d->list[i].matcher_count, labels) &&
+            (t->value.field.len == 0 || erase_value_in_labels(&t->value, labels)))
             d->ranges[n++] = (struct dead_range){ t->start_ns, t->end_ns, t->id, t->lsn, t->is_erase };
     }
     *out = d->ranges;

@@ -6,6 +6,7 @@
 #include "metrics/merge.h"
 #include "metrics/rows.h"
 #include "metrics/spart.h"
+#include "metrics/usage.h"
 #include "metrics/wal_rows.h"
 
 static void state_close(void *state)
@@ -61,6 +62,7 @@ const struct store_kind metrics_kind = {
     .part_open = spart_open,
     .part_close = spart_close,
     .merge = merge_parts,
+    .part_usage = metrics_part_usage,
 };
 
 void metrics_stats(struct store *s, struct engine_stats *out)

@@ -69,6 +69,21 @@ static enum status local_erase(struct engine *e, const struct tombstone *t, stru
     return store_erase(store_of(e), t, err);
 }
 
+static enum status local_erases(struct engine *e, struct arena *a, struct engine_erase **out, size_t *count, struct err *err)
+{
+    return store_erases(store_of(e), a, out, count, err);
+}
+
+static enum status local_set_classes(struct engine *e, struct engine_class *list, size_t count, struct err *err)
+{
+    return store_set_classes(store_of(e), list, count, err);
+}
+
+static enum status local_usage(struct engine *e, bool by_service, struct arena *a, struct engine_usage *out, struct err *err)
+{
+    return store_usage(store_of(e), by_service, a, out, err);
+}
+
 static enum status local_flush(struct engine *e, struct err *err)
 {
     return store_flush(store_of(e), err);
@@ -102,6 +117,9 @@ static const struct engine_ops local_ops = {
     .streams = local_streams,
     .names = local_names,
     .erase = local_erase,
+    .erases = local_erases,
+    .set_classes = local_set_classes,
+    .usage = local_usage,
     .flush = local_flush,
     .merge = local_merge,
     .stats = local_stats,
