@@ -63,6 +63,8 @@ HANDLER(ingest_otlp_traces_grpc);
 /* stoa.c: our own API */
 HANDLER(stoa_status);
 HANDLER(stoa_services);
+HANDLER(stoa_service);
+HANDLER(stoa_tools);
 
 /* redact_http.c */
 HANDLER(redaction_get);

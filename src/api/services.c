@@ -1,207 +1,165 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The golden signals of every service, from its server and consumer spans: rate, errors, p50, p95, p99 per step.
+/* The golden signals of all services (GET /api/stoa/v1/services), and one service with its endpoints (…/services/{name}).
  *
- * Durations are counted in logarithmic buckets, each 5 % wider than the last, so a quantile is off by at most 2.5 %. A span
- * counts as often as its weight says: rates over sampled spans are right. */
+ * A signal is a list of points; `queries` says how it was made, to be copied. `now` holds the newest values, so that one
+ * call answers "how is it": CPU, memory, p95, error rate, requests per second. */
+#include "api/golden.h"
 #include "api/handlers.h"
 #include "api/prom_json.h"
-#include "base/map.h"
-#include "base/num.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { SERVICES_MAX = 200, STEPS_MAX = 250, BUCKETS = 460, KIND_SERVER = 2, KIND_CONSUMER = 5, STATUS_ERROR = 2,
-       RANGE_SECONDS_DEFAULT = 3600 };
-#define BUCKET_GROWTH 1.05
+static const struct slice signal_keys[SIGNAL_COUNT] = { SLICE_INIT("requests_per_second"), SLICE_INIT("error_ratio"), SLICE_INIT("p50_seconds"),
+                                                        SLICE_INIT("p95_seconds"), SLICE_INIT("p99_seconds") };
+static const struct slice source_names[SOURCE_COUNT] = { SLICE_INIT("metrics"), SLICE_INIT("spans"), SLICE_INIT("access_logs") };
+static const struct slice full_names[FULL_COUNT] = { SLICE_INIT("cpu"), SLICE_INIT("memory"), SLICE_INIT("disk"), SLICE_INIT("pool") };
 
-struct step {
-    double count, errors;
-    float *buckets; /* BUCKETS of them, made with the first span; bucket i ends at BUCKET_GROWTH^i microseconds */
-};
+/* ---- parts of the answers ---- */
 
-struct service {
-    struct slice name;
-    struct step *steps;
-};
-
-struct signals {
-    struct arena *a;
-    int64_t start_ns, step_ns;
-    size_t step_count;
-    struct map index;
-    struct service list[SERVICES_MAX];
-    size_t count;
-    uint64_t left_out; /* spans of services beyond SERVICES_MAX */
-};
-
-static size_t bucket_of(int64_t duration_ns)
+void golden_json_number(struct json_writer *w, struct slice key, double v)
 {
-    double us = (double)duration_ns / 1000;
-    if (!(us > 1))
-        return 0;
-    double i = ceil(log(us) / log(BUCKET_GROWTH));
-    return i < BUCKETS - 1 ? (size_t)i : BUCKETS - 1;
+    json_key(w, key);
+    if (isfinite(v))
+        json_double(w, v);
+    else
+        json_raw(w, SLICE("null"));
 }
 
-static struct service *service_of(struct signals *s, struct slice name)
-{
-    uint64_t *at = map_get(&s->index, name);
-    if (at)
-        return &s->list[*at];
-    if (s->count == SERVICES_MAX)
-        return NULL;
-    struct service *v = &s->list[s->count];
-    v->name = arena_copy(s->a, name);
-    v->steps = arena_zalloc(s->a, s->step_count * sizeof *v->steps);
-    *map_put(&s->index, v->name, NULL) = s->count++;
-    return v;
-}
-
-static void count_span(struct signals *s, const struct event *e)
-{
-    if (e->span_kind != KIND_SERVER && e->span_kind != KIND_CONSUMER)
-        return;
-    size_t i = (size_t)((e->time_ns - s->start_ns) / s->step_ns);
-    struct service *v = service_of(s, e->service);
-    if (v == NULL || i >= s->step_count) {
-        s->left_out += v == NULL;
-        return;
-    }
-    struct step *step = &v->steps[i];
-    if (step->buckets == NULL)
-        step->buckets = arena_zalloc(s->a, BUCKETS * sizeof *step->buckets);
-    step->count += e->weight;
-    step->errors += e->span_status == STATUS_ERROR ? e->weight : 0;
-    step->buckets[bucket_of(e->duration_ns)] += e->weight;
-}
-
-static enum status read_spans(struct api_query *q, struct signals *s, int64_t end_ns, struct err *err)
-{
-    struct events_iter *it;
-    struct event_block block;
-    unsigned did;
-    struct events_query eq = { .start_ns = s->start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_SPAN, .want = WANT_SPAN, .order = ORDER_NONE };
-    enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
-    if (st)
-        return st;
-    while ((st = it->ops->next(it, &block, err)) == ST_OK)
-        for (size_t i = 0; i < block.n; i++)
-            count_span(s, &block.rows[i]);
-    it->ops->close(it);
-    return st == ST_NOT_FOUND ? ST_OK : st;
-}
-
-/* In seconds: the middle of the bucket in which the q-th span lies. */
-static double quantile(const struct step *step, double q)
-{
-    double rank = q * step->count, seen = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        seen += step->buckets[i];
-        if (seen >= rank && step->buckets[i] > 0)
-            return pow(BUCKET_GROWTH, (double)i) * (2 / (1 + BUCKET_GROWTH)) / 1e6;
-    }
-    return 0;
-}
-
-enum signal { RATE, ERRORS, P50, P95, P99 };
-
-static double signal_value(const struct signals *s, const struct step *step, enum signal what)
-{
-    switch (what) {
-    case RATE: return step->count / ((double)s->step_ns / 1e9);
-    case ERRORS: return step->errors / step->count;
-    case P50: return quantile(step, 0.50);
-    case P95: return quantile(step, 0.95);
-    case P99: return quantile(step, 0.99);
-    }
-    return 0;
-}
-
-static void put_signal(struct json_writer *w, const struct signals *s, const struct service *v, struct slice key, enum signal what)
+void golden_json_line(struct golden *g, struct json_writer *w, struct slice key, const double *line)
 {
     json_key(w, key);
     json_array_begin(w);
-    for (size_t i = 0; i < s->step_count; i++) {
-        int64_t t_ms = sat_add(s->start_ns, sat_mul((int64_t)i + 1, s->step_ns)) / NS_MS;
-        if (v->steps[i].count > 0)
-            prom_json_point(w, t_ms, signal_value(s, &v->steps[i], what));
-        else if (what == RATE)
-            prom_json_point(w, t_ms, 0);
-    }
+    for (size_t i = 0; line && i < g->step_count; i++)
+        if (!isnan(line[i]))
+            prom_json_point(w, golden_step_ms(g, i), line[i]);
     json_array_end(w);
 }
 
-static int by_name(const void *a, const void *b)
+static double newest(const struct golden *g, const double *line)
 {
-    return slice_cmp(((const struct service *)a)->name, ((const struct service *)b)->name);
+    size_t i = golden_last(g, line);
+    return i == SIZE_MAX ? NAN : line[i];
 }
 
-static void answer(struct api_query *q, struct signals *s)
+/* The service's own, or else the host's. */
+static const struct golden_fullness *fullness(const struct golden *g, const struct golden_service *s, int kind)
+{
+    return s->full[kind].ratio ? &s->full[kind] : &g->host[kind];
+}
+
+static void put_saturation(struct golden *g, struct json_writer *w, const struct golden_service *s)
+{
+    double *fullest = NULL;
+    json_key(w, SLICE("saturation"));
+    json_object_begin(w);
+    for (int k = 0; k < FULL_COUNT; k++) {
+        const struct golden_fullness *f = fullness(g, s, k);
+        if (f->ratio == NULL)
+            continue;
+        json_key(w, full_names[k]);
+        json_object_begin(w);
+        json_key(w, SLICE("of"));
+        json_string(w, slice_str(f->scope));
+        golden_json_number(w, SLICE("value"), newest(g, f->ratio));
+        json_key(w, SLICE("query"));
+        json_string(w, f->query);
+        json_object_end(w);
+        for (size_t i = 0; s->full[k].ratio && i < g->step_count; i++) {
+            if (fullest == NULL)
+                fullest = golden_line(g);
+            fullest[i] = fmax(fullest[i], f->ratio[i]); /* fmax passes over NaN */
+        }
+    }
+    json_object_end(w);
+    if (fullest) /* only of its own: a full disk of the host would make all services look alike */
+        golden_json_line(g, w, SLICE("saturation_ratio"), fullest);
+}
+
+static void put_now(struct golden *g, struct json_writer *w, const struct golden_service *s)
+{
+    const struct golden_fullness *memory = fullness(g, s, FULL_MEMORY);
+    json_key(w, SLICE("now"));
+    json_object_begin(w);
+    for (int what = 0; what < SIGNAL_COUNT; what++)
+        golden_json_number(w, signal_keys[what], newest(g, s->signals[what]));
+    golden_json_number(w, SLICE("cpu_ratio"), newest(g, fullness(g, s, FULL_CPU)->ratio));
+    golden_json_number(w, SLICE("memory_ratio"), newest(g, memory->ratio));
+    golden_json_number(w, SLICE("memory_bytes"), s->full[FULL_MEMORY].ratio ? s->memory_bytes : g->host_memory_bytes);
+    golden_json_number(w, SLICE("host_memory_bytes"), g->memory_total_bytes);
+    json_object_end(w);
+}
+
+static void put_queries(struct golden *g, struct json_writer *w, const struct golden_service *s)
+{
+    json_key(w, SLICE("queries"));
+    json_object_begin(w);
+    for (int what = 0; what < SIGNAL_COUNT; what++) {
+        struct slice text = golden_signal_query(g, s, (enum signal)what);
+        if (text.len == 0)
+            continue;
+        json_key(w, signal_keys[what]);
+        json_string(w, text);
+    }
+    json_object_end(w);
+}
+
+void golden_json_service(struct golden *g, struct json_writer *w, const struct golden_service *s)
+{
+    json_key(w, SLICE("service"));
+    json_string(w, s->name);
+    json_key(w, SLICE("source"));
+    json_string(w, source_names[s->source]);
+    json_key(w, SLICE("other_sources"));
+    json_array_begin(w);
+    for (int i = 0; i < SOURCE_COUNT; i++)
+        if (s->sources & 1u << i && i != (int)s->source)
+            json_string(w, source_names[i]);
+    json_array_end(w);
+    for (int what = 0; what < SIGNAL_COUNT; what++)
+        golden_json_line(g, w, signal_keys[what], s->signals[what]);
+    put_saturation(g, w, s);
+    put_now(g, w, s);
+    put_queries(g, w, s);
+}
+
+/* ---- all services ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct golden_service *)a)->name, ((const struct golden_service *)b)->name);
+}
+
+static void answer(struct golden *g)
 {
     struct json_writer w;
     struct buf out;
-    qsort(s->list, s->count, sizeof *s->list, by_name);
-    if (s->left_out)
-        engine_warn(&q->ctx, "only the first %d services are shown; %llu spans of others are left out", SERVICES_MAX,
-                    (unsigned long long)s->left_out);
+    qsort(g->services, g->count, sizeof *g->services, by_name);
     prom_json_begin(&w, &out, 0);
     json_array_begin(&w);
-    for (size_t i = 0; i < s->count; i++) {
-        const struct service *v = &s->list[i];
+    for (size_t i = 0; i < g->count; i++) {
         json_object_begin(&w);
-        json_key(&w, SLICE("service"));
-        json_string(&w, v->name);
-        json_key(&w, SLICE("source"));
-        json_string(&w, SLICE("spans"));
-        put_signal(&w, s, v, SLICE("requests_per_second"), RATE);
-        put_signal(&w, s, v, SLICE("error_ratio"), ERRORS);
-        put_signal(&w, s, v, SLICE("p50_seconds"), P50);
-        put_signal(&w, s, v, SLICE("p95_seconds"), P95);
-        put_signal(&w, s, v, SLICE("p99_seconds"), P99);
+        golden_json_service(g, &w, &g->services[i]);
         json_object_end(&w);
     }
     json_array_end(&w);
-    prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), SLICE_EMPTY);
-}
-
-static enum status window_read(struct api_query *q, struct signals *s, int64_t *end_ns, struct err *err)
-{
-    struct api_params p;
-    enum status st = api_params_read(q->x, &p, err);
-    if (!st)
-        st = api_param_time(&p, SLICE("end"), clock_wall_ns(q->api->clock), end_ns, err);
-    if (!st)
-        st = api_param_time(&p, SLICE("start"), sat_sub(*end_ns, RANGE_SECONDS_DEFAULT * NS_S), &s->start_ns, err);
-    struct slice step = st ? SLICE_EMPTY : api_param(&p, SLICE("step"), NULL);
-    s->step_ns = 60 * NS_S;
-    if (!st && step.len)
-        st = api_parse_duration(step, &s->step_ns, err);
-    if (st)
-        return st;
-    if (s->start_ns < 0 || s->step_ns < NS_S || *end_ns <= s->start_ns || (*end_ns - s->start_ns) / s->step_ns >= STEPS_MAX)
-        return err_set(err, ST_INVALID, "start must be 1970 or later and lie before end, step be at least 1 s, and steps be at most %d", STEPS_MAX);
-    s->step_count = (size_t)((*end_ns - s->start_ns - 1) / s->step_ns) + 1;
-    return ST_OK;
+    prom_json_reply(g->q->x, &w, &out, buf_as_slice(&g->q->ctx.warnings), SLICE_EMPTY);
 }
 
 void stoa_services(void *user, struct http_exchange *x)
 {
     struct api_query q;
     struct err err;
-    int64_t end_ns;
     if (!api_query_begin(user, x, &q))
         return;
-    struct signals *s = arena_new_of(q.arena, struct signals);
-    s->a = q.arena;
-    map_init(&s->index);
-    enum status st = window_read(&q, s, &end_ns, &err);
+    struct golden *g = arena_new_of(q.arena, struct golden);
+    enum status st = golden_begin(g, &q, &err);
     if (!st)
-        st = read_spans(&q, s, end_ns, &err);
+        st = golden_read(g, &err);
     if (st)
         api_fail(x, st, &err);
     else
-        answer(&q, s);
-    map_free(&s->index);
+        answer(g);
+    golden_end(g);
     api_query_end(&q, "services", st, &err);
 }

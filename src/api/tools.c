@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of fourteen other systems works here today, and what does not: one table, that the API, the manual's page "coming
+ * from" and the tests read. A row under `works` names a check; the tests do it for every row, so that nothing is claimed that
+ * was not tried. $address in a configuration becomes the address the answer was asked at. */
+#include "api/handlers.h"
+#include "codec/json.h"
+
+enum { WORKS_MAX = 5, NOT_YET_MAX = 5 };
+
+struct work {
+    const char *what;   /* in a sentence */
+    const char *how;    /* protocol and path */
+    const char *config; /* the least that a client must be told */
+    const char *check;  /* "GET /path", or what a test sends: remote_write, scrape, loki_push, otlp_traces, ..., log_file */
+};
+
+struct tool {
+    const char *name, *group;
+    struct work works[WORKS_MAX];
+    const char *not_yet[NOT_YET_MAX];
+};
+
+#define OTLP_ENV "export OTEL_EXPORTER_OTLP_ENDPOINT=$address\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
+#define COLLECTOR(receiver, settings, signal)                                                                          \
+    "# OpenTelemetry Collector (contrib)\nreceivers:\n  " receiver ":\n" settings "exporters:\n  otlphttp:\n    endpoint: $address\n" \
+    "service:\n  pipelines:\n    " signal ":\n      receivers: [" receiver "]\n      exporters: [otlphttp]\n"
+#define FOLLOWED "# stoa.yml, on the machine that has the files\nlogs:\n  files: [/var/log/app/*.log]\n"
+
+static const struct tool tools[] = {
+    { "Prometheus", "monitoring",
+      { { "A prometheus.yml works as it is: scrape_configs with discovery, relabelling, TLS and authentication.", "--config prometheus.yml",
+          "stoa serve --config prometheus.yml", "scrape" },
+        { "A Prometheus, agent or Alloy that stays where it is sends by remote write 1.0.", "POST /api/v1/write",
+          "remote_write:\n  - url: $address/api/v1/write\n", "remote_write" },
+        { "PromQL and the HTTP API, for clients, dashboards and promtool query.", "GET /api/v1/query, query_range, series, labels, metadata, targets",
+          "promtool query instant $address up", "GET /api/v1/query?query=vector(1)" },
+        { "Rule files: recording and alerting rules.", "rule_files in prometheus.yml; GET /api/v1/rules", "rule_files: [rules/*.yml]", "GET /api/v1/rules" } },
+      { "Native histograms", "Remote read, and remote write 2.0", "Federation (/federate)", "Reading a Prometheus's own data folder" } },
+    { "Grafana", "monitoring",
+      { { "Data source of type Prometheus.", "GET /api/v1/...", "type: prometheus\nurl: $address\n", "GET /api/v1/labels" },
+        { "Data source of type Loki.", "GET /loki/api/v1/...", "type: loki\nurl: $address\n", "GET /loki/api/v1/labels" },
+        { "Data source of type Jaeger.", "GET /jaeger/api/...", "type: jaeger\nurl: $address/jaeger\n", "GET /jaeger/api/services" } },
+      { "Data source of type Tempo (TraceQL)", "Live tailing of logs", "Rules edited from Grafana's pages" } },
+    { "Datadog", "monitoring",
+      { { "Agents and DogStatsD clients by the OpenTelemetry Collector's datadog receiver.", "OTLP: POST /v1/metrics",
+          COLLECTOR("datadog", "    endpoint: 127.0.0.1:8126\n", "metrics"), "otlp_metrics" },
+        { "Programs instrumented with OpenTelemetry send here instead.", "OTLP: POST /v1/metrics, /v1/traces, /v1/logs", OTLP_ENV, "otlp_metrics" } },
+      { "Datadog's own intake (api/v2/series) and DogStatsD", "Datadog's query language and monitors", "Dashboards of Datadog" } },
+    { "New Relic", "monitoring",
+      { { "What is sent to New Relic by OTLP is sent here by another address.", "OTLP: POST /v1/metrics, /v1/traces, /v1/logs", OTLP_ENV, "otlp_traces" },
+        { "What is sent to New Relic by Prometheus's remote write.", "POST /api/v1/write", "remote_write:\n  - url: $address/api/v1/write\n",
+          "remote_write" } },
+      { "New Relic's agents and their own protocol", "NRQL", "Dashboards of New Relic" } },
+    { "CloudWatch", "monitoring",
+      { { "Metrics of AWS services, fetched by an exporter that is scraped.", "scrape_configs",
+          "scrape_configs:\n  - job_name: cloudwatch\n    static_configs:\n      - targets: ['localhost:9106']\n", "scrape" },
+        { "CloudWatch metric streams in the OpenTelemetry format, by the Collector's awsfirehose receiver.", "OTLP: POST /v1/metrics",
+          COLLECTOR("awsfirehose", "    record_type: otlp_v1\n", "metrics"), "otlp_metrics" } },
+      { "PutMetricData and the query API of CloudWatch", "Embedded metric format in log lines becoming metrics", "CloudWatch alarms" } },
+    { "ELK Stack", "logging",
+      { { "Log files that Filebeat reads are followed directly, JSON or plain.", "logs: files:", FOLLOWED, "log_file" },
+        { "Logstash and Fluent Bit by their outputs for Loki.", "POST /loki/api/v1/push",
+          "# Logstash\noutput { loki { url => \"$address/loki/api/v1/push\" } }\n", "loki_push" },
+        { "Programs and Collectors by OTLP.", "OTLP: POST /v1/logs", OTLP_ENV, "otlp_logs" } },
+      { "Elasticsearch's _bulk and _search", "The Beats protocol", "Kibana, KQL and ES|QL" } },
+    { "Splunk", "logging",
+      { { "Senders to the HTTP Event Collector by the OpenTelemetry Collector's splunk_hec receiver.", "OTLP: POST /v1/logs",
+          COLLECTOR("splunk_hec", "    endpoint: 127.0.0.1:8088\n", "logs"), "otlp_logs" },
+        { "Files that a forwarder reads are followed directly.", "logs: files:", FOLLOWED, "log_file" } },
+      { "The HTTP Event Collector itself", "Forwarders' own protocol", "SPL" } },
+    { "Loki", "logging",
+      { { "Promtail, Alloy, Fluent Bit, the Docker driver and every other client push as before.", "POST /loki/api/v1/push (JSON, protobuf)",
+          "clients:\n  - url: $address/loki/api/v1/push\n", "loki_push" },
+        { "LogQL and the HTTP API, for logcli and dashboards.", "GET /loki/api/v1/query, query_range, labels, series",
+          "logcli --addr=$address query '{service_name=~\".+\"}'", "GET /loki/api/v1/query_range?query={service_name=~\".%2B\"}" },
+        { "OTLP at Loki's path.", "POST /otlp/v1/logs", "endpoint: $address/otlp\n", "otlp_logs" } },
+      { "Live tailing (/loki/api/v1/tail)", "Rules by Loki's ruler API", "Loki's own stored chunks" } },
+    { "Papertrail", "logging",
+      { { "What rsyslog or syslog-ng writes into files is followed, with host, program and level recognised.", "logs: files:",
+          "# stoa.yml\nlogs:\n  files: [/var/log/syslog, /var/log/remote/*.log]\n", "log_file" },
+        { "remote_syslog2's files by Fluent Bit or Promtail instead.", "POST /loki/api/v1/push", "clients:\n  - url: $address/loki/api/v1/push\n", "loki_push" } },
+      { "A port for syslog (UDP, TCP, TLS)", "Papertrail's search language" } },
+    { "CloudWatch Logs", "logging",
+      { { "Log groups by the OpenTelemetry Collector's awscloudwatch receiver.", "OTLP: POST /v1/logs",
+          COLLECTOR("awscloudwatch", "    region: eu-central-1\n", "logs"), "otlp_logs" },
+        { "Lambda and ECS by Fluent Bit's output for Loki.", "POST /loki/api/v1/push",
+          "[OUTPUT]\n    name loki\n    match *\n    # host and port of $address\n", "loki_push" } },
+      { "PutLogEvents", "Logs Insights queries", "Metric filters" } },
+    { "Jaeger", "tracing",
+      { { "Clients send OTLP, as Jaeger itself asks them to since 1.35.", "OTLP: POST /v1/traces, gRPC 4317", OTLP_ENV, "otlp_traces" },
+        { "Jaeger's query API: services, operations, search, trace by id.", "GET /jaeger/api/...", "curl $address/jaeger/api/services",
+          "GET /jaeger/api/services" } },
+      { "Thrift by UDP and by HTTP (14268)", "Jaeger's gRPC query service", "The graph of dependencies", "Jaeger's adaptive sampling" } },
+    { "Zipkin", "tracing",
+      { { "Clients by the OpenTelemetry Collector's zipkin receiver.", "OTLP: POST /v1/traces",
+          COLLECTOR("zipkin", "    endpoint: 127.0.0.1:9411\n", "traces"), "otlp_traces" } },
+      { "POST /api/v2/spans", "Zipkin's query API" } },
+    { "Datadog APM", "tracing",
+      { { "dd-trace clients by the OpenTelemetry Collector's datadog receiver.", "OTLP: POST /v1/traces",
+          COLLECTOR("datadog", "    endpoint: 127.0.0.1:8126\n", "traces"), "otlp_traces" },
+        { "Programs instrumented with OpenTelemetry send here instead.", "OTLP: POST /v1/traces", OTLP_ENV, "otlp_traces" } },
+      { "The trace agent's own API (/v0.4/traces)", "Profiles" } },
+    { "AWS X-Ray", "tracing",
+      { { "X-Ray's SDKs by the OpenTelemetry Collector's awsxray receiver.", "OTLP: POST /v1/traces",
+          COLLECTOR("awsxray", "    endpoint: 127.0.0.1:2000\n", "traces"), "otlp_traces" },
+        { "The AWS distribution of OpenTelemetry sends here instead.", "OTLP: POST /v1/traces", OTLP_ENV, "otlp_traces" } },
+      { "The X-Ray daemon's port and PutTraceSegments", "Filter expressions and service maps of X-Ray" } },
+};
+
+static void put(struct json_writer *w, struct slice key, struct slice text)
+{
+    json_key(w, key);
+    json_string(w, text);
+}
+
+/* $address replaced. */
+static struct slice with_address(struct arena *a, const char *text, struct slice address)
+{
+    struct buf b;
+    struct slice rest = slice_str(text), word = SLICE("$address");
+    buf_init(&b, 0);
+    for (size_t at; (at = slice_find(rest, word, 0)) != SIZE_MAX; rest = slice_skip(rest, at + word.len)) {
+        buf_slice(&b, slice_sub(rest, 0, at));
+        buf_slice(&b, address);
+    }
+    buf_slice(&b, rest);
+    struct slice out = arena_copy(a, buf_as_slice(&b));
+    buf_free(&b);
+    return out;
+}
+
+static void put_tool(struct json_writer *w, struct arena *a, const struct tool *t, struct slice address)
+{
+    json_object_begin(w);
+    put(w, SLICE("name"), slice_str(t->name));
+    put(w, SLICE("group"), slice_str(t->group));
+    json_key(w, SLICE("works"));
+    json_array_begin(w);
+    for (size_t i = 0; i < WORKS_MAX && t->works[i].what; i++) {
+        json_object_begin(w);
+        put(w, SLICE("what"), slice_str(t->works[i].what));
+        put(w, SLICE("how"), slice_str(t->works[i].how));
+        put(w, SLICE("config"), with_address(a, t->works[i].config, address));
+        put(w, SLICE("check"), slice_str(t->works[i].check));
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_key(w, SLICE("not_yet"));
+    json_array_begin(w);
+    for (size_t i = 0; i < NOT_YET_MAX && t->not_yet[i]; i++)
+        json_string(w, slice_str(t->not_yet[i]));
+    json_array_end(w);
+    json_object_end(w);
+}
+
+void stoa_tools(void *user, struct http_exchange *x)
+{
+    struct slice host = http_header(x, SLICE("Host"));
+    struct slice address = arena_printf(http_arena(x), "%s://%.*s", http_is_tls(x) ? "https" : "http", SLICE_FMT(host.len ? host : SLICE("localhost:7862")));
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("tools"));
+    json_array_begin(&w);
+    for (size_t i = 0; i < COUNT_OF(tools); i++)
+        put_tool(&w, http_arena(x), &tools[i], address);
+    json_array_end(&w);
+    json_object_end(&w);
+    api_reply_json(x, 200, &out);
+}
