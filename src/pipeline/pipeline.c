@@ -17,12 +17,14 @@ struct pipeline {
     atomic_uint_fast64_t counts[PIPELINE_REASON_COUNT];
     struct redactor *redactors[REDACT_PROFILE_COUNT];
     atomic_int profile; /* enum redact_profile */
+    struct snap_cell rules;
 };
 
 /* One run. */
 struct pass {
     struct redactor *redactor;
     const struct pipeline_options *opt;
+    struct pipeline_rules *rules;
     struct batch *b;
     struct ingest_result *result;
     uint64_t counts[PIPELINE_REASON_COUNT];
@@ -269,13 +271,41 @@ static void stage_enrich(struct pass *p)
     }
 }
 
+/* What a rule drops was taken in all the same: the sender is told of no error. */
+static void stage_sample(struct pass *p)
+{
+    size_t kept = 0;
+    if (p->rules->samples->count == 0)
+        return;
+    for (size_t i = 0; i < p->b->event_count; i++) {
+        if (!sample_event(p->rules->samples, &p->b->events[i]))
+            continue;
+        if (kept != i)
+            p->b->events[kept] = p->b->events[i];
+        kept++;
+    }
+    p->b->event_count = kept;
+}
+
+static void stage_class(struct pass *p)
+{
+    if (p->rules->classes->count == 0)
+        return;
+    struct arena *scratch = arena_new(0);
+    for (size_t i = 0; i < p->b->event_count; i++) {
+        p->b->events[i].class = class_of_event(p->rules->classes, &p->b->events[i], scratch);
+        arena_reset(scratch);
+    }
+    arena_free(scratch);
+}
+
 static void stage_redact(struct pass *p)
 {
     redact_batch(p->redactor, p->b);
 }
 
 /* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
-static void (*const stages[])(struct pass *p) = { stage_redact, stage_samples, stage_events, stage_enrich };
+static void (*const stages[])(struct pass *p) = { stage_redact, stage_samples, stage_events, stage_enrich, stage_sample, stage_class };
 
 /* ---- the pipeline ---- */
 
@@ -301,6 +331,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *opt)
     p->opt.fields_max = at_most(p->opt.fields_max, EVENT_FIELDS_MAX);
     for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
         p->redactors[i] = redactor_new((enum redact_profile)i);
+    mutex_init(&p->rules.lock);
+    snap_publish(&p->rules, &pipeline_rules_new(NULL, NULL)->snap);
     return p;
 }
 
@@ -308,12 +340,29 @@ void pipeline_free(struct pipeline *p)
 {
     for (size_t i = 0; p && i < REDACT_PROFILE_COUNT; i++)
         redactor_free(p->redactors[i]);
+    if (p) {
+        snap_drop(p->rules.value);
+        mutex_destroy(&p->rules.lock);
+    }
     mem_free(p);
 }
 
 void pipeline_set_redaction(struct pipeline *p, enum redact_profile profile)
 {
     atomic_store_explicit(&p->profile, profile, memory_order_relaxed);
+}
+
+void pipeline_set_rules(struct pipeline *p, struct pipeline_rules *rules)
+{
+    struct pipeline_rules *before = pipeline_rules_take(p);
+    sample_config_continue(rules->samples, before->samples);
+    snap_drop(&before->snap);
+    snap_publish(&p->rules, &rules->snap);
+}
+
+struct pipeline_rules *pipeline_rules_take(struct pipeline *p)
+{
+    return (struct pipeline_rules *)snap_get(&p->rules);
 }
 
 enum redact_profile pipeline_redaction(const struct pipeline *p)
@@ -334,8 +383,10 @@ enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_resu
     struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .opt = &p->opt, .b = b, .result = result,
                          .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
     pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
+    pass.rules = pipeline_rules_take(p);
     for (size_t i = 0; i < COUNT_OF(stages); i++)
         stages[i](&pass);
+    snap_drop(&pass.rules->snap);
     for (size_t i = 0; i < PIPELINE_REASON_COUNT; i++)
         if (pass.counts[i])
             atomic_fetch_add_explicit(&p->counts[i], pass.counts[i], memory_order_relaxed);

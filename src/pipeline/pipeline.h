@@ -8,6 +8,7 @@
 #include "model/batch.h"
 #include "model/ingest_result.h"
 #include "pipeline/redact.h"
+#include "pipeline/rules.h"
 
 struct pipeline_options {
     int64_t future_ns_max;    /* how far ahead of its arrival a row's time may lie */
@@ -29,6 +30,11 @@ void pipeline_set_redaction(struct pipeline *p, enum redact_profile profile);
 enum redact_profile pipeline_redaction(const struct pipeline *p);
 /* Texts taken out since the start, by all profiles that were in force. */
 uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detector);
+
+/* Retention classes, filters and shares from now on; takes rules. Counters of rules of the same name go on. */
+void pipeline_set_rules(struct pipeline *p, struct pipeline_rules *rules);
+/* With a reference for the caller: snap_drop(&rules->snap). */
+struct pipeline_rules *pipeline_rules_take(struct pipeline *p);
 
 /* Changes b in place; what is taken out moves from accepted to rejected in *result. ST_LIMIT: the batch's arena is over. */
 MUST_CHECK enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err);
