@@ -79,3 +79,9 @@ export type Metadata = Record<string, { type: string; help: string; unit?: strin
 export async function metadata(signal?: AbortSignal): Promise<Metadata> {
   return (await getJSON<Answer<Metadata>>('/api/v1/metadata', {}, signal)).data ?? {}
 }
+
+// Values of a label, of the series that fit match (a selector; empty: all).
+export async function labelValuesMatching(label: string, match: string, start: number, end: number, signal?: AbortSignal): Promise<string[]> {
+  const params = { start: Math.floor(start), end: Math.ceil(end), 'match[]': match || undefined }
+  return (await getJSON<Answer<string[]>>(`/api/v1/label/${encodeURIComponent(label)}/values`, params, signal)).data ?? []
+}
