@@ -19,7 +19,7 @@ while [ $# -ge 2 ]; do
     if [ "$code" != 0 ] && [ "$f" = 0 ]; then f=1; fi
     if [ "$code" = 0 ] && [ "$p" = 0 ] && [ "$f" = 0 ]; then f=1; echo "$name: ran no test"; fi
     printf '%-22s %5s passed %4s failed  %4s s\n' "$name" "$p" "$f" "$(($(date +%s) - start))"
-    if [ "$f" != 0 ]; then sed "s/^/  $name: /" "$log" | tail -n 60; fi
+    if [ "$f" != 0 ]; then sed "s|^|  $name: |" "$log" | tail -n 60; fi
     passed=$((passed + p)) failed=$((failed + f))
 done
 echo "$passed passed, $failed failed"
