@@ -70,6 +70,11 @@ HANDLER(stoa_tools);
 HANDLER(redaction_get);
 HANDLER(redaction_try);
 
+/* cost.c, erase.c */
+HANDLER(cost_get);
+HANDLER(erase_post);
+HANDLER(erase_list);
+
 HANDLER(stoa_flush);
 HANDLER(stoa_merge);
 

@@ -115,6 +115,9 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
     ROW(READ, NULL, GET, "/api/stoa/v1/redaction", 0, BODY_NONE, redaction_get),
     ROW(READ, NULL, POST, "/api/stoa/v1/redaction", 0, BODY_FORM, redaction_try),
+    ROW(READ, NULL, GET, "/api/stoa/v1/cost", 0, BODY_NONE, cost_get),
+    ROW(ADMIN, "data.erase", POST, "/api/stoa/v1/erase", 0, BODY_FORM, erase_post),
+    ROW(ADMIN, NULL, GET, "/api/stoa/v1/erases", 0, BODY_NONE, erase_list),
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 

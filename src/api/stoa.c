@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "api/access.h"
+#include "api/cost.h"
 #include "api/self.h"
 #include "pipeline/pipeline.h"
 #include "probe/probe.h"
@@ -63,6 +64,7 @@ void api_metrics_text(struct api *api, struct buf *out)
     for (int i = 0; i < REDACT_DETECTOR_COUNT; i++)
         buf_printf(out, "stoa_redacted_total{detector=\"%s\"} %llu\n", redact_detector_name((enum redact_detector)i),
                    (unsigned long long)pipeline_redacted(api->pipeline, (enum redact_detector)i));
+    cost_metrics(api, out);
     if (api->alerts)
         alert_eval_metrics(api->alerts, out);
     if (api->probe)

@@ -12,6 +12,7 @@ int test_command(int argc, char **argv);
 int user_command(int argc, char **argv);
 int token_command(int argc, char **argv);
 int audit_command(int argc, char **argv);
+int erase_command(int argc, char **argv);
 int version_command(int argc, char **argv);
 
 #endif

@@ -20,6 +20,7 @@ static const struct command {
     { "user", "add|passwd|role|remove|list [NAME] [--role ROLE] [--data DIR]", "say who may log in", user_command },
     { "token", "create|list|revoke [NAME|ID] [--role ROLE] [--expires 90d] [--data DIR]", "tokens for programs", token_command },
     { "audit", "verify|list [--data DIR | --url URL]", "who read and changed what, and whether that record is whole", audit_command },
+    { "erase", "[--url URL] [--start T] [--end T] [--yes] FIELD=VALUE", "erase everything that has a value, after a count", erase_command },
     { "version", "", "say which version this is", version_command },
 };
 

@@ -141,11 +141,11 @@ static enum status read_policy(struct arena *a, const struct yaml_node *map, siz
 
 enum status class_config_read(struct arena *a, const struct yaml_node *root, struct class_config **out, struct buf *warnings, struct err *err)
 {
-    static const struct slice dir_keys[] = { SLICE_INIT("local"), SLICE_INIT("cloud"), SLICE_INIT("archive") };
+    /* tsdb and exemplars are Prometheus's, for a storage that is not ours. */
+    static const struct slice dir_keys[] = { SLICE_INIT("local"), SLICE_INIT("cloud"), SLICE_INIT("archive"), SLICE_INIT("tsdb"), SLICE_INIT("exemplars") };
     const struct yaml_node *map = yaml_get(root, SLICE("retention_policies")), *storage = yaml_get(root, SLICE("storage"));
     struct class_config *c = arena_new_of(a, struct class_config);
     enum status st = ST_OK;
-    (void)warnings;
     c->currency = SLICE_EMPTY;
     for (int i = 0; i < CLASS_STORAGE_COUNT; i++)
         c->dirs[i] = SLICE_EMPTY;
@@ -158,8 +158,12 @@ enum status class_config_read(struct arena *a, const struct yaml_node *root, str
         st = read_policy(a, map, i, c, err);
     if (!st)
         st = yaml_only(storage, dir_keys, COUNT_OF(dir_keys), err);
-    for (size_t i = 0; i < COUNT_OF(dir_keys) && !st; i++)
+    for (size_t i = 0; i < CLASS_STORAGE_COUNT && !st; i++)
         st = yaml_text(storage, dir_keys[i], &c->dirs[i], err);
+    for (size_t i = CLASS_STORAGE_COUNT; i < COUNT_OF(dir_keys) && !st; i++)
+        if (yaml_get(storage, dir_keys[i]))
+            buf_printf(warnings, "%.*s:%d: \"storage: %.*s\" is known but not served by this version\n", SLICE_FMT(storage->file), storage->line,
+                       SLICE_FMT(dir_keys[i]));
     if (!st)
         *out = c;
     return st;

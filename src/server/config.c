@@ -216,6 +216,16 @@ static enum status read_rules(struct config *c, const struct yaml_node *root, st
     return config_rules_read(c, c->fs, root, err);
 }
 
+static enum status read_classes(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return class_config_read(c->arena, root, &c->classes, &c->warnings, err);
+}
+
+static enum status read_samples(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return sample_config_read(c->arena, root, &c->samples, &c->warnings, err);
+}
+
 static enum status read_elsewhere(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return ST_OK;
@@ -247,7 +257,7 @@ static const struct {
     {SLICE_INIT("alerting"), NULL},
     {SLICE_INIT("remote_write"), NULL},
     {SLICE_INIT("remote_read"), NULL},
-    {SLICE_INIT("storage"), NULL},
+    {SLICE_INIT("storage"), read_elsewhere}, /* read with retention_policies */
     {SLICE_INIT("tracing"), NULL},
     {SLICE_INIT("otlp"), NULL},
     {SLICE_INIT("runtime"), NULL},
@@ -259,7 +269,9 @@ static const struct {
     {SLICE_INIT("templates"), NULL},
     {SLICE_INIT("mute_time_intervals"), NULL},
     {SLICE_INIT("time_intervals"), NULL},
-    {SLICE_INIT("retention_policies"), NULL},
+    {SLICE_INIT("retention_policies"), read_classes},
+    {SLICE_INIT("filters"), read_elsewhere}, /* read with sampling */
+    {SLICE_INIT("sampling"), read_samples},
 };
 
 static void set_defaults(struct config *c)

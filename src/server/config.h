@@ -7,7 +7,9 @@
 
 #include "alert/rule.h"
 #include "collect/collect.h"
+#include "pipeline/class.h"
 #include "pipeline/redact.h"
+#include "pipeline/sample.h"
 #include "probe/probe.h"
 
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
@@ -21,6 +23,8 @@ struct config {
     struct slice listen, data;
     struct slice external_url;        /* of the page, for links in messages; empty: from the address */
     enum redact_profile redaction;
+    struct class_config *classes;     /* retention_policies and storage */
+    struct sample_config *samples;    /* filters and sampling */
     struct slice tls_cert, tls_key;   /* empty: no TLS */
     int64_t retention_ns;
     uint64_t memory_raw_bytes, memory_parts_bytes, cache_bytes, wal_segment_bytes, in_flight_bytes;

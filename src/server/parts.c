@@ -20,6 +20,7 @@ static enum status redaction_prepare(struct server *s, struct err *err)
 const struct server_part server_parts[] = {
     { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* first: others may put what they do on record */
     { "alert", part_alert_prepare, part_alert_run, part_alert_reload, part_alert_stop },
+    { "retention", part_retention_prepare, NULL, part_retention_reload, NULL }, /* before anything is appended */
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },
     { "probe", part_probe_prepare, part_probe_run, part_probe_reload, part_probe_stop },
 };

@@ -67,6 +67,10 @@ enum status part_probe_run(struct server *s, struct err *err);
 void part_probe_reload(struct server *s);
 void part_probe_stop(struct server *s);
 
+/* part_retention.c */
+enum status part_retention_prepare(struct server *s, struct err *err);
+void part_retention_reload(struct server *s);
+
 extern const struct server_part server_parts[];
 extern const size_t server_part_count;
 
