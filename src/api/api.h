@@ -20,6 +20,8 @@ struct audit;
 struct kv;
 struct fs;
 struct probe;
+struct push;
+struct rum;
 
 enum {
     QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
@@ -47,6 +49,8 @@ struct api {
     struct pipeline *pipeline;
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
     struct probe *probe;                /* synthetic checks; NULL: not running */
+    struct push *push;                  /* pushed metrics; NULL: not running */
+    struct rum *rum;                    /* real users; never NULL while HTTP is served */
     struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
     bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */

@@ -103,6 +103,24 @@ HANDLER(probe_http_config);
 HANDLER(probe_http_results);
 HANDLER(probe_http_probe);
 
+/* rum_http.c: real users */
+HANDLER(rum_http_post);
+HANDLER(rum_http_preflight);
+HANDLER(rum_http_report);
+
+/* push_http.c: Pushgateway */
+HANDLER(push_http_put);
+HANDLER(push_http_delete);
+HANDLER(push_http_list);
+struct push;
+void push_http_metrics(struct push *p, struct buf *out);
+
+/* log_fields.c, log_kinds.c, volume.c: reports about logs */
+HANDLER(loki_detected_fields);
+HANDLER(loki_detected_labels);
+HANDLER(log_kinds_http);
+HANDLER(volume_http);
+
 /* page.c: the web page and the manual */
 HANDLER(page_serve);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one table of all routes, and the match.
  *
- * A pattern is literal segments and {name} segments; the first row that fits path and method wins, so literal rows stand
+ * A pattern is literal segments and {name} segments, and may end with {name...}, which is all that follows; the first row that fits path and method wins, so literal rows stand
  * before {name} rows. A path that fits with another method is answered 405 with Allow. The parts a pattern names are found
  * again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
  * its first segments only until they differ: a linear search costs less than a microsecond. */
@@ -9,7 +9,9 @@
 #include "api/handlers.h"
 #include "api/self.h"
 #include "auth/auth.h"
+#include "collect/push.h"
 #include "probe/probe.h"
+#include "rum/rum.h"
 
 #include <stdio.h>
 
@@ -19,6 +21,7 @@ enum {
     PUT = 4,
     DELETE = 8,
     HEAD = 16,
+    OPTIONS = 64, /* of routes that answer a browser's preflight by themselves */
     VISIT = 32, /* only for a browser that asks for a page: everybody else gets the 404 they can read */
     ROUTES_MAX = 160,
     BODY_NONE = 64 * KIB, /* routes that expect no body */
@@ -85,6 +88,24 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_metrics_grpc),
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_logs_grpc),
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_traces_grpc),
+
+    /* Loki: what lines are made of */
+    ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_fields", 0, BODY_FORM, loki_detected_fields),
+    ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_labels", 0, BODY_FORM, loki_detected_labels),
+    ROW(READ, "logs.volume", GET, "/api/stoa/v1/volume", 0, BODY_NONE, volume_http),
+    ROW(READ, "logs.query", GET, "/api/stoa/v1/log_kinds", 0, BODY_NONE, log_kinds_http),
+
+    /* Pushgateway */
+    ROW(WRITE, NULL, PUT | POST, "/metrics/job/{key...}", 0, PUSH_BODY_BYTES_MAX, push_http_put),
+    ROW(WRITE, NULL, DELETE, "/metrics/job/{key...}", 0, BODY_NONE, push_http_delete),
+    ROW(WRITE, NULL, PUT | POST, "/metrics/job@base64/{key...}", 0, PUSH_BODY_BYTES_MAX, push_http_put),
+    ROW(WRITE, NULL, DELETE, "/metrics/job@base64/{key...}", 0, BODY_NONE, push_http_delete),
+    ROW(READ, NULL, GET, "/api/stoa/v1/pushes", 0, BODY_NONE, push_http_list),
+
+    /* real users: the handler itself asks who may post, see rum_http.c */
+    ROW(PUBLIC, NULL, POST, "/api/metrics", 0, RUM_BODY_BYTES_MAX, rum_http_post),
+    ROW(PUBLIC, NULL, OPTIONS, "/api/metrics", ROUTE_ON_LOOP, BODY_NONE, rum_http_preflight),
+    ROW(READ, NULL, GET, "/api/stoa/v1/rum", 0, BODY_NONE, rum_http_report),
 
     /* Jaeger query */
     ROW(READ, "traces.names", GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
@@ -174,7 +195,7 @@ static unsigned method_bit(enum http_method m)
     case HTTP_POST_: return POST;
     case HTTP_PUT_: return PUT;
     case HTTP_DELETE_: return DELETE;
-    case HTTP_OPTIONS_:
+    case HTTP_OPTIONS_: return OPTIONS;
     case HTTP_PATCH_:
     case HTTP_OTHER_: return 0;
     }
@@ -190,6 +211,11 @@ static bool pattern_match(struct slice pattern, struct slice path, struct slice 
         path = slice_skip(path, 1);
         size_t pe = MIN(slice_find_char(pattern, '/', 0), pattern.len), se = MIN(slice_find_char(path, '/', 0), path.len);
         p = slice_sub(pattern, 0, pe);
+        if (slice_ends(p, SLICE("...}"))) {
+            if (part && slice_eq(slice_sub(p, 1, p.len - SLICE("...}").len), want))
+                *part = path;
+            return path.len > 0;
+        }
         s = slice_sub(path, 0, se);
         pattern = slice_skip(pattern, pe);
         path = slice_skip(path, se);
@@ -242,7 +268,7 @@ static const struct {
     struct slice dialect, prefix;
 } listeners[] = {
     { SLICE_INIT("prometheus"), SLICE_INIT("") }, { SLICE_INIT("loki"), SLICE_INIT("") },         { SLICE_INIT("otlp_http"), SLICE_INIT("") },
-    { SLICE_INIT("otlp_grpc"), SLICE_INIT("") },  { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger") },
+    { SLICE_INIT("otlp_grpc"), SLICE_INIT("") },  { SLICE_INIT("pushgateway"), SLICE_INIT("") }, { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger") },
 };
 
 int api_listener_tag(struct slice dialect)
@@ -353,9 +379,9 @@ const struct http_route *api_route(void *user, struct http_exchange *x)
     struct api *api = user;
     unsigned allowed;
     struct slice path = normal_path(x);
-    if (http_method(x) == HTTP_OPTIONS_)
-        return takes_writes(path) ? &api->routes->preflight : &api->routes->options;
     const struct row *row = row_of(x, path, &allowed);
+    if (row == NULL && http_method(x) == HTTP_OPTIONS_)
+        return takes_writes(path) ? &api->routes->preflight : &api->routes->options;
     if (row) {
         enum access_verdict v = access_check(api, x, rule_of(row), false);
         return v == ACCESS_GRANTED ? &api->routes->routes[row - rows] : v == ACCESS_SLOW ? &api->routes->slow[row - rows] : NULL;

@@ -69,6 +69,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         alert_eval_metrics(api->alerts, out);
     if (api->probe)
         probe_metrics_text(api->probe, out);
+    if (api->push)
+        push_http_metrics(api->push, out);
 }
 
 static void put_warnings(struct api *api, struct http_exchange *x, struct json_writer *w)

@@ -31,7 +31,7 @@ struct push_env {
     enum status (*append)(void *arg, struct batch *batch, struct err *err);
     enum status (*state_put)(void *arg, struct slice key, struct slice value, struct err *err);
     enum status (*state_delete)(void *arg, struct slice key, struct err *err);
-    /* Calls each for every kept key; false from it stops. */
+    /* Calls each for every kept value. */
     enum status (*state_each)(void *arg, void (*each)(void *to, struct slice value), void *to, struct err *err);
 };
 

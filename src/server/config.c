@@ -152,7 +152,7 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
     static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
-                                            SLICE_INIT("jaeger_query")};
+                                            SLICE_INIT("jaeger_query"), SLICE_INIT("pushgateway")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     struct config_listener *l = &c->listeners[c->listener_count];
     size_t i = 0;
@@ -174,7 +174,7 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
         i++;
     if (i == COUNT_OF(dialects) || l->address.len == 0)
         return yaml_fail(n, err,
-                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query and "
+                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, pushgateway and "
                          "an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
     c->listener_count++;
@@ -208,6 +208,11 @@ static enum status read_checks(struct config *c, const struct yaml_node *root, s
 static enum status read_modules(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return module_config_read(c->arena, root, &c->modules, &c->warnings, err);
+}
+
+static enum status read_rum(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return rum_config_read(c->arena, root, &c->rum, &c->warnings, err);
 }
 
 /* groups, alerts, rule_files and of global what concerns rules: all at once. */
@@ -251,6 +256,7 @@ static const struct {
     {SLICE_INIT("scrape_configs"), read_scrapes},
     {SLICE_INIT("checks"), read_checks},
     {SLICE_INIT("modules"), read_modules},
+    {SLICE_INIT("rum"), read_rum},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
     {SLICE_INIT("rule_files"), read_rules},
     {SLICE_INIT("scrape_config_files"), NULL},

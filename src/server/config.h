@@ -11,6 +11,7 @@
 #include "pipeline/redact.h"
 #include "pipeline/sample.h"
 #include "probe/probe.h"
+#include "rum/rum.h"
 
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
 
@@ -42,6 +43,7 @@ struct config {
     struct fs *fs;                    /* it was read from */
     struct check_set *checks;
     struct module_set *modules;
+    struct rum_config *rum;
     struct buf warnings;              /* sentences, each ended by '\n' */
     struct slice text;                /* the merged files, as may be shown */
 };

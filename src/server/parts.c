@@ -22,6 +22,8 @@ const struct server_part server_parts[] = {
     { "alert", part_alert_prepare, part_alert_run, part_alert_reload, part_alert_stop },
     { "retention", part_retention_prepare, NULL, part_retention_reload, NULL }, /* before anything is appended */
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },
+    { "push", part_push_prepare, part_push_run, NULL, part_push_stop },
+    { "rum", part_rum_prepare, NULL, part_rum_reload, part_rum_stop },
     { "probe", part_probe_prepare, part_probe_run, part_probe_reload, part_probe_stop },
 };
 

@@ -74,6 +74,15 @@ void part_retention_reload(struct server *s);
 extern const struct server_part server_parts[];
 extern const size_t server_part_count;
 
+/* part_push.c */
+enum status part_push_prepare(struct server *s, struct err *err);
+enum status part_push_run(struct server *s, struct err *err);
+void part_push_stop(struct server *s);
+/* part_rum.c */
+enum status part_rum_prepare(struct server *s, struct err *err);
+void part_rum_reload(struct server *s);
+void part_rum_stop(struct server *s);
+
 /* part_alert.c */
 enum status part_alert_prepare(struct server *s, struct err *err);
 enum status part_alert_run(struct server *s, struct err *err);
