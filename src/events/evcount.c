@@ -83,6 +83,7 @@ static void count_mem(struct evcount *c, const struct evmem *m)
         key.tenant = tenant_number(c, row->tenant);
         key.service = service_number(c, row->e.service);
         tally_of(c, &key)->count += row->e.weight;
+        c->sc->ctx->is_sampled |= row->e.weight != 1;
     }
 }
 
@@ -133,6 +134,7 @@ static void add_rows(struct evcount *c, const struct evdir_block *b, const struc
         float weight;
         memcpy(&weight, &bits, sizeof weight);
         c->tallies[p->tally].count += weight;
+        c->sc->ctx->is_sampled |= weight != 1;
     }
     mem_free(places);
 }

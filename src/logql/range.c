@@ -130,6 +130,7 @@ static enum status fold_row(struct range *x, const struct event *e, struct recor
     if (r->error.len)
         return pipeline_failed(r, env->scratch, err);
     x->rows++;
+    x->env->ctx->is_sampled |= e->weight != 1;
     return add_point(x, group_labels(x->e, r, env->scratch), (struct point){ e->time_ns, v, e->weight }, err);
 }
 

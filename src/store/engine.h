@@ -25,6 +25,7 @@ struct engine_ctx {
     uint64_t samples_max, bytes_max;          /* 0: none; then ST_LIMIT */
     /* Out: what it cost, and what an answer must say about itself (a block that does not check, ...). */
     uint64_t samples_read, bytes_read, blocks_read, rows_read;
+    bool is_sampled;                          /* rows that stand for others were counted, by their weights */
     struct buf warnings;                      /* sentences, each ended by '\n' */
 };
 
