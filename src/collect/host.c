@@ -46,6 +46,7 @@ static const struct host_family families[] = {
     { "thermal_zone", host_thermal_zone }, { "rapl", host_rapl },
     { "nvme", host_nvme },               { "mdadm", host_mdadm },
     { "powersupplyclass", host_powersupply }, { "processes", host_processes },
+    { "cgroup", host_cgroup },
 };
 
 struct host_collector {

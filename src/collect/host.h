@@ -87,6 +87,7 @@ host_read_fn host_netdev, host_netclass, host_netstat, host_sockstat, host_arp, 
 host_read_fn host_uname, host_os, host_time, host_timex, host_entropy, host_filefd, host_selinux, host_dmi; /* host_machine.c */
 host_read_fn host_hwmon, host_thermal_zone, host_rapl, host_nvme, host_mdadm, host_powersupply;       /* host_sensor.c */
 host_read_fn host_processes;                                                                          /* host_process.c */
+host_read_fn host_cgroup;                                                                             /* host_cgroup.c */
 
 struct host_process_state *host_process_state_new(void);
 void host_process_state_free(struct host_process_state *s); /* accepts NULL */

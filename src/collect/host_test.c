@@ -165,7 +165,7 @@ TEST(host_filesystems_leave_out_what_holds_no_data_and_tell_of_those_that_fail)
     CHECK(isnan(value_of(b, "node_filesystem_size_bytes{device=\"/dev/sdc1\",fstype=\"ext4\",mountpoint=\"/not there\"}")));
     CHECK(isnan(value_of(b, "node_filesystem_readonly{device=\"/dev/sdc1\",fstype=\"ext4\",mountpoint=\"/not there\"}")));
     CHECK(!has_name_with(b, SLICE("\"/dev/shm\"")));
-    CHECK(!has_name_with(b, SLICE("docker")));
+    CHECK(!has_name_with(b, SLICE("/var/lib/docker")));
     batch_drop(b);
 }
 
@@ -208,6 +208,59 @@ TEST(host_machine_and_sensors_are_told_by_labels_and_units)
                   { "node_thermal_zone_temp{type=\"acpitz\",zone=\"0\"}", 38.25 }, { "node_cooling_device_cur_state{name=\"0\",type=\"Fan\"}", 2 },
                   { "node_md_disks{device=\"md5\",state=\"failed\"}", 1 }, { "node_md_disks{device=\"md5\",state=\"active\"}", 1 },
                   { "node_md_state{device=\"md5\",state=\"active\"}", 1 }, { "node_md_disks_required{device=\"md5\"}", 2 });
+}
+
+#define DOCKER "id=\"/system.slice/docker-3f4a9c0d1e2b5768a9b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5e6f70.scope\",image=\"registry.example/web:1.4\""
+#define A1 "a1a1a1a1a1a1a1a1"
+#define PODMAN "{id=\"/machine.slice/libpod-" A1 A1 A1 A1 ".scope\",image=\"localhost/api:latest\",name=\"api\"}"
+#define B2 "b2b2b2b2b2b2b2b2"
+#define POD "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1234.slice/cri-containerd-" B2 B2 B2 B2 ".scope"
+
+TEST(host_containers_have_cadvisors_names_and_the_names_their_engine_gave)
+{
+    CHECK_FIXTURE({ "container_cpu_usage_seconds_total{cpu=\"total\"," DOCKER ",name=\"web\"}", 12.5 },
+                  { "container_cpu_cfs_throttled_seconds_total{" DOCKER ",name=\"web\"}", 0.35 },
+                  { "container_cpu_cfs_throttled_periods_total{" DOCKER ",name=\"web\"}", 7 },
+                  { "container_spec_cpu_quota{" DOCKER ",name=\"web\"}", 150000 }, { "container_spec_cpu_period{" DOCKER ",name=\"web\"}", 100000 },
+                  { "container_spec_cpu_shares{" DOCKER ",name=\"web\"}", 2597 },
+                  { "container_memory_usage_bytes{" DOCKER ",name=\"web\"}", 300000000 },
+                  { "container_memory_working_set_bytes{" DOCKER ",name=\"web\"}", 240000000 },
+                  { "container_memory_rss{" DOCKER ",name=\"web\"}", 180000000 }, { "container_memory_cache{" DOCKER ",name=\"web\"}", 110000000 },
+                  { "container_spec_memory_limit_bytes{" DOCKER ",name=\"web\"}", 536870912 },
+                  { "container_spec_memory_swap_limit_bytes{" DOCKER ",name=\"web\"}", 0 },
+                  { "container_oom_events_total{" DOCKER ",name=\"web\"}", 2 },
+                  { "container_memory_failures_total{failure_type=\"pgmajfault\"," DOCKER ",name=\"web\"}", 12 },
+                  { "container_fs_reads_bytes_total{device=\"/dev/sda\"," DOCKER ",name=\"web\"}", 1048576 },
+                  { "container_fs_writes_bytes_total{device=\"/dev/sda\"," DOCKER ",name=\"web\"}", 2097152 },
+                  { "container_processes{" DOCKER ",name=\"web\"}", 2 }, { "container_threads{" DOCKER ",name=\"web\"}", 10 },
+                  { "container_last_seen{" DOCKER ",name=\"web\"}", 1700000500 },
+                  { "container_start_time_seconds{" DOCKER ",name=\"web\"}", 1700000020 });
+    CHECK_FIXTURE({ "container_memory_working_set_bytes" PODMAN, 0 }, { "container_processes" PODMAN, 1 },
+                  { "container_spec_memory_limit_bytes" PODMAN, 0 },
+                  { "container_cpu_usage_seconds_total{container=\"cart\",cpu=\"total\",id=\"" POD "\",name=\"cart\",namespace=\"shop\",pod=\"cart-7d9f\"}", 1 },
+                  { "container_cpu_usage_seconds_total{cpu=\"total\",id=\"/lxc.payload.box\",name=\"box\"}", 3 },
+                  { "container_cpu_usage_seconds_total{cpu=\"total\",id=\"/machine.slice/systemd-nspawn@deb.service\",name=\"deb\"}", 5 });
+}
+
+TEST(host_containers_have_the_network_of_their_own_namespace_alone)
+{
+    CHECK_FIXTURE({ "container_network_receive_bytes_total{" DOCKER ",interface=\"eth0\",name=\"web\"}", 5000000 },
+                  { "container_network_transmit_packets_dropped_total{" DOCKER ",interface=\"eth0\",name=\"web\"}", 4 });
+    struct batch *b = fixture();
+    for (size_t i = 0; i < b->series_count; i++)
+        if (slice_starts(labels_get(b->series[i].labels, SLICE("__name__")), SLICE("container_network_")))
+            CHECK_STR(labels_get(b->series[i].labels, SLICE("name")), "web"); /* the pod's first process is the host's */
+    batch_drop(b);
+}
+
+TEST(host_cgroups_that_are_no_containers_are_left_out)
+{
+    static const struct slice left_out[] = { SLICE_INIT("nginx.service"), SLICE_INIT("libpod-conmon"), SLICE_INIT("lxc.monitor"),
+                                             SLICE_INIT("session-2.scope") };
+    struct batch *b = fixture();
+    for (size_t i = 0; i < COUNT_OF(left_out); i++)
+        CHECK(!has_name_with(b, left_out[i]));
+    batch_drop(b);
 }
 
 TEST(host_processes_are_grouped_by_command_even_with_brackets_in_it)
