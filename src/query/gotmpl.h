@@ -30,7 +30,7 @@ struct gotmpl_value {
     double f;
     struct slice text;                /* TEXT; LABELS: canonical labels, a map whose missing keys are "" */
     const struct gotmpl_value *items; /* LIST, MAP */
-    const struct slice *keys;         /* MAP: as many as items */
+    const struct slice *keys;         /* MAP: as many as items; LIST: NULL, or names ended by an empty one of fields kept behind the items */
     size_t count;
 };
 

@@ -126,6 +126,13 @@ enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value
             return ST_OK;
         }
     }
+    /* A list may have parts with names of their own, as .Alerts has .Firing: they stand behind its items. */
+    for (size_t i = 0; v->type == GOTMPL_LIST && v->keys && v->keys[i].len; i++) {
+        if (slice_eq(v->keys[i], name)) {
+            *out = v->items[v->count + i];
+            return ST_OK;
+        }
+    }
     return err_set(err, ST_INVALID, "template: there is no field %.*s here", SLICE_FMT(name));
 }
 
