@@ -4,12 +4,13 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { go, link, useAddress, useRange } from './state/address'
 import { INTERVALS, refreshEvery, refreshNow } from './state/refresh'
 import { useKeys } from './state/keys'
+import { useSession } from './state/session'
 import { toggleTheme } from './state/theme'
 import { W } from './lib/words'
 import { intervalOf, TopBar } from './widgets/TopBar'
 import { Palette } from './widgets/Palette'
 import { KeysDialog } from './widgets/KeysDialog'
-import { PAGES, pageOf } from './pages'
+import { BAR, mayOpen, PAGES, pageOf } from './pages'
 
 const GO_MS = 1000
 
@@ -21,8 +22,34 @@ function focusQuery(): boolean {
   return true
 }
 
+// What the role may not see is said at once, with what it may.
+function NotForYou({ role }: { role: string }) {
+  const session = useSession()
+  const others = BAR.filter((p) => mayOpen(p, session))
+  return (
+    <main id="main">
+      <section class="card empty">
+        <p>{W.login.mayNot(role)}</p>
+        <p class="dim">{others.length === 0 ? W.login.mayOnlySend : W.login.whatMay}</p>
+        {others.map((p) => (
+          <a key={p.path} href={link(p.path)}>
+            {p.name}
+          </a>
+        ))}
+      </section>
+    </main>
+  )
+}
+
 function Page({ path }: { path: string }) {
   const found = pageOf(path)
+  const session = useSession()
+  if (found && !found.page.open) {
+    // Until the server has said who we are, nothing is asked: the answers would be refusals.
+    const { me } = session
+    if (me === undefined || (me?.login_required && !me.user)) return <main id="main" />
+    if (!mayOpen(found.page, session)) return <NotForYou role={me?.role ?? ''} />
+  }
   if (found) return <>{found.page.draw(found.id)}</>
   return (
     <main id="main">

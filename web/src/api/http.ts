@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One GET, one JSON answer. Whatever goes wrong becomes a sentence, the server's own where it gave one.
+// One request, one JSON answer. Whatever goes wrong becomes a sentence, the server's own where it gave one.
 import { W } from '../lib/words'
+
+const UNAUTHORIZED = 401
 
 export class ServerError extends Error {
   constructor(
@@ -24,8 +26,9 @@ export function withParams(path: string, params: Params): string {
   return q ? `${path}?${q}` : path
 }
 
-// Prometheus and Loki: {status, error}; Jaeger: {errors: [{msg}]}; else plain text.
+// Prometheus and Loki: {status, error}; Jaeger: {errors: [{msg}]}; Alertmanager: a JSON text; else plain text.
 function sentenceOf(body: unknown, text: string): string {
+  if (typeof body === 'string') return body
   const b = body as { error?: unknown; message?: unknown; errors?: { msg?: unknown }[] } | null
   if (b && typeof b === 'object') {
     if (typeof b.error === 'string') return b.error
@@ -35,14 +38,20 @@ function sentenceOf(body: unknown, text: string): string {
   return body === undefined && text.length < 2000 && !text.trimStart().startsWith('<') ? text.trim() : ''
 }
 
-export async function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+// Who wants to know that the server asks who we are.
+let refused: () => void = () => {}
+export function whenRefused(tell: () => void): void {
+  refused = tell
+}
+
+async function ask<T>(path: string, init: RequestInit): Promise<T> {
   let response: Response
   let text: string
   try {
-    response = await fetch(withParams(path, params), { signal, headers: { Accept: 'application/json' } })
+    response = await fetch(path, { ...init, headers: { Accept: 'application/json', ...init.headers } })
     text = await response.text()
   } catch (e) {
-    if (signal?.aborted) throw e
+    if (init.signal?.aborted) throw e
     throw new ServerError(W.state.serverAway, 0)
   }
   let body: unknown
@@ -51,9 +60,22 @@ export async function getJSON<T>(path: string, params: Params = {}, signal?: Abo
   } catch {
     body = undefined
   }
-  const failed = (body as { status?: string } | undefined)?.status === 'error'
-  if (!response.ok || failed)
-    throw new ServerError(sentenceOf(body, text) || W.state.httpStatus(response.status, path), response.status)
-  if (body === undefined) throw new ServerError(W.state.badAnswer(path), response.status)
+  const failed = (body as { status?: string } | null | undefined)?.status === 'error'
+  if (!response.ok || failed) {
+    if (response.status === UNAUTHORIZED) refused()
+    throw new ServerError(sentenceOf(body, text) || W.state.httpStatus(response.status, path.split('?')[0]), response.status)
+  }
+  if (body === undefined && (!init.method || text.trim())) throw new ServerError(W.state.badAnswer(path.split('?')[0]), response.status)
   return body as T
+}
+
+export function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+  return ask<T>(withParams(path, params), { signal })
+}
+
+// A change: what is sent goes as JSON, a text as it is. An empty answer is undefined.
+export function send<T = unknown>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
+  if (body === undefined) return ask<T>(path, { method })
+  const isText = typeof body === 'string'
+  return ask<T>(path, { method, body: isText ? body : JSON.stringify(body), headers: { 'Content-Type': isText ? 'text/plain; charset=utf-8' : 'application/json' } })
 }

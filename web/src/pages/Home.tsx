@@ -10,6 +10,7 @@ import { safe } from '../lib/text'
 import { W } from '../lib/words'
 import { Card } from '../widgets/Card'
 import { ErrorBox } from '../widgets/States'
+import { IncidentsPanel } from '../panels/IncidentsPanel'
 import { HostPanel } from '../panels/HostPanel'
 import { ServicesPanel } from '../panels/ServicesPanel'
 import { ErrorsPanel } from '../panels/ErrorsPanel'
@@ -31,6 +32,7 @@ export function Home() {
           </ul>
         </Card>
       )}
+      <IncidentsPanel />
       <HostPanel host={a.get('host')} onHost={(host) => change({ host })} />
       <ServicesPanel />
       <ErrorsPanel />

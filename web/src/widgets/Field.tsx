@@ -27,6 +27,14 @@ export function TextField(p: Common & { placeholder?: string; onInput: (text: st
   )
 }
 
+export function PasswordField(p: Omit<Common, 'width'> & { placeholder?: string; isNew?: boolean; onInput: (text: string) => void }) {
+  return (
+    <Field label={p.label}>
+      <input name={p.name} type="password" value={p.value} placeholder={p.placeholder} autocomplete={p.isNew ? 'new-password' : 'current-password'} onInput={(e) => p.onInput(e.currentTarget.value)} />
+    </Field>
+  )
+}
+
 // A choice that is not in the list, as an address may hold one, is shown all the same.
 export function ChoiceField(p: Common & { choices: string[]; none?: string; isQuery?: boolean; onChoose: (value: string) => void }) {
   const list = p.value && !p.choices.includes(p.value) ? [p.value, ...p.choices] : p.choices
