@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said to work of other systems is tried, row by row, from the table that the API gives; and the manual's page says the same."""
+import json
+import os
+import tempfile
+import threading
+import time
+import http.server
+
+import harness
+
+PAGE = harness.ROOT / "docs" / "manual" / "coming-from.md"
+# The article's list.
+NAMES = ["Prometheus", "Grafana", "Datadog", "New Relic", "CloudWatch", "ELK Stack", "Splunk", "Loki", "Papertrail", "CloudWatch Logs", "Jaeger", "Zipkin",
+         "Datadog APM", "AWS X-Ray"]
+
+
+def resource(service):
+    return {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+
+
+class Tools(harness.Case):
+    def table(self, s):
+        return s.get("/api/stoa/v1/tools").json["tools"]
+
+    # One function a check: sends as that system's clients do, and finds it again.
+
+    def check_get(self, s, path):
+        r = s.get(path)
+        self.assertEqual(r.status, 200, r.text)
+        r.json
+
+    def check_remote_write(self, s):
+        r = s.post("/api/v1/write", harness.write_request([({"__name__": "sent", "job": "j"}, [(int(time.time() * 1000), 42.0)])]), harness.WRITE_HEADERS)
+        self.assertEqual(r.status, 204)
+        self.assertEqual(s.query("sent")[0]["value"][1], "42")
+
+    def check_scrape(self, s):
+        class Page(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"# TYPE scraped gauge\nscraped 5\n")
+
+            def log_message(self, *args):
+                pass
+        target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self.addCleanup(target.server_close)
+        self.addCleanup(target.shutdown)
+        threading.Thread(target=target.serve_forever, args=(0.05,), daemon=True).start()
+        config = f"scrape_configs:\n  - job_name: j\n    scrape_interval: 1s\n    static_configs:\n      - targets: ['127.0.0.1:{target.server_port}']\n"
+        other = self.server(config=config)
+        self.assertEqual(self.eventually(lambda: other.query("scraped"), what="the scraped sample")[0]["value"][1], "5")
+
+    def check_loki_push(self, s):
+        r = s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"app": "pushed"}, "values": [[str(time.time_ns()), "a pushed line"]]}]})
+        self.assertEqual(r.status, 204)
+        self.assertEqual(s.logs('{app="pushed"}')[0]["values"][0][1], "a pushed line")
+
+    def check_otlp_logs(self, s):
+        for path in ("/v1/logs", "/otlp/v1/logs"):
+            r = s.post_json(path, {"resourceLogs": [{"resource": resource("by-otlp"), "scopeLogs": [{"logRecords": [
+                {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": f"sent to {path}"}}]}]}]})
+            self.assertEqual(r.status, 200, r.text)
+            self.assertTrue(s.logs(f'{{service_name="by-otlp"}} |= "sent to {path}"'))
+
+    def check_otlp_metrics(self, s):
+        r = s.post_json("/v1/metrics", {"resourceMetrics": [{"resource": resource("by-otlp"), "scopeMetrics": [{"metrics": [
+            {"name": "queue.length", "gauge": {"dataPoints": [{"timeUnixNano": str(time.time_ns()), "asDouble": 3}]}}]}]}]})
+        self.assertEqual(r.status, 200, r.text)
+        self.assertEqual(s.query('queue_length{job="by-otlp"}')[0]["value"][1], "3")
+
+    def check_otlp_traces(self, s):
+        now = time.time_ns()
+        r = s.post_json("/v1/traces", {"resourceSpans": [{"resource": resource("by-otlp"), "scopeSpans": [{"spans": [
+            {"traceId": "ab" * 16, "spanId": "cd" * 8, "name": "work", "kind": 2, "startTimeUnixNano": str(now - 10**9), "endTimeUnixNano": str(now)}]}]}]})
+        self.assertEqual(r.status, 200, r.text)
+        self.assertEqual(s.get("/jaeger/api/traces/" + "ab" * 16).json["data"][0]["spans"][0]["operationName"], "work")
+
+    def check_log_file(self, s):
+        folder = tempfile.mkdtemp(prefix="stoa-tools-")
+        path = os.path.join(folder, "app.log")
+        open(path, "w").close()
+        other = self.server(quiet=False, config=f"host:\n  enabled: false\nself:\n  enabled: false\nlogs:\n  journal: false\n  files: ['{folder}/*.log']\n")
+        with open(path, "w") as f:
+            f.write("<165>Jan  5 10:30:45 web-1 billing[77]: invoice written\n" + json.dumps({"level": "error", "msg": "as JSON"}) + "\n")
+        self.eventually(lambda: len([v for st in other.logs(f'{{filename="{path}"}}', start=1, end=time.time() + 60) for v in st["values"]]) == 2, what="both lines")
+
+    def test_every_row_that_is_said_to_work_does(self):
+        s = self.server()
+        tools = self.table(s)
+        self.assertEqual([t["name"] for t in tools], NAMES)
+        for tool in tools:
+            self.assertTrue(tool["works"] and tool["not_yet"], tool["name"])
+            for row in tool["works"]:
+                with self.subTest(tool=tool["name"], what=row["what"]):
+                    check = row["check"]
+                    if check.startswith("GET "):
+                        self.check_get(s, check[4:])
+                    else:
+                        getattr(self, "check_" + check)(s)
+
+    def test_configurations_hold_the_address_that_was_asked(self):
+        s = self.server()
+        rows = [row for tool in self.table(s) for row in tool["works"]]
+        self.assertTrue(any(s.url in row["config"] for row in rows))
+        self.assertFalse([row["config"] for row in rows if "$address" in row["config"]])
+
+    def test_what_is_said_not_to_work_yet_does_not(self):
+        """Native intakes of others: when one of them begins to answer, the table is to be changed."""
+        s = self.server()
+        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/collector/event"), ("POST", "/_bulk"),
+                             ("PUT", "/v0.4/traces"), ("POST", "/api/v1/read"), ("GET", "/federate"), ("GET", "/loki/api/v1/tail")):
+            with self.subTest(path):
+                self.assertIn(s.request(method, path, body=b"").status, (404, 405))
+
+    def test_the_manual_says_what_the_table_says(self):
+        s = self.server()
+        self.assertEqual(PAGE.read_text(encoding="utf-8"), manual(self.table(s), s.url))
+
+
+def manual(tools, address):
+    """The page of the manual, made from the table: `python3 test/server/test_tools.py --write` writes it."""
+    out = ["# Coming from …\n", "\nWhat of the systems that the article names works here today, and what does not. Every row that is said to work is tried by a test"
+           "\n(`test/server/test_tools.py`), from the same table that this page and `GET /api/stoa/v1/tools` are made of; that call fills your\nserver's own address in."
+           " Agents that speak a protocol of their own go through the OpenTelemetry Collector, which understands nearly all of\nthem and sends OTLP.\n"]
+    for tool in tools:
+        out.append(f"\n## {tool['name']}\n")
+        for row in tool["works"]:
+            config = row["config"].replace(address, "http://localhost:7862").rstrip("\n")
+            out.append(f"\n{row['what']} `{row['how']}`\n\n```\n{config}\n```\n")
+        out.append("\nNot yet: " + "; ".join(tool["not_yet"]) + ".\n")
+    return "".join(out)
+
+
+if __name__ == "__main__":
+    import sys
+    if sys.argv[1:] == ["--write"]:
+        server = harness.Server()
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(manual(server.get("/api/stoa/v1/tools").json["tools"], server.url), encoding="utf-8")
+        server.close()
+    else:
+        harness.main()
