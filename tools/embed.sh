@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# tools/embed.sh DIST OUT.S: the built page as assembly that includes each file, compressed, with a table of
-# {path, bytes, end}. The table's form is struct page_asset of src/api/page.c.
+# tools/embed.sh DIST OUT.S NAME: a folder (the built page, the boards) as assembly that includes each file, compressed, with a
+# table NAME_assets of {path, bytes, end}. The table's form is struct page_asset of src/api/page.c and board_asset of boards.c.
 set -eu
-dist=$1 out=$2
-work=$(dirname "$out")/page
+dist=$1 out=$2 name=$3
+work=$(dirname "$out")/$name
 rm -rf "$work"; mkdir -p "$work"
 table="$work/table"; : > "$table"
 {
@@ -13,17 +13,17 @@ table="$work/table"; : > "$table"
     for file in $(cd "$dist" && find . -type f ! -name '*.map' | LC_ALL=C sort); do
         path=${file#.}
         gzip -9nc "$dist/$file" > "$work/$n.gz"
-        echo "page_path_$n: .asciz \"$path\""
+        echo "${name}_path_$n: .asciz \"$path\""
         echo "    .balign 16"
-        echo "page_data_$n: .incbin \"$work/$n.gz\""
-        echo "page_end_$n:"
-        echo "    .quad page_path_$n, page_data_$n, page_end_$n" >> "$table"
+        echo "${name}_data_$n: .incbin \"$work/$n.gz\""
+        echo "${name}_end_$n:"
+        echo "    .quad ${name}_path_$n, ${name}_data_$n, ${name}_end_$n" >> "$table"
         n=$((n + 1))
     done
     echo '    .section .data.rel.ro, "aw"'
     echo '    .balign 8'
-    echo '    .globl page_assets'
-    echo 'page_assets:'
+    echo "    .globl ${name}_assets"
+    echo "${name}_assets:"
     cat "$table"
     echo '    .quad 0, 0, 0'
     echo '    .section .note.GNU-stack,"",%progbits'

@@ -30,16 +30,21 @@ build/web/.done: $(WEB_SOURCES) build/.web-deps
 web: build/web/.done
 $(B)/gen/page_assets.S: build/web/.done tools/embed.sh
 	@mkdir -p $(@D)
-	@tools/embed.sh web/dist $@
+	@tools/embed.sh web/dist $@ page
+$(B)/gen/board_assets.S: $(wildcard src/api/boards/*.json) tools/embed.sh
+	@mkdir -p $(@D)
+	@tools/embed.sh src/api/boards $@ board
+$(B)/gen/board_assets.o: $(B)/gen/board_assets.S
+	@$(CC) -c $< -o $@
 $(B)/gen/page_assets.o: $(B)/gen/page_assets.S
 	@$(CC) -c $< -o $@
 
 # ---- The program ----
 MAIN_LIBS = $(foreach f,$(LIVE),$(B)/lib/$(f).a)
 ALL_LIBS = $(call uniq,$(foreach f,$(LIVE),$(LIBS_$(f)))) $(LIBS_base)
-$(B)/stoa: $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a $(B)/gen/page_assets.o
+$(B)/stoa: $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a $(B)/gen/page_assets.o $(B)/gen/board_assets.o
 	@echo "  LINK $@"
-	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(ALL_LIBS) -o $@
+	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(B)/gen/board_assets.o $(ALL_LIBS) -o $@
 build/stoa: $(B)/stoa
 	@cp $< $@.tmp && mv $@.tmp $@
 EXTRA_version := -DBUILD_VERSION='"$(VERSION)"' -DBUILD_REVISION='"$(REVISION)"'

@@ -121,6 +121,30 @@ HANDLER(loki_detected_labels);
 HANDLER(log_kinds_http);
 HANDLER(volume_http);
 
+/* boards.c */
+HANDLER(boards_list);
+HANDLER(boards_get);
+HANDLER(boards_put);
+HANDLER(boards_delete);
+
+/* incidents.c */
+HANDLER(incidents_list);
+HANDLER(incidents_get);
+HANDLER(incidents_ack);
+HANDLER(incidents_resolve);
+HANDLER(incidents_notifications);
+
+/* alertmanager.c: Alertmanager's API v2 */
+HANDLER(am_status);
+HANDLER(am_receivers);
+HANDLER(am_alerts);
+HANDLER(am_alerts_post);
+HANDLER(am_groups);
+HANDLER(am_silences);
+HANDLER(am_silence);
+HANDLER(am_silence_post);
+HANDLER(am_silence_delete);
+
 /* page.c: the web page and the manual */
 HANDLER(page_serve);
 

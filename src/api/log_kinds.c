@@ -6,7 +6,6 @@
 #include "api/handlers.h"
 #include "api/log_text.h"
 #include "codec/regex.h"
-#include "query/token.h"
 
 #include <stdio.h>
 
@@ -80,8 +79,7 @@ bool log_kind_query(enum log_kind kind, size_t n, struct buf *out)
     if (at == 0) {
         buf_slice(out, SLICE("| detected_level=~\"error|critical|fatal\""));
     } else if (at == 1) {
-        buf_slice(out, SLICE("|~ "));
-        token_quote(rule->words, out);
+        buf_printf(out, "|~ `%.*s`", SLICE_FMT(rule->words)); /* no rule has a backtick */
     } else {
         for (size_t i = 0; i < LOG_KIND_FIELDS_MAX && rule->fields[i].len; i++)
             buf_printf(out, "%s%.*s!=\"\"", i ? " or " : "| ", SLICE_FMT(rule->fields[i]));

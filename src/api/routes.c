@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one table of all routes, and the match.
  *
- * A pattern is literal segments and {name} segments, and may end with {name...}, which is all that follows; the first row that fits path and method wins, so literal rows stand
- * before {name} rows. A path that fits with another method is answered 405 with Allow. The parts a pattern names are found
- * again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
+ * A pattern is literal segments and {name} segments, and may end with {name...}, which is all that follows; the first row that
+ * fits path and method wins, so literal rows stand before {name} rows. A path that fits with another method is answered 405
+ * with Allow. The parts a pattern names are found again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
  * its first segments only until they differ: a linear search costs less than a microsecond. */
 #include "api/access.h"
+#include "api/board_check.h"
 #include "api/handlers.h"
 #include "api/self.h"
 #include "auth/auth.h"
@@ -26,6 +27,7 @@ enum {
     ROUTES_MAX = 160,
     BODY_NONE = 64 * KIB, /* routes that expect no body */
     BODY_FORM = API_FORM_BYTES_MAX,
+    BODY_ALERTS = 16 * MIB,
     BODY_INGEST = 64 * MIB
 };
 
@@ -107,6 +109,12 @@ static const struct row rows[] = {
     ROW(PUBLIC, NULL, OPTIONS, "/api/metrics", ROUTE_ON_LOOP, BODY_NONE, rum_http_preflight),
     ROW(READ, NULL, GET, "/api/stoa/v1/rum", 0, BODY_NONE, rum_http_report),
 
+    /* boards */
+    ROW(READ, NULL, GET, "/api/stoa/v1/boards", 0, BODY_NONE, boards_list),
+    ROW(READ, NULL, GET, "/api/stoa/v1/boards/{uid}", 0, BODY_NONE, boards_get),
+    ROW(EDIT, "board.save", PUT, "/api/stoa/v1/boards/{uid}", 0, BOARD_BYTES_MAX, boards_put),
+    ROW(EDIT, "board.delete", DELETE, "/api/stoa/v1/boards/{uid}", 0, BODY_NONE, boards_delete),
+
     /* Jaeger query */
     ROW(READ, "traces.names", GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
     ROW(READ, "traces.names", GET, "/jaeger/api/services/{service}/operations", 0, BODY_NONE, jaeger_operations),
@@ -141,6 +149,22 @@ static const struct row rows[] = {
     ROW(ADMIN, NULL, GET, "/api/stoa/v1/erases", 0, BODY_NONE, erase_list),
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
+
+    /* incidents and notification; Alertmanager */
+    ROW(READ, NULL, GET, "/api/stoa/v1/incidents", 0, BODY_NONE, incidents_list),
+    ROW(READ, NULL, GET, "/api/stoa/v1/incidents/{id}", 0, BODY_NONE, incidents_get),
+    ROW(EDIT, "incident.acknowledge", POST, "/api/stoa/v1/incidents/{id}/ack", 0, BODY_NONE, incidents_ack),
+    ROW(EDIT, "incident.resolve", POST, "/api/stoa/v1/incidents/{id}/resolve", 0, BODY_NONE, incidents_resolve),
+    ROW(READ, NULL, GET, "/api/stoa/v1/notifications", 0, BODY_NONE, incidents_notifications),
+    ROW(READ, NULL, GET, "/api/v2/status", 0, BODY_NONE, am_status),
+    ROW(READ, NULL, GET, "/api/v2/receivers", 0, BODY_NONE, am_receivers),
+    ROW(READ, NULL, GET, "/api/v2/alerts", 0, BODY_NONE, am_alerts),
+    ROW(WRITE, NULL, POST, "/api/v2/alerts", 0, BODY_ALERTS, am_alerts_post),
+    ROW(READ, NULL, GET, "/api/v2/alerts/groups", 0, BODY_NONE, am_groups),
+    ROW(READ, NULL, GET, "/api/v2/silences", 0, BODY_NONE, am_silences),
+    ROW(EDIT, "silence.set", POST, "/api/v2/silences", 0, BODY_FORM, am_silence_post),
+    ROW(READ, NULL, GET, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence),
+    ROW(EDIT, "silence.expire", DELETE, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence_delete),
 
     /* synthetic checks */
     ROW(EDIT, NULL, GET, "/probe", 0, BODY_NONE, probe_http_probe),

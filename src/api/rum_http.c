@@ -100,6 +100,8 @@ static enum status decode(struct api *api, struct http_exchange *x, struct batch
     b->tenant = arena_copy(b->arena, tenant);
     b->received_ns = v.received_ns;
     st = rum_decode(&v, http_body(x), b, err);
+    if (!st)
+        rum_posted(api->rum, tenant);
     return st ? st : pipeline_run(api->pipeline, b, &result, err);
 }
 

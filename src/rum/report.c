@@ -254,19 +254,42 @@ static size_t rank_rows(const struct report *r, uint32_t *order)
     return n;
 }
 
-static void put_report(struct report *r, struct buf *out)
+/* Each load twice: once for its row, once for all. */
+static struct load *both_rows(struct report *r, size_t *count)
 {
-    static const struct slice by[] = { SLICE_INIT("page"), SLICE_INIT("country"), SLICE_INIT("device") };
-    struct json_writer w;
-    size_t count = r->load_count * 2;
-    struct load *loads = arena_array(r->a, struct load, count + 1);
-    uint32_t *order = arena_array(r->a, uint32_t, r->row_count + 1);
-    bool *is_shown = arena_zalloc(r->a, r->row_count + 1);
+    struct load *loads = arena_array(r->a, struct load, r->load_count * 2 + 1);
     for (size_t i = 0; i < r->load_count; i++) {
         loads[2 * i] = loads[2 * i + 1] = r->loads[i];
         loads[2 * i].row = ROW_ALL;
         r->rows[r->loads[i].row].count++;
     }
+    *count = r->load_count * 2;
+    return loads;
+}
+
+static void report_begin(struct report *r, const struct rum_query *q, struct arena *a)
+{
+    *r = (struct report){ .q = q, .a = a };
+    map_init(&r->ids);
+    map_init(&r->keys);
+    ARENA_PUSH(a, r->rows, r->row_count, r->row_cap) = (struct row){ SLICE_EMPTY, 0 };
+    ARENA_PUSH(a, r->rows, r->row_count, r->row_cap) = (struct row){ SLICE("(other)"), 0 };
+}
+
+static void report_end(struct report *r)
+{
+    map_free(&r->ids);
+    map_free(&r->keys);
+}
+
+static void put_report(struct report *r, struct buf *out)
+{
+    static const struct slice by[] = { SLICE_INIT("page"), SLICE_INIT("country"), SLICE_INIT("device") };
+    struct json_writer w;
+    size_t count;
+    struct load *loads = both_rows(r, &count);
+    uint32_t *order = arena_array(r->a, uint32_t, r->row_count + 1);
+    bool *is_shown = arena_zalloc(r->a, r->row_count + 1);
     size_t shown = rank_rows(r, order);
     is_shown[ROW_ALL] = true;
     for (size_t i = 0; i < shown; i++)
@@ -282,21 +305,68 @@ static void put_report(struct report *r, struct buf *out)
     json_object_end(&w);
 }
 
+/* ---- as samples ---- */
+
+static void put_sample(struct batch *b, const char *name, struct slice metric, struct slice page, struct slice rating, int64_t t_ms, double v)
+{
+    struct label list[] = { { SLICE("__name__"), slice_str(name) }, { SLICE("job"), SLICE("real-users") }, { SLICE("metric"), metric },
+                            { SLICE("page"), page }, { SLICE("rating"), rating } };
+    struct slice labels;
+    if (labels_build(b->arena, list, COUNT_OF(list), &labels, NULL))
+        return;
+    batch_series(b, labels);
+    batch_sample(b, t_ms, v);
+}
+
+static void put_samples(const struct report *r, const struct load *l, size_t n, int64_t t_ms, struct batch *b)
+{
+    size_t bands[RUM_RATING_COUNT] = { 0 };
+    struct slice metric = rum_bands[l->metric].name, page = l->row == ROW_ALL ? SLICE("(all)") : r->rows[l->row].key;
+    for (size_t i = 0; i < n; i++)
+        bands[rum_rate((enum rum_metric)l->metric, l[i].value)]++;
+    put_sample(b, "web_vitals_p75", metric, page, SLICE_EMPTY, t_ms, p75(l, n));
+    for (int i = 0; i < RUM_RATING_COUNT; i++)
+        put_sample(b, "web_vitals_loads", metric, page, rum_rating_name((enum rum_rating)i), t_ms, (double)bands[i]);
+}
+
+enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, struct arena *a, struct batch *b, struct err *err)
+{
+    struct rum_query q = { start_ns, end_ns, MAX(end_ns - start_ns, NS_S), RUM_BY_PAGE, RUM_PAGES_MEASURED_MAX };
+    struct report r;
+    size_t count = 0;
+    report_begin(&r, &q, a);
+    enum status st = read_events(&r, e, ctx, err);
+    if (!st) {
+        struct load *loads = both_rows(&r, &count);
+        uint32_t *order = arena_array(a, uint32_t, r.row_count + 1);
+        bool *is_shown = arena_zalloc(a, r.row_count + 1);
+        size_t shown = rank_rows(&r, order);
+        is_shown[ROW_ALL] = true;
+        for (size_t i = 0; i < shown; i++)
+            is_shown[order[i]] = true;
+        qsort(loads, count, sizeof *loads, by_value);
+        for (size_t at = 0, first; at < count;) {
+            for (first = at; at < count && loads[at].row == loads[first].row && loads[at].metric == loads[first].metric;)
+                at++;
+            if (is_shown[loads[first].row])
+                put_samples(&r, loads + first, at - first, end_ns / NS_MS, b);
+        }
+    }
+    report_end(&r);
+    return st;
+}
+
 enum status rum_report(struct engine *e, struct engine_ctx *ctx, const struct rum_query *q, struct arena *a, struct buf *out, struct err *err)
 {
-    struct report r = { .q = q, .a = a };
+    struct report r;
     if (q->end_ns <= q->start_ns || q->step_ns < NS_S || (q->end_ns - q->start_ns - 1) / q->step_ns >= RUM_STEPS_MAX)
         return err_set(err, ST_INVALID, "start must lie before end, step be at least 1 s, and steps be at most %d", RUM_STEPS_MAX);
-    map_init(&r.ids);
-    map_init(&r.keys);
-    ARENA_PUSH(a, r.rows, r.row_count, r.row_cap) = (struct row){ SLICE_EMPTY, 0 };
-    ARENA_PUSH(a, r.rows, r.row_count, r.row_cap) = (struct row){ SLICE("(other)"), 0 };
+    report_begin(&r, q, a);
     enum status st = read_events(&r, e, ctx, err);
     if (!st && arena_over(a))
         st = err_set(err, ST_LIMIT, "the page loads of this time do not fit in a query's memory; ask for a shorter one");
     if (!st)
         put_report(&r, out);
-    map_free(&r.ids);
-    map_free(&r.keys);
+    report_end(&r);
     return st;
 }

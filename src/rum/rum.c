@@ -87,6 +87,13 @@ struct rum {
     struct rum_config config;
     int64_t second;           /* of the monotonic clock, and the posts in it */
     unsigned posts;
+    struct slice tenants[RUM_TENANTS_MAX]; /* that posted; in tenant_arena */
+    size_t tenant_count;
+    struct arena *tenant_arena;
+    struct rum_env env;
+    struct cond wake;
+    struct thread *thread;
+    bool stopping;
 };
 
 struct rum *rum_new(struct clock *clock)
@@ -95,7 +102,9 @@ struct rum *rum_new(struct clock *clock)
     r->clock = clock;
     r->arena = arena_new(0);
     r->config.country_header = SLICE_EMPTY;
+    r->tenant_arena = arena_new(0);
     mutex_init(&r->lock);
+    cond_init(&r->wake);
     return r;
 }
 
@@ -103,6 +112,13 @@ void rum_free(struct rum *r)
 {
     if (r == NULL)
         return;
+    mutex_lock(&r->lock);
+    r->stopping = true;
+    cond_signal(&r->wake);
+    mutex_unlock(&r->lock);
+    thread_join(r->thread);
+    arena_free(r->tenant_arena);
+    cond_destroy(&r->wake);
     arena_free(r->arena);
     mutex_destroy(&r->lock);
     mem_free(r);
@@ -149,4 +165,68 @@ bool rum_may_post(struct rum *r)
     r->posts += may;
     mutex_unlock(&r->lock);
     return may;
+}
+
+void rum_posted(struct rum *r, struct slice tenant)
+{
+    mutex_lock(&r->lock);
+    size_t i = 0;
+    while (i < r->tenant_count && !slice_eq(r->tenants[i], tenant))
+        i++;
+    if (i == r->tenant_count && i < RUM_TENANTS_MAX)
+        r->tenants[r->tenant_count++] = arena_copy(r->tenant_arena, tenant);
+    mutex_unlock(&r->lock);
+}
+
+/* ---- measuring ---- */
+
+static void measure_tenant(struct rum *r, struct slice tenant)
+{
+    enum { ARENA_BYTES_MAX = 256 * MIB, SECONDS_MAX = 30 };
+    struct engine_ctx ctx;
+    struct err err;
+    struct arena *a = arena_new(ARENA_BYTES_MAX);
+    struct batch *b = batch_new(ARENA_BYTES_MAX);
+    int64_t end_ns = clock_wall_ns(r->clock);
+    engine_ctx_init(&ctx, &tenant, 1, r->clock);
+    ctx.deadline_mono_ns = clock_mono_ns(r->clock) + SECONDS_MAX * NS_S;
+    b->tenant = arena_copy(b->arena, tenant);
+    b->received_ns = end_ns;
+    enum status st = rum_measure(r->env.engine, &ctx, end_ns - RUM_MEASURE_WINDOW_SECONDS * NS_S, end_ns, a, b, &err);
+    if (!st && b->sample_count)
+        st = r->env.append(r->env.arg, b, &err);
+    else
+        batch_drop(b);
+    if (st)
+        log_line(r->env.log, LOG_WARNING, "real users are not measured", "error=\"%s\"", err.text);
+    engine_ctx_free(&ctx);
+    arena_free(a);
+}
+
+static void run(void *arg)
+{
+    struct rum *r = arg;
+    mutex_lock(&r->lock);
+    int64_t due = clock_mono_ns(r->clock) + RUM_MEASURE_SECONDS * NS_S;
+    while (!r->stopping) {
+        int64_t left = due - clock_mono_ns(r->clock);
+        if (left > 0) {
+            cond_wait_ns(&r->wake, &r->lock, left);
+            continue;
+        }
+        for (size_t i = 0; i < r->tenant_count && !r->stopping; i++) {
+            struct slice tenant = r->tenants[i]; /* its bytes stay */
+            mutex_unlock(&r->lock);
+            measure_tenant(r, tenant);
+            mutex_lock(&r->lock);
+        }
+        due = clock_mono_ns(r->clock) + RUM_MEASURE_SECONDS * NS_S;
+    }
+    mutex_unlock(&r->lock);
+}
+
+enum status rum_run(struct rum *r, const struct rum_env *env, struct err *err)
+{
+    r->env = *env;
+    return thread_start(&r->thread, "rum", run, r, err);
 }

@@ -9,6 +9,7 @@
 #include "codec/yaml.h"
 #include "model/batch.h"
 #include "store/engine.h"
+#include "sys/log.h"
 
 enum {
     RUM_BODY_BYTES_MAX = 256 * KIB,    /* of one post: the entries behind a metric come along, and are not kept */
@@ -22,6 +23,10 @@ enum {
     RUM_ORIGINS_MAX = 256,
     RUM_ROWS_MAX = 500,                /* of a report; further keys are added up as "(other)" */
     RUM_STEPS_MAX = 500,
+    RUM_PAGES_MEASURED_MAX = 50,       /* pages with series of their own: those with most loads */
+    RUM_MEASURE_SECONDS = 60,          /* how often, and */
+    RUM_MEASURE_WINDOW_SECONDS = 900,  /* over which time */
+    RUM_TENANTS_MAX = 64,              /* measured so */
     RUM_LOADS_MAX = 2 * 1000 * 1000    /* metrics of page loads one report looks at */
 };
 
@@ -63,6 +68,24 @@ enum rum_origin { RUM_ORIGIN_NO_LIST, RUM_ORIGIN_LISTED, RUM_ORIGIN_OTHER };
 enum rum_origin rum_origin(struct rum *r, struct slice origin);
 /* False: too many posts in this second. */
 bool rum_may_post(struct rum *r);
+/* The tenant posted: it is measured from now on. */
+void rum_posted(struct rum *r, struct slice tenant);
+
+/* Each RUM_MEASURE_SECONDS what was posted becomes series, so that boards and alert rules can use it:
+ * web_vitals_p75{metric,page} and web_vitals_loads{metric,page,rating}, over the last RUM_MEASURE_WINDOW_SECONDS; page "(all)" is
+ * all of them. */
+struct rum_env {
+    struct engine *engine;
+    struct log *log;
+    void *arg;
+    /* Takes batch. Blocks until durable. */
+    enum status (*append)(void *arg, struct batch *batch, struct err *err);
+};
+/* Starts the thread; keeps env. rum_free ends it. */
+MUST_CHECK enum status rum_run(struct rum *r, const struct rum_env *env, struct err *err);
+/* One measurement, into b; a is scratch. */
+MUST_CHECK enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, struct arena *a, struct batch *b,
+                                   struct err *err);
 
 /* ---- posts ---- */
 

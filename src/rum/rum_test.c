@@ -128,6 +128,34 @@ TEST(p75_is_what_three_quarters_of_loads_stay_under)
     arena_free(a);
 }
 
+TEST(what_is_measured_becomes_series_for_boards_and_rules)
+{
+    struct arena *a = arena_new(0);
+    struct batch *b = batch_new(0), *out = batch_new(0);
+    struct shelf s = { .engine = { &shelf_ops }, .b = b };
+    struct engine_ctx ctx;
+    struct buf text;
+    struct err err;
+    struct slice tenant = SLICE("default");
+    post(b, 1, "https://x.example/a", "{\"name\":\"LCP\",\"value\":3000,\"id\":\"1\"}");
+    engine_ctx_init(&ctx, &tenant, 1, clock_real());
+    buf_init(&text, 0);
+    CHECK_INT(rum_measure(&s.engine, &ctx, START_NS, START_NS + 900 * NS_S, a, out, &err), ST_OK);
+    CHECK_INT(out->series_count, 8);
+    labels_format(out->series[0].labels, &text);
+    CHECK_STR(buf_as_slice(&text), "web_vitals_p75{job=\"real-users\",metric=\"LCP\",page=\"(all)\"}");
+    CHECK_NEAR(out->samples[0].v, 3000, 0);
+    buf_reset(&text);
+    labels_format(out->series[6].labels, &text);
+    CHECK_STR(buf_as_slice(&text), "web_vitals_loads{job=\"real-users\",metric=\"LCP\",page=\"/a\",rating=\"needs_improvement\"}");
+    CHECK_NEAR(out->samples[6].v, 1, 0);
+    buf_free(&text);
+    engine_ctx_free(&ctx);
+    batch_drop(b);
+    batch_drop(out);
+    arena_free(a);
+}
+
 TEST(a_post_that_is_no_metric_is_refused_by_the_members_name)
 {
     static const char *const bad[][2] = {

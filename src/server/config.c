@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "alert/dispatch.h"
+#include "server/config_global.h"
 #include "server/config_text.h"
 
 #define HOUR_NS (3600 * NS_S)
@@ -174,8 +176,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
         i++;
     if (i == COUNT_OF(dialects) || l->address.len == 0)
         return yaml_fail(n, err,
-                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, pushgateway and "
-                         "an address such as 127.0.0.1:9090",
+                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, "
+                         "pushgateway and an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
     c->listener_count++;
     return ST_OK;
@@ -213,6 +215,12 @@ static enum status read_modules(struct config *c, const struct yaml_node *root, 
 static enum status read_rum(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return rum_config_read(c->arena, root, &c->rum, &c->warnings, err);
+}
+
+/* Everything of alertmanager.yml, with defaults when none of it is there. */
+static enum status read_notify(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return dispatch_config_read(c->arena, root, &c->notify, &c->warnings, err);
 }
 
 /* groups, alerts, rule_files and of global what concerns rules: all at once. */
@@ -269,12 +277,13 @@ static const struct {
     {SLICE_INIT("runtime"), NULL},
     {SLICE_INIT("groups"), read_elsewhere}, /* read with rule_files */
     {SLICE_INIT("alerts"), read_elsewhere}, /* read with rule_files */
-    {SLICE_INIT("route"), NULL},
-    {SLICE_INIT("receivers"), NULL},
-    {SLICE_INIT("inhibit_rules"), NULL},
-    {SLICE_INIT("templates"), NULL},
-    {SLICE_INIT("mute_time_intervals"), NULL},
-    {SLICE_INIT("time_intervals"), NULL},
+    {SLICE_INIT("route"), read_notify},
+    {SLICE_INIT("receivers"), read_elsewhere},           /* read with route, as all that follow */
+    {SLICE_INIT("alertmanager_global"), read_elsewhere}, /* what `global` says about notification */
+    {SLICE_INIT("inhibit_rules"), read_elsewhere},
+    {SLICE_INIT("templates"), read_elsewhere},
+    {SLICE_INIT("mute_time_intervals"), read_elsewhere},
+    {SLICE_INIT("time_intervals"), read_elsewhere},
     {SLICE_INIT("retention_policies"), read_classes},
     {SLICE_INIT("filters"), read_elsewhere}, /* read with sampling */
     {SLICE_INIT("sampling"), read_samples},
@@ -355,6 +364,8 @@ static enum status load_file(struct config *c, struct fs *fs, struct slice path,
     if (!st)
         st = yaml_parse(c->arena, name, buf_as_slice(&text), &file, err);
     if (!st)
+        config_split_global(c->arena, file);
+    if (!st)
         st = merge(c, all, file, err);
     buf_free(&text);
     return st;
@@ -416,5 +427,6 @@ void config_free(struct config *c)
     if (c == NULL)
         return;
     buf_free(&c->warnings);
+    dispatch_config_free(c->notify);
     arena_free(c->arena);
 }

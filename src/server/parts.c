@@ -19,11 +19,12 @@ static enum status redaction_prepare(struct server *s, struct err *err)
 
 const struct server_part server_parts[] = {
     { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* first: others may put what they do on record */
+    { "notify", part_notify_prepare, part_notify_run, part_notify_reload, part_notify_stop },
     { "alert", part_alert_prepare, part_alert_run, part_alert_reload, part_alert_stop },
     { "retention", part_retention_prepare, NULL, part_retention_reload, NULL }, /* before anything is appended */
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },
     { "push", part_push_prepare, part_push_run, NULL, part_push_stop },
-    { "rum", part_rum_prepare, NULL, part_rum_reload, part_rum_stop },
+    { "rum", part_rum_prepare, part_rum_run, part_rum_reload, part_rum_stop },
     { "probe", part_probe_prepare, part_probe_run, part_probe_reload, part_probe_stop },
 };
 

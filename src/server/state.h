@@ -80,9 +80,15 @@ enum status part_push_run(struct server *s, struct err *err);
 void part_push_stop(struct server *s);
 /* part_rum.c */
 enum status part_rum_prepare(struct server *s, struct err *err);
+enum status part_rum_run(struct server *s, struct err *err);
 void part_rum_reload(struct server *s);
 void part_rum_stop(struct server *s);
 
+/* part_notify.c */
+enum status part_notify_prepare(struct server *s, struct err *err);
+enum status part_notify_run(struct server *s, struct err *err);
+void part_notify_reload(struct server *s);
+void part_notify_stop(struct server *s);
 /* part_alert.c */
 enum status part_alert_prepare(struct server *s, struct err *err);
 enum status part_alert_run(struct server *s, struct err *err);
