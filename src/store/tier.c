@@ -138,6 +138,20 @@ static enum status copy_bytes(struct store *s, const struct part *p, struct file
     return st == ST_OK && atomic_load(&s->stop) ? err_set(err, ST_CANCELLED, "stopped") : st;
 }
 
+/* A folder whose entry could not be made durable would be there for the next try and gone after a power cut: it is made anew. Only
+ * empty ones go, and none but ours. folders held. */
+static void remove_empty(struct store *s, const struct lane *lane, uint8_t tier, const char *folder)
+{
+    char kind[PART_PATH_BYTES_MAX];
+    struct err ignored;
+    snprintf(kind, sizeof kind, "%.4000s/%s", s->tier_dirs[tier], lane->kind->name);
+    const char *const paths[] = { folder, kind, s->tier_dirs[tier] };
+    for (size_t i = 0; i < COUNT_OF(paths) - (tier == TIER_DATA); i++) {
+        enum status st = fs_rmdir(s->opt.fs, paths[i], &ignored); /* refused while something is in it */
+        (void)st;
+    }
+}
+
 /* (2) up to the sync. info: of the copy. */
 static enum status write_copy(struct store *s, const struct lane *lane, const struct part *p, const struct part_info *info, struct err *err)
 {
@@ -148,7 +162,9 @@ static enum status write_copy(struct store *s, const struct lane *lane, const st
     part_path(&s->env, lane->kind, info, path);
     mutex_lock(&s->env.folders);
     enum status st = fs_mkdir_all(s->opt.fs, folder, err);
-    if (st == ST_OK)
+    if (st)
+        remove_empty(s, lane, info->tier, folder);
+    else
         st = check_room(s, folder, info->bytes, err);
     if (st == ST_OK) {
         st = fs_open(s->opt.fs, path, FILE_CREATE, &f, err);
