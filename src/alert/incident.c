@@ -447,8 +447,8 @@ static enum status load_one(struct dispatch *d, struct slice value, struct err *
     i->receiver = dispatch_own(read_lenslice(&r));
     i->group_labels = dispatch_own(read_lenslice(&r));
     i->acked_by = dispatch_own(read_lenslice(&r));
-    i->state = (enum incident_state)MIN(read_u8(&r), (uint8_t)INCIDENT_RESOLVED);
-    uint8_t flags = read_u8(&r);
+    uint8_t state = read_u8(&r), flags = read_u8(&r);
+    i->state = state <= INCIDENT_RESOLVED ? (enum incident_state)state : INCIDENT_RESOLVED;
     i->by_hand = flags & 1;
     i->is_settled = flags & 2;
     i->started_ns = read_zigzag(&r);

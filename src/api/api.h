@@ -13,6 +13,7 @@
 #include "sys/thread.h"
 
 struct alert_eval;
+struct dispatch;
 struct pipeline;
 struct auth;
 struct auth_caller;
@@ -51,6 +52,7 @@ struct api {
     struct probe *probe;                /* synthetic checks; NULL: not running */
     struct push *push;                  /* pushed metrics; NULL: not running */
     struct rum *rum;                    /* real users; never NULL while HTTP is served */
+    struct dispatch *dispatch;          /* incidents, silences, notifications; NULL: not running */
     struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
     bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */

@@ -65,6 +65,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         buf_printf(out, "stoa_redacted_total{detector=\"%s\"} %llu\n", redact_detector_name((enum redact_detector)i),
                    (unsigned long long)pipeline_redacted(api->pipeline, (enum redact_detector)i));
     cost_metrics(api, out);
+    if (api->dispatch)
+        dispatch_metrics(api->dispatch, out);
     if (api->alerts)
         alert_eval_metrics(api->alerts, out);
     if (api->probe)

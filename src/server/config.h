@@ -39,6 +39,7 @@ struct config {
     bool listeners_given;
     bool login_required;              /* even without any account */
     struct scrape_set *scrapes;
+    struct dispatch_config *notify;
     struct rule_set *rules;
     struct fs *fs;                    /* it was read from */
     struct check_set *checks;

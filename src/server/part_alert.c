@@ -10,7 +10,8 @@ static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
 
 static enum status on_alerts(void *arg, const struct alert_put *alerts, size_t count, struct err *err)
 {
-    return ST_OK;
+    struct server *s = arg;
+    return dispatch_put(s->api.dispatch, alerts, count, err);
 }
 
 enum status part_alert_prepare(struct server *s, struct err *err)
