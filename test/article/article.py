@@ -14,9 +14,10 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "test" / "server"))
 import harness  # noqa: E402
 
-PACKAGES = ["python3-prometheus-client", "python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
-            "python3-click", "python3-colorama", "python3-pythonjsonlogger", "python3-requests", "python3-urllib3", "python3-certifi",
-            "python3-chardet", "python3-charset-normalizer", "python3-idna", "python3-six", "python3-schedule", "python3-aiosmtpd", "python3-public", "python3-attr"]
+PACKAGES = ["python3-prometheus-client", "python3-decorator", "python3-blinker", "python3-flask", "python3-werkzeug", "python3-jinja2",
+            "python3-markupsafe", "python3-itsdangerous", "python3-click", "python3-colorama", "python3-pythonjsonlogger",
+            "python3-requests", "python3-urllib3", "python3-certifi", "python3-chardet", "python3-charset-normalizer", "python3-idna",
+            "python3-six", "python3-schedule", "python3-aiosmtpd", "python3-public", "python3-attr"]
 HIDDEN_ADDRESS = "[email\u00a0protected]"  # how the publisher's page shows an address
 SECONDS_MAX = 60
 
