@@ -10,12 +10,17 @@ import { Checks } from './pages/Checks'
 import { ComingFrom } from './pages/ComingFrom'
 import { Board } from './pages/Board'
 import { Boards } from './pages/Boards'
+import { Correlate } from './pages/Correlate'
+import { Cost } from './pages/Cost'
 import { Home } from './pages/Home'
 import { Incident } from './pages/Incident'
 import { Login } from './pages/Login'
+import { LogReport } from './pages/LogReport'
 import { Logs } from './pages/Logs'
 import { Metrics } from './pages/Metrics'
+import { RealUsers } from './pages/RealUsers'
 import { Security } from './pages/Security'
+import { Service } from './pages/Service'
 import { Trace } from './pages/Trace'
 import { Traces } from './pages/Traces'
 
@@ -35,6 +40,7 @@ export const PAGES: PageRow[] = [
   { path: '/', name: W.pages.home, key: 'h', refresh: '10s', draw: () => <Home /> },
   { path: '/metrics-explorer', name: W.pages.metrics, key: 'm', draw: () => <Metrics /> },
   { path: '/logs', name: W.pages.logs, key: 'l', refresh: '5s', draw: () => <Logs /> },
+  { path: '/logs/report', name: W.pages.logReport, under: '/logs', draw: () => <LogReport /> },
   { path: '/traces', name: W.pages.traces, key: 't', draw: () => <Traces /> },
   { path: '/boards', name: W.pages.boards, key: 'b', draw: () => <Boards /> },
   { path: '/boards/', name: W.pages.board, under: '/boards', refresh: '30s', draw: (id) => <Board uid={id} key={id} /> },
@@ -43,6 +49,11 @@ export const PAGES: PageRow[] = [
   { path: '/alerts/', name: W.pages.incident, under: '/alerts', refresh: '10s', draw: (id) => <Incident id={id} /> },
   { path: '/checks', name: W.pages.checks, key: 'c', refresh: '10s', draw: () => <Checks /> },
   { path: '/checks/', name: W.pages.check, under: '/checks', refresh: '10s', draw: (id) => <Check name={id} /> },
+  { path: '/services/', name: W.pages.service, under: '/', refresh: '10s', draw: (id) => <Service name={id} key={id} /> },
+  { path: '/real-users', name: W.pages.realUsers, key: 'u', menu: true, refresh: '30s', draw: () => <RealUsers /> },
+  { path: '/correlate', name: W.pages.correlate, key: 'i', menu: true, draw: () => <Correlate id="" /> },
+  { path: '/correlate/', name: W.pages.correlate, under: '/correlate', draw: (id) => <Correlate id={id} key={id} /> },
+  { path: '/cost', name: W.pages.cost, key: 'o', menu: true, draw: () => <Cost /> },
   { path: '/security', name: W.pages.security, key: 's', menu: true, needs: ['read', 'admin', 'audit'], draw: () => <Security /> },
   { path: '/coming-from', name: W.pages.comingFrom, menu: true, draw: () => <ComingFrom /> },
   { path: '/login', name: W.pages.login, under: '/security', open: true, draw: () => <Login /> },

@@ -19,10 +19,44 @@ export function addFilter(query: string, name: string, value: string, not = fals
   return base.includes(stage) ? base : `${base} ${stage}`
 }
 
+// Text as labels: a stage once, before the filters that follow.
+export function addParser(query: string, parser: string): string {
+  const base = query.trim() || LOGS_DEFAULT
+  return new RegExp(`\\|\\s*${parser}\\b`).test(base) ? base : `${base} | ${parser}`
+}
+
 export function addContains(query: string, text: string): string {
   const stage = `|= ${quote(text)}`
   const base = query.trim() || LOGS_DEFAULT
   return base.includes(stage) ? base : `${base} ${stage}`
+}
+
+// The words a level may come as in detected_level.
+const LEVEL_WORDS: Record<string, string[]> = { fatal: ['fatal', 'critical'], error: ['error'], warn: ['warn', 'warning'], info: ['info'], debug: ['debug'], trace: ['trace'] }
+const LEVEL_STAGE = /\s*\|\s*detected_level\s*=~?\s*"([^"\\]*)"(?=\s*(?:$|\|))/g
+
+// Which levels a query keeps, as far as its stages say so in the form of withLevels; none: all.
+export function levelsOf(query: string): Level[] {
+  const found = [...query.matchAll(LEVEL_STAGE)]
+  if (found.length !== 1) return []
+  const words = found[0][1].split('|')
+  return LEVELS.filter((l) => LEVEL_WORDS[l]?.some((w) => words.includes(w)))
+}
+
+export function withLevels(query: string, levels: Level[]): string {
+  const base = (query.trim() || LOGS_DEFAULT).replace(LEVEL_STAGE, '')
+  const words = levels.flatMap((l) => LEVEL_WORDS[l] ?? [])
+  if (words.length === 0) return base
+  const stage = ` | detected_level=~"${words.join('|')}"`
+  // Behind the selector: what follows may take much more work than a comparison of levels.
+  const end = selectorEnd(base)
+  return base.slice(0, end) + stage + base.slice(end)
+}
+
+// Where the selector "{…}" ends; a brace in a quoted value does not end it.
+function selectorEnd(query: string): number {
+  const m = /^\s*\{(?:"(?:[^"\\]|\\.)*"|`[^`]*`|[^"`}])*\}/.exec(query)
+  return m ? m[0].length : query.length
 }
 
 export function countByLevel(query: string, stepSeconds: number): string {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every sentence the page says, in one place. Data from outside never passes through here.
 
+import { VIEWS } from './words_views'
+
 export const W = {
+  ...VIEWS,
   product: 'Stoa',
   pages: {
     home: 'Home',
@@ -18,6 +21,11 @@ export const W = {
     security: 'Security',
     login: 'Log in',
     comingFrom: 'Coming from',
+    realUsers: 'Real users',
+    cost: 'Cost',
+    correlate: 'One id',
+    logReport: 'Log report',
+    service: 'Service',
   },
   goAnywhere: 'Go to page, service, metric, trace id',
   goShort: 'Go to',
@@ -285,6 +293,7 @@ export const W = {
     every: (text: string) => `every ${text}`,
     recording: 'recording',
     failing: 'query fails',
+    failingCount: (n: number) => (n === 1 ? '1 fails' : `${n} fail`),
     notYet: 'not evaluated yet',
     compiled: 'What is asked',
     asWritten: 'As written',
@@ -472,7 +481,7 @@ export const W = {
     redaction: 'Redaction',
     profile: (name: string) => `profile ${name}`,
     profileText: {
-      default: 'Card numbers, keys, tokens, passwords and addresses are taken out before anything is stored.',
+      default: 'Card numbers, keys, tokens and passwords are taken out before anything is stored. E-mail addresses stay.',
       article: "The article's three patterns are taken out, as its code does it.",
       off: 'Nothing is taken out: what programs send is stored as it is.',
     } as Record<string, string>,

@@ -2,11 +2,12 @@
 // Logs: a LogQL query as lines (newest first, with counts over time and fields) or, if it counts, as a chart.
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { HELD_MAX, mergePages, queryCounts, queryLines, type LogLine } from '../api/loki'
+import { detectedFields } from '../api/report'
 import { change, setRange, useAddress, useRange, type RangeNow } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { refreshNow } from '../state/refresh'
 import { useListKeys } from '../state/keys'
-import { addContains, addFilter, answersLines, countByLevel, LOGS_DEFAULT, wanted } from '../lib/logql'
+import { addContains, addFilter, addParser, answersLines, countByLevel, levelsOf, LOGS_DEFAULT, wanted, withLevels } from '../lib/logql'
 import { gridTimes, topLines, type Grid } from '../lib/series'
 import { aligned, durationText, nsOf, rangeText, stepFor } from '../lib/time'
 import { count } from '../lib/units'
@@ -16,7 +17,9 @@ import { Empty, ErrorBox, Fetch, Skeleton } from '../widgets/States'
 import { QueryEditor } from '../editor/QueryEditor'
 import { LevelHistogram, stackLevels } from '../panels/LevelHistogram'
 import { FieldList } from '../panels/FieldList'
+import { LevelFilter } from '../panels/LevelFilter'
 import { LogList } from '../panels/LogList'
+import { LogsTabs } from '../panels/LogsTabs'
 import { Card } from '../widgets/Card'
 import { Drawer } from '../widgets/Dialog'
 import { TimeChart } from '../widgets/TimeChart'
@@ -25,6 +28,7 @@ const PAGE_LINES = 200
 const BARS = 120
 const POINTS = 240
 const CHART_PX = 300
+const LOOKED_AT = 500 // lines whose text is searched for fields
 const NO_LINES: LogLine[] = []
 
 interface Held {
@@ -150,10 +154,13 @@ function Lines({ query, r, onFault }: PartProps) {
   const opened = useRef('')
   opened.current = sel
   const onOpen = useCallback((id: string) => change({ sel: id === opened.current ? null : id }, true), [])
-  const onFilter = useCallback((name: string, value: string, not: boolean) => {
+  const onFilter = useCallback((name: string, value: string, not: boolean, parser?: string) => {
     const q = new URLSearchParams(location.search).get('q') || LOGS_DEFAULT
-    change({ q: addFilter(q, name, value, not), sel: null })
+    change({ q: addFilter(parser ? addParser(q, parser) : q, name, value, not), sel: null })
   }, [])
+  const onParse = useCallback((parser: string) => change({ q: addParser(new URLSearchParams(location.search).get('q') || LOGS_DEFAULT, parser), sel: null }), [])
+  // Found by the server; without an answer the list has the labels alone.
+  const found = useFetch(lines.length > 0 ? `fields|${newest.key}` : null, 0, (s) => detectedFields(query, r.startMs, r.endMs, LOOKED_AT, s))
   const close = () => {
     if (!sel) return false
     change({ sel: null }, true)
@@ -175,7 +182,7 @@ function Lines({ query, r, onFault }: PartProps) {
     <div class="logs-grid">
       {lines.length > 0 ? (
         <Card key="fields" name="fields" class="fields" title={W.logs.fields} note={W.logs.fieldsOf(lines.length)}>
-          <FieldList lines={lines} onFilter={onFilter} />
+          <FieldList lines={lines} found={found.data} onFilter={onFilter} onParse={onParse} />
         </Card>
       ) : (
         <span />
@@ -184,9 +191,14 @@ function Lines({ query, r, onFault }: PartProps) {
         <Drawer key="drawer" title={W.logs.fields} onClose={() => setFields(false)}>
           <FieldList
             lines={lines}
-            onFilter={(name, value, not) => {
+            found={found.data}
+            onFilter={(name, value, not, parser) => {
               setFields(false)
-              onFilter(name, value, not)
+              onFilter(name, value, not, parser)
+            }}
+            onParse={(parser) => {
+              setFields(false)
+              onParse(parser)
             }}
           />
         </Drawer>
@@ -259,6 +271,11 @@ export function Logs() {
   }
   return (
     <main id="main">
+      <div class="row logs-head">
+        <LogsTabs view="lines" />
+        <span class="spring" />
+        {answersLines(query) && <LevelFilter value={levelsOf(query)} onChange={(levels) => run(withLevels(query, levels))} />}
+      </div>
       <div class="querybar">
         <span class="lang">LogQL</span>
         <QueryEditor language="logql" value={query} label={W.logs.title} placeholder={W.logs.placeholder} error={fault} onRun={run} onChange={(t) => (typed.current = t)} />

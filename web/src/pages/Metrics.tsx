@@ -3,6 +3,7 @@
 import { useRef, useState } from 'preact/hooks'
 import { metadata, metricNames, queryInstant, queryRange, type Lines, type Row, type Rows } from '../api/prom'
 import { change, here, link, setRange, useAddress, useRange } from '../state/address'
+import { useDots } from '../state/dots'
 import { useFetch } from '../state/fetch'
 import type { ListRef } from '../state/keys'
 import { gridTimes, shortNames, summary, toNumber, topLines, type Grid } from '../lib/series'
@@ -23,7 +24,8 @@ const CHART_PX = 300
 const ROWS_MAX = 500
 const NAME_PX = 25
 
-function Chart({ data, unit }: { data: Lines; unit: Unit }) {
+function Chart({ data, unit, query, tick }: { data: Lines; unit: Unit; query: string; tick: number }) {
+  const dots = useDots([query], data.grid, tick)
   const [only, setOnly] = useState('')
   const { shown, all } = topLines(data.lines)
   const short = shortNames(shown.map((l) => l.labels))
@@ -54,6 +56,7 @@ function Chart({ data, unit }: { data: Lines; unit: Unit }) {
         lines={visible.map((l) => ({ ...l, fill: visible.length === 1 }))}
         unit={unit}
         height={CHART_PX}
+        dots={dots}
         label={W.metrics.series(all)}
         onZoom={setRange}
         start={data.grid.start}
@@ -61,6 +64,7 @@ function Chart({ data, unit }: { data: Lines; unit: Unit }) {
       />
       <p class="dim count">
         {all > shown.length ? W.metrics.shown(shown.length, all) : W.metrics.series(all)} · {W.metrics.step(durationText(data.grid.step * 1000))}
+        {dots.length > 0 && ` · ${W.dots.note(dots.length)}`}
       </p>
       <Table columns={legend} rows={lines} keyOf={(l) => l.key} class="legend-table" rowClass={(l) => (only && only !== l.key ? 'off' : '')} />
     </>
@@ -179,7 +183,7 @@ export function Metrics() {
             </Fetch>
           ) : (
             <Fetch of={chart} rows={8} isEmpty={(d) => d.lines.length === 0} empty={empty}>
-              {(d) => <Chart data={d} unit={unit} />}
+              {(d) => <Chart data={d} unit={unit} query={query} tick={r.tick} />}
             </Fetch>
           )}
         </Card>

@@ -49,6 +49,7 @@ export function Trace({ id }: { id: string }) {
                     {W.traces.spans(v.nodes.length)} · {W.traces.services(v.services.length)} · {stamp(ms)}
                   </span>
                   <span class="spring" />
+                  <a href={link(`/correlate/${v.id}`, { from: around.from, to: around.to })}>{W.correlate.everything}</a>
                   <a href={link('/logs', around)}>{W.trace.logs}</a>
                   {root && <a href={link('/traces', { service: root.service, operation: root.span.operationName })}>{W.trace.searchLike}</a>}
                 </div>

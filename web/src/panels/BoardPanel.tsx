@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // One panel of a board: chart, stat, gauge, table, text, log lines. What is not drawn here says so, with its queries.
+import { useState } from 'preact/hooks'
 import { queryInstant, queryRange, type Row } from '../api/prom'
 import { queryLines, queryCounts, type LogLine } from '../api/loki'
 import { link, setRange, type RangeNow } from '../state/address'
+import { useDots } from '../state/dots'
 import { useFetch, type Fetched } from '../state/fetch'
 import { fill, legendOf, reduce, stepOf, unitOf, type Panel, type Target, type Tone, type UnitOf, type Variable } from '../lib/board'
+import { withLevels, type Level } from '../lib/logql'
 import { blocks, type Inline } from '../lib/markdown'
 import { gridTimes, toNumber, topLines, type Grid, type Line } from '../lib/series'
 import { clock, nsOf, stamp, utc, msOf } from '../lib/time'
 import { format } from '../lib/units'
 import { labelText, safe } from '../lib/text'
 import { W } from '../lib/words'
+import { placeInLogs } from './ErrorsPanel'
+import { LevelFilter } from './LevelFilter'
 import { Card } from '../widgets/Card'
 import { Spark } from '../widgets/Spark'
 import { Empty, Fetch, Notes } from '../widgets/States'
@@ -67,6 +72,7 @@ const room = (panel: Panel) => Math.max(60, panel.h * ROW_PX - 8 - HEAD_PX - (pa
 function Chart(p: PanelProps) {
   const of = useLines(p)
   const u = unitOf(p.panel.unit)
+  const dots = useDots(p.panel.targets.filter((t) => t.source === 'prometheus').map((t) => fill(t.expr, p.variables, p.grid)), p.grid, p.range.tick, u.factor)
   return (
     <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.boards.noData} command={p.panel.targets[0]?.expr} />}>
       {(d) => {
@@ -78,6 +84,7 @@ function Chart(p: PanelProps) {
             <TimeChart
               times={gridTimes(p.grid)}
               lines={lines}
+              dots={dots}
               unit={u.unit}
               height={room(p.panel) - (legend ? LEGEND_PX : 0)}
               least={p.panel.max !== undefined ? p.panel.max * u.factor : undefined}
@@ -228,23 +235,29 @@ function Rows(p: PanelProps) {
 }
 
 function LogLines(p: PanelProps) {
-  const query = p.panel.targets[0] ? fill(p.panel.targets[0].expr, p.variables, p.grid) : ''
-  const of = useFetch(keyOf(p, 'logs'), p.range.tick, (signal) => queryLines(query, nsOf(p.grid.start * 1000), nsOf(p.grid.end * 1000), LOGS_MAX, signal))
+  const [levels, setLevels] = useState<Level[]>([])
+  const written = p.panel.targets[0] ? fill(p.panel.targets[0].expr, p.variables, p.grid) : ''
+  const query = levels.length > 0 ? withLevels(written, levels) : written
+  const of = useFetch(written ? `${keyOf(p, 'logs')}|${query}` : null, p.range.tick, (signal) => queryLines(query, nsOf(p.grid.start * 1000), nsOf(p.grid.end * 1000), LOGS_MAX, signal))
   return (
-    <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.boards.noLines} command={query} />}>
-      {(d) => (
-        <>
-          <ol class="lines mono">
+    <>
+      <LevelFilter value={levels} onChange={setLevels} />
+      <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.boards.noLines} command={query} />}>
+        {(d) => (
+          <div class="log tight">
             {d.lines.map((l: LogLine) => (
-              <li key={l.id} class={`level ${l.level}`}>
-                <time title={utc(msOf(l.ns))}>{clock(msOf(l.ns))}</time> {safe(l.text)}
-              </li>
+              <a key={l.id} class={`line ${l.level}`} href={placeInLogs(l)}>
+                <span class="t" title={utc(msOf(l.ns))}>
+                  {clock(msOf(l.ns))}
+                </span>
+                <span class="lv">{W.levels[l.level]}</span>
+                <span class="tx">{safe(l.text)}</span>
+              </a>
             ))}
-          </ol>
-          <a href={link('/logs', { q: query })}>{W.boards.openLogs}</a>
-        </>
-      )}
-    </Fetch>
+          </div>
+        )}
+      </Fetch>
+    </>
   )
 }
 

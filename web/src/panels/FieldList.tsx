@@ -2,12 +2,15 @@
 // What the loaded lines carry, with counts; a click keeps only, or takes away.
 import { useMemo, useState } from 'preact/hooks'
 import type { LogLine } from '../api/loki'
+import type { DetectedField } from '../api/report'
+import { mainParser, textFields } from '../lib/fields'
 import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
 
 const VALUES_SHOWN = 5
 const VALUES_MAX = 50
 const FIRST = ['service_name', 'detected_level', 'level', 'host', 'instance', 'job', 'filename', 'unit']
+const DETECTED_SHOWN = 12
 const HIDDEN = new Set(['trace_id', 'span_id'])
 
 export interface Field {
@@ -68,13 +71,61 @@ function FieldBlock({ field, lines, onFilter }: { field: Field; lines: number; o
   )
 }
 
-export function FieldList({ lines, onFilter }: { lines: LogLine[]; onFilter: (name: string, value: string, not: boolean) => void }) {
+// Fields that stand in the text of the lines, not among their labels: found by the server, counted over what is loaded.
+function DetectedFields({ lines, found, onFilter, onParse }: Required<Pick<FieldListProps, 'lines' | 'found' | 'onFilter' | 'onParse'>>) {
+  const [all, setAll] = useState(false)
+  const known = useMemo(() => new Set(lines.flatMap((l) => Object.keys(l.labels))), [lines])
+  const fresh = found.filter((f) => f.parsers?.length && !known.has(f.label))
+  const shown = all ? fresh : fresh.slice(0, DETECTED_SHOWN)
+  const values = useMemo(() => textFields(lines, shown.map((f) => f.label)), [lines, found, all])
+  if (fresh.length === 0) return null
+  const parser = mainParser(fresh)
+  return (
+    <div class="detected">
+      <h3>
+        {W.detected.title}
+        {parser && (
+          <button type="button" class="quiet" title={W.detected.parseHint(parser)} onClick={() => onParse(parser)}>
+            {W.detected.parse}
+          </button>
+        )}
+      </h3>
+      {shown.map((f) => {
+        const list = values.get(f.label) ?? []
+        const how = f.parsers!.find((p) => p === 'json' || p === 'logfmt')
+        const field = { name: f.label, total: 0, values: list }
+        return list.length > 0 && how ? (
+          <FieldBlock key={f.label} field={field} lines={lines.length} onFilter={(name, value, not) => onFilter(name, value, not, how)} />
+        ) : (
+          <div class="field" key={f.label} title={W.detected.note(f.parsers!.join(', '))}>
+            <span class="field-name">{safe(f.label)}</span> <span class="faint">{W.detected.distinct(f.cardinality)}</span>
+          </div>
+        )
+      })}
+      {fresh.length > shown.length && (
+        <button type="button" class="quiet" onClick={() => setAll(true)}>
+          {W.detected.more(fresh.length - shown.length)}
+        </button>
+      )}
+    </div>
+  )
+}
+
+export interface FieldListProps {
+  lines: LogLine[]
+  found?: DetectedField[]
+  onFilter: (name: string, value: string, not: boolean, parser?: string) => void
+  onParse?: (parser: string) => void
+}
+
+export function FieldList({ lines, found, onFilter, onParse }: FieldListProps) {
   const fields = useMemo(() => fieldsOf(lines), [lines])
   return (
     <>
       {fields.map((f) => (
         <FieldBlock key={f.name} field={f} lines={lines.length} onFilter={onFilter} />
       ))}
+      {found && onParse && <DetectedFields lines={lines} found={found} onFilter={onFilter} onParse={onParse} />}
     </>
   )
 }

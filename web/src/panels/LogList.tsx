@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks'
 import type { LogLine } from '../api/loki'
 import { here, link } from '../state/address'
 import type { ListRef } from '../state/keys'
+import { correlationIdOf } from '../lib/exemplars'
 import { LOGS_DEFAULT, quote, split } from '../lib/logql'
 import { clock, day, msOf, sameDay, stamp, utc } from '../lib/time'
 import { cut, safe } from '../lib/text'
@@ -51,6 +52,7 @@ function Copy({ text, label }: { text: string; label: string }) {
 
 function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['onFilter'] }) {
   const ms = msOf(line.ns)
+  const correlated = correlationIdOf(line.labels, line.text) ?? line.traceId
   const absolute = here({ sel: line.id, from: String(ms - AROUND_MS), to: String(ms + AROUND_MS) })
   return (
     <div class="details">
@@ -80,6 +82,11 @@ function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['on
           {stamp(ms)}.{line.ns.slice(-NS_DIGITS)}
         </span>
         {line.traceId && <a href={link(`/trace/${line.traceId}`)}>{W.logs.openTrace(line.traceId.slice(0, TRACE_SHORT) + '…')}</a>}
+        {correlated && (
+          <a href={link(`/correlate/${encodeURIComponent(correlated)}`)} title={safe(correlated)}>
+            {W.correlate.everything}
+          </a>
+        )}
         <a href={link('/logs', { q: line.labels.service_name ? `{service_name=${quote(line.labels.service_name)}}` : LOGS_DEFAULT, from: String(ms - AROUND_MS), to: String(ms + AROUND_MS), sel: line.id })}>
           {W.logs.around}
         </a>

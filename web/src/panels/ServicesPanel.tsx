@@ -2,7 +2,7 @@
 // The golden signals of every service, the worst first.
 import { queryInstant } from '../api/prom'
 import { services, type Service } from '../api/stoa'
-import { go, link, useRange } from '../state/address'
+import { change, go, link, useAddress, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { useListKeys } from '../state/keys'
 import { lastPair, onGrid, recent, type Grid, type Pairs } from '../lib/series'
@@ -15,6 +15,7 @@ import { Card } from '../widgets/Card'
 import { Empty, Fetch } from '../widgets/States'
 import { Spark } from '../widgets/Spark'
 import { Table, type Column } from '../widgets/Table'
+import { GlancePanel } from './Glance'
 import { homeGrid } from './HostPanel'
 
 const WARN_RATIO = 0.01
@@ -51,8 +52,10 @@ function byHurt(a: Row, b: Row): number {
 
 const keyOf = (s: Service) => `${s.service}|${s.source}`
 const tracesOf = (s: Service) => link('/traces', { service: s.service })
+const pageOf = (s: Service) => link(`/services/${encodeURIComponent(s.service)}`)
 
 export function ServicesPanel() {
+  const a = useAddress()
   const r = useRange()
   const g = homeGrid(r)
   const f = useFetch(`services|${r.range.from}|${r.range.to}`, r.tick, async (s) => ({ grid: g, list: await services(g, s) }))
@@ -66,7 +69,7 @@ export function ServicesPanel() {
     return new Map(used.rows.map((x) => [x.labels.groupname, Number(x.value) / n]))
   })
   const list: Row[] = (f.data?.list ?? []).map((s) => ({ ...s, now: nowOf(s, f.data!.grid) })).sort(byHurt)
-  const keys = useListKeys(list.map(keyOf), (i) => go(tracesOf(list[i])))
+  const keys = useListKeys(list.map(keyOf), (i) => go(pageOf(list[i])))
   const saturation = (s: Service) => lastPair(s.saturation_ratio) ?? cpu.data?.get(s.service) ?? null
   const spark = (s: Service, values: Pairs | undefined, tone: string, what: string) => <Spark values={onGrid(values ?? [], f.data!.grid)} tone={tone} label={`${safe(s.service)}: ${what}`} />
   const columns: Column<Row>[] = [
@@ -74,7 +77,7 @@ export function ServicesPanel() {
       title: W.home.service,
       draw: (s) => (
         <Badge state={s.now.state} word={W.home.state[s.now.state]}>
-          <a href={tracesOf(s)} title={W.home.source(safe(s.source))}>
+          <a href={pageOf(s)} title={W.home.source(safe(s.source))}>
             {safe(s.service)}
           </a>
         </Badge>
@@ -101,10 +104,13 @@ export function ServicesPanel() {
     },
   ]
   return (
-    <Card name="services" title={W.home.services} note={list.length > 0 && W.home.servicesSorted(list.length)}>
-      <Fetch of={f} isEmpty={(d) => d.list.length === 0} empty={<Empty why={W.home.servicesEmpty} command={W.home.servicesCommand(location.origin)} />}>
-        {() => <Table columns={columns} rows={list} keyOf={keyOf} class="services" active={keys.active} listRef={keys.ref} />}
-      </Fetch>
-    </Card>
+    <>
+      {list.length > 0 && <GlancePanel list={list} g={f.data!.grid} chosen={a.get('service')} onChoose={(service) => change({ service }, true)} all={(name) => link(`/services/${encodeURIComponent(name)}`)} />}
+      <Card name="services" title={W.home.services} note={list.length > 0 && W.home.servicesSorted(list.length)}>
+        <Fetch of={f} isEmpty={(d) => d.list.length === 0} empty={<Empty why={W.home.servicesEmpty} command={W.home.servicesCommand(location.origin)} />}>
+          {() => <Table columns={columns} rows={list} keyOf={keyOf} class="services" active={keys.active} listRef={keys.ref} />}
+        </Fetch>
+      </Card>
+    </>
   )
 }

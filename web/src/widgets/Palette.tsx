@@ -8,6 +8,7 @@ import { services } from '../api/jaeger'
 import { go, link, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { addContains, LOGS_DEFAULT, quote } from '../lib/logql'
+import { looksLikeId } from '../lib/exemplars'
 import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
 import { Dialog } from './Dialog'
@@ -43,6 +44,8 @@ function matches(text: string, known: Item[]): Item[] {
   const t = text.trim()
   const list = rank(known, t)
   if (/^[0-9a-fA-F]{16,32}$/.test(t)) list.unshift({ kind: W.palette.trace, name: t.toLowerCase(), href: link(`/trace/${t.toLowerCase()}`) })
+  // An id leads to all that carries it; a name that looks like one is found before.
+  if (looksLikeId(t)) list.splice(list.length > 0 && list[0].kind === W.palette.trace ? 1 : 0, 0, { kind: W.correlate.palette, name: t, href: link(`/correlate/${encodeURIComponent(t)}`) })
   if (t) list.push({ kind: W.palette.logsFor, name: t, href: link('/logs', { q: addContains(LOGS_DEFAULT, t) }) })
   return list
 }

@@ -14,7 +14,15 @@ export interface ChartLine {
   slot: number // colour and dash by position: six colours, then the same six dashed
   fill?: boolean
 }
+// A request behind the numbers: a link at its time and value; without a value at the foot.
+export interface Dot {
+  t: number // seconds
+  v: number | null
+  href: string
+  title: string
+}
 export interface TimeChartProps {
+  dots?: Dot[]
   times: number[]
   lines: ChartLine[]
   unit: Unit
@@ -28,7 +36,7 @@ export interface TimeChartProps {
 }
 
 // What may change without a new chart.
-type Live = Pick<TimeChartProps, 'lines' | 'onZoom' | 'least' | 'limit' | 'start' | 'end'>
+type Live = Pick<TimeChartProps, 'dots' | 'lines' | 'onZoom' | 'least' | 'limit' | 'start' | 'end'>
 
 const COLOURS = 6
 const DASHES: number[][] = [[], [6, 3], [2, 3], [8, 3, 2, 3]]
@@ -37,6 +45,7 @@ const TOOLTIP_NAME_MAX = 70
 const CHAR_PX = 6.6
 const SMALL_PX = 150
 const DRAG_MIN_PX = 5
+const DOT_PX = 9
 const ROOM = 1.05 // what axisTicks leaves above the largest value
 
 export const slotClass = (slot: number): string => `c${(slot % COLOURS) + 1}${slot >= COLOURS ? ` dash${Math.floor(slot / COLOURS) % DASHES.length}` : ''}`
@@ -64,6 +73,28 @@ function el(tag: string, className: string, text = ''): HTMLElement {
   e.className = className
   e.textContent = text
   return e
+}
+
+// Beyond the scale a dot stands at the edge: it is still a way to its request.
+function placeDots(u: uPlot, box: HTMLElement, dots: Dot[]): void {
+  const { min = 0, max = 1 } = u.scales.x
+  const height = u.over.clientHeight
+  const links = dots
+    .filter((d) => d.t >= min! && d.t <= max!)
+    .map((d) => {
+      const a = document.createElement('a')
+      const y = d.v === null ? height : u.valToPos(d.v, 'y')
+      a.className = 'dot'
+      a.href = d.href
+      a.title = d.title
+      a.setAttribute('aria-label', d.title)
+      a.style.left = `${u.valToPos(d.t, 'x') - DOT_PX / 2}px`
+      a.style.top = `${Math.max(0, Math.min(height, y)) - DOT_PX / 2}px`
+      // A press on it is no beginning of a selection.
+      a.addEventListener('mousedown', (e) => e.stopPropagation())
+      return a
+    })
+  box.replaceChildren(...links)
 }
 
 function tooltip(u: uPlot, box: HTMLElement, lines: ChartLine[], unit: Unit): void {
@@ -95,6 +126,7 @@ function tooltip(u: uPlot, box: HTMLElement, lines: ChartLine[], unit: Unit): vo
 
 function options(p: TimeChartProps, width: number, box: HTMLElement, live: Live): uPlot.Options {
   const grid = { stroke: css('--grid'), width: 1 }
+  const dots = el('div', 'dots')
   let hovered = false
   const ticksNow = (max: number) => {
     const top = Math.max(max, live.least ?? 0)
@@ -153,7 +185,7 @@ function options(p: TimeChartProps, width: number, box: HTMLElement, live: Live)
     hooks: {
       init: [
         (u) => {
-          u.over.append(box)
+          u.over.append(dots, box)
           u.over.addEventListener('mouseenter', () => (hovered = true))
           u.over.addEventListener('mouseleave', () => {
             hovered = false
@@ -161,6 +193,7 @@ function options(p: TimeChartProps, width: number, box: HTMLElement, live: Live)
           })
         },
       ],
+      draw: [(u) => placeDots(u, dots, live.dots ?? [])],
       setCursor: [(u) => (hovered ? tooltip(u, box, live.lines, p.unit) : void (box.hidden = true))],
       setSelect: [
         (u) => {
@@ -181,7 +214,7 @@ export function TimeChart(p: TimeChartProps) {
   const chart = useRef<uPlot | null>(null)
   const { dark } = useTheme()
   const live = useRef<Live>(p)
-  Object.assign(live.current, { lines: p.lines, onZoom: p.onZoom, least: p.least, limit: p.limit, start: p.start, end: p.end })
+  Object.assign(live.current, { dots: p.dots, lines: p.lines, onZoom: p.onZoom, least: p.least, limit: p.limit, start: p.start, end: p.end })
   const shape = `${dark}|${p.unit}|${p.height}|${p.lines.map((l) => `${l.name}\u0000${l.slot}\u0000${!!l.fill}`).join('\u0001')}`
   const data = [p.times, ...p.lines.map((l) => l.values)] as uPlot.AlignedData
   const made = useRef('')
@@ -208,7 +241,7 @@ export function TimeChart(p: TimeChartProps) {
 
   useEffect(() => {
     if (chart.current && made.current === shape) chart.current.setData(data)
-  }, [p.times, p.lines, p.least, p.limit, p.start, p.end])
+  }, [p.times, p.lines, p.dots, p.least, p.limit, p.start, p.end])
 
   return <div class={`chart h${p.height}`} ref={host} role="img" aria-label={p.label} />
 }
