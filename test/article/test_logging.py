@@ -83,10 +83,7 @@ memory_percent, error = 93, "connection refused"
             with self.subTest(level):
                 self.assertEqual(len(self.lines(s, f'{{service_name="shop"}} | detected_level="{level}"', 1)), 1)
 
-    def test_what_to_log(self):
-        s, path = self.followed()
-        code = self.PREPARE.replace("logging.basicConfig(level=logging.DEBUG, format={format!r}, handlers=[logging.FileHandler(sys.argv[1])])", "")
-        code += """
+    WHAT_TO_LOG = """
 from pythonjsonlogger import jsonlogger
 handler = logging.FileHandler(sys.argv[1])
 handler.setFormatter(jsonlogger.JsonFormatter("%(levelname)s %(name)s %(message)s"))
@@ -99,11 +96,77 @@ class PaymentError(Exception):
 def process_payment(order):
     raise PaymentError("card declined")
 """
+
+    def test_what_to_log(self):
+        s, path = self.followed()
+        code = self.PREPARE.replace("logging.basicConfig(level=logging.DEBUG, format={format!r}, handlers=[logging.FileHandler(sys.argv[1])])", "")
+        code += self.WHAT_TO_LOG
         run(code + snippet("what_to_log.py"), path)
         found = self.lines(s, '{service_name=~".+"}', 5)
         self.lines(s, '{service_name=~".+"} | json | order_id="12345" | status="success" | duration_ms="84"', 1)
         self.lines(s, '{service_name=~".+"} | json | error_code="E_DECLINED" | retry_count="2" | detected_level="error"', 1)
         self.assertEqual(sum(labels["detected_level"] == "debug" for _, labels in found), 1)
+
+    def test_the_kinds_to_log_are_recognised(self):
+        s, path = self.followed()
+        code = self.PREPARE.replace("logging.basicConfig(level=logging.DEBUG, format={format!r}, handlers=[logging.FileHandler(sys.argv[1])])", "")
+        run(code + self.WHAT_TO_LOG + snippet("what_to_log.py"), path)
+        with open(path, "a") as f:
+            f.write(snippet("log_lines.txt"))
+        window = {"start": "2025-01-15T00:00:00Z", "end": time.time() + 60}
+        self.lines(s, '{service_name=~".+"}', 8, start=window["start"])
+        kinds = {k["kind"]: k for k in s.get("/api/stoa/v1/log_kinds", window).json["kinds"]}
+        wanted = {"business": ["Payment processed", "Payment failed", "order_id=12345"], "performance": ["duration_ms", "Slow query"],
+                  "error": ["Payment failed", "Failed login"], "security": ["Failed login"]}
+        self.assertEqual(set(kinds), set(wanted))
+        for kind, parts in wanted.items():
+            with self.subTest(kind):
+                bodies = [e["body"] for e in kinds[kind]["examples"]]
+                self.assertEqual(kinds[kind]["count"], len(bodies))
+                for part in parts:
+                    self.assertTrue(any(part in b for b in bodies), f"{part} in {bodies}")
+                self.assertFalse(any("Processing item" in b for b in bodies))
+                # The queries to copy find the same lines.
+                found = set()
+                for query in kinds[kind]["queries"]:
+                    found |= {v[1] for stream in s.logs(query, limit=1000, **window) for v in stream["values"]}
+                self.assertEqual(found, set(bodies))
+
+    def test_too_verbose_debug_lines_are_reported(self):
+        s, path = self.followed(extra="")
+        verbose = "i, total = 0, 500\nfor i in range(total):\n    " + [
+            line for line in snippet("what_to_log.py").splitlines() if "Processing item" in line][0]
+        run(self.PREPARE.format(format="%(asctime)s %(levelname)s [%(name)s] %(message)s") + snippet("levels.py") + "\n" + verbose, path)
+        self.lines(s, '{service_name="shop"}', 505)
+        reports = {by: s.get("/api/stoa/v1/volume", {"by": by, "end": time.time() + 60}).json for by in ("level", "service", "pattern")}
+        self.assertEqual(reports["level"]["rows"][0]["key"], "debug")
+        self.assertGreater(reports["level"]["rows"][0]["share"], 0.9)
+        self.assertEqual((reports["service"]["rows"][0]["key"], reports["service"]["rows"][0]["lines"]), ("shop", 505))
+        self.assertEqual((reports["pattern"]["rows"][0]["key"], reports["pattern"]["rows"][0]["lines"]), ("Processing item <n> of <n>", 500))
+        finding = reports["level"]["findings"][0]
+        self.assertRegex(finding["text"], r"^9\d % of bytes are debug lines of shop: 'Processing item <n> of <n>'$")
+        # What it suggests is a configuration that loads, and keeps those lines out.
+        quiet, quiet_path = self.followed(extra=finding["suggestion"])
+        with open(path) as lines, open(quiet_path, "w") as f:
+            f.write(lines.read())
+        self.lines(quiet, '{service_name="shop"}', 5)
+        found = [line for line, _ in self.lines(quiet, '{service_name="shop"}', 1)]
+        self.assertFalse([line for line in found if "Processing item" in line])
+        self.assertTrue([line for line in found if "Processing request" in line])
+
+    def test_fields_and_labels_are_detected(self):
+        s, path = self.followed()
+        with open(path, "w") as f:
+            f.write('{"level":"info","service":"web","user":{"id":7},"took":"1.5s","ok":true,"size":"12KB","rate":0.5}\n')
+            f.write('level=info service=web path="/a b" status=200\n')
+        self.lines(s, '{service_name="web"}', 2)
+        fields = {f["label"]: f for f in s.get("/loki/api/v1/detected_fields", {"query": '{service_name="web"}'}).json["fields"]}
+        self.assertEqual({k: fields[k]["type"] for k in ("user_id", "took", "ok", "size", "rate", "path", "status")},
+                         {"user_id": "int", "took": "duration", "ok": "boolean", "size": "bytes", "rate": "float", "path": "string", "status": "int"})
+        self.assertEqual((fields["user_id"]["parsers"], fields["path"]["parsers"], fields["service"]["cardinality"]), (["json"], ["logfmt"], 1))
+        labels = {x["label"]: x["cardinality"] for x in s.get("/loki/api/v1/detected_labels").json["detectedLabels"]}
+        self.assertEqual(labels["service_name"], 1)
+        self.assertEqual(s.get("/loki/api/v1/detected_fields", {"query": 'rate({a="b"}[1m])'}).status, 400)
 
 
 if __name__ == "__main__":
