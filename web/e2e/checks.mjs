@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person must be able to do. Each check opens a page, acts, and throws a sentence when something is not so.
 
-function must(condition, sentence) {
+export function must(condition, sentence) {
   if (!condition) throw new Error(sentence)
 }
 
-async function textOf(locator) {
+export async function textOf(locator) {
   return ((await locator.textContent()) ?? '').replace(/[\u00a0\u202f]/g, ' ')
 }
 
-async function until(what, sentence, ms = 30000) {
+export async function until(what, sentence, ms = 30000) {
   const end = Date.now() + ms
   for (;;) {
     if (await what()) return
@@ -18,8 +18,8 @@ async function until(what, sentence, ms = 30000) {
   }
 }
 
-const panel = (page, name) => page.locator(`[data-panel="${name}"]`)
-const param = (page, name) => new URL(page.url()).searchParams.get(name)
+export const panel = (page, name) => page.locator(`[data-panel="${name}"]`)
+export const param = (page, name) => new URL(page.url()).searchParams.get(name)
 
 async function typeQuery(page, text) {
   const content = page.locator('.cm-content')

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens every page of a running server in a real browser, does something on it, and checks what is shown:
-//   npm run e2e -- --url http://127.0.0.1:PORT [--shots DIR] [--only WORD] [--browser PATH]
+//   npm run e2e -- --url http://127.0.0.1:PORT [--login-url URL] [--shots DIR] [--only WORD] [--browser PATH]
+// --login-url: a server that wants a login, with the users of article_a.mjs; without it the checks of logins are left out.
 // Light and dark, wide and narrow. The last line is `N passed, N failed`; the exit code is 1 if any failed.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import { checks } from './checks.mjs'
+import { articleA } from './article_a.mjs'
+import { checks as first } from './checks.mjs'
 
 const WAIT_MS = 30000
 const STRICT_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -19,17 +21,19 @@ function option(name, otherwise) {
   return i > 0 && process.argv[i + 1] ? process.argv[i + 1] : otherwise
 }
 
-const base = option('url', '').replace(/\/$/, '')
+const checks = [...first, ...articleA]
+const url = option('url', '').replace(/\/$/, '')
+const loginUrl = option('login-url', '').replace(/\/$/, '')
 const shots = option('shots', '')
 const only = option('only', '')
-if (!/^https?:\/\//.test(base)) {
+if (!/^https?:\/\//.test(url)) {
   console.error('e2e: --url http://HOST:PORT is missing')
   process.exit(2)
 }
 if (shots) mkdirSync(shots, { recursive: true })
 
 // A page that notes everything it must not do.
-async function openPage(context) {
+async function openPage(context, base) {
   const page = await context.newPage()
   const noted = []
   page.allowErrors = false
@@ -70,8 +74,10 @@ try {
       for (const check of checks) {
         if (only && !check.name.includes(only)) continue
         if (check.wideOnly && size.name !== 'wide') continue
+        if (check.login && !loginUrl) continue
+        const base = check.login ? loginUrl : url
         const name = `${check.name} (${scheme}, ${size.name})`
-        const { page, noted } = await openPage(context)
+        const { page, noted } = await openPage(context, base)
         let problem = ''
         try {
           await check.run({ page, base, scheme, wide: size.name === 'wide' })

@@ -28,7 +28,7 @@ export function thresholdOf(expr: string): Threshold | null {
         if (found) return null
         found = { at: i, op }
         i += op.length - 1
-      } else if (/^\b(and|or|unless)\b/i.test(expr.slice(i)) && !/\w/.test(expr[i - 1] ?? '')) return null
+      } else if (/^\b(and|or|unless)\b/i.test(expr.slice(i)) && !/[\w:]/.test(expr[i - 1] ?? '')) return null
     }
   }
   if (!found) return null

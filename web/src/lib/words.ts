@@ -486,6 +486,7 @@ export const W = {
       off: 'Nothing is taken out: what programs send is stored as it is.',
     } as Record<string, string>,
     redacted: 'Taken out since the start',
+    redactedWhere: 'which lines had it',
     redactedNone: 'Nothing has been taken out since the start.',
     detectors: {
       email: 'e-mail addresses',

@@ -61,10 +61,10 @@ export function Alerts() {
   const rule = useFetch('rules', r.tick, rules)
   const quiet = useFetch('silences', r.tick, silences)
   const found = useFetch('review', view === 'review' ? r.tick : 0, review)
-  const failing = (rule.data ?? []).some((x) => x.health === 'err')
+  const failing = (rule.data ?? []).filter((x) => x.health === 'err').length
   const tabs = [
     { id: '', name: W.alerts.tabs.now, count: i.data?.filter((x) => x.state !== 'resolved').length, alarming: true },
-    { id: 'rules', name: W.alerts.tabs.rules, count: rule.data?.length, alarming: failing },
+    { id: 'rules', name: W.alerts.tabs.rules, count: rule.data?.length, note: failing > 0 ? W.alerts.failingCount(failing) : undefined },
     { id: 'silences', name: W.alerts.tabs.silences, count: quiet.data?.filter((x) => x.status.state !== 'expired').length },
     { id: 'review', name: W.alerts.tabs.review, count: found.data?.length },
   ]

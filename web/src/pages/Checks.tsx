@@ -112,7 +112,7 @@ function List({ list, agents }: { list: Check[]; agents: Agent[] }) {
             <span class="dim">{W.checks.failedAt(safe(r.last.failed_step))}</span> {safe(cut(r.last.error, ERROR_MAX))}
           </span>
         ) : (
-          <span class="faint">{r.last ? '' : W.checks.every(durationText(r.check.every_ms))}</span>
+          <span class="faint">{r.last? '' : W.checks.every(durationText(r.check.every_ms))}</span>
         ),
     },
     {
@@ -124,7 +124,7 @@ function List({ list, agents }: { list: Check[]; agents: Agent[] }) {
           {r.last?.trace_id && <a href={link(`/trace/${r.last.trace_id}`)}>{W.checks.trace}</a>}
           {r.first && r.check.locations.includes(LOCAL) && (
             <>
-              {' '}
+              {' · '}
               <RunNow
                 name={r.check.name}
                 quiet

@@ -109,7 +109,7 @@ function Head({ of }: { of: Shape }) {
 }
 
 const alertColumns: Column<Alert>[] = [
-  { title: W.alerts.labels, class: () => 'mono break', draw: (a) => labelText(a.labels) },
+  { title: W.alerts.labels.toLowerCase(), class: () => 'mono break', draw: (a) => labelText(a.labels) },
   { title: W.alerts.state_, draw: (a) => W.alerts.state[a.state] ?? safe(a.state) },
   { title: W.alerts.value, number: true, draw: (a) => (a.value === null || a.value === undefined ? '–' : format(toNumber(String(a.value)), '')) },
   { title: W.alerts.since, number: true, wide: true, draw: (a) => <span title={utc(a.starts_ms)}>{agoText(a.starts_ms)}</span> },

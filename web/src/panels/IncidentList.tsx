@@ -17,7 +17,8 @@ export function StateWords({ of }: { of: Incident }) {
   const e = of.escalation
   return (
     <>
-      <span class={of.state === 'firing' ? toneOf(of.severity) : ''}>{W.alerts.state[of.state] ?? safe(of.state)}</span>{' '}
+      <span class={of.state === 'firing' ? toneOf(of.severity) : ''}>{W.alerts.state[of.state] ?? safe(of.state)}</span>
+      {' · '}
       {of.state === 'resolved' && of.resolved_ms ? (
         <span>{W.alerts.lasted(durationText(of.resolved_ms - of.started_ms))}</span>
       ) : of.acknowledged_by ? (

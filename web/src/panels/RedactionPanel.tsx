@@ -4,7 +4,9 @@ import { useEffect, useState } from 'preact/hooks'
 import { PROFILES, redaction, tryRedaction, type Redaction } from '../api/account'
 import { useAct } from '../state/act'
 import { useFetch } from '../state/fetch'
+import { link } from '../state/address'
 import { useTick } from '../state/refresh'
+import { addContains, LOGS_DEFAULT } from '../lib/logql'
 import { count } from '../lib/units'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
@@ -16,6 +18,7 @@ import { Fetch } from '../widgets/States'
 
 const TRY_AFTER_MS = 250
 const ROWS = 3
+const REDACTED = '[REDACTED'
 
 function Counts({ of }: { of: Record<string, number> }) {
   const list = Object.entries(of).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1])
@@ -64,7 +67,7 @@ function Try({ profile: inForce }: { profile: string }) {
           <h3>
             {W.security.tryResult}
             {' · '}
-            {taken.length === 0 ? W.security.tryNothing : taken.map(([k, n]) => `${count(n)} ${W.security.detectors[k] ?? k}`).join(', ')}
+            {taken.length === 0 ? W.security.tryNothing : taken.map(([k, n]) => `${W.security.detectors[k] ?? safe(k)}: ${count(n)}`).join(', ')}
           </h3>
           <p class="command block try-result">
             <Marked text={result.text ?? ''} />
@@ -92,6 +95,9 @@ export function RedactionPanel() {
               </p>
               <h3>{W.security.redacted}</h3>
               <Counts of={d.redacted} />
+              <p>
+                <a href={link('/logs', { q: addContains(LOGS_DEFAULT, REDACTED) })}>{W.security.redactedWhere}</a>
+              </p>
               <h3>{W.security.config}</h3>
               <CopyBox text={W.security.configText} />
             </>

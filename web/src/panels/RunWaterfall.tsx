@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The phases of one run: a row a step, at its place in the run's time, each phase in its colour.
 import { PHASES, type Check, type Run, type RunStep } from '../api/checks'
-import { seconds } from '../lib/units'
-import { bytes } from '../lib/units'
+import { bytes, seconds } from '../lib/units'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
 
 const WIDTH_MIN_PERCENT = 0.4
+const SLOTS = [3, 2, 4, 5, 1, 6] // the colour of each phase; red is left to the one that is always short
 
 // Milliseconds into the run; the difference of nanosecond texts loses nothing that shows.
 function offsetMs(run: Run, s: RunStep): number {
@@ -31,7 +31,7 @@ function Lane({ run, step, total }: { run: Run; step: RunStep; total: number }) 
         const left = (at / total) * 100
         at += ms
         if (ms <= 0) return null
-        return <i key={p} class={`wf-bar c${i + 1}`} style={{ left: `${Math.min(left, 100 - WIDTH_MIN_PERCENT)}%`, width: `${Math.max(WIDTH_MIN_PERCENT, Math.min((ms / total) * 100, 100 - left))}%` }} />
+        return <i key={p} class={`wf-bar c${SLOTS[i]}`} style={{ left: `${Math.min(left, 100 - WIDTH_MIN_PERCENT)}%`, width: `${Math.max(WIDTH_MIN_PERCENT, Math.min((ms / total) * 100, 100 - left))}%` }} />
       })}
     </span>
   )
@@ -39,7 +39,7 @@ function Lane({ run, step, total }: { run: Run; step: RunStep; total: number }) 
 
 export function RunWaterfall({ run, check }: { run: Run; check?: Check }) {
   const total = Math.max(run.duration_ms, ...run.steps.map((s) => (s.ran ? offsetMs(run, s) + s.duration_ms : 0)), 0.001)
-  const used = PHASES.map((p, i) => ({ p, slot: i + 1 })).filter(({ p }) => run.steps.some((s) => (s.phases_ms[p] ?? 0) > 0))
+  const used = PHASES.map((p, i) => ({ p, slot: SLOTS[i] })).filter(({ p }) => run.steps.some((s) => (s.phases_ms[p] ?? 0) > 0))
   return (
     <div class="run-waterfall">
       {run.steps.map((s, i) => {

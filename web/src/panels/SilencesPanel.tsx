@@ -75,7 +75,7 @@ export function SilencesPanel({ of }: { of: Fetched<Silence[]> }) {
           const list = old ? [...alive, ...ended.slice(0, OLD_SHOWN_MAX)] : alive
           return (
             <>
-              {list.length > 0 ? <Table columns={columns} rows={list} keyOf={(s) => s.id} class="silences" rowClass={(s) => s.status.state} /> : <p class="fine">{W.alerts.silencesEmpty}</p>}
+              {list.length > 0 ? <Table columns={columns} rows={list} keyOf={(s) => s.id} class="silences" rowClass={(s) => (s.status.state === 'expired' ? 'ended' : '')} /> : <p class="fine">{W.alerts.silencesEmpty}</p>}
               {ended.length > 0 && (
                 <button type="button" class="quiet" aria-pressed={old} onClick={() => setOld(!old)}>
                   {W.alerts.silencesOld(ended.length)}

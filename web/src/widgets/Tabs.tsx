@@ -7,6 +7,7 @@ export interface Tab {
   name: string
   count?: number
   alarming?: boolean
+  note?: string // what of them is not as it should be
 }
 
 export function Tabs({ tabs, value, label, param = 'view' }: { tabs: Tab[]; value: string; label: string; param?: string }) {
@@ -16,6 +17,7 @@ export function Tabs({ tabs, value, label, param = 'view' }: { tabs: Tab[]; valu
         <a key={t.id} role="tab" class={t.id === value ? 'on' : ''} aria-selected={t.id === value} href={here({ [param]: i === 0 ? null : t.id })}>
           {t.name}
           {t.count !== undefined && <span class={t.alarming && t.count > 0 ? 'bad' : 'dim'}> {t.count}</span>}
+          {t.note && <span class="warn"> {t.note}</span>}
         </a>
       ))}
     </div>
