@@ -192,6 +192,22 @@ static size_t pick_for_tombstones(struct store *s, struct lane *lane, struct par
     return 0;
 }
 
+/* A part from before encryption was turned on. */
+static bool is_plain(const struct store *s, const struct part *p)
+{
+    return s->env.crypt && p->key.crypt == NULL;
+}
+
+static size_t pick_plain(struct store *s, struct part_list *l, size_t *first)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->at[i]->no_merge && is_plain(s, l->at[i]) && has_room(s, l->at + i, 1)) {
+            *first = i;
+            return 1;
+        }
+    return 0;
+}
+
 static enum status merge_once(struct store *s, struct lane *lane, bool *did, struct err *err)
 {
     size_t first = 0;
@@ -199,6 +215,8 @@ static enum status merge_once(struct store *s, struct lane *lane, bool *did, str
     size_t n = pick(s, &l, &first);
     if (n == 0)
         n = pick_for_tombstones(s, lane, &l, &first);
+    if (n == 0)
+        n = pick_plain(s, &l, &first);
     enum status st = n ? merge_parts(s, lane, l.at + first, n, err) : ST_OK;
     *did = n > 0;
     part_list_drop(&l);
@@ -301,7 +319,7 @@ static enum status merge_lane(struct store *s, struct lane *lane, struct err *er
         struct err own;
         enum status st = ST_OK;
         size_t n = group_length(&l, from);
-        if (n > 1 || (!l.at[from]->no_merge && has_dead_rows(s, lane, l.at[from])))
+        if (n > 1 || (!l.at[from]->no_merge && (has_dead_rows(s, lane, l.at[from]) || is_plain(s, l.at[from]))))
             st = merge_parts(s, lane, l.at + from, n, &own);
         if (st && first_bad == ST_OK) {
             first_bad = st;

@@ -69,9 +69,42 @@ static enum status read_exactly(const struct part *p, uint64_t offset, void *to,
     return err_set(err, ST_CORRUPT, "ends before %zu bytes at offset %llu", n, (unsigned long long)offset);
 }
 
+/* The key of a frame; all frames of a part have the same, which the first one read leaves at the part. */
+static enum status frame_key(const struct part *p, const struct frame *f, struct crypt_key *key, struct err *err)
+{
+    if (p->key.crypt && p->key.slot == f->key_slot) {
+        *key = p->key;
+        return ST_OK;
+    }
+    return crypt_key_find(p->env->crypt, f->key_slot, p->info.uuid, "part", key, err);
+}
+
+/* learned, when asked for: the key it was encrypted with. */
+static enum status unpack(const struct part *p, struct frame *f, uint64_t offset, char *raw, struct crypt_key *learned, struct err *err)
+{
+    char *plain = NULL;
+    enum status st = ST_OK;
+    if (f->is_encrypted) {
+        struct crypt_key key;
+        plain = mem_alloc(f->stored.len + 1);
+        st = frame_key(p, f, &key, err);
+        if (st == ST_OK && learned)
+            *learned = key;
+        if (st == ST_OK)
+            st = frame_decrypt(f, &key, offset, plain, err);
+    }
+    if (st == ST_OK) {
+        struct frame_coder *coder = cache_coder_take(p->env->cache);
+        st = frame_unpack(coder, f, raw, err);
+        cache_coder_give(p->env->cache, coder);
+    }
+    mem_free(plain);
+    return st;
+}
+
 /* Reads, checks and unpacks a frame into *out (from mem_alloc). */
 static enum status read_frame(const struct part *p, struct block_ref ref, enum block_type type, size_t raw_max, void **out,
-                              size_t *len, struct err *err)
+                              size_t *len, struct crypt_key *learned, struct err *err)
 {
     struct frame frame;
     char *stored = NULL, *raw = NULL;
@@ -93,9 +126,7 @@ static enum status read_frame(const struct part *p, struct block_ref ref, enum b
     enum status st = frame_check(bytes, p->seed, ref.offset, type, raw_max, &frame, err);
     if (st == ST_OK) {
         raw = mem_alloc(frame.raw_bytes + 1);
-        struct frame_coder *coder = cache_coder_take(p->env->cache);
-        st = frame_unpack(coder, &frame, raw, err);
-        cache_coder_give(p->env->cache, coder);
+        st = unpack(p, &frame, ref.offset, raw, learned, err);
     }
     mem_free(stored);
     if (st) {
@@ -131,7 +162,7 @@ enum status part_read(const struct part *p, struct block_ref ref, struct block *
     struct err own;
     void *bytes;
     size_t len;
-    enum status st = read_frame(p, ref, BLOCK_DATA, PART_BLOCK_BYTES_MAX, &bytes, &len, &own);
+    enum status st = read_frame(p, ref, BLOCK_DATA, PART_BLOCK_BYTES_MAX, &bytes, &len, NULL, &own);
     if (st == ST_OK) {
         *out = cache_put(p->env->cache, p->owner, ref.offset, bytes, len);
         return ST_OK;
@@ -221,7 +252,7 @@ static enum status open_inside(struct part *p, void *state, struct err *err)
     enum status st = read_trailer(p, &footer, err);
     if (st)
         return st;
-    st = read_frame(p, footer, BLOCK_FOOTER, PART_FOOTER_BYTES_MAX, &bytes, &len, err);
+    st = read_frame(p, footer, BLOCK_FOOTER, PART_FOOTER_BYTES_MAX, &bytes, &len, &p->key, err);
     if (st) {
         err_prefix(err, "footer: ");
         return st;
@@ -230,7 +261,7 @@ static enum status open_inside(struct part *p, void *state, struct err *err)
     mem_free(bytes);
     if (st)
         return st;
-    st = read_frame(p, meta, BLOCK_META, PART_META_BYTES_MAX, &bytes, &len, err);
+    st = read_frame(p, meta, BLOCK_META, PART_META_BYTES_MAX, &bytes, &len, NULL, err);
     if (st) {
         err_prefix(err, "meta: ");
         return st;

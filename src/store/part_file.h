@@ -4,6 +4,7 @@
 #define STOA_STORE_PART_FILE_H
 
 #include "store/cache.h"
+#include "store/crypt.h"
 #include "store/store.h"
 
 enum {
@@ -19,6 +20,7 @@ struct part_env {
     struct slice tiers[STORE_TIERS]; /* [TIER_DATA] is dir */
     struct fs *fs;
     struct cache *cache;
+    struct crypt *crypt; /* NULL: not encrypted */
     struct log *log;
     struct mutex folders; /* held while a folder is made for a file, and while a folder found empty is removed */
     _Atomic uint64_t corrupt_blocks;
@@ -47,6 +49,7 @@ struct part {
     char *path;           /* also the name of a memory part in errors */
     uint64_t owner, seed; /* cache owner; checksum seed */
     struct buf meta;
+    struct crypt_key key; /* of its frames, known from the footer on; crypt NULL: they are plain */
     atomic_int refs;
     atomic_bool unlink_on_drop;
     struct mutex bad_lock;
@@ -75,6 +78,7 @@ struct part_writer {
     struct part_env *env;
     const struct store_kind *kind;
     struct frame_coder *coder;
+    struct crypt_key key;
     struct file *file;   /* NULL: everything stays in out */
     struct buf out;      /* not yet written to file */
     uint64_t offset;     /* of the next byte */

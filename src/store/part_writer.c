@@ -81,6 +81,7 @@ enum status part_writer_new(struct part_env *env, const struct store_kind *kind,
     w->info.max_lsn = 0;
     sys_random(w->info.uuid, sizeof w->info.uuid);
     w->seed = frame_seed(w->info.uuid);
+    crypt_key_new(env->crypt, w->info.uuid, "part", &w->key);
     w->coder = cache_coder_take(env->cache);
     w->path = mem_alloc(slice_str(path).len + 1);
     memcpy(w->path, path, slice_str(path).len + 1);
@@ -108,7 +109,7 @@ static enum status write_block(struct part_writer *w, enum block_type type, enum
                                struct block_ref *ref, struct err *err)
 {
     size_t before = w->out.len;
-    enum status st = frame_write(w->coder, &w->out, w->seed, w->offset, type, codec, raw, bytes_max, err);
+    enum status st = frame_write(w->coder, &w->key, &w->out, w->seed, w->offset, type, codec, raw, bytes_max, err);
     if (st) {
         err_prefix(err, "part %s: ", w->path);
         return st;

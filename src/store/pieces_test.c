@@ -32,7 +32,7 @@ TEST(frames_come_back_as_they_went_in_with_every_codec)
             struct buf out;
             struct frame f;
             buf_init(&out, 0);
-            CHECK_INT(frame_write(c, &out, 1, 64, BLOCK_DATA, codec, slice_of(raw, n), 1 << 20, &err), ST_OK);
+            CHECK_INT(frame_write(c, NULL, &out, 1, 64, BLOCK_DATA, codec, slice_of(raw, n), 1 << 20, &err), ST_OK);
             CHECK_INT(frame_check(buf_as_slice(&out), 1, 64, BLOCK_DATA, 1 << 20, &f, &err), ST_OK);
             CHECK_INT(f.raw_bytes, n);
             CHECK_INT(frame_unpack(c, &f, back, &err), ST_OK);
@@ -50,13 +50,13 @@ TEST(a_frame_of_another_part_place_or_type_does_not_check)
     struct buf out;
     struct frame f;
     buf_init(&out, 0);
-    CHECK_INT(frame_write(c, &out, 1, 64, BLOCK_DATA, CODEC_ZSTD, SLICE("block"), 100, &err), ST_OK);
+    CHECK_INT(frame_write(c, NULL, &out, 1, 64, BLOCK_DATA, CODEC_ZSTD, SLICE("block"), 100, &err), ST_OK);
     struct slice s = buf_as_slice(&out);
     CHECK_INT(frame_check(s, 2, 64, BLOCK_DATA, 100, &f, &err), ST_CORRUPT);
     CHECK_INT(frame_check(s, 1, 65, BLOCK_DATA, 100, &f, &err), ST_CORRUPT);
     CHECK_INT(frame_check(s, 1, 64, BLOCK_META, 100, &f, &err), ST_CORRUPT);
     CHECK_INT(frame_check(slice_sub(s, 0, s.len - 1), 1, 64, BLOCK_DATA, 100, &f, &err), ST_CORRUPT);
-    CHECK_INT(frame_write(c, &out, 1, 64, BLOCK_DATA, CODEC_ZSTD, SLICE("block"), 4, &err), ST_LIMIT);
+    CHECK_INT(frame_write(c, NULL, &out, 1, 64, BLOCK_DATA, CODEC_ZSTD, SLICE("block"), 4, &err), ST_LIMIT);
     buf_free(&out);
     frame_coder_free(c);
 }

@@ -36,7 +36,7 @@ static enum status open_parts(struct store *s, struct err *err)
         enum status st = part_open(&s->env, lane->kind, lane->state, info, &p, &own);
         if (st == ST_OK) {
             part_list_add(&lane->parts, p);
-        } else if (is_damage(st) || info->tier != TIER_DATA) { /* a folder elsewhere may be away for a while */
+        } else if (is_damage(st) || (info->tier != TIER_DATA && st != ST_DENIED)) { /* a folder elsewhere may be away for a while */
             part_env_corrupt(&s->env, &own);
         } else {
             if (err)

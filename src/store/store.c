@@ -274,6 +274,7 @@ static void store_free(struct store *s)
     append_queue_free(&s->queues[0]);
     append_queue_free(&s->queues[1]);
     cache_free(s->env.cache);
+    crypt_free(s->env.crypt);
     file_close(s->lock_file);
     struct mutex *locks[] = { &s->merge_lock,  &s->flush_lock,  &s->apply_lock, &s->manifest_lock, &s->append_lock,
                               &s->state_lock,  &s->reason_lock, &s->wake_lock,  &s->dead.lock,     &s->env.folders,
@@ -319,6 +320,9 @@ static enum status open_lanes(struct store *s, struct err *err)
 static enum status open_all(struct store *s, struct err *err)
 {
     enum status st = open_folder(s, err);
+    if (st == ST_OK)
+        st = crypt_open(&s->env.crypt, s->opt.fs, s->opt.dir, s->opt.key_file, err);
+    s->opt.key_file = SLICE_EMPTY;
     if (st == ST_OK)
         st = manifest_open(&s->manifest, &s->env, err);
     if (st)

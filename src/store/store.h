@@ -111,6 +111,7 @@ struct store_options {
     double disk_warn_ratio, disk_refuse_ratio; /* free space: defaults 0.10 and 0.05 */
     /* Folders of storage; empty: dir itself, dir/cloud, dir/archive. */
     struct slice storage_dirs[STORAGE_COUNT];
+    struct slice key_file;           /* encryption at rest, see crypt.h; empty: none */
     bool no_background;              /* tests: the caller calls store_tick itself */
 };
 

@@ -154,7 +154,8 @@ static void put_le(char *to, uint64_t v, size_t bytes)
 static void frame_put(struct wal *w, const struct wal_entry *e)
 {
     size_t raw = e->body.len, room = MAX(raw, (size_t)LZ4_compressBound((int)raw)), stored = 0;
-    char *at = buf_room(&w->out, wal_frame_bytes(room));
+    bool encrypt = w->file_key.crypt != NULL;
+    char *at = buf_room(&w->out, wal_frame_bytes(room + CRYPT_TAG_BYTES));
     char *body = at + WAL_FRAME_HEADER_BYTES;
     if (raw >= LZ4_BYTES_MIN) {
         int n = LZ4_compress_fast_extState(w->lz4_state, e->body.ptr, body, (int)raw, (int)room, LZ4_ACCELERATION);
@@ -165,12 +166,16 @@ static void frame_put(struct wal *w, const struct wal_entry *e)
         memcpy(body, e->body.ptr, raw);
         stored = raw;
     }
+    stored += encrypt ? CRYPT_TAG_BYTES : 0;
     put_le(at, WAL_FRAME_MAGIC, 4);
     put_le(at + 4, stored, 4);
     put_le(at + 8, raw, 4);
     put_le(at + 12, codec, 1);
-    put_le(at + 13, 0, 3);
+    put_le(at + 13, encrypt ? WAL_FLAG_ENCRYPTED : 0, 1);
+    put_le(at + 14, encrypt ? w->file_key.slot : 0, 2);
     put_le(at + 16, e->lsn, 8);
+    if (encrypt)
+        crypt_seal(&w->file_key, e->lsn, slice_of(at, WAL_SEALED_HEADER_BYTES), body, stored - CRYPT_TAG_BYTES, body + stored - CRYPT_TAG_BYTES);
     put_le(at + 24, MIN(e->lsn - w->last_lsn, (uint64_t)UINT32_MAX), 4);
     put_le(at + 28, hash64(slice_of(at, 28), w->file_seed), 4);
     put_le(at + 32, hash64(slice_of(body, stored), hash64(slice_of(at, 32), w->file_seed)), 8);
@@ -193,6 +198,7 @@ static enum status open_segment(struct wal *w, uint64_t number, struct err *err)
         return st;
     w->file_number = number;
     w->file_seed = wal_seed(&h);
+    crypt_key_new(w->env->crypt, h.uuid, "wal", &w->file_key);
     wal_header_put(&w->out, &h);
     wal_header_put(&w->out, &h);
     list_add(w, (struct wal_segment){ .number = number, .last_lsn = w->last_lsn });

@@ -9,7 +9,9 @@ enum {
     WAL_VERSION = 1,
     WAL_SEGMENT_HEADER_BYTES = 128, /* two copies of 64 */
     WAL_FRAME_HEADER_BYTES = 40,
-    WAL_BODY_BYTES_MAX = 256 * MIB
+    WAL_BODY_BYTES_MAX = 256 * MIB,
+    WAL_FLAG_ENCRYPTED = 1, /* the stored bytes end in a tag of 16 */
+    WAL_SEALED_HEADER_BYTES = 24 /* of the header, under the tag too */
 };
 
 struct wal;
@@ -67,6 +69,7 @@ struct wal {
     size_t segment_count, segment_cap;
     struct file *file;              /* the current segment; NULL: none */
     uint64_t file_number, file_seed;
+    struct crypt_key file_key;      /* crypt NULL: not encrypted */
     uint64_t last_lsn;              /* of the last frame that is durable */
     _Atomic uint64_t synced;        /* count of syncs */
     _Atomic uint64_t total_bytes;

@@ -19,8 +19,10 @@ enum { SEGMENT_FILE_BYTES_MAX = 1 << 30 };
 
 struct found {
     uint64_t lsn, durable; /* durable: the log was safe up to here when this was written */
-    uint8_t codec;
+    uint8_t codec, flags;
+    uint16_t key_slot;
     uint32_t raw;
+    struct slice header;
     struct slice stored;
     size_t bytes; /* of the whole frame */
 };
@@ -31,7 +33,9 @@ struct scan {
     struct wal *w;
     const struct wal_replay *how;
     uint64_t last;
-    struct buf body;
+    struct buf body, plain;
+    uint8_t uuid[16];        /* of the segment */
+    struct crypt_key key;    /* of its frames, once one was met */
     char path[PART_PATH_BYTES_MAX];
 };
 
@@ -44,7 +48,9 @@ static enum frame_state frame_at(struct slice all, size_t at, uint64_t seed, str
     uint32_t magic = read_u32(&r), stored = read_u32(&r);
     f->raw = read_u32(&r);
     f->codec = read_u8(&r);
-    read_bytes(&r, 3);
+    f->flags = read_u8(&r);
+    f->key_slot = read_u16(&r);
+    f->header = slice_of(start, WAL_SEALED_HEADER_BYTES);
     f->lsn = read_u64(&r);
     f->durable = f->lsn - read_u32(&r);
     uint32_t check = read_u32(&r);
@@ -124,13 +130,38 @@ static bool header_read(struct scan *s, struct slice all, struct wal_segment_hea
     return found;
 }
 
+/* The stored bytes without the encryption, if there is one. */
+static enum status decrypt(struct scan *s, const struct found *f, struct slice *stored, struct err *err)
+{
+    enum status st = ST_OK;
+    *stored = f->stored;
+    if (!(f->flags & WAL_FLAG_ENCRYPTED))
+        return ST_OK;
+    if (s->key.crypt == NULL || s->key.slot != f->key_slot)
+        st = crypt_key_find(s->w->env->crypt, f->key_slot, s->uuid, "wal", &s->key, err);
+    if (st)
+        return err_prefix(err, "log %s: ", s->path);
+    if (f->stored.len < CRYPT_TAG_BYTES)
+        return err_set(err, ST_CORRUPT, "log %s: LSN %llu has no tag", s->path, (unsigned long long)f->lsn);
+    *stored = slice_sub(f->stored, 0, f->stored.len - CRYPT_TAG_BYTES);
+    buf_reset(&s->plain);
+    char *to = buf_room(&s->plain, stored->len + 1);
+    if (!crypt_unseal(&s->key, f->lsn, f->header, *stored, stored->ptr + stored->len, to))
+        return err_set(err, ST_CORRUPT, "log %s: LSN %llu does not decrypt: it was changed", s->path, (unsigned long long)f->lsn);
+    stored->ptr = to;
+    return ST_OK;
+}
+
 static enum status give(struct scan *s, const struct found *f, bool new_segment, struct err *err)
 {
-    struct slice body = f->stored;
+    struct slice body;
+    enum status st = decrypt(s, f, &body, err);
+    if (st)
+        return st;
     if (f->codec == CODEC_LZ4 && f->raw <= WAL_BODY_BYTES_MAX) {
         buf_reset(&s->body);
         char *to = buf_room(&s->body, f->raw + 1);
-        if (LZ4_decompress_safe(f->stored.ptr, to, (int)f->stored.len, (int)f->raw) != (int)f->raw)
+        if (LZ4_decompress_safe(body.ptr, to, (int)body.len, (int)f->raw) != (int)f->raw)
             return err_set(err, ST_CORRUPT, "log %s: LSN %llu does not unpack", s->path, (unsigned long long)f->lsn);
         body = slice_of(to, f->raw);
     } else if (f->codec != CODEC_RAW) {
@@ -252,6 +283,8 @@ static enum status read_segment(struct scan *s, struct wal_segment *seg, bool is
         if (h.prev_lsn > MAX(s->last, s->how->covered))
             report(s, true, 0, WAL_SEGMENT_HEADER_BYTES, "(the segment's header) come behind frames that are lost");
         end = WAL_SEGMENT_HEADER_BYTES;
+        memcpy(s->uuid, h.uuid, sizeof s->uuid);
+        s->key = (struct crypt_key){ 0 };
         st = read_frames(s, all, wal_seed(&h), &end, err);
     }
     seg->last_lsn = MAX(s->last, s->how->covered);
@@ -270,10 +303,12 @@ enum status wal_replay(struct wal *w, const struct wal_replay *how, uint64_t *la
     s->w = w;
     s->how = how;
     buf_init(&s->body, 0);
+    buf_init(&s->plain, 0);
     for (size_t i = 0; i < w->segment_count && st == ST_OK; i++)
         st = read_segment(s, &w->segments[i], i + 1 == w->segment_count, err);
     *last = s->last;
     buf_free(&s->body);
+    buf_free(&s->plain);
     mem_free(s);
     return st;
 }
