@@ -229,6 +229,18 @@ static enum status read_rules(struct config *c, const struct yaml_node *root, st
     return config_rules_read(c, c->fs, root, err);
 }
 
+static enum status read_encryption(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    static const struct slice keys[] = {SLICE_INIT("key_file")};
+    const struct yaml_node *n = yaml_get(root, SLICE("encryption"));
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st)
+        st = yaml_text(n, keys[0], &c->encryption_key, err);
+    if (!st && n && c->encryption_key.len == 0)
+        return yaml_fail(n, err, "encryption: key_file is needed: a file of 32 bytes or 64 hex digits");
+    return st;
+}
+
 static enum status read_classes(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return class_config_read(c->arena, root, &c->classes, &c->warnings, err);
@@ -285,6 +297,7 @@ static const struct {
     {SLICE_INIT("mute_time_intervals"), read_elsewhere},
     {SLICE_INIT("time_intervals"), read_elsewhere},
     {SLICE_INIT("retention_policies"), read_classes},
+    {SLICE_INIT("encryption"), read_encryption},
     {SLICE_INIT("filters"), read_elsewhere}, /* read with sampling */
     {SLICE_INIT("sampling"), read_samples},
 };

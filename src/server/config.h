@@ -27,6 +27,7 @@ struct config {
     struct class_config *classes;     /* retention_policies and storage */
     struct sample_config *samples;    /* filters and sampling */
     struct slice tls_cert, tls_key;   /* empty: no TLS */
+    struct slice encryption_key;      /* file of the master key; empty: data is not encrypted */
     int64_t retention_ns;
     uint64_t memory_raw_bytes, memory_parts_bytes, cache_bytes, wal_segment_bytes, in_flight_bytes;
     int64_t flush_interval_ns;

@@ -162,6 +162,7 @@ static enum status start_store(struct server *s, struct err *err)
         .flush_interval_ns = c->flush_interval_ns,
         .disk_warn_ratio = c->disk_warn_ratio,
         .disk_refuse_ratio = c->disk_refuse_ratio,
+        .key_file = c->encryption_key,
         .storage_dirs = { c->classes->dirs[CLASS_LOCAL], c->classes->dirs[CLASS_CLOUD], c->classes->dirs[CLASS_ARCHIVE] },
     };
     struct slice path = arena_copy(c->arena, dir);
