@@ -176,7 +176,8 @@ static enum status check_grid(struct check *c, struct json_value panel)
         if (!json_get(grid, sides[i].name, &v))
             continue;
         if (!json_get_int(v, &n) || n < sides[i].min || n > sides[i].max)
-            return err_set(c->err, ST_INVALID, "%.*s: gridPos.%.*s must be a whole number, %lld to %lld", SLICE_FMT(c->where), SLICE_FMT(sides[i].name),
+            return err_set(c->err, ST_INVALID, "%.*s: gridPos.%.*s must be a whole number, %lld to %lld", SLICE_FMT(c->where),
+                           SLICE_FMT(sides[i].name),
                            (long long)sides[i].min, (long long)sides[i].max);
     }
     return ST_OK;
@@ -211,7 +212,8 @@ static enum status check_target(struct check *c, struct json_value target, size_
         return err_set(c->err, ST_INVALID, "%.*s: targets[%zu] must be an object", SLICE_FMT(c->where), number);
     struct slice source = source_of(target, inherited);
     if (source.len && !slice_eq(source, SLICE("prometheus")) && !slice_eq(source, SLICE("loki"))) {
-        buf_printf(c->warnings, "%.*s: targets[%zu] asks a datasource of type \"%.*s\"; prometheus and loki are answered\n", SLICE_FMT(c->where), number,
+        buf_printf(c->warnings, "%.*s: targets[%zu] asks a datasource of type \"%.*s\"; prometheus and loki are answered\n", SLICE_FMT(c->where),
+                   number,
                    SLICE_FMT(source));
         return ST_OK;
     }
@@ -236,7 +238,8 @@ static enum status check_panel_body(struct check *c, struct json_value panel, bo
     if (!st && type.len == 0)
         return err_set(c->err, ST_INVALID, "%.*s: type is missing", SLICE_FMT(c->where));
     if (!st && !is_one_of(type, panel_types, COUNT_OF(panel_types)))
-        buf_printf(c->warnings, "%.*s: panels of type \"%.*s\" are kept but not drawn; drawn are timeseries, stat, gauge, table, text, logs and row\n",
+        buf_printf(c->warnings, "%.*s: panels of type \"%.*s\" are kept but not drawn; drawn are "
+                                "timeseries, stat, gauge, table, text, logs and row\n",
                    SLICE_FMT(c->where), SLICE_FMT(type));
     if (!st)
         st = check_grid(c, panel);
@@ -301,7 +304,8 @@ static enum status check_variables(struct check *c, struct json_value root)
         if (name.len == 0)
             return err_set(c->err, ST_INVALID, "%.*s: name is missing", SLICE_FMT(c->where));
         if (!is_one_of(type, variable_types, COUNT_OF(variable_types)))
-            buf_printf(c->warnings, "variable %zu \"%.*s\": type \"%.*s\" is kept but not asked for; query, custom, constant, interval and textbox are\n",
+            buf_printf(c->warnings, "variable %zu \"%.*s\": type \"%.*s\" is kept but not asked for; query, "
+                                    "custom, constant, interval and textbox are\n",
                        number, SLICE_FMT(slice_sub(name, 0, 80)), SLICE_FMT(slice_sub(type, 0, 80)));
     }
     return ST_OK;
@@ -330,7 +334,8 @@ static enum status check_top(struct check *c, struct json_value root, struct sli
             if (json_type(tag) != JSON_STRING)
                 return bad_text(c, SLICE("a tag"), tag);
     if (json_get(root, SLICE("schemaVersion"), &v) && (!json_get_int(v, &schema) || schema < BOARD_SCHEMA_VERSION_MIN))
-        return err_set(c->err, ST_INVALID, "board: schemaVersion must be a whole number from %d on; open an older board in Grafana and export it again",
+        return err_set(c->err, ST_INVALID, "board: schemaVersion must be a whole number from %d on; "
+                                                "open an older board in Grafana and export it again",
                        BOARD_SCHEMA_VERSION_MIN);
     st = list_of(c, root, SLICE("panels"), BOARD_PANELS_MAX, &v, &has);
     if (!st && !has)
@@ -349,8 +354,8 @@ static struct slice with_uid(struct arena *a, struct slice text, struct slice ui
     return arena_printf(a, "{\"uid\":\"%.*s\",%.*s", SLICE_FMT(uid), SLICE_FMT(slice_skip(text, 1)));
 }
 
-enum status board_prepare(struct arena *a, struct slice text, struct slice uid, const struct board_langs *langs, struct slice *json, struct buf *warnings,
-                          struct err *err)
+enum status board_prepare(struct arena *a, struct slice text, struct slice uid, const struct board_langs *langs, struct slice *json,
+                          struct buf *warnings, struct err *err)
 {
     struct check c = { .a = a, .langs = langs, .warnings = warnings, .err = err, .where = SLICE("board") };
     struct json_parser *p = json_parser_new();
@@ -359,7 +364,8 @@ enum status board_prepare(struct arena *a, struct slice text, struct slice uid, 
     struct slice own = slice_trim(text);
     if (!board_uid_is_valid(uid)) {
         json_parser_free(p);
-        return err_set(err, ST_INVALID, "board: uid \"%.*s\"; allowed are 1 to %d of A-Z a-z 0-9 _ -", SLICE_FMT(slice_sub(uid, 0, 80)), BOARD_UID_BYTES_MAX);
+        return err_set(err, ST_INVALID, "board: uid \"%.*s\"; allowed are 1 to %d of A-Z a-z 0-9 _ -", SLICE_FMT(slice_sub(uid, 0, 80)),
+                       BOARD_UID_BYTES_MAX);
     }
     enum status st = json_parse(p, own, &root, err);
     if (st)

@@ -58,7 +58,8 @@ TEST(id_and_version_are_left_out_wherever_they_stand)
 {
     gives("{\"id\": 7, \"uid\":\"mine\",\"title\":\"T\",\"panels\":[]}", "{\"uid\":\"mine\",\"title\":\"T\",\"panels\":[]}");
     gives("{\"uid\":\"mine\",\"title\":\"T\",\"id\":null,\"panels\":[],\"version\":3 }", "{\"uid\":\"mine\",\"title\":\"T\",\"panels\":[] }");
-    gives("{\"uid\":\"mine\",\"title\":\"}, {\\\"id\\\":1\",\"panels\":[],\"id\":1,\"version\":2}", "{\"uid\":\"mine\",\"title\":\"}, {\\\"id\\\":1\",\"panels\":[]}");
+    gives("{\"uid\":\"mine\",\"title\":\"}, {\\\"id\\\":1\",\"panels\":[],\"id\":1,\"version\":2}",
+          "{\"uid\":\"mine\",\"title\":\"}, {\\\"id\\\":1\",\"panels\":[]}");
 }
 
 TEST(a_board_without_uid_gets_the_paths_one)
@@ -72,7 +73,8 @@ TEST(an_error_names_panel_and_field)
 {
     fails("{\"title\":\"T\",\"panels\":[{\"type\":\"text\"},{\"type\":\"stat\",\"title\":\"Load\",\"targets\":[{\"expr\":\"rate(x\"}]}]}",
           "panel 2 \"Load\": targets[0].expr: ");
-    fails("{\"title\":\"T\",\"panels\":[{\"type\":\"stat\",\"title\":\"Load\",\"targets\":[{\"expr\":5}]}]}", "targets[0].expr is a number, expected a text");
+    fails("{\"title\":\"T\",\"panels\":[{\"type\":\"stat\",\"title\":\"Load\",\"targets\":[{\"expr\":5}]}]}",
+          "targets[0].expr is a number, expected a text");
     fails("{\"title\":\"T\",\"panels\":[{\"type\":\"stat\",\"gridPos\":{\"x\":0,\"w\":25}}]}", "panel 1: gridPos.w must be a whole number, 1 to 24");
     fails("{\"title\":\"T\",\"panels\":[{\"title\":\"X\"}]}", "panel 1 \"X\": type is missing");
     fails("{\"title\":\"T\",\"panels\":[{\"type\":\"row\",\"title\":\"R\",\"panels\":[{\"type\":\"stat\",\"targets\":{}}]}]}",

@@ -51,7 +51,8 @@ static enum status uid_read(struct http_exchange *x, struct slice *uid, struct s
 {
     *uid = api_path_part(x, SLICE("uid"));
     if (!board_uid_is_valid(*uid))
-        return err_set(err, ST_INVALID, "uid \"%.*s\"; allowed are 1 to %d of A-Z a-z 0-9 _ -", SLICE_FMT(slice_sub(*uid, 0, 80)), BOARD_UID_BYTES_MAX);
+        return err_set(err, ST_INVALID, "uid \"%.*s\"; allowed are 1 to %d of A-Z a-z 0-9 _ -", SLICE_FMT(slice_sub(*uid, 0, 80)),
+                       BOARD_UID_BYTES_MAX);
     return api_write_tenant(x, tenant, err);
 }
 

@@ -117,7 +117,8 @@ static void keep_example(struct report *r, enum log_kind kind, const struct even
         return;
     n = MIN(n + 1, (size_t)EXAMPLES_MAX);
     memmove(list + at + 1, list + at, (n - at - 1) * sizeof *list);
-    list[at] = (struct example){ e->time_ns, e->seq, e->severity, arena_copy(r->a, e->service), arena_copy(r->a, slice_sub(e->body, 0, EXAMPLE_BYTES_MAX)) };
+    list[at] = (struct example){ e->time_ns, e->seq, e->severity, arena_copy(r->a, e->service),
+                                 arena_copy(r->a, slice_sub(e->body, 0, EXAMPLE_BYTES_MAX)) };
     r->kinds[kind].examples = n;
 }
 
@@ -126,7 +127,8 @@ static enum status read_lines(struct api_query *q, struct report *r, int64_t sta
     struct events_iter *it;
     struct event_block block;
     unsigned did;
-    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .want = WANT_BODY | WANT_FIELDS, .order = ORDER_NONE };
+    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .want = WANT_BODY | WANT_FIELDS,
+                               .order = ORDER_NONE };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)
         return st;

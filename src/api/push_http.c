@@ -34,7 +34,8 @@ static enum status put_body(struct push *p, struct http_exchange *x, struct err 
     if (st)
         return st;
     if (slice_starts(type, SLICE("application/vnd.google.protobuf")))
-        return err_set(err, ST_UNSUPPORTED, "Content-Type %.*s: push the text format (text/plain; version=0.0.4)", SLICE_FMT(slice_sub(type, 0, 120)));
+        return err_set(err, ST_UNSUPPORTED, "Content-Type %.*s: push the text format (text/plain; version=0.0.4)",
+                       SLICE_FMT(slice_sub(type, 0, 120)));
     buf_init(&room, 0);
     st = body_decode(http_header(x, SLICE("Content-Encoding")), http_body(x), false, PUSH_BODY_BYTES_MAX, &room, &body, err);
     if (!st)

@@ -3,8 +3,9 @@
  *
  * A pattern is literal segments and {name} segments, and may end with {name...}, which is all that follows; the first row that
  * fits path and method wins, so literal rows stand before {name} rows. A path that fits with another method is answered 405
- * with Allow. The parts a pattern names are found again by api_path_part, from the row kept in the exchange. The table has about a hundred rows and a path is compared by
- * its first segments only until they differ: a linear search costs less than a microsecond. */
+ * with Allow. The parts a pattern names are found again by api_path_part, from the row kept in the exchange. The
+ * table has over a hundred rows and a path is compared by its first segments only until they differ: a linear search costs
+ * less than a microsecond. */
 #include "api/access.h"
 #include "api/board_check.h"
 #include "api/handlers.h"
@@ -292,7 +293,8 @@ static const struct {
     struct slice dialect, prefix;
 } listeners[] = {
     { SLICE_INIT("prometheus"), SLICE_INIT("") }, { SLICE_INIT("loki"), SLICE_INIT("") },         { SLICE_INIT("otlp_http"), SLICE_INIT("") },
-    { SLICE_INIT("otlp_grpc"), SLICE_INIT("") },  { SLICE_INIT("pushgateway"), SLICE_INIT("") }, { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger") },
+    { SLICE_INIT("otlp_grpc"), SLICE_INIT("") },  { SLICE_INIT("pushgateway"), SLICE_INIT("") },
+    { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger") },
 };
 
 int api_listener_tag(struct slice dialect)

@@ -51,7 +51,8 @@ static enum status check_origin(struct api *api, struct http_exchange *x, struct
         return ST_OK;
     case RUM_ORIGIN_OTHER:
         if (origin.len)
-            return err_set(err, ST_DENIED, "pages of %.*s may not post here: it is not in the list rum.origins", SLICE_FMT(slice_sub(origin, 0, 200)));
+            return err_set(err, ST_DENIED, "pages of %.*s may not post here: it is not in the list rum.origins",
+                           SLICE_FMT(slice_sub(origin, 0, 200)));
         break;
     case RUM_ORIGIN_NO_LIST:
         break;

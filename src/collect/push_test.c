@@ -121,7 +121,8 @@ TEST(a_grouping_key_is_read_from_the_path)
     labels_format(key_of(&w, "job/shop%20eu/instance/a:1/path@base64/L3Zhci90bXA/empty@base64/="), &text);
     CHECK_STR(buf_as_slice(&text), "{instance=\"a:1\",job=\"shop eu\",path=\"/var/tmp\"}");
     buf_free(&text);
-    static const char *const bad[] = { "job", "job/", "instance/a/job/b", "job/a/instance", "job/a/1x/b", "job/a/__x/b", "job@base64/!!", "job/a/a/b/a/c" };
+    static const char *const bad[] = { "job", "job/", "instance/a/job/b", "job/a/instance", "job/a/1x/b", "job/a/__x/b",
+                                      "job@base64/!!", "job/a/a/b/a/c" };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         CHECK(push_key_parse(w.arena, slice_str(bad[i]), &labels, &err) != ST_OK);
     world_end(&w);
