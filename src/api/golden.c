@@ -258,6 +258,9 @@ enum status golden_read(struct golden *g, struct err *err)
         st = golden_logs(g, err);
     if (!st)
         st = golden_saturation(g, err);
+    if (!st && arena_over(g->a))
+        st = err_set(err, ST_LIMIT, "golden signals need %zu bytes, at most %d are allowed for one query; ask for fewer steps", arena_bytes(g->a),
+                     QUERY_RESULT_BYTES_MAX);
     if (!st && g->left_out)
         engine_warn(&g->q->ctx, "only the first %d services are shown; others are left out", GOLDEN_SERVICES_MAX);
     return st;

@@ -112,6 +112,8 @@ MUST_CHECK enum status golden_saturation(struct golden *g, struct err *err);
 
 MUST_CHECK enum status golden_metrics_endpoints(struct golden *g, const struct golden_service *s, struct golden_endpoint **out, size_t *count,
                                                 struct err *err);
+/* The label by which its request metrics tell endpoints apart; empty when there is none. */
+MUST_CHECK enum status golden_metrics_place(struct golden *g, const struct golden_service *s, struct slice *out, struct err *err);
 MUST_CHECK enum status golden_spans_endpoints(struct golden *g, const struct golden_service *s, struct golden_endpoint **out, size_t *count,
                                               struct err *err);
 MUST_CHECK enum status golden_logs_endpoints(struct golden *g, const struct golden_service *s, struct golden_endpoint **out, size_t *count,

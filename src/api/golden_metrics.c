@@ -326,6 +326,14 @@ static enum status places_of(struct golden *g, const struct golden_service *s, s
     return ST_OK;
 }
 
+enum status golden_metrics_place(struct golden *g, const struct golden_service *s, struct slice *out, struct err *err)
+{
+    struct places p = { SLICE_EMPTY, SLICE_EMPTY };
+    enum status st = s->family ? places_of(g, s, s->family->requests, &p, err) : ST_OK;
+    *out = p.endpoint;
+    return st;
+}
+
 static enum status read_endpoints(struct golden *g, const struct golden_service *s, const char *template, const struct places *p, int what,
                                   struct golden_endpoint **list, size_t *count, struct err *err)
 {
@@ -337,7 +345,8 @@ static enum status read_endpoints(struct golden *g, const struct golden_service 
                                             : p->method;
     enum status st = golden_instant(g, g->q->api->promql, golden_text(g, template, &w), &v, err);
     for (size_t i = 0; !st && i < v.series_count; i++) {
-        struct golden_endpoint *e = golden_endpoint(g, list, count, labels_get(v.series[i].labels, p->endpoint), labels_get(v.series[i].labels, p->method));
+        struct slice labels = v.series[i].labels;
+        struct golden_endpoint *e = golden_endpoint(g, list, count, labels_get(labels, p->endpoint), labels_get(labels, p->method));
         if (e == NULL || !isfinite(v.series[i].v[0]))
             continue;
         *(what < SIGNAL_COUNT ? &e->signals[what] : &e->busy) = v.series[i].v[0];

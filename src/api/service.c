@@ -15,11 +15,13 @@
 enum { METADATA_MAX = 100 * 1000 };
 
 static const struct slice resource_names[] = {
-    SLICE_INIT("process_"), SLICE_INIT("python_"), SLICE_INIT("go_"), SLICE_INIT("jvm_"), SLICE_INIT("nodejs_"), SLICE_INIT("dotnet_"), SLICE_INIT("ruby_"),
-    SLICE_INIT("php_"), SLICE_INIT("container_"), SLICE_INIT("node_"), SLICE_INIT("hikaricp_"), SLICE_INIT("jdbc_"), SLICE_INIT("db_client_"),
-    SLICE_INIT("tomcat_"), SLICE_INIT("jetty_"), SLICE_INIT("executor_"), SLICE_INIT("system_"), SLICE_INIT("runtime_"), SLICE_INIT("disk_"),
+    SLICE_INIT("process_"), SLICE_INIT("python_"), SLICE_INIT("go_"), SLICE_INIT("jvm_"), SLICE_INIT("nodejs_"), SLICE_INIT("dotnet_"),
+    SLICE_INIT("ruby_"), SLICE_INIT("php_"), SLICE_INIT("container_"), SLICE_INIT("node_"), SLICE_INIT("hikaricp_"), SLICE_INIT("jdbc_"),
+    SLICE_INIT("db_client_"), SLICE_INIT("tomcat_"), SLICE_INIT("jetty_"),
+    SLICE_INIT("executor_"), SLICE_INIT("system_"), SLICE_INIT("runtime_"), SLICE_INIT("disk_"),
 };
-static const struct slice resource_words[] = { SLICE_INIT("pool"), SLICE_INIT("cache"), SLICE_INIT("memory"), SLICE_INIT("_cpu_"), SLICE_INIT("threads") };
+static const struct slice resource_words[] = { SLICE_INIT("pool"), SLICE_INIT("cache"), SLICE_INIT("memory"), SLICE_INIT("_cpu_"),
+                                               SLICE_INIT("threads") };
 /* Not about the service, or parts of others. */
 #define LEFT_OUT "up|scrape_.+|target_info|ALERTS.*|.+_bucket|.+_created|.+_info"
 
@@ -37,11 +39,15 @@ static bool is_resource(struct slice name)
 static bool is_of_requests(const struct golden_service *s, struct slice name)
 {
     const struct golden_family *f = s->family;
-    return f && ((f->counter.len && slice_eq(name, f->counter)) || (f->histogram.len && slice_starts(name, f->histogram)) || slice_eq(name, f->requests));
+    if (f == NULL)
+        return false;
+    return slice_eq(name, f->requests) || (f->counter.len && slice_eq(name, f->counter)) || (f->histogram.len && slice_starts(name, f->histogram));
 }
 
 struct others {
     struct value values; /* by name */
+    struct value split;  /* at the end, by name and by the label that says which endpoint */
+    struct slice place;
     struct name_hit *metadata;
     size_t metadata_count;
 };
@@ -54,6 +60,12 @@ static enum status read_others(struct golden *g, const struct golden_service *s,
         return ST_OK;
     enum status st = golden_range(g, g->q->api->promql, text, &o->values, err);
     if (!st)
+        st = golden_metrics_place(g, s, &o->place, err);
+    text = arena_printf(g->a, "sum by (__name__, %.*s) ({__name__!~\"" LEFT_OUT "\",%.*s!=\"\",%.*s})", SLICE_FMT(o->place), SLICE_FMT(o->place),
+                        SLICE_FMT(s->selector));
+    if (!st && o->place.len)
+        st = golden_instant(g, g->q->api->promql, text, &o->split, err);
+    if (!st)
         st = g->q->api->engine->ops->names(g->q->api->engine, &g->q->ctx, &nq, g->a, &o->metadata, &o->metadata_count, err);
     return st;
 }
@@ -64,6 +76,23 @@ static const struct metric_metadata *metadata_of(const struct others *o, struct 
         if (slice_eq(o->metadata[i].value, name))
             return o->metadata[i].metadata;
     return NULL;
+}
+
+static void put_split(struct json_writer *w, const struct others *o, struct slice name)
+{
+    bool open = false;
+    for (size_t i = 0; i < o->split.series_count; i++) {
+        if (!slice_eq(labels_get(o->split.series[i].labels, SLICE("__name__")), name))
+            continue;
+        if (!open) {
+            json_key(w, SLICE("by_endpoint"));
+            json_object_begin(w);
+        }
+        open = true;
+        golden_json_number(w, labels_get(o->split.series[i].labels, o->place), o->split.series[i].v[0]);
+    }
+    if (open)
+        json_object_end(w);
 }
 
 static void put_metric(struct golden *g, struct json_writer *w, const struct golden_service *s, const struct others *o, const struct value_series *v)
@@ -82,9 +111,12 @@ static void put_metric(struct golden *g, struct json_writer *w, const struct gol
     json_string(w, m ? m->help : SLICE_EMPTY);
     golden_json_number(w, SLICE("value"), v->v[v->n - 1]);
     golden_json_line(g, w, SLICE("values"), line);
+    put_split(w, o, name);
+    struct slice query = arena_printf(g->a, "sum(%.*s{%.*s})", SLICE_FMT(name), SLICE_FMT(s->selector));
+    if (is_counter)
+        query = arena_printf(g->a, "sum(rate(%.*s{%.*s}[%llds]))", SLICE_FMT(name), SLICE_FMT(s->selector), (long long)golden_window_s(g));
     json_key(w, SLICE("query"));
-    json_string(w, is_counter ? arena_printf(g->a, "sum(rate(%.*s{%.*s}[%llds]))", SLICE_FMT(name), SLICE_FMT(s->selector), (long long)golden_window_s(g))
-                              : arena_printf(g->a, "sum(%.*s{%.*s})", SLICE_FMT(name), SLICE_FMT(s->selector)));
+    json_string(w, query);
     json_object_end(w);
 }
 
@@ -170,6 +202,14 @@ static void answer(struct golden *g, const struct golden_service *s, struct gold
     prom_json_reply(g->q->x, &w, &out, buf_as_slice(&g->q->ctx.warnings), SLICE_EMPTY);
 }
 
+/* Endpoints are read out of spans or log lines: that is a read of them, as any other. */
+static enum status on_record(struct api_query *q, const struct golden_service *s, size_t count, struct err *err)
+{
+    if (q->api->audit == NULL || s->source == SOURCE_METRICS)
+        return ST_OK;
+    return api_audit(q->api, q->x, s->source == SOURCE_LOGS ? "logs.query" : "traces.names", http_path(q->x), count, 200, err);
+}
+
 static enum status serve(struct golden *g, struct api_query *q, struct err *err)
 {
     struct slice name;
@@ -185,13 +225,16 @@ static enum status serve(struct golden *g, struct api_query *q, struct err *err)
         return st;
     struct golden_service *s = golden_find(g, name);
     if (s == NULL)
-        return err_set(err, ST_NOT_FOUND, "no requests to a service \"%.*s\" are known from metrics, spans or access logs in this window", SLICE_FMT(name));
+        return err_set(err, ST_NOT_FOUND, "no requests to a service \"%.*s\" are known from metrics, spans or access logs in this window",
+                       SLICE_FMT(name));
     switch (s->source) {
     case SOURCE_METRICS: st = golden_metrics_endpoints(g, s, &list, &count, err); break;
     case SOURCE_SPANS: st = golden_spans_endpoints(g, s, &list, &count, err); break;
     case SOURCE_LOGS: st = golden_logs_endpoints(g, s, &list, &count, err); break;
     case SOURCE_COUNT: break;
     }
+    if (!st)
+        st = on_record(q, s, count, err);
     if (!st)
         st = read_others(g, s, &others, err);
     if (!st)

@@ -22,7 +22,7 @@ struct tool {
 
 #define OTLP_ENV "export OTEL_EXPORTER_OTLP_ENDPOINT=$address\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
 #define COLLECTOR(receiver, settings, signal)                                                                          \
-    "# OpenTelemetry Collector (contrib)\nreceivers:\n  " receiver ":\n" settings "exporters:\n  otlphttp:\n    endpoint: $address\n" \
+    "# OpenTelemetry Collector (contrib)\nreceivers:\n  " receiver ":\n" settings "exporters:\n  otlphttp:\n    endpoint: $address\n"     \
     "service:\n  pipelines:\n    " signal ":\n      receivers: [" receiver "]\n      exporters: [otlphttp]\n"
 #define FOLLOWED "# stoa.yml, on the machine that has the files\nlogs:\n  files: [/var/log/app/*.log]\n"
 
@@ -34,7 +34,8 @@ static const struct tool tools[] = {
           "remote_write:\n  - url: $address/api/v1/write\n", "remote_write" },
         { "PromQL and the HTTP API, for clients, dashboards and promtool query.", "GET /api/v1/query, query_range, series, labels, metadata, targets",
           "promtool query instant $address up", "GET /api/v1/query?query=vector(1)" },
-        { "Rule files: recording and alerting rules.", "rule_files in prometheus.yml; GET /api/v1/rules", "rule_files: [rules/*.yml]", "GET /api/v1/rules" } },
+        { "Rule files: recording and alerting rules.", "rule_files in prometheus.yml; GET /api/v1/rules", "rule_files: [rules/*.yml]",
+          "GET /api/v1/rules" } },
       { "Native histograms", "Remote read, and remote write 2.0", "Federation (/federate)", "Reading a Prometheus's own data folder" } },
     { "Grafana", "monitoring",
       { { "Data source of type Prometheus.", "GET /api/v1/...", "type: prometheus\nurl: $address\n", "GET /api/v1/labels" },
@@ -47,7 +48,8 @@ static const struct tool tools[] = {
         { "Programs instrumented with OpenTelemetry send here instead.", "OTLP: POST /v1/metrics, /v1/traces, /v1/logs", OTLP_ENV, "otlp_metrics" } },
       { "Datadog's own intake (api/v2/series) and DogStatsD", "Datadog's query language and monitors", "Dashboards of Datadog" } },
     { "New Relic", "monitoring",
-      { { "What is sent to New Relic by OTLP is sent here by another address.", "OTLP: POST /v1/metrics, /v1/traces, /v1/logs", OTLP_ENV, "otlp_traces" },
+      { { "What is sent to New Relic by OTLP is sent here by another address.", "OTLP: POST /v1/metrics, /v1/traces, /v1/logs", OTLP_ENV,
+          "otlp_traces" },
         { "What is sent to New Relic by Prometheus's remote write.", "POST /api/v1/write", "remote_write:\n  - url: $address/api/v1/write\n",
           "remote_write" } },
       { "New Relic's agents and their own protocol", "NRQL", "Dashboards of New Relic" } },
@@ -78,7 +80,8 @@ static const struct tool tools[] = {
     { "Papertrail", "logging",
       { { "What rsyslog or syslog-ng writes into files is followed, with host, program and level recognised.", "logs: files:",
           "# stoa.yml\nlogs:\n  files: [/var/log/syslog, /var/log/remote/*.log]\n", "log_file" },
-        { "remote_syslog2's files by Fluent Bit or Promtail instead.", "POST /loki/api/v1/push", "clients:\n  - url: $address/loki/api/v1/push\n", "loki_push" } },
+        { "remote_syslog2's files by Fluent Bit or Promtail instead.", "POST /loki/api/v1/push",
+          "clients:\n  - url: $address/loki/api/v1/push\n", "loki_push" } },
       { "A port for syslog (UDP, TCP, TLS)", "Papertrail's search language" } },
     { "CloudWatch Logs", "logging",
       { { "Log groups by the OpenTelemetry Collector's awscloudwatch receiver.", "OTLP: POST /v1/logs",
@@ -156,7 +159,8 @@ static void put_tool(struct json_writer *w, struct arena *a, const struct tool *
 void stoa_tools(void *user, struct http_exchange *x)
 {
     struct slice host = http_header(x, SLICE("Host"));
-    struct slice address = arena_printf(http_arena(x), "%s://%.*s", http_is_tls(x) ? "https" : "http", SLICE_FMT(host.len ? host : SLICE("localhost:7862")));
+    struct arena *a = http_arena(x);
+    struct slice address = arena_printf(a, "%s://%.*s", http_is_tls(x) ? "https" : "http", SLICE_FMT(host.len ? host : SLICE("localhost:7862")));
     struct buf out;
     struct json_writer w;
     buf_init(&out, 0);
@@ -165,7 +169,7 @@ void stoa_tools(void *user, struct http_exchange *x)
     json_key(&w, SLICE("tools"));
     json_array_begin(&w);
     for (size_t i = 0; i < COUNT_OF(tools); i++)
-        put_tool(&w, http_arena(x), &tools[i], address);
+        put_tool(&w, a, &tools[i], address);
     json_array_end(&w);
     json_object_end(&w);
     api_reply_json(x, 200, &out);

@@ -64,9 +64,10 @@ static bool is_container_id(struct slice s)
 static struct slice id_of(struct slice parent, struct slice name)
 {
     for (size_t i = 0; i < COUNT_OF(engines); i++) {
-        if (!slice_starts(name, engines[i].prefix) || !slice_ends(name, engines[i].suffix) || name.len <= engines[i].prefix.len + engines[i].suffix.len)
+        struct slice prefix = engines[i].prefix, suffix = engines[i].suffix, wanted = engines[i].parent;
+        if (!slice_starts(name, prefix) || !slice_ends(name, suffix) || name.len <= prefix.len + suffix.len)
             continue;
-        struct slice id = slice_sub(name, engines[i].prefix.len, name.len - engines[i].suffix.len), wanted = engines[i].parent;
+        struct slice id = slice_sub(name, prefix.len, name.len - suffix.len);
         bool here = wanted.len == 0 || slice_eq(parent, wanted) || (slice_eq(wanted, SLICE("pod*")) && slice_starts(parent, SLICE("pod")));
         if (here && (engines[i].is_hex ? is_container_id(id) : id.len > 0))
             return id;
@@ -264,7 +265,7 @@ static void put(struct walk *w, const struct container *c, const struct host_met
 static void put_cpu_and_memory(struct walk *w, const struct container *c)
 {
     static const struct host_metric usage = HOST_COUNTER("container_cpu_usage_seconds_total", "CPU time used."),
-                                    working = HOST_GAUGE("container_memory_working_set_bytes", "Memory in use without cache that can be dropped at once."),
+                                    working = HOST_GAUGE("container_memory_working_set_bytes", "Memory in use without the cache last used long ago."),
                                     failures = HOST_COUNTER("container_memory_failures_total", "Page faults."),
                                     quota = HOST_GAUGE("container_spec_cpu_quota", "CPU time allowed in a period, in microseconds."),
                                     period = HOST_GAUGE("container_spec_cpu_period", "The period of the CPU limit, in microseconds."),
@@ -376,7 +377,9 @@ static double start_of(struct walk *w, const struct container *c)
         return 0;
     for (size_t next; (next = slice_find_char(line, ')', 1)) != SIZE_MAX;)
         line = slice_skip(line, next);
-    return host_fields(slice_skip(line, 1), fields, COUNT_OF(fields)) > START && host_number(fields[START], &ticks) ? w->boot_s + ticks / HOST_TICKS_PER_S : 0;
+    if (host_fields(slice_skip(line, 1), fields, COUNT_OF(fields)) <= START || !host_number(fields[START], &ticks))
+        return 0;
+    return w->boot_s + ticks / HOST_TICKS_PER_S;
 }
 
 static void put_container(struct walk *w, const struct container *c)

@@ -237,7 +237,8 @@ TEST(host_containers_have_cadvisors_names_and_the_names_their_engine_gave)
                   { "container_start_time_seconds{" DOCKER ",name=\"web\"}", 1700000020 });
     CHECK_FIXTURE({ "container_memory_working_set_bytes" PODMAN, 0 }, { "container_processes" PODMAN, 1 },
                   { "container_spec_memory_limit_bytes" PODMAN, 0 },
-                  { "container_cpu_usage_seconds_total{container=\"cart\",cpu=\"total\",id=\"" POD "\",name=\"cart\",namespace=\"shop\",pod=\"cart-7d9f\"}", 1 },
+                  { "container_cpu_usage_seconds_total{container=\"cart\",cpu=\"total\",id=\"" POD
+                    "\",name=\"cart\",namespace=\"shop\",pod=\"cart-7d9f\"}", 1 },
                   { "container_cpu_usage_seconds_total{cpu=\"total\",id=\"/lxc.payload.box\",name=\"box\"}", 3 },
                   { "container_cpu_usage_seconds_total{cpu=\"total\",id=\"/machine.slice/systemd-nspawn@deb.service\",name=\"deb\"}", 5 });
 }

@@ -202,7 +202,7 @@ class Services(harness.Case):
 
     def test_a_service_by_endpoint_with_business_and_resource_metrics(self):
         s = self.server()
-        self.write(s, self.http("shop") + [("orders_placed_total", {"job": "shop", "plan": "pro"}, lambda t: t * 2), ("active_connections", {"job": "shop"}, lambda t: 7),
+        self.write(s, self.http("shop") + [("orders_placed_total", {"job": "shop", "plan": "pro", "endpoint": "/api/orders"}, lambda t: t * 2), ("active_connections", {"job": "shop"}, lambda t: 7),
                                            ("orders_placed_total", {"job": "shop", "plan": "free"}, lambda t: t), ("process_open_fds", {"job": "shop"}, lambda t: 12),
                                            ("active_connections", {"job": "other"}, lambda t: 99), ("up", {"job": "shop"}, lambda t: 1)])
         d = self.ask(s, "shop")
@@ -215,6 +215,8 @@ class Services(harness.Case):
         self.assertEqual({m["name"]: m["value"] for m in d["metrics"]["business"]}, {"orders_placed_total": 1800, "active_connections": 7})
         self.assertEqual([m["name"] for m in d["metrics"]["resources"]], ["process_open_fds"])
         by_name = {m["name"]: m for m in d["metrics"]["business"]}
+        self.assertEqual(by_name["orders_placed_total"]["by_endpoint"], {"/api/orders": 1200})
+        self.assertNotIn("by_endpoint", by_name["active_connections"])
         self.assertAlmostEqual(float(s.query(by_name["orders_placed_total"]["query"], at=self.end)[0]["value"][1]), 3, 3)
         self.assertEqual(s.query(by_name["active_connections"]["query"], at=self.end)[0]["value"][1], "7")
 
@@ -232,6 +234,9 @@ class Services(harness.Case):
         self.assertEqual((old["endpoint"], old["error_ratio"]), ("/old", 1))
         self.assertAlmostEqual(index["p95_seconds"], 0.2, 6)
         self.assertAlmostEqual(old["requests_per_second"], 0.01, 6)
+        records = {r["action"]: r for r in s.get("/api/stoa/v1/audit").json["records"]}
+        self.assertIn("/services/web-1.example", records["logs.query"]["text"])
+        self.assertIn("/services/cart", records["traces.names"]["text"])
 
     def test_what_is_not_there_and_wrong_windows(self):
         s = self.server()
