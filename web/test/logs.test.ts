@@ -30,7 +30,7 @@ describe('edits of a query', () => {
 })
 
 describe('lines', () => {
-  it('levels by any of their names', () => expect(['ERR', 'Warning', 'critical', 'notice', undefined].map(levelOf)).toEqual(['error', 'warn', 'fatal', 'info', 'unknown']))
+  it('levels by any of their names', () => expect(['ERR', 'Warning', 'critical', 'notice', undefined].map(levelOf)).toEqual(['error', 'warn', 'critical', 'info', 'unknown']))
   it('find their trace in a label or in the text', () => {
     const id = '4f1c9a02e7b14c664f1c9a02e7b14c66'
     expect(traceIdOf({ trace_id: id.toUpperCase() }, '')).toBe(id)

@@ -24,6 +24,6 @@ export interface RumReport {
 }
 
 export async function rum(by: Dimension, startMs: number, endMs: number, stepS: number, signal?: AbortSignal): Promise<RumReport> {
-  const a = await getJSON<Partial<RumReport>>('/api/stoa/v1/rum', { by, start: startMs / 1000, end: endMs / 1000, step: `${stepS}s` }, signal)
-  return { by, all: a.all ?? {}, rows: a.rows ?? [], series: a.series ?? [] }
+  const a = await getJSON<Partial<Omit<RumReport, 'all'>> & { all?: { metrics: Vitals } }>('/api/stoa/v1/rum', { by, start: startMs / 1000, end: endMs / 1000, step: `${stepS}s` }, signal)
+  return { by, all: a.all?.metrics ?? {}, rows: a.rows ?? [], series: a.series ?? [] }
 }

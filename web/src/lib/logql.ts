@@ -31,8 +31,10 @@ export function addContains(query: string, text: string): string {
   return base.includes(stage) ? base : `${base} ${stage}`
 }
 
-// The words a level may come as in detected_level.
-const LEVEL_WORDS: Record<string, string[]> = { fatal: ['fatal', 'critical'], error: ['error'], warn: ['warn', 'warning'], info: ['info'], debug: ['debug'], trace: ['trace'] }
+// What a choice of levels offers, and the words it stands for in detected_level: the five of most programs take in the two beyond.
+export const CHOICES: Level[] = ['critical', 'error', 'warn', 'info', 'debug']
+const LEVEL_WORDS: Record<string, string[]> = { critical: ['critical', 'fatal'], error: ['error'], warn: ['warn', 'warning'], info: ['info'], debug: ['debug', 'trace'] }
+export const choiceOf = (l: Level): Level => (l === 'fatal' ? 'critical' : l === 'trace' ? 'debug' : l)
 const LEVEL_STAGE = /\s*\|\s*detected_level\s*=~?\s*"([^"\\]*)"(?=\s*(?:$|\|))/g
 
 // Which levels a query keeps, as far as its stages say so in the form of withLevels; none: all.
@@ -40,7 +42,7 @@ export function levelsOf(query: string): Level[] {
   const found = [...query.matchAll(LEVEL_STAGE)]
   if (found.length !== 1) return []
   const words = found[0][1].split('|')
-  return LEVELS.filter((l) => LEVEL_WORDS[l]?.some((w) => words.includes(w)))
+  return CHOICES.filter((l) => LEVEL_WORDS[l]?.some((w) => words.includes(w)))
 }
 
 export function withLevels(query: string, levels: Level[]): string {
@@ -100,19 +102,20 @@ export function split(line: string, words: string[]): { text: string; hit: boole
   return out
 }
 
-export type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'unknown'
-export const LEVELS: Level[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'unknown']
+export type Level = 'fatal' | 'critical' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'unknown'
+export const LEVELS: Level[] = ['fatal', 'critical', 'error', 'warn', 'info', 'debug', 'trace', 'unknown']
 
 export function levelOf(text: string | undefined): Level {
   switch ((text ?? '').toLowerCase()) {
     case 'fatal':
-    case 'critical':
-    case 'crit':
     case 'emerg':
     case 'emergency':
-    case 'alert':
     case 'panic':
       return 'fatal'
+    case 'critical':
+    case 'crit':
+    case 'alert':
+      return 'critical'
     case 'error':
     case 'err':
       return 'error'

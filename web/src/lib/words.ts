@@ -566,6 +566,7 @@ export const W = {
 
   levels: {
     fatal: 'FATAL',
+    critical: 'CRIT',
     error: 'ERROR',
     warn: 'WARN',
     info: 'INFO',

@@ -19,7 +19,7 @@ export const VIEWS = {
     views: 'Told apart by',
     loads: 'measured',
     loadsHint: 'metrics of page loads; a page load has up to six',
-    ofLoads: (n: string) => `of ${n} page loads`,
+    ofLoads: (n: string) => `${n} page loads`,
     noneMeasured: 'nothing measured',
     band: (good: string, poor: string) => `good up to ${good}, poor above ${poor}`,
     trend: (name: string) => `${name}, p75 over time`,
@@ -64,7 +64,7 @@ export const VIEWS = {
     perDay: 'Arrived by day',
     day: 'day',
     policies: 'Classes come from retention_policies in the configuration:',
-    policiesExample: 'retention_policies:\n  - name: debug_logs\n    retention: 7 days\n    storage: local\n    cost_per_gb: $0.10',
+    policiesExample: 'retention_policies:\n  debug_logs:\n    retention_days: 7\n    storage: local\n    cost_per_gb: $0.10',
     erase: 'Erase by the value of a field',
     eraseNote: 'counts first; nothing happens until you say so',
     field: 'Field',
@@ -218,6 +218,7 @@ export const VIEWS = {
   levelFilter: {
     label: 'Levels',
     all: 'all levels',
+    names: { critical: 'CRITICAL', error: 'ERROR', warn: 'WARNING', info: 'INFO', debug: 'DEBUG' } as Record<string, string>,
     only: (level: string) => `Show or hide lines of level ${level}`,
   },
 

@@ -26,7 +26,7 @@ const SIGNS: Record<string, string> = { USD: '$', EUR: '€', GBP: '£' }
 
 // Small amounts keep two digits that say something: $0.0012.
 function money(v: number, currency: string): string {
-  const text = v === 0 ? '0' : v < 0.995 ? String(Number(v.toPrecision(2))) : v >= 1000 ? digits(v) : v.toFixed(2)
+  const text = v === 0 ? '0' : v < 0.01 ? String(Number(v.toPrecision(2))) : v >= 1000 ? digits(v) : v.toFixed(2)
   const sign = SIGNS[currency] ?? (currency || '$')
   const shown = /e/.test(text) ? `<${sign}0.000001` : sign + text
   return safe(shown)
@@ -85,6 +85,7 @@ function Classes({ d }: { d: CostData }) {
       wide: true,
       draw: (c) => {
         const at = c.bytes_by_storage ?? { [c.storage]: c.bytes }
+        if (c.bytes === 0) return <span class="faint">–</span>
         const here = STORAGES.filter((s) => (at[s] ?? 0) > 0)
         return (
           <span class="where">

@@ -11,6 +11,7 @@ import { W } from '../lib/words'
 import { Card } from '../widgets/Card'
 import { ErrorBox } from '../widgets/States'
 import { IncidentsPanel } from '../panels/IncidentsPanel'
+import { BusinessPanel } from '../panels/BusinessPanel'
 import { HostPanel } from '../panels/HostPanel'
 import { ServicesPanel } from '../panels/ServicesPanel'
 import { ErrorsPanel } from '../panels/ErrorsPanel'
@@ -35,6 +36,7 @@ export function Home() {
       <IncidentsPanel />
       <HostPanel host={a.get('host')} onHost={(host) => change({ host })} />
       <ServicesPanel />
+      <BusinessPanel />
       <ErrorsPanel />
       {s && (
         <footer class="dim">

@@ -68,7 +68,7 @@ function Rows({ d, by }: { d: Volume; by: Share }) {
 function Findings({ d }: { d: Volume }) {
   if (d.findings.length === 0) return <p class="dim">{W.report.noFindings}</p>
   return (
-    <ul class="findings">
+    <ul class="volume-findings">
       {d.findings.map((f) => (
         <li key={f.text}>
           <p>

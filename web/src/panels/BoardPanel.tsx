@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One panel of a board: chart, stat, gauge, table, text, log lines. What is not drawn here says so, with its queries.
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { queryInstant, queryRange, type Row } from '../api/prom'
 import { queryLines, queryCounts, type LogLine } from '../api/loki'
@@ -35,6 +36,7 @@ export interface PanelProps {
   variables: Variable[]
   range: RangeNow
   grid: Grid
+  more?: ComponentChildren // at the right, instead of the link to the query
 }
 
 interface Data {
@@ -341,7 +343,7 @@ export function BoardPanel(p: PanelProps) {
     </a>
   )
   return (
-    <Card name={p.panel.title || p.panel.type} class={`board-panel ${p.panel.type}`} title={safe(fill(p.panel.title, p.variables, p.grid))} note={safe(p.panel.description)} aside={open}>
+    <Card name={p.panel.title || p.panel.type} class={`board-panel ${p.panel.type}`} title={safe(fill(p.panel.title, p.variables, p.grid))} note={safe(p.panel.description)} aside={p.more ?? open}>
       <Draw {...p} />
     </Card>
   )

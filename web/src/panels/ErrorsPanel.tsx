@@ -14,7 +14,7 @@ import { Fetch } from '../widgets/States'
 const LINES_SHOWN = 10
 const AROUND_MS = 15 * 60000
 const TEXT_MAX = 400
-const DEFAULT_LEVELS = 'fatal,error'
+const DEFAULT_LEVELS = 'critical,error'
 
 export function placeInLogs(l: LogLine): string {
   const ms = msOf(l.ns)

@@ -1,15 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service in one glance: CPU, memory, p95 latency, error rate, requests per second.
 import type { Service } from '../api/stoa'
-import { lastPair, onGrid, type Grid, type Pairs } from '../lib/series'
+import { lastPair, onGrid, recent, type Grid, type Pairs } from '../lib/series'
 import { bytes, format } from '../lib/units'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
+import type { State } from '../widgets/Badge'
 import { Card } from '../widgets/Card'
 import { Spark } from '../widgets/Spark'
 
 const WARN_RATIO = 0.01
 const BAD_RATIO = 0.05
+const RECENT_S = 120
+
+// What holds now: over two minutes, or two steps where those are longer. One step alone says "no requests" of a service with few.
+export interface Now {
+  requests: number
+  errors: number | null
+  state: State
+}
+
+export function nowOf(s: Service, g: Grid): Now {
+  const since = g.end - Math.max(RECENT_S, 2 * g.step)
+  const requests = recent(s.requests_per_second, since) ?? 0
+  const errors = recent(s.error_ratio, since, s.requests_per_second)
+  const state = requests <= 0 ? 'idle' : (errors ?? 0) >= BAD_RATIO ? 'bad' : (errors ?? 0) >= WARN_RATIO ? 'warn' : 'ok'
+  return { requests, errors, state }
+}
+
 const FULL_WARN = 0.8
 const FULL_BAD = 0.95
 
@@ -31,11 +49,10 @@ export function ServiceGlance({ s, g }: { s: Service; g: Grid }) {
   const memory = now.memory_bytes ?? null
   const total = now.host_memory_bytes ?? null
   const of = (kind: string) => (s.saturation?.[kind]?.of ? W.glance.of(W.glance.scope[s.saturation[kind].of] ?? s.saturation[kind].of) : '')
-  const rate = now.requests_per_second ?? lastPair(s.requests_per_second)
-  const errors = now.error_ratio ?? lastPair(s.error_ratio)
+  const { requests, errors } = nowOf(s, g)
   return (
     <div class="glance" data-service={safe(s.service)}>
-      <Figure name={W.glance.cpu} value={format(now.cpu_ratio, 'ratio')} note={of('cpu')} tone={tone(now.cpu_ratio, FULL_WARN, FULL_BAD)} trend={s.saturation_series?.cpu} g={g} />
+      <Figure name={W.glance.cpu} value={format(now.cpu_ratio, 'ratio')} note={typeof now.cpu_ratio === 'number' ? of('cpu') : ''} tone={tone(now.cpu_ratio, FULL_WARN, FULL_BAD)} trend={s.saturation_series?.cpu} g={g} />
       <Figure
         name={W.glance.memory}
         value={memory !== null ? bytes(memory) : format(now.memory_ratio, 'ratio')}
@@ -46,7 +63,7 @@ export function ServiceGlance({ s, g }: { s: Service; g: Grid }) {
       />
       <Figure name={W.glance.p95} value={format(now.p95_seconds ?? lastPair(s.p95_seconds), 's')} trend={s.p95_seconds} colour="c2" g={g} />
       <Figure name={W.glance.errors} value={format(errors, 'ratio')} tone={tone(errors, WARN_RATIO, BAD_RATIO)} trend={s.error_ratio} colour="c5" g={g} />
-      <Figure name={W.glance.requests} value={format(rate, '/s')} trend={s.requests_per_second} g={g} />
+      <Figure name={W.glance.requests} value={format(requests, '/s')} trend={s.requests_per_second} g={g} />
     </div>
   )
 }

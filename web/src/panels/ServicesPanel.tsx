@@ -5,7 +5,7 @@ import { services, type Service } from '../api/stoa'
 import { change, go, link, useAddress, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { useListKeys } from '../state/keys'
-import { lastPair, onGrid, recent, type Grid, type Pairs } from '../lib/series'
+import { lastPair, onGrid, type Pairs } from '../lib/series'
 import { format } from '../lib/units'
 import { safe } from '../lib/text'
 import { quote } from '../lib/logql'
@@ -15,27 +15,8 @@ import { Card } from '../widgets/Card'
 import { Empty, Fetch } from '../widgets/States'
 import { Spark } from '../widgets/Spark'
 import { Table, type Column } from '../widgets/Table'
-import { GlancePanel } from './Glance'
+import { GlancePanel, nowOf, type Now } from './Glance'
 import { homeGrid } from './HostPanel'
-
-const WARN_RATIO = 0.01
-const BAD_RATIO = 0.05
-const RECENT_S = 120
-
-// What holds now: over two minutes, or two steps where those are longer. One step alone says "no requests" of a service with few.
-interface Now {
-  requests: number
-  errors: number | null
-  state: State
-}
-
-function nowOf(s: Service, g: Grid): Now {
-  const since = g.end - Math.max(RECENT_S, 2 * g.step)
-  const requests = recent(s.requests_per_second, since) ?? 0
-  const errors = recent(s.error_ratio, since, s.requests_per_second)
-  const state = requests <= 0 ? 'idle' : (errors ?? 0) >= BAD_RATIO ? 'bad' : (errors ?? 0) >= WARN_RATIO ? 'warn' : 'ok'
-  return { requests, errors, state }
-}
 
 const RANK: Record<State, number> = { bad: 0, warn: 1, ok: 2, idle: 3 }
 

@@ -137,7 +137,7 @@ function options(p: TimeChartProps, width: number, box: HTMLElement, live: Live)
   return {
     width,
     height: p.height,
-    padding: [6, 6, 0, 0],
+    padding: [6, 14, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'page', setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { size: 5 } },
     scales: {
