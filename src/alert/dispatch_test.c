@@ -87,7 +87,8 @@ static void restart(struct rig *r)
 
 static struct alert_put alert_of(struct rig *r, const char *labels)
 {
-    struct alert_put p = {.value = 1, .receiver = SLICE_EMPTY, .generator_url = SLICE_EMPTY, .annotations = SLICE_EMPTY, .valid_ns = 24 * 60 * MINUTE};
+    struct alert_put p = {
+        .value = 1, .receiver = SLICE_EMPTY, .generator_url = SLICE_EMPTY, .annotations = SLICE_EMPTY, .valid_ns = 24 * 60 * MINUTE};
     struct err err;
     CHECK(!labels_parse(r->arena, slice_str(labels), &p.labels, &err));
     return p;
@@ -409,7 +410,8 @@ TEST(a_route_rests_in_its_mute_time)
     struct rig r;
     rig_init(&r, "route:\n  receiver: all\n  group_by: [alertname]\n  routes:\n  - receiver: all\n    matchers: [a=b]\n"
                  "    mute_time_intervals: [night]\nreceivers:\n- name: all\n  webhook_configs: [{url: 'http://a/'}]\n"
-                 "time_intervals:\n- name: night\n  time_intervals:\n  - times: [{start_time: '22:00', end_time: '23:00'}]\n    weekdays: [tuesday]\n");
+                 "time_intervals:\n- name: night\n  time_intervals:\n  - times: [{start_time: '22:00', end_time: '23:00'}]\n"
+                 "    weekdays: [tuesday]\n");
     fire(&r, "{alertname=\"A\",a=\"b\"}");
     pass(&r, 45 * MINUTE);
     sent_is(&r, "");

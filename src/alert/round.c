@@ -294,6 +294,10 @@ static struct slice link_of(struct round *r, const struct rule *rule)
     return link;
 }
 
+/* Four rounds may fail before an alert counts as over, as with Prometheus. */
+enum { TOLD_AGAIN_ROUNDS = 4 };
+#define TOLD_AGAIN_MIN_NS (60 * NS_S)
+
 void round_put_alerts(struct round *r, struct rule_state *s, bool resolve)
 {
     struct slice link = s->count ? link_of(r, s->rule) : SLICE_EMPTY;
@@ -313,6 +317,7 @@ void round_put_alerts(struct round *r, struct rule_state *s, bool resolve)
             .generator_url = link,
             .receiver = s->rule->receiver,
             .value = a->value,
+            .valid_ns = r->g ? TOLD_AGAIN_ROUNDS * MAX(r->g->group->interval_ns, TOLD_AGAIN_MIN_NS) : 0,
         };
     }
 }

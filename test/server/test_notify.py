@@ -424,7 +424,8 @@ receivers:
         (folder / "rules.yml").write_text("groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: Always\n    expr: vector(7) > 1\n"
                                           "    labels: {severity: page}\n    annotations: {summary: 'it is {{ $value }}'}\n")
         (folder / "p.yml").write_text(f"rule_files: [rules.yml]\nalerting:\n  alertmanagers:\n  - static_configs: [{{targets: ['127.0.0.1:{s.port}']}}]\n")
-        p = subprocess.Popen([str(peer), f"--config.file={folder}/p.yml", f"--storage.tsdb.path={folder}/data", "--web.listen-address=127.0.0.1:0"],
+        p = subprocess.Popen([str(peer), f"--config.file={folder}/p.yml", f"--storage.tsdb.path={folder}/data", "--web.listen-address=127.0.0.1:0",
+                              "--rules.alert.resend-delay=1s"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(lambda: (p.kill(), p.wait()))
         body = self.eventually(lambda: t.bodies(), seconds=60)[0]
