@@ -172,7 +172,8 @@ void cost_get(void *user, struct http_exchange *x)
     json_key(&w, SLICE("notes"));
     json_array_begin(&w);
     json_string(&w, SLICE("Bytes are those of files, after compression; rows still in memory are not counted. A gigabyte has 10^9 bytes."));
-    json_string(&w, SLICE("Rows of a service are exact for logs and traces; its bytes are its share of each block's rows. For metrics both are its share of a file's series."));
+    json_string(&w, SLICE("Rows of a service are exact for logs and traces; its bytes are its share of each block's rows. For metrics both are "
+                          "its share of a file's series."));
     json_array_end(&w);
     json_object_end(&w);
     snap_drop(&rules->snap);
@@ -194,7 +195,8 @@ static void put_label(struct buf *out, const char *name, struct slice value)
 
 static void put_class_rows(struct buf *out, const struct engine_usage *u, bool bytes)
 {
-    buf_printf(out, bytes ? "# HELP stoa_store_class_bytes Bytes of part files, by retention class and storage.\n# TYPE stoa_store_class_bytes gauge\n"
+    buf_printf(out, bytes ? "# HELP stoa_store_class_bytes Bytes of part files, by retention class and storage.\n"
+                            "# TYPE stoa_store_class_bytes gauge\n"
                           : "# HELP stoa_store_class_parts Part files, by retention class and storage.\n# TYPE stoa_store_class_parts gauge\n");
     for (size_t i = 0; i < u->class_count; i++)
         for (int s = 0; s < STORAGE_COUNT; s++) {
@@ -210,7 +212,8 @@ static void put_class_rows(struct buf *out, const struct engine_usage *u, bool b
 
 static void put_sample_rows(struct buf *out, const struct sample_config *c)
 {
-    buf_printf(out, "# HELP stoa_sampling_rows_total Rows that a filter or a rule of sampling decided on.\n# TYPE stoa_sampling_rows_total counter\n");
+    buf_printf(out, "# HELP stoa_sampling_rows_total Rows that a filter or a rule of sampling decided on.\n"
+                    "# TYPE stoa_sampling_rows_total counter\n");
     for (size_t i = 0; i < c->count; i++)
         for (int dropped = 0; dropped < 2; dropped++) {
             buf_slice(out, SLICE("stoa_sampling_rows_total{"));

@@ -137,11 +137,14 @@ static enum status count_samples(struct erase *e, struct err *err)
 {
     struct engine *engine = e->q.api->engine;
     struct matcher m;
-    struct samples_query q = { .start_ms = (e->start_ns + NS_MS - 1) / NS_MS - 1, .end_ms = (e->end_ns + NS_MS - 1) / NS_MS - 1, .matchers = &m, .matcher_count = 1 };
+    /* A window of whole milliseconds, open at its start. */
+    struct samples_query q = { .start_ms = (e->start_ns + NS_MS - 1) / NS_MS - 1, .end_ms = (e->end_ns + NS_MS - 1) / NS_MS - 1 };
     struct samples_iter *it;
     struct series_samples series;
     if (slice_eq(e->field, SLICE("body")) || e->field.len > SELECTOR_NAME_BYTES_MAX || e->text.len > LABEL_VALUE_BYTES_MAX)
         return ST_OK;
+    q.matchers = &m;
+    q.matcher_count = 1;
     enum status st = matcher_init(&m, MATCH_EQ, e->field, e->text, err);
     if (st)
         return st;

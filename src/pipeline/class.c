@@ -142,7 +142,8 @@ static enum status read_policy(struct arena *a, const struct yaml_node *map, siz
 enum status class_config_read(struct arena *a, const struct yaml_node *root, struct class_config **out, struct buf *warnings, struct err *err)
 {
     /* tsdb and exemplars are Prometheus's, for a storage that is not ours. */
-    static const struct slice dir_keys[] = { SLICE_INIT("local"), SLICE_INIT("cloud"), SLICE_INIT("archive"), SLICE_INIT("tsdb"), SLICE_INIT("exemplars") };
+    static const struct slice dir_keys[] = { SLICE_INIT("local"), SLICE_INIT("cloud"), SLICE_INIT("archive"), SLICE_INIT("tsdb"),
+                                             SLICE_INIT("exemplars") };
     const struct yaml_node *map = yaml_get(root, SLICE("retention_policies")), *storage = yaml_get(root, SLICE("storage"));
     struct class_config *c = arena_new_of(a, struct class_config);
     enum status st = ST_OK;

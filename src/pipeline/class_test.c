@@ -51,7 +51,8 @@ TEST(a_record_takes_the_policy_of_the_highest_level_not_above_its_own)
     static const struct {
         uint8_t severity;
         const char *policy;
-    } cases[] = { { SEVERITY_TRACE, "debug_logs" }, { SEVERITY_DEBUG, "debug_logs" }, { SEVERITY_UNKNOWN, "info_logs" }, { SEVERITY_INFO, "info_logs" },
+    } cases[] = { { SEVERITY_TRACE, "debug_logs" }, { SEVERITY_DEBUG, "debug_logs" }, { SEVERITY_UNKNOWN, "info_logs" },
+                  { SEVERITY_INFO, "info_logs" },
                   { SEVERITY_WARN, "info_logs" },   { SEVERITY_ERROR, "error_logs" }, { SEVERITY_FATAL, "error_logs" },  { 22, "error_logs" } };
     struct fixture f;
     CHECK_INT(fixture_read(&f, article), ST_OK);
@@ -102,7 +103,9 @@ TEST(the_articles_prices_and_days_are_read)
 TEST(prices_in_two_currencies_are_refused)
 {
     struct fixture f;
-    CHECK_INT(fixture_read(&f, "retention_policies: {logs: {retention_days: 1, cost_per_gb: $1}, traces: {retention_days: 1, cost_per_gb: 1 EUR}}"), ST_INVALID);
+    CHECK_INT(fixture_read(&f, "retention_policies:\n  logs: {retention_days: 1, cost_per_gb: $1}\n"
+                             "  traces: {retention_days: 1, cost_per_gb: 1 EUR}\n"),
+              ST_INVALID);
     CHECK(slice_contains(slice_str(f.err.text), SLICE("EUR")));
     fixture_free(&f);
 }

@@ -137,7 +137,7 @@ static struct slice cut_with_mark(struct pass *p, struct slice text, size_t byte
 
 static enum ingest_kind kind_of(const struct event *e)
 {
-    return e->kind == EVENT_SPAN ? INGEST_SPANS : INGEST_LOGS;
+    return e->kind == EVENT_SPAN ? INGEST_SPANS : e->kind == EVENT_EXEMPLAR ? INGEST_EXEMPLARS : INGEST_LOGS;
 }
 
 static struct slice event_shown(const struct event *e)
@@ -263,6 +263,8 @@ static void stage_enrich(struct pass *p)
 {
     for (size_t i = 0; i < p->b->event_count; i++) {
         struct event *e = &p->b->events[i];
+        if (e->kind == EVENT_EXEMPLAR)
+            continue; /* its stream is a series' labels, to the letter */
         event_service(p, e);
         if (e->kind != EVENT_LOG || e->severity != SEVERITY_UNKNOWN)
             continue;

@@ -125,7 +125,26 @@ struct scan {
     size_t done;      /* written or taken out up to here */
     uint64_t *counts; /* never NULL */
     bool changed;
+    /* What was looked for ahead once is not looked for again, so that a hostile line costs no square of its length. */
+    struct {
+        size_t from, to;
+    } bare[2];                  /* the value and the line looked at last: they end at to for every place from from on */
+    size_t jwt_from;            /* no JWT begins before this place */
 };
+
+/* Where the value at at ends that is not in quotes. */
+static size_t bare_end(struct scan *s, size_t at, bool to_line_end)
+{
+    struct slice ends = to_line_end ? SLICE("\n\r\"") : SLICE("\n\r\" \t,;&}])");
+    size_t end = s->bare[to_line_end].to;
+    if (at >= s->bare[to_line_end].from && at <= end && end)
+        return end;
+    for (end = at; end < s->text.len && !in_set(s->text.ptr[end], ends); end++)
+        ;
+    s->bare[to_line_end].from = at;
+    s->bare[to_line_end].to = end;
+    return end;
+}
 
 static void take_out(struct scan *s, size_t from, size_t to, struct slice mark, enum redact_detector d)
 {
@@ -170,8 +189,9 @@ static bool is_short_number(struct slice v)
 }
 
 /* A value in quotes (escaped ones too: \"...\") or up to a blank, comma, or closing sign. */
-static void value_bounds(struct slice text, size_t at, bool to_line_end, size_t *from, size_t *to)
+static void value_bounds(struct scan *s, size_t at, bool to_line_end, size_t *from, size_t *to)
 {
+    struct slice text = s->text;
     size_t slashes = 0;
     while (at + slashes < text.len && text.ptr[at + slashes] == '\\')
         slashes++;
@@ -181,9 +201,11 @@ static void value_bounds(struct slice text, size_t at, bool to_line_end, size_t 
         size_t end = q + 1;
         for (; end < text.len && text.ptr[end] != '\n'; end++) {
             size_t back = 0;
+            if (text.ptr[end] != quote)
+                continue;
             while (end - back > q + 1 && text.ptr[end - back - 1] == '\\')
                 back++;
-            if (text.ptr[end] == quote && back <= slashes) {
+            if (back <= slashes) {
                 end -= back;
                 break;
             }
@@ -192,12 +214,8 @@ static void value_bounds(struct slice text, size_t at, bool to_line_end, size_t 
         *to = end;
         return;
     }
-    size_t end = at;
-    struct slice ends = to_line_end ? SLICE("\n\r\"") : SLICE("\n\r\" \t,;&}])");
-    while (end < text.len && !in_set(text.ptr[end], ends))
-        end++;
     *from = at;
-    *to = end;
+    *to = bare_end(s, at, to_line_end);
 }
 
 static bool ends_nocase(struct slice s, struct slice end)
@@ -249,7 +267,7 @@ static void at_sign(struct scan *s, size_t at)
         value++;
     /* Both hold blanks; a cookie only as a header, where it fills the line. */
     bool to_line_end = ends_nocase(key, SLICE("authorization")) || (t.ptr[at] == ':' && ends_nocase(key, SLICE("cookie")));
-    value_bounds(t, value, to_line_end, &from, &to);
+    value_bounds(s, value, to_line_end, &from, &to);
     struct slice v = slice_sub(t, from, to);
     if (from < s->done || v.len == 0 || is_placeholder(v))
         return;
@@ -349,26 +367,31 @@ static bool is_token_start(const char *p)
     }
 }
 
-static size_t run_of(struct slice t, size_t at, bool upper)
+/* How many characters of a token stand at at; no more than max are looked at. */
+static size_t run_of(struct slice t, size_t at, bool upper, size_t max)
 {
-    size_t end = at;
-    while (end < t.len && (upper ? (t.ptr[end] >= 'A' && t.ptr[end] <= 'Z') || is_digit(t.ptr[end]) : word_char(t.ptr[end])))
+    size_t end = at, stop = at + MIN(max, t.len - at);
+    while (end < stop && (upper ? (t.ptr[end] >= 'A' && t.ptr[end] <= 'Z') || is_digit(t.ptr[end]) : word_char(t.ptr[end])))
         end++;
     return end - at;
 }
 
-/* header.payload.signature, each base64url, the first two beginning with {" */
-static size_t jwt_end(struct slice t, size_t at)
+/* header.payload.signature, each base64url, the first two beginning with {". When there is none, there is none either that
+ * begins later in the same run of characters: it would have to go on behind that run in the same way. */
+static size_t jwt_end(struct scan *s, size_t at)
 {
+    struct slice t = s->text;
+    size_t first_run_end = 0;
+    if (at < s->jwt_from)
+        return 0;
     for (size_t part = 0; part < 3; part++) {
-        if (part < 2 && !slice_starts(slice_skip(t, at), SLICE("eyJ")))
-            return 0;
-        size_t n = run_of(t, at, false);
-        if (n < TOKEN_PART_BYTES_MIN)
-            return 0;
+        size_t n = part == 2 || slice_starts(slice_skip(t, at), SLICE("eyJ")) ? run_of(t, at, false, SIZE_MAX) : 0;
+        first_run_end = part ? first_run_end : at + n;
         at += n;
-        if (part < 2 && (at == t.len || t.ptr[at++] != '.'))
+        if (n < TOKEN_PART_BYTES_MIN || (part < 2 && (at == t.len || t.ptr[at++] != '.'))) {
+            s->jwt_from = first_run_end;
             return 0;
+        }
     }
     return at;
 }
@@ -377,7 +400,7 @@ static size_t at_token(struct scan *s, size_t at)
 {
     struct slice rest = slice_skip(s->text, at);
     size_t end = at + 1;
-    size_t jwt = slice_starts(rest, SLICE("eyJ")) ? jwt_end(s->text, at) : 0;
+    size_t jwt = slice_starts(rest, SLICE("eyJ")) ? jwt_end(s, at) : 0;
     if (jwt) {
         take_out(s, at, jwt, SLICE("[REDACTED_TOKEN]"), REDACT_TOKEN);
         return jwt;
@@ -385,7 +408,7 @@ static size_t at_token(struct scan *s, size_t at)
     for (size_t i = 0; i < COUNT_OF(shapes); i++) {
         if (!slice_starts(rest, shapes[i].prefix))
             continue;
-        size_t n = run_of(s->text, at + shapes[i].prefix.len, shapes[i].upper);
+        size_t n = run_of(s->text, at + shapes[i].prefix.len, shapes[i].upper, shapes[i].len_max == 255 ? SIZE_MAX : shapes[i].len_max + 1u);
         if (n < shapes[i].len_min || (shapes[i].len_max != 255 && n > shapes[i].len_max))
             continue;
         end = at + shapes[i].prefix.len + n;
@@ -414,7 +437,7 @@ static size_t at_dash(struct scan *s, size_t at)
 bool redact_secrets(struct slice text, struct buf *out, uint64_t *counts)
 {
     uint64_t ignored[REDACT_DETECTOR_COUNT] = { 0 };
-    struct scan s = { text, out, 0, counts ? counts : ignored, false };
+    struct scan s = { .text = text, .out = out, .counts = counts ? counts : ignored };
     for (size_t i = 0; i < text.len;) {
         uint8_t may = may_begin[(unsigned char)text.ptr[i]];
         if (may == 0) {

@@ -151,3 +151,28 @@ TEST(redact_reaches_every_text_of_a_batch)
     batch_drop(b);
     redactor_free(r);
 }
+
+/* Each of these made the scan look again at the rest of the line from every place; at this length that takes minutes. */
+TEST(redact_default_takes_no_longer_than_the_length_of_a_hostile_line)
+{
+    static const char *const repeated[] = { "\\", "eyJ-", "AIza-", "authorization:[REDACTED", "password=[REDACTED", "xoxb-eyJ." };
+    enum { LINE_BYTES = 4 * MIB };
+    struct redactor *r = redactor_new(REDACT_DEFAULT);
+    for (size_t i = 0; i < COUNT_OF(repeated); i++) {
+        struct buf line, out, again;
+        buf_init(&line, 0);
+        buf_init(&out, 0);
+        buf_init(&again, 0);
+        buf_slice(&line, SLICE("password=\""));
+        while (line.len < LINE_BYTES)
+            buf_slice(&line, slice_str(repeated[i]));
+        redact_text(r, buf_as_slice(&line), &out, NULL);
+        line.ptr[9] = ' ';
+        redact_text(r, buf_as_slice(&line), &again, NULL);
+        CHECK(out.len > 0 && out.len < LINE_BYTES);
+        buf_free(&line);
+        buf_free(&out);
+        buf_free(&again);
+    }
+    redactor_free(r);
+}

@@ -44,7 +44,8 @@ static enum status read_level(const struct yaml_node *n, struct sample_rule *r, 
         return st;
     uint8_t severity = severity_parse(text);
     if (severity == SEVERITY_UNKNOWN)
-        return yaml_fail(yaml_get(n, SLICE("level")), err, "level: found \"%.*s\", expected trace, debug, info, warn, error or fatal", SLICE_FMT(text));
+        return yaml_fail(yaml_get(n, SLICE("level")), err, "level: found \"%.*s\", expected trace, debug, info, warn, error or fatal",
+                         SLICE_FMT(text));
     r->level_max = (uint8_t)(severity - (severity - 1) % LEVELS_OF_A_NAME + LEVELS_OF_A_NAME - 1);
     return ST_OK;
 }

@@ -56,7 +56,8 @@ static void seal(EVP_CIPHER *cipher, const uint8_t *key, const uint8_t nonce[NON
     int len;
     EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
     bool good = x && EVP_EncryptInit_ex2(x, cipher, key, nonce, NULL) && EVP_EncryptUpdate(x, NULL, &len, (const uint8_t *)aad.ptr, (int)aad.len) &&
-                EVP_EncryptUpdate(x, (uint8_t *)bytes, &len, (const uint8_t *)bytes, (int)n) && EVP_EncryptFinal_ex(x, (uint8_t *)bytes + len, &len) &&
+                EVP_EncryptUpdate(x, (uint8_t *)bytes, &len, (const uint8_t *)bytes, (int)n) &&
+                EVP_EncryptFinal_ex(x, (uint8_t *)bytes + len, &len) &&
                 EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_GET_TAG, CRYPT_TAG_BYTES, tag);
     assert(good); /* only memory could be short */
     EVP_CIPHER_CTX_free(x);
@@ -98,7 +99,8 @@ static void derive(const struct data_key *d, const uint8_t uuid[16], const char 
     unsigned n = CRYPT_KEY_BYTES;
     int len = snprintf((char *)info, sizeof info - 1, "stoa %s", what);
     info[len] = 1; /* number of the block */
-    bool good = HMAC(EVP_sha256(), uuid, 16, d->bytes, sizeof d->bytes, prk, &n) && HMAC(EVP_sha256(), prk, sizeof prk, info, (size_t)len + 1, out, &n);
+    bool good = HMAC(EVP_sha256(), uuid, 16, d->bytes, sizeof d->bytes, prk, &n) &&
+                HMAC(EVP_sha256(), prk, sizeof prk, info, (size_t)len + 1, out, &n);
     assert(good);
     OPENSSL_cleanse(prk, sizeof prk);
 }
@@ -123,7 +125,8 @@ enum status crypt_key_find(const struct crypt *c, uint16_t slot, const uint8_t u
             return ST_OK;
         }
     return err_set(err, ST_DENIED, "is encrypted with data key %u, which %s; nothing was changed", slot,
-                   c ? "the KEYRING of the data folder does not hold: it is another folder's, or a new one" : "nobody has: the KEYRING of the data folder is missing");
+                   c ? "the KEYRING of the data folder does not hold: it is another folder's, or a new one"
+                     : "nobody has: the KEYRING of the data folder is missing");
 }
 
 /* ---- the keyring ---- */
@@ -164,7 +167,8 @@ static enum status record_read(struct crypt *c, struct slice bytes, const uint8_
     if (r.bad || !slice_eq(magic, SLICE("STOAKEYR")) || read_u64(&sum) != hash64(slice_sub(bytes, 0, bytes.len - 8), 0))
         return err_set(err, ST_CORRUPT, "KEYRING does not check");
     if (version != KEYRING_VERSION || count == 0 || count > CRYPT_KEYS_MAX)
-        return err_set(err, ST_UNSUPPORTED, "KEYRING is of format version %u with %u keys; this program knows version %d", version, count, KEYRING_VERSION);
+        return err_set(err, ST_UNSUPPORTED, "KEYRING is of format version %u with %u keys; this program knows version %d", version, count,
+                       KEYRING_VERSION);
     for (c->count = 0; c->count < count; c->count++) {
         struct data_key *d = &c->keys[c->count];
         uint8_t nonce[NONCE_BYTES];

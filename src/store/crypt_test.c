@@ -95,7 +95,8 @@ TEST(a_missing_or_wrong_key_is_told_at_the_start_and_nothing_is_lost)
         const char *key;
         enum status status;
         const char *word;
-    } cases[] = { { "", ST_DENIED, "key_file" }, { "/keys/other", ST_DENIED, "does not fit" }, { "/keys/short", ST_INVALID, "32 bytes" }, { "/keys/none", ST_NOT_FOUND, "key_file" } };
+    } cases[] = { { "", ST_DENIED, "key_file" }, { "/keys/other", ST_DENIED, "does not fit" }, { "/keys/short", ST_INVALID, "32 bytes" },
+                  { "/keys/none", ST_NOT_FOUND, "key_file" } };
     struct rig r;
     begin(&r, 2);
     struct err err = { 0 };

@@ -24,7 +24,8 @@ uint64_t frame_seed(const uint8_t uuid[16]);
 
 /* Appends the frame of raw to out; offset is where it will stand in the part. Borrows raw. key NULL, or without a crypt: not
  * encrypted. ST_LIMIT: raw over bytes_max. */
-MUST_CHECK enum status frame_write(struct frame_coder *c, const struct crypt_key *key, struct buf *out, uint64_t seed, uint64_t offset, enum block_type type,
+MUST_CHECK enum status frame_write(struct frame_coder *c, const struct crypt_key *key, struct buf *out, uint64_t seed,
+                                   uint64_t offset, enum block_type type,
                                    enum part_codec codec, struct slice raw, size_t bytes_max, struct err *err);
 
 struct frame {

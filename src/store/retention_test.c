@@ -345,7 +345,8 @@ TEST(an_erase_value_says_which_rows_have_it_and_holds_no_trace_of_it)
     struct arena *a = arena_new(0);
     struct erase_value v;
     struct err err;
-    struct field fields[] = { { .type = FIELD_INT, .name = SLICE("user"), .i = 42 }, { .type = FIELD_STRING, .name = SLICE("who"), .text = SLICE("42") } };
+    struct field fields[] = { { .type = FIELD_INT, .name = SLICE("user"), .i = 42 },
+                              { .type = FIELD_STRING, .name = SLICE("who"), .text = SLICE("42") } };
     struct event e = { .kind = EVENT_LOG, .stream = SLICE_EMPTY, .body = SLICE("hello {\"user\": 42}"), .service = SLICE("web"), .fields = fields,
                        .field_count = 1 };
     CHECK_INT(erase_value_make(&v, SLICE("user"), SLICE("42"), &err), ST_OK);
@@ -369,7 +370,8 @@ TEST(an_erase_with_a_value_is_kept_and_told_after_a_crash_and_a_rewritten_manife
 {
     struct rig r;
     struct err err = { 0 };
-    struct tombstone t = { .tenant = SLICE("default"), .is_events = true, .is_erase = true, .start_ns = 0, .end_ns = rig_now_ns, .selector = SLICE("{}"),
+    struct tombstone t = { .tenant = SLICE("default"), .is_events = true, .is_erase = true, .start_ns = 0, .end_ns = rig_now_ns,
+                           .selector = SLICE("{}"),
                            .contains = SLICE("no row has this") };
     struct engine_erase *list;
     struct arena *a = arena_new(0);

@@ -300,6 +300,72 @@ sampling:
         self.assertEqual(lines_of(s, '{service_name="web"}'), [])
         self.assertEqual(run("nothing").returncode, 2)
 
+    # ---- encryption at rest ----
+
+    def key_file(self, content):
+        f = tempfile.NamedTemporaryFile(prefix="stoa-key-", delete=False)
+        f.write(content)
+        f.close()
+        self.addCleanup(os.unlink, f.name)
+        return f.name
+
+    def test_nothing_can_be_read_on_disk_and_everything_in_answers(self):
+        key = self.key_file(os.urandom(32))
+        s = self.server(config=f"encryption: {{key_file: {key}}}\n" + POLICIES)
+        mark = "crane-0815-at-rest"
+        push(s, {"service_name": "web", "marked": mark}, [f"line {mark}", (f"field", {"f": mark})], at=NOW - 3 * DAY)
+        push(s, {"service_name": "web"}, [f"today {mark}"])
+        write(s, ({"__name__": "marked", "who": mark}, [(NOW * 1000, 1.0)]))
+        for step in range(4):
+            self.assertEqual(files_with(s.data, mark), [], step)
+            self.assertEqual(len(lines_of(s, '{service_name="web"}')), 3)
+            self.assertEqual(s.query(f'last_over_time(marked{{who="{mark}"}}[1h])')[0]["value"][1], "1")
+            if step == 0:
+                s.kill()
+                s.start()
+            elif step == 1:
+                flush(s)
+            elif step == 2:
+                s.stop()
+                s.start()
+        self.assertTrue(glob.glob(os.path.join(s.data, "cloud", "events", "*", "*.part")), "encrypted parts move as others do")
+
+    def test_without_the_right_key_the_server_does_not_start_and_nothing_is_deleted(self):
+        hexed, other = self.key_file(b"ab" * 32 + b"\n"), self.key_file(b"cd" * 32)
+        s = self.server(config=f"encryption: {{key_file: {hexed}}}\n")
+        push(s, {"service_name": "web"}, ["a"])
+        flush(s)
+        push(s, {"service_name": "web"}, ["b"])
+        s.kill()
+        tree = lambda: sorted((p, os.path.getsize(p)) for p in glob.glob(os.path.join(s.data, "**"), recursive=True) if p.endswith((".part", ".wal", "KEYRING", "MANIFEST")))
+        before, good = tree(), s.config
+        for config, word in [(None, "encryption: {key_file: FILE} is needed"), (f"encryption: {{key_file: {other}}}\n", "does not fit"),
+                             ("encryption: {key_file: /nowhere}\n", "/nowhere"), ("encryption: {}\n", "test.yml:1")]:
+            s.config = config
+            with self.assertRaises(AssertionError) as e:
+                s.start()
+            self.assertIn(word, str(e.exception))
+            s.log.clear()
+            s.process.wait()
+            self.assertEqual(tree(), before)
+        s.config = good
+        s.start()
+        self.assertEqual(lines_of(s, '{service_name="web"}'), ["a", "b"])
+
+    def test_plain_files_become_encrypted(self):
+        s = self.server()
+        mark = "wren-4242-plain"
+        push(s, {"service_name": "web", "marked": mark}, ["a"])
+        flush(s)
+        s.stop()
+        self.assertTrue(files_with(s.data, mark))
+        s.config = f"encryption: {{key_file: {self.key_file(os.urandom(32))}}}\n"
+        s.start()
+        self.assertEqual(lines_of(s, '{service_name="web"}'), ["a"])
+        flush(s)
+        self.assertEqual(files_with(s.data, mark), [])
+        self.assertEqual(lines_of(s, '{service_name="web"}'), ["a"])
+
 
 if __name__ == "__main__":
     harness.main()
