@@ -91,7 +91,8 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     put_stats(&w, q);
     json_object_end(&w);
     if (q->ctx.is_sampled)
-        buf_slice(&q->env.infos, SLICE("some of the lines counted are sampled: each counts for as many as it stands for, so counts and rates are estimates\n"));
+        buf_slice(&q->env.infos, SLICE("some of the lines counted are sampled: each counts for as many as it stands for, so counts and rates are "
+                                            "estimates\n"));
     prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
 }
 
