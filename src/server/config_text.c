@@ -61,11 +61,13 @@ static void put_scalar(struct buf *out, struct arena *a, const struct yaml_node 
         put_text(out, without_password(a, n->text), n->quoted);
 }
 
-static void put_node(struct buf *out, struct arena *a, const struct yaml_node *n, int indent, bool secret)
+/* under: the key that n, or the list n is in, stands at. A webhook's address is what lets one in. */
+static void put_node(struct buf *out, struct arena *a, const struct yaml_node *n, int indent, bool secret, struct slice under)
 {
     for (size_t i = 0; i < n->count && !buf_over(out); i++) {
         const struct yaml_node *item = n->items[i];
-        bool hide = secret || (n->type == YAML_MAP && is_secret(n->keys[i]));
+        bool is_map = n->type == YAML_MAP, is_hook = slice_eq(under, SLICE("webhook_configs"));
+        bool hide = secret || (is_map && (is_secret(n->keys[i]) || (is_hook && slice_eq(n->keys[i], SLICE("url")))));
         buf_printf(out, "%*s", indent, "");
         if (n->type == YAML_MAP) {
             put_text(out, n->keys[i], false);
@@ -81,7 +83,7 @@ static void put_node(struct buf *out, struct arena *a, const struct yaml_node *n
             buf_slice(out, item->type == YAML_MAP ? SLICE(" {}\n") : SLICE(" []\n"));
         } else {
             buf_char(out, '\n');
-            put_node(out, a, item, indent + INDENT, hide);
+            put_node(out, a, item, indent + INDENT, hide, is_map ? n->keys[i] : under);
         }
     }
 }
@@ -90,7 +92,7 @@ struct slice config_text(struct arena *a, const struct yaml_node *root)
 {
     struct buf out;
     buf_init(&out, CONFIG_TEXT_BYTES_MAX);
-    put_node(&out, a, root, 0, false);
+    put_node(&out, a, root, 0, false, SLICE_EMPTY);
     struct slice text = arena_copy(a, buf_as_slice(&out));
     buf_free(&out);
     return text;
