@@ -142,7 +142,7 @@ struct slice golden_text(struct golden *g, const char *template, const struct go
     static const struct {
         struct slice old, new;
     } left_behind[] = {
-        { SLICE_INIT(" by ()"), SLICE_INIT("") }, { SLICE_INIT("by (, "), SLICE_INIT("by (") }, { SLICE_INIT(",}"), SLICE_INIT("}") },
+        { SLICE_INIT(" by () ("), SLICE_INIT("(") }, { SLICE_INIT("by (, "), SLICE_INIT("by (") }, { SLICE_INIT(",}"), SLICE_INIT("}") },
         { SLICE_INIT("{}"), SLICE_INIT("") },
     };
     struct buf b;

@@ -88,7 +88,7 @@ struct golden_words {
     struct slice service;
     int64_t window_s;
 };
-/* Replaces $by, $selector, $window, $requests, ... and takes out what empty ones leave behind: " by ()", "{}", ",}". */
+/* Replaces $by, $selector, $window, $requests, ... and takes out what empty ones leave behind: " by () ", "{}", ",}". */
 struct slice golden_text(struct golden *g, const char *template, const struct golden_words *w);
 int64_t golden_window_s(const struct golden *g);
 /* Runs it over the grid, or at the end. A query that fails is a warning of the answer, and gives nothing; ST_CANCELLED and

@@ -3,7 +3,7 @@
  *
  * A family is a histogram X_request_duration_seconds and/or a counter X_requests_total with the same X, or one of the names
  * that OpenTelemetry, Micrometer, gRPC and service meshes use; see `shapes`. X_duration_seconds alone times anything, so it
- * counts only beside X_requests_total. A service is a job (behind the last '/', as OTLP puts the namespace before it), or a
+ * counts only beside X_requests_total; and X_requests_total alone counts when X speaks of a server. A service is a job (behind the last '/', as OTLP puts the namespace before it), or a
  * service_name label. It is told from the first family, in the order of `order`, that has any requests of it. */
 #include "api/golden.h"
 
@@ -35,7 +35,12 @@ static const struct slice order[] = { SLICE_INIT("http_server"), SLICE_INIT("htt
 
 /* Requests that a program sends, or that only fetch metrics. */
 static const struct slice not_served[] = { SLICE_INIT("client"), SLICE_INIT("promhttp"), SLICE_INIT("prometheus_remote"), SLICE_INIT("upstream"),
-                                           SLICE_INIT("ingest") };
+                                           SLICE_INIT("ingest"), SLICE_INIT("node_"), SLICE_INIT("container_") };
+
+static const struct slice servers[] = { SLICE_INIT("http"), SLICE_INIT("rpc"), SLICE_INIT("server"), SLICE_INIT("web"), SLICE_INIT("api"),
+                                        SLICE_INIT("gateway"), SLICE_INIT("service"), SLICE_INIT("router"), SLICE_INIT("ingress"),
+                                        SLICE_INIT("nginx"), SLICE_INIT("apache"), SLICE_INIT("traefik"), SLICE_INIT("envoy"), SLICE_INIT("istio"),
+                                        SLICE_INIT("flask"), SLICE_INIT("django"), SLICE_INIT("fastapi"), SLICE_INIT("app") };
 
 #define FAILED_HTTP "5..|error|failed|failure"
 static const struct {
@@ -74,6 +79,15 @@ static bool is_served(struct slice stem)
         if (slice_contains(stem, not_served[i]))
             return false;
     return true;
+}
+
+/* X_requests_total alone may count requests to a disk or a cache. */
+static bool is_of_server(struct slice stem)
+{
+    for (size_t i = 0; i < COUNT_OF(servers); i++)
+        if (slice_contains(stem, servers[i]))
+            return true;
+    return false;
 }
 
 /* The family of that stem with room for name; names with one stem that are of one kind are families of their own. */
@@ -286,6 +300,8 @@ enum status golden_metrics(struct golden *g, struct err *err)
     if (full)
         engine_warn(&g->q->ctx, "only %d families of request metrics are looked at; others are left out", GOLDEN_FAMILIES_MAX);
     for (size_t i = 0; !st && i < g->family_count; i++) {
+        if (g->families[i]->histogram.len == 0 && !is_of_server(g->families[i]->stem))
+            continue;
         struct golden_family *f = g->families[i], *alone = arena_new_of(g->a, struct golden_family);
         st = read_family(g, f, err);
         if (st || f->counter.len == 0 || f->histogram.len == 0)

@@ -4,7 +4,8 @@
  *
  * (1) A line that starts with white space and tells no time continues the one before: a stack trace keeps the time,
  *     severity and service of its first line.
- * (2) The stream is where the lines came from (ctx->stream) and service_name. */
+ * (2) The stream is where the lines came from (ctx->stream) and service_name. A web server's access log does not say whose it
+ *     is: then its folder does (/var/log/nginx/access.log), or its file (/var/log/shop-access.log). */
 #include "codec/hex.h"
 #include "ingest/ingest.h"
 #include "ingest/recognise.h"
@@ -15,7 +16,7 @@ struct source {
     const struct ingest_ctx *ctx;
     struct batch *out;
     struct slice stream;          /* ours, in the batch's arena */
-    struct slice default_service;
+    struct slice default_service, access_service;
     struct slice service, stream_of_service; /* of the last line: lines of one service follow each other */
     int64_t time_ns;
     uint8_t severity;
@@ -61,7 +62,8 @@ static void line_add(struct source *s, struct slice line)
     e->time_ns = s->time_ns;
     e->observed_ns = s->ctx->received_ns;
     e->severity = s->severity;
-    e->stream = stream_for(s, follows && s->service.len ? s->service : r.service.len ? r.service : s->default_service);
+    struct slice quiet = slice_eq(r.format, SLICE("access")) ? s->access_service : s->default_service;
+    e->stream = stream_for(s, follows && s->service.len ? s->service : r.service.len ? r.service : quiet);
     e->service = s->service;
     uint8_t id[sizeof e->trace_id];
     if (r.trace.len == 2 * sizeof e->trace_id && hex_decode(r.trace, id))
@@ -76,13 +78,32 @@ static void line_add(struct source *s, struct slice line)
     }
 }
 
+/* Says (2); empty when the path says nothing. */
+static struct slice service_of_path(struct slice path)
+{
+    struct slice folder = SLICE_EMPTY, file = path, head, tail;
+    for (; slice_cut(file, '/', &head, &tail); file = tail)
+        folder = head;
+    if (folder.len && !slice_eq(folder, SLICE("log")) && !slice_eq(folder, SLICE("logs")))
+        return folder;
+    size_t at = slice_find(file, SLICE("access"), 0);
+    file = at == SIZE_MAX ? SLICE_EMPTY : slice_sub(file, 0, at);
+    while (file.len && memchr("-_.", file.ptr[file.len - 1], 3))
+        file.len--;
+    return file;
+}
+
 enum status lines_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)
 {
-    struct source s = { .ctx = ctx, .out = out, .service = SLICE_EMPTY, .stream_of_service = SLICE_EMPTY };
+    struct source s = { .ctx = ctx, .out = out, .service = SLICE_EMPTY, .stream_of_service = SLICE_EMPTY, .access_service = SLICE_EMPTY };
     s.stream = arena_copy(out->arena, ctx->stream);
     s.default_service = service_of_labels(s.stream);
-    if (s.default_service.len == 0)
+    if (s.default_service.len == 0) {
+        s.access_service = service_of_path(labels_get(s.stream, SLICE("filename")));
         s.default_service = SLICE("unknown_service");
+    }
+    if (s.access_service.len == 0)
+        s.access_service = s.default_service;
     struct slice rest = body, line;
     while (slice_next(&rest, '\n', &line)) {
         if (slice_ends(line, SLICE("\r")))

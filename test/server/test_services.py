@@ -3,6 +3,8 @@
 along, saturation, endpoints."""
 import datetime
 import math
+import os
+import tempfile
 import time
 
 import harness
@@ -115,7 +117,8 @@ class Services(harness.Case):
         self.write(s, ms + self.http("spring", prefix="myapp_http") + [
             ("grpc_server_handled_total", {"job": "grpc", "grpc_code": "OK"}, lambda t: 3 * t),
             ("grpc_server_handled_total", {"job": "grpc", "grpc_code": "Internal"}, lambda t: t),
-            ("http_client_requests_total", {"job": "caller"}, lambda t: t), ("promhttp_metric_handler_requests_total", {"job": "exporter"}, lambda t: t)])
+            ("http_client_requests_total", {"job": "caller"}, lambda t: t), ("cache_requests_total", {"job": "cache"}, lambda t: t),
+            ("node_disk_flush_requests_total", {"job": "node"}, lambda t: t), ("promhttp_metric_handler_requests_total", {"job": "exporter"}, lambda t: t)])
         rows = self.ask(s)
         self.assertEqual(set(rows), {"otel", "spring", "grpc"})
         self.assertAlmostEqual(self.last(rows["otel"], "p50_seconds"), 0.03, 6)
@@ -142,6 +145,22 @@ class Services(harness.Case):
         t, v = row["requests_per_second"][-3]
         got = s.get("/loki/api/v1/query", {"query": row["queries"]["requests_per_second"], "time": t}).json["data"]["result"]
         self.assertAlmostEqual(float(got[0]["value"][1]) if got else 0, float(v), 6)
+
+    def test_an_access_log_that_is_followed_is_a_service_by_its_folder_or_file(self):
+        folder = tempfile.mkdtemp(prefix="stoa-services-")
+        paths = [os.path.join(folder, p) for p in ("nginx/access.log", "log/shop-access.log")]
+        for path in paths:
+            os.mkdir(os.path.dirname(path))
+            open(path, "w").close()
+        s = self.server(quiet=False, config=f"host: {{enabled: false}}\nself: {{enabled: false}}\nlogs: {{journal: false, files: ['{folder}/*/*.log']}}\n")
+        when = datetime.datetime.now(datetime.timezone.utc).strftime("%d/%b/%Y:%H:%M:%S +0000")
+        for path in paths:
+            with open(path, "a") as f:
+                f.write(f'192.0.2.7 - - [{when}] "GET / HTTP/1.1" 503 512 "-" "curl/8.5" 0.500\n')
+        ask = lambda: {r["service"]: r for r in s.get("/api/stoa/v1/services").json["data"]}
+        rows = self.eventually(lambda: len(ask()) == 2 and ask(), what="both services")
+        self.assertEqual(set(rows), {"nginx", "shop"})
+        self.assertEqual((rows["nginx"]["source"], rows["nginx"]["now"]["error_ratio"], rows["nginx"]["now"]["p95_seconds"]), ("access_logs", 1, 0.5))
 
     def test_the_best_source_is_believed_and_the_others_are_named(self):
         s = self.server()
