@@ -13,6 +13,7 @@
 #include "sys/file.h"
 #include "sys/log.h"
 
+struct fold;
 struct scrape_set; /* an immutable parsed configuration, in an arena */
 
 /* What collectors may use of the server. Keeps everything. */
@@ -32,6 +33,7 @@ struct collect_env {
     enum status (*state_put)(void *arg, struct slice key, struct slice value, struct err *err);
     /* The scraper needs set, which a reload replaced, no more. Not told at scraper_stop. May be NULL. */
     void (*set_unused)(void *arg, const struct scrape_set *set);
+    struct fold *fold; /* labels that name a request; NULL: none do */
 };
 
 /* ---- host.c and its families: node_exporter's and process-exporter's names ---- */

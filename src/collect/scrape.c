@@ -141,9 +141,11 @@ static void scrape(struct scraper *s, const struct round *r)
     }
     if (!st) {
         /* The page's texts are referred to by rows, so it moves into the batch. */
+        struct fold_rules *fold = s->env.fold ? fold_rules_take(s->env.fold) : NULL;
         struct scrape_page page = { r->pool->job, r->pool->metric_relabel, r->spec.labels, arena_copy(b->arena, buf_as_slice(&resp.body)),
-                                    resp.content_type, t_ms };
+                                    resp.content_type, t_ms, fold, s->env.fold };
         st = scrape_round(t->memory, &page, b, &report.counts, &err);
+        snap_drop(fold ? &fold->snap : NULL);
     }
     if (st)
         scrape_round_failed(t->memory, t_ms, b);

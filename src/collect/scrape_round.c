@@ -7,29 +7,43 @@
  * (1) Two texts may lead to one series (labels in another order): the first one in a page counts, as in Prometheus.
  * (2) A series was in the last page when its round is the memory's last; its end is marked once, by the next page.
  * (3) Series whose samples carry times of their own get no marker (unless track_timestamps_staleness).
- * (4) When most of what is remembered is gone from the page, the memory is rebuilt from what is there. */
+ * (4) When most of what is remembered is gone from the page, the memory is rebuilt from what is there.
+ * (5) Lines with a label that names a request lead to one series together: see fold_page.c.
+ * (6) A page repeats a line's exemplar until there is another: it is taken once. */
 #include "collect/scrape_round.h"
 
+#include <math.h>
+
 #include "base/map.h"
+#include "base/num.h"
 #include "codec/promtext.h"
+#include "collect/fold_page.h"
 #include "collect/page.h"
+#include "model/exemplar.h"
 
 enum { GONE_KEPT_MAX = 1024 };
 
 struct series {
     struct slice labels;
     uint64_t round, round_before;
-    bool marks; /* its end is marked: (3) */
+    size_t at;                /* of its sample in this round's batch */
+    struct fold_series *fold; /* NULL: no line of it had a request's id: (5) */
+    bool marks;               /* its end is marked: (3) */
 };
 
 struct known_text {
     struct series *series; /* NULL: dropped */
-    uint64_t round;
+    struct fold_line *line; /* (5) */
+    uint64_t round, exemplar_hash;
 };
 
 struct scrape_memory {
     struct arena *arena;
-    struct map texts, series; /* -> struct known_text *, struct series * */
+    struct map texts, series, groups; /* -> struct known_text *, struct series *, struct fold_group * */
+    struct fold_series *folds;
+    uint64_t fold_number;     /* of the rules that lines went by */
+    int64_t last_ms;          /* of the last good page */
+    bool is_learning;         /* what lines stood at before is not known */
     uint64_t round, last;     /* of the page being read; of the last good page, 0 when that scrape failed */
     uint64_t metadata_hash;   /* of what was sent last */
 };
@@ -39,6 +53,8 @@ struct work {
     const struct scrape_page *page;
     struct batch *b;
     struct scrape_counts *counts;
+    const struct page_family *family;
+    struct fold_page fold;
 };
 
 struct scrape_memory *scrape_memory_new(void)
@@ -47,6 +63,7 @@ struct scrape_memory *scrape_memory_new(void)
     m->arena = arena_new(0);
     map_init(&m->texts);
     map_init(&m->series);
+    map_init(&m->groups);
     return m;
 }
 
@@ -56,6 +73,7 @@ void scrape_memory_free(struct scrape_memory *m)
         return;
     map_free(&m->texts);
     map_free(&m->series);
+    map_free(&m->groups);
     arena_free(m->arena);
     mem_free(m);
 }
@@ -90,13 +108,76 @@ static bool was_in_last_page(const struct scrape_memory *m, const struct series 
     return m->last && (s->round == m->last || (s->round > m->last && s->round_before == m->last));
 }
 
+static struct fold_series *fold_put(struct scrape_memory *m, struct series *s, enum fold_how how)
+{
+    if (s->fold)
+        return s->fold;
+    s->fold = arena_new_of(m->arena, struct fold_series);
+    s->fold->labels = s->labels;
+    s->fold->how = how;
+    s->fold->next = m->folds;
+    return m->folds = s->fold;
+}
+
+static struct fold_group *group_put(struct scrape_memory *m, struct slice key)
+{
+    uint64_t *at = map_get(&m->groups, key);
+    if (at == NULL) {
+        struct fold_group *g = arena_new_of(m->arena, struct fold_group);
+        g->key = arena_copy(m->arena, key);
+        at = map_put(&m->groups, g->key, NULL);
+        *at = (uint64_t)(uintptr_t)g;
+    }
+    return (struct fold_group *)(uintptr_t)*at;
+}
+
+/* ---- rebuilding ---- */
+
+/* Without its lines (keep_lines false) it goes on from its base alone. */
+static void fold_move(struct scrape_memory *to, struct series *s, const struct fold_series *from, bool keep_lines)
+{
+    struct fold_series *f = fold_put(to, s, from->how), *next = f->next;
+    *f = *from;
+    f->next = next;
+    f->labels = s->labels;
+    f->last = f->chosen = f->named = NULL;
+    if (!keep_lines) {
+        f->good_count = 0;
+        f->good_sum = 0;
+    }
+}
+
+static struct fold_line *line_move(struct scrape_memory *to, struct series *s, const struct fold_line *from)
+{
+    struct fold_line *line = arena_new_of(to->arena, struct fold_line);
+    if (s->fold == NULL)
+        return NULL;
+    *line = *from;
+    line->to = s->fold;
+    line->ids = arena_copy(to->arena, from->ids);
+    line->kind.base = SLICE_EMPTY; /* its group is known */
+    if (from->group->moved == NULL) {
+        from->group->moved = group_put(to, from->group->key);
+        struct slice key = from->group->moved->key;
+        *from->group->moved = *from->group;
+        from->group->moved->key = key;
+        from->group->moved->moved = NULL;
+    }
+    line->group = from->group->moved;
+    if (from->to->last == from)
+        line->to->last = line;
+    return line;
+}
+
 /* What stays is what stands in this page or the last one; texts only when their way to the series still holds. */
 static void rebuild(struct scrape_memory *m, bool keep_texts)
 {
-    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash };
+    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash,
+                                   .fold_number = m->fold_number, .last_ms = m->last_ms, .is_learning = m->is_learning || (!keep_texts && m->last_ms) };
     struct map_entry *e;
     map_init(&fresh.texts);
     map_init(&fresh.series);
+    map_init(&fresh.groups);
     for (size_t i = 0; (e = map_each(&m->series, &i));) {
         const struct series *from = (const struct series *)(uintptr_t)e->value;
         if (from->round != m->round && !was_in_last_page(m, from))
@@ -105,14 +186,21 @@ static void rebuild(struct scrape_memory *m, bool keep_texts)
         to->round = from->round;
         to->round_before = from->round_before;
         to->marks = from->marks;
+        if (from->fold)
+            fold_move(&fresh, to, from->fold, keep_texts);
     }
     for (size_t i = 0; keep_texts && (e = map_each(&m->texts, &i));) {
         const struct known_text *k = (const struct known_text *)(uintptr_t)e->value;
-        if (k->round == m->round)
-            text_put(&fresh, e->key, k->series ? series_put(&fresh, k->series->labels) : NULL)->round = k->round;
+        if (k->round != m->round)
+            continue;
+        struct known_text *to = text_put(&fresh, e->key, k->series ? series_put(&fresh, k->series->labels) : NULL);
+        to->round = k->round;
+        to->exemplar_hash = k->exemplar_hash;
+        to->line = k->line ? line_move(&fresh, to->series, k->line) : NULL;
     }
     map_free(&m->texts);
     map_free(&m->series);
+    map_free(&m->groups);
     arena_free(m->arena);
     *m = fresh;
 }
@@ -169,12 +257,68 @@ static void add_target_labels(const struct scrape_page *page, struct label_list 
     }
 }
 
-/* *out NULL: relabelling drops it. */
-static enum status series_of(struct work *w, const struct promtext_entry *e, struct series **out, struct err *err)
+/* What a request's id is for: takes such labels off l, and gives them in list. The target's own labels are the operator's. */
+static size_t take_ids(const struct scrape_page *page, struct label_list *l, struct label *list)
 {
+    size_t n = 0, kept = 0;
+    if (page->fold == NULL || !page->fold->on)
+        return 0;
+    for (size_t i = 0; i < l->count; i++) {
+        bool is_id = n < FOLD_LABELS_MAX && fold_rules_has(page->fold, l->list[i].name) && labels_get(page->labels, l->list[i].name).len == 0;
+        if (is_id)
+            list[n++] = l->list[i];
+        else
+            l->list[kept++] = l->list[i];
+    }
+    l->count = kept;
+    return n;
+}
+
+/* A line of s, for s is folded or ids were taken off it. */
+static struct fold_line *line_new(struct work *w, struct series *s, const struct fold_kind *kind, struct slice ids, const struct label_list *l)
+{
+    struct scrape_memory *m = w->m;
+    struct fold_line *line = arena_new_of(m->arena, struct fold_line);
+    struct buf key;
+    buf_init(&key, 0);
+    buf_slice(&key, kind->base);
+    buf_slice(&key, ids);
+    for (struct slice rest = s->labels; l && rest.len;) {
+        struct label one;
+        if (!labels_next(&rest, &one))
+            break;
+        if (slice_eq(one.name, SLICE("le")))
+            line->bound = slice_eq(one.value, SLICE("+Inf")) ? INFINITY : num_parse_double(one.value, &line->bound) ? line->bound : 0;
+        else if (!slice_eq(one.name, SLICE("__name__")) && !slice_eq(one.name, FOLD_MARK))
+            buf_printf(&key, "\n%.*s=%.*s", SLICE_FMT(one.name), SLICE_FMT(one.value));
+    }
+    line->to = fold_put(m, s, kind->how);
+    line->kind = *kind;
+    line->kind.base = SLICE_EMPTY; /* lies in the page */
+    line->ids = arena_copy(m->arena, ids);
+    line->group = group_put(m, buf_as_slice(&key));
+    buf_free(&key);
+    return line;
+}
+
+static struct fold_kind kind_of(const struct work *w, const struct promtext_entry *e)
+{
+    bool has_quantile = false;
+    for (size_t i = 0; i < e->label_count; i++)
+        has_quantile |= slice_eq(e->labels[i].name, SLICE("quantile"));
+    return fold_kind_of(w->family->type, w->family->name, e->name, has_quantile);
+}
+
+/* *out NULL: relabelling drops it. *line NULL: it is not folded. */
+static enum status series_of(struct work *w, const struct promtext_entry *e, struct series **out, struct fold_line **line, struct err *err)
+{
+    struct label ids[FOLD_LABELS_MAX];
+    struct slice id_labels = SLICE_EMPTY;
+    struct fold_kind kind = { .how = FOLD_SUM };
     struct label_list l = label_list_new(w->b->arena);
     struct slice labels;
     *out = NULL;
+    *line = NULL;
     label_list_set(&l, SLICE("__name__"), e->name);
     for (size_t i = 0; i < e->label_count; i++) {
         /* A page with a label twice is ambiguous: refused, as in Prometheus. */
@@ -188,11 +332,20 @@ static enum status series_of(struct work *w, const struct promtext_entry *e, str
     if (!label_list_has(&l, SLICE("__name__")))
         return err_set(err, ST_INVALID, "line %zu: relabelling left no metric name", e->line);
     enum status st = check_limits(&w->page->job->limits, e, &l, err);
-    if (!st && labels_build(l.arena, l.list, l.count, &labels, err))
+    size_t id_count = st ? 0 : take_ids(w->page, &l, ids);
+    if (id_count) {
+        kind = kind_of(w, e);
+        if (kind.how == FOLD_LAST)
+            label_list_set(&l, FOLD_MARK, FOLD_MARK_VALUE);
+    }
+    if (!st && (labels_build(l.arena, l.list, l.count, &labels, err) || labels_build(l.arena, ids, id_count, &id_labels, err)))
         return err_prefix(err, "line %zu: ", e->line);
-    if (!st)
-        *out = series_put(w->m, labels);
-    return st;
+    if (st)
+        return st;
+    *out = series_put(w->m, labels);
+    if (id_labels.len)
+        *line = line_new(w, *out, &kind, id_labels, &l);
+    return ST_OK;
 }
 
 /* ---- a page ---- */
@@ -201,6 +354,40 @@ static void marker_add(const struct series *s, int64_t t_ms, struct batch *b)
 {
     batch_series(b, arena_copy(b->arena, s->labels));
     batch_sample(b, t_ms, double_of_bits(STALE_NAN_BITS));
+}
+
+/* (6) */
+static void exemplar_take(struct work *w, const struct promtext_entry *e, struct known_text *k)
+{
+    struct label list[EXEMPLAR_LABELS_MAX];
+    const struct promtext_exemplar *x = &e->exemplar;
+    struct err err;
+    int64_t t_ms = x->has_time ? x->t_ms : w->page->t_ms;
+    uint64_t hash = double_bits(x->value) + (uint64_t)(x->has_time ? x->t_ms : 1);
+    if (x->label_count > EXEMPLAR_LABELS_MAX || w->b->event_count >= FOLD_EXEMPLARS_PER_SCRAPE_MAX)
+        return;
+    for (size_t i = 0; i < x->label_count; i++) {
+        list[i] = (struct label){ x->labels[i].name, x->labels[i].value };
+        hash = hash64(list[i].value, hash64(list[i].name, hash));
+    }
+    bool is_old = w->page->t_ms - t_ms > (int64_t)EXEMPLAR_AGE_HOURS_MAX * 3600 * 1000;
+    /* Too many or too long labels are refused as Prometheus refuses them: the sample stays. */
+    if (hash != k->exemplar_hash && !is_old)
+        (void)!exemplar_add(w->b, arena_copy(w->b->arena, k->series->labels), list, x->label_count, x->value, t_ms * NS_MS, &err);
+    k->exemplar_hash = hash;
+}
+
+/* (5) at: of the row of the series, which this line just made when is_first. */
+static void fold_add(struct work *w, const struct promtext_entry *e, struct known_text *k, bool is_first, int64_t t_ms)
+{
+    struct series *s = k->series;
+    if (k->line == NULL) {
+        struct fold_kind plain = { s->fold->how, FOLD_VALUE, false, SLICE_EMPTY };
+        k->line = line_new(w, s, &plain, SLICE_EMPTY, NULL);
+    }
+    struct sample *row = &w->b->samples[s->at];
+    row->t_ms = MAX(row->t_ms, t_ms);
+    fold_sample(&w->fold, k->line, e->value, s->at, is_first);
 }
 
 static enum status sample_add(struct work *w, const struct promtext_entry *e, struct err *err)
@@ -212,19 +399,29 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
     w->counts->scraped++;
     if (k == NULL) {
         struct series *s;
-        enum status st = series_of(w, e, &s, err);
+        struct fold_line *line;
+        enum status st = series_of(w, e, &s, &line, err);
         if (st)
             return st;
         k = text_put(m, e->series, s);
+        k->line = line;
     }
     struct series *s = k->series;
     bool own_time = e->has_time && job->honor_timestamps;
     k->round = m->round;
     if (s == NULL)
         return ST_OK;
-    if (s->round == m->round && !own_time) /* (1) */
+    bool is_first = s->round != m->round;
+    int64_t t_ms = own_time ? e->t_ms : w->page->t_ms;
+    if (e->has_exemplar)
+        exemplar_take(w, e, k);
+    if (!is_first && s->fold) {
+        fold_add(w, e, k, false, t_ms);
         return ST_OK;
-    if (s->round != m->round) {
+    }
+    if (!is_first && !own_time) /* (1) */
+        return ST_OK;
+    if (is_first) {
         s->round_before = s->round;
         s->round = m->round;
         w->counts->added += m->last == 0 || s->round_before != m->last;
@@ -234,7 +431,10 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
     if (job->limits.samples && w->counts->kept > job->limits.samples)
         return ST_OK; /* counted to the end, then refused */
     batch_series(w->b, arena_copy(w->b->arena, s->labels));
-    batch_sample(w->b, own_time ? e->t_ms : w->page->t_ms, e->value);
+    s->at = w->b->sample_count;
+    batch_sample(w->b, t_ms, e->value);
+    if (s->fold)
+        fold_add(w, e, k, true, t_ms);
     return ST_OK;
 }
 
@@ -257,6 +457,7 @@ static enum status read_page(struct work *w, struct err *err)
     struct promtext_entry e;
     struct batch *b = w->b;
     const struct scrape_limits *limits = &w->page->job->limits;
+    w->family = &family;
     struct promtext *p = promtext_new(b->arena, w->page->text, promtext_format_of(w->page->content_type));
     enum status st = promtext_next(p, &e, err);
     while (!st && e.kind != PROMTEXT_END) {
@@ -278,21 +479,30 @@ static enum status read_page(struct work *w, struct err *err)
 
 enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page, struct batch *b, struct scrape_counts *counts, struct err *err)
 {
-    struct work w = { m, page, b, counts };
+    struct work w = { .m = m, .page = page, .b = b, .counts = counts };
     struct map_entry *e;
+    uint64_t fold_number = page->fold ? page->fold->number : 0;
     *counts = (struct scrape_counts){ 0 };
+    if (m->fold_number != fold_number)
+        rebuild(m, false);
+    m->fold_number = fold_number;
     m->round++;
+    w.fold = (struct fold_page){ .b = b, .round = m->round, .t_ms = page->t_ms, .before_ms = m->last_ms, .is_learning = m->is_learning };
     enum status st = read_page(&w, err);
     if (st) {
-        b->series_count = b->sample_count = b->metadata_count = 0;
+        b->series_count = b->sample_count = b->metadata_count = b->event_count = 0;
         return st;
     }
+    w.fold.all = m->folds;
     for (size_t i = 0; m->last && (e = map_each(&m->series, &i));) {
         struct series *s = (struct series *)(uintptr_t)e->value;
         if (s->round == m->last && s->marks)
             marker_add(s, page->t_ms, b);
     }
+    fold_settle(&w.fold, page->folded, page->labels);
     m->last = m->round;
+    m->last_ms = page->t_ms;
+    m->is_learning = false;
     metadata_settle(m, b);
     forget_gone(m);
     return ST_OK;

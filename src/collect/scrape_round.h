@@ -3,6 +3,7 @@
 #ifndef STOA_COLLECT_SCRAPE_ROUND_H
 #define STOA_COLLECT_SCRAPE_ROUND_H
 
+#include "collect/fold.h"
 #include "collect/scrape_config.h"
 
 /* What a target's pages held so far. One thread at a time. */
@@ -23,9 +24,11 @@ struct scrape_page {
     struct slice labels;          /* the target's */
     struct slice text, content_type;
     int64_t t_ms;
+    const struct fold_rules *fold; /* NULL: nothing is folded */
+    struct fold *folded;           /* what is told of it; may be NULL */
 };
 
-/* The page's samples, and stale markers for series that were in the last page and are not in this one. text must live as long
+/* The page's samples, folded, its exemplars, and stale markers for series that were in the last page and are not in this one. text must live as long
  * as b. On an error b holds no samples of this page: call scrape_round_failed() then. *counts is filled as far as it went. */
 MUST_CHECK enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page, struct batch *b, struct scrape_counts *counts,
                                     struct err *err);

@@ -215,7 +215,7 @@ static void rig_end(struct page_rig *r)
 static enum status rig_page(struct page_rig *r, const char *text, int64_t t_ms, struct batch **out, struct scrape_counts *counts, struct err *err)
 {
     *out = batch_new(0);
-    struct scrape_page page = { &r->job, r->rules, r->labels, slice_str(text), SLICE("text/plain"), t_ms };
+    struct scrape_page page = { &r->job, r->rules, r->labels, slice_str(text), SLICE("text/plain"), t_ms, NULL, NULL };
     return scrape_round(r->memory, &page, *out, counts, err);
 }
 

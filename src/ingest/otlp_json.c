@@ -16,7 +16,7 @@ enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_DOUBLE, K_BOOL, K_ME
 
 enum message { M_NONE, M_METRICS, M_LOGS, M_TRACES, M_RESOURCE_METRICS, M_RESOURCE_LOGS, M_RESOURCE_SPANS, M_RESOURCE, M_SCOPE_METRICS,
                M_SCOPE_LOGS, M_SCOPE_SPANS, M_SCOPE, M_KEY_VALUE, M_ANY, M_ARRAY, M_KVLIST, M_METRIC, M_GAUGE, M_SUM, M_HISTOGRAM,
-               M_EXPONENTIAL, M_SUMMARY, M_NUMBER_POINT, M_HISTOGRAM_POINT, M_EXPONENTIAL_POINT, M_SUMMARY_POINT, M_QUANTILE, M_RECORD,
+               M_EXPONENTIAL, M_SUMMARY, M_NUMBER_POINT, M_HISTOGRAM_POINT, M_EXPONENTIAL_POINT, M_SUMMARY_POINT, M_QUANTILE, M_EXEMPLAR, M_RECORD,
                M_SPAN, M_EVENT, M_LINK, M_STATUS };
 
 /* A repeated field is a JSON array of them. */
@@ -78,6 +78,7 @@ static const struct member members[] = {
     { M_NUMBER_POINT, 3, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
     { M_NUMBER_POINT, 4, K_DOUBLE, M_NONE, SLICE_INIT("asDouble") },
     { M_NUMBER_POINT, 6, K_FIXED64, M_NONE, SLICE_INIT("asInt") },
+    { M_NUMBER_POINT, 5, K_MESSAGE, M_EXEMPLAR, SLICE_INIT("exemplars") },
     { M_NUMBER_POINT, 8, K_VARINT, M_NONE, SLICE_INIT("flags") },
     { M_HISTOGRAM_POINT, 9, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
     { M_HISTOGRAM_POINT, 2, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
@@ -86,6 +87,7 @@ static const struct member members[] = {
     { M_HISTOGRAM_POINT, 5, K_DOUBLE, M_NONE, SLICE_INIT("sum") },
     { M_HISTOGRAM_POINT, 6, K_FIXED64, M_NONE, SLICE_INIT("bucketCounts") },
     { M_HISTOGRAM_POINT, 7, K_DOUBLE, M_NONE, SLICE_INIT("explicitBounds") },
+    { M_HISTOGRAM_POINT, 8, K_MESSAGE, M_EXEMPLAR, SLICE_INIT("exemplars") },
     { M_HISTOGRAM_POINT, 10, K_VARINT, M_NONE, SLICE_INIT("flags") },
     { M_SUMMARY_POINT, 7, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
     { M_SUMMARY_POINT, 2, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
@@ -96,6 +98,12 @@ static const struct member members[] = {
     { M_SUMMARY_POINT, 8, K_VARINT, M_NONE, SLICE_INIT("flags") },
     { M_QUANTILE, 1, K_DOUBLE, M_NONE, SLICE_INIT("quantile") },
     { M_QUANTILE, 2, K_DOUBLE, M_NONE, SLICE_INIT("value") },
+    { M_EXEMPLAR, 7, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("filteredAttributes") },
+    { M_EXEMPLAR, 2, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
+    { M_EXEMPLAR, 3, K_DOUBLE, M_NONE, SLICE_INIT("asDouble") },
+    { M_EXEMPLAR, 6, K_FIXED64, M_NONE, SLICE_INIT("asInt") },
+    { M_EXEMPLAR, 4, K_ID, M_NONE, SLICE_INIT("spanId") },
+    { M_EXEMPLAR, 5, K_ID, M_NONE, SLICE_INIT("traceId") },
     { M_RECORD, 1, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
     { M_RECORD, 11, K_FIXED64, M_NONE, SLICE_INIT("observedTimeUnixNano") },
     { M_RECORD, 2, K_VARINT, M_NONE, SLICE_INIT("severityNumber") },

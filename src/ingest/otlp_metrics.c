@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "ingest/otlp.h"
 #include "ingest/prom_names.h"
+#include "model/exemplar.h"
 
 enum { RESOURCE_METRICS = 1, SCOPE_METRICS = 2, METRICS = 2, TEMPORALITY_CUMULATIVE = 2, FLAG_NO_VALUE = 1, BUCKETS_MAX = 4096,
        POINT_LABELS_MAX = 4 * LABELS_PER_SERIES_MAX, NAME_SHOWN_BYTES = 120 };
@@ -272,6 +273,84 @@ static enum status point_put(struct sink *s, const struct metric *m, const struc
     return err_set(why, ST_UNSUPPORTED, "exponential histograms are not stored; send explicit buckets");
 }
 
+/* ---- exemplars ---- */
+
+static struct slice id_text(struct arena *a, struct slice id)
+{
+    struct field f = { .type = FIELD_BYTES, .name = SLICE_EMPTY, .text = id };
+    return field_text(a, &f);
+}
+
+/* Its labels are the ids and the attributes that the point's lack, as Prometheus has them. */
+static enum status exemplar_read(struct sink *s, struct slice message, struct label *list, size_t *count, double *value, int64_t *time_ns, struct err *why)
+{
+    struct field_list fields = { 0 };
+    struct slice trace_id = SLICE_EMPTY, span_id = SLICE_EMPTY;
+    uint64_t ns = 0;
+    bool broken = false;
+    struct pb p = pb_of(message);
+    while (pb_next(&p)) {
+        if (p.field == 7)
+            broken |= !otlp_attribute(s->out->arena, p.bytes, SCOPE_RECORD, &fields);
+        else if (p.field == 2)
+            ns = p.value;
+        else if (p.field == 3)
+            *value = pb_double(&p);
+        else if (p.field == 6)
+            *value = (double)(int64_t)p.value;
+        else if (p.field == 4)
+            span_id = p.bytes;
+        else if (p.field == 5)
+            trace_id = p.bytes;
+    }
+    if (p.bad || broken || !labels_of_fields(s->out->arena, &fields, list, count))
+        return err_set(why, ST_INVALID, "an exemplar is no valid message, or has too many attributes");
+    if (trace_id.len)
+        label_set(list, count, SLICE("trace_id"), id_text(s->out->arena, trace_id));
+    if (span_id.len)
+        label_set(list, count, SLICE("span_id"), id_text(s->out->arena, span_id));
+    *time_ns = ns ? otlp_time(ns) : s->ctx->received_ns;
+    return ST_OK;
+}
+
+/* Which of the point's series it belongs to: a histogram's bucket that counted it. */
+static size_t exemplar_series(const struct metric *m, const struct point *p, size_t first, double value)
+{
+    size_t i = 0;
+    if (m->kind != DATA_HISTOGRAM)
+        return first;
+    while (i < p->bound_count && i < p->bucket_count && value > p->bounds[i])
+        i++;
+    return first + i;
+}
+
+/* One that cannot be kept takes no sample with it. */
+static void exemplars_put(struct sink *s, const struct metric *m, const struct point *pt, size_t first)
+{
+    uint32_t number = m->kind == DATA_HISTOGRAM ? 8 : 5;
+    struct pb p = pb_of(pt->message);
+    if (m->kind == DATA_SUMMARY)
+        return;
+    while (pb_next(&p)) {
+        struct label list[POINT_LABELS_MAX];
+        struct err why;
+        double value = 0;
+        int64_t time_ns = 0;
+        size_t count = 0;
+        if (p.field != number || p.wire != PB_BYTES)
+            continue;
+        enum status st = exemplar_read(s, p.bytes, list, &count, &value, &time_ns, &why);
+        if (!st)
+            st = exemplar_add(s->out, s->out->series[exemplar_series(m, pt, first, value)].labels, list, count, value, time_ns, &why);
+        if (st) {
+            err_prefix(&why, "metric \"%.*s\": ", SLICE_FMT(utf8_cut(m->name, NAME_SHOWN_BYTES)));
+            ingest_warn(s->result, &why);
+        } else {
+            s->result->kinds[INGEST_EXEMPLARS].accepted++;
+        }
+    }
+}
+
 /* ---- metrics ---- */
 
 static bool metric_read(struct slice message, struct metric *m)
@@ -347,6 +426,7 @@ static enum status point_add(struct sink *s, const struct metric *m, struct slic
         return ST_OK;
     }
     s->newest_ms = MAX(s->newest_ms, p.t_ms);
+    exemplars_put(s, m, &p, series_before);
     s->result->kinds[INGEST_SAMPLES].accepted += s->out->sample_count - samples_before;
     return ingest_check(s->out, err);
 }

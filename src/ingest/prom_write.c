@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "ingest/ingest.h"
 #include "ingest/pb.h"
+#include "model/exemplar.h"
 
 enum { LABELS_READ_MAX = 4 * LABELS_PER_SERIES_MAX, RUN_BYTES_MAX = 8 * KIB, SERIES_TEXT_BYTES_MAX = 160 };
 
@@ -211,9 +212,45 @@ static void series_report(struct ingest_result *r, const struct series *s, struc
         err_set(&why, ST_UNSUPPORTED, "series %.*s: native histograms are not stored; send classic ones", SLICE_FMT(name));
         ingest_reject(r, INGEST_HISTOGRAMS, s->histograms, &why);
     }
-    if (s->exemplars) {
-        err_set(&why, ST_UNSUPPORTED, "series %.*s: exemplars are not stored, the samples are", SLICE_FMT(name));
-        ingest_warn(r, &why);
+}
+
+static enum status exemplar_decode(struct slice body, struct slice series, struct batch *out, struct err *why)
+{
+    struct label list[EXEMPLAR_LABELS_MAX];
+    size_t count = 0;
+    double value = 0;
+    int64_t t_ms = 0;
+    struct pb p = pb_of(body);
+    while (pb_next(&p)) {
+        if (p.field == 1 && count == EXEMPLAR_LABELS_MAX)
+            return err_set(why, ST_LIMIT, "exemplar: over %d labels", EXEMPLAR_LABELS_MAX);
+        if (p.field == 1 && !label_read(p.bytes, &list[count++]))
+            p.bad = true;
+        else if (p.field == 2)
+            value = pb_double(&p);
+        else if (p.field == 3)
+            t_ms = (int64_t)p.value;
+        if (p.bad)
+            break;
+    }
+    if (p.bad)
+        return err_set(why, ST_INVALID, "exemplar: no protobuf message");
+    return exemplar_add(out, series, list, count, value, t_ms > INT64_MAX / NS_MS ? INT64_MAX : t_ms * NS_MS, why);
+}
+
+static void exemplars_decode(struct slice body, struct slice labels, struct batch *out, struct ingest_result *r)
+{
+    struct pb p = pb_of(body);
+    while (pb_next(&p)) {
+        struct err why;
+        if (p.field != SERIES_EXEMPLAR)
+            continue;
+        if (exemplar_decode(p.bytes, labels, out, &why)) {
+            err_prefix(&why, "series %.*s: ", SLICE_FMT(utf8_cut(labels_get(labels, NAME_LABEL), SERIES_TEXT_BYTES_MAX)));
+            ingest_reject(r, INGEST_EXEMPLARS, 1, &why);
+        } else {
+            r->kinds[INGEST_EXEMPLARS].accepted++;
+        }
     }
 }
 
@@ -246,6 +283,8 @@ static enum status series_decode(struct slice body, struct batch *out, struct in
     if (s.samples)
         out->series[series_before].labels = labels;
     series_report(r, &s, labels);
+    if (s.exemplars)
+        exemplars_decode(body, labels, out, r);
     return ST_OK;
 }
 

@@ -24,6 +24,7 @@ static const struct wire_case {
     { "otlp_traces", "plain.json", "application/json" },
     { "otlp_metrics", "plain.pb", "application/x-protobuf" },
     { "otlp_metrics", "plain.json", "application/json" },
+    { "otlp_metrics", "exemplars.json", "application/json" },
     { "lines", "mixed.txt", "text/plain" },
     { "lines", "ends.txt", "text/plain" },
 };
@@ -71,7 +72,7 @@ static void put_fields(struct buf *out, struct arena *a, const char *indent, con
 
 static void put_event(struct buf *out, struct arena *a, const struct event *e)
 {
-    buf_printf(out, "%s %lld", e->kind == EVENT_SPAN ? "span" : "log", (long long)e->time_ns);
+    buf_printf(out, "%s %lld", e->kind == EVENT_SPAN ? "span" : e->kind == EVENT_EXEMPLAR ? "exemplar" : "log", (long long)e->time_ns);
     if (e->observed_ns != e->time_ns)
         buf_printf(out, " observed=%lld", (long long)e->observed_ns);
     if (e->severity)
@@ -248,6 +249,7 @@ TEST(wire_decoders_alone_survive_changed_messages)
         { "prometheus_remote_write", "bare.pb", "application/x-protobuf" }, { "otlp_logs", "plain.pb", "application/x-protobuf" },
         { "otlp_traces", "plain.pb", "application/x-protobuf" },            { "otlp_metrics", "plain.pb", "application/x-protobuf" },
         { "loki_push", "plain.json", "application/json" },                  { "otlp_metrics", "plain.json", "application/json" },
+    { "otlp_metrics", "exemplars.json", "application/json" },
     };
     struct arena *a = arena_new(0);
     for (size_t i = 0; i < COUNT_OF(raw); i++) {
