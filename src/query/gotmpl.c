@@ -347,13 +347,15 @@ static enum status define_read(struct reading *r, bool is_block, struct tnode *n
     if (!st && is_block)
         st = pipe_read(r, false, &n->pipe);
     size_t known = r->name_count;
-    r->names[0] = SLICE("$");
+    unsigned loops = r->loops;
+    r->loops = 0; /* it is called from elsewhere: a break has no loop here */
     r->depth++;
     if (!st && r->depth > GOTMPL_DEPTH_MAX / 2)
         st = err_set(r->err, ST_LIMIT, "template: blocks nested more than %d deep", GOTMPL_DEPTH_MAX / 2);
     if (!st)
         st = block_read(r, &body, &closer);
     r->depth--;
+    r->loops = loops;
     r->name_count = known;
     if (!st && closer != CLOSER_END)
         st = fail(r, "a define without {{ end }}", SLICE_EMPTY);

@@ -17,7 +17,9 @@ enum {
     GOTMPL_DEPTH_MAX = 64,            /* of nested blocks, parentheses and template calls */
     GOTMPL_ARGS_MAX = 16,
     GOTMPL_VARIABLES_MAX = 64,
-    GOTMPL_STEPS_MAX = 200 * 1000 /* nodes executed in one run */
+    GOTMPL_STEPS_MAX = 200 * 1000, /* nodes executed in one run */
+    GOTMPL_CALLS_BYTES_MAX = 64 * MIB, /* that the functions of one run may take of the arena */
+    GOTMPL_LISTS_DEPTH_MAX = 16   /* of lists in lists made by stringSlice and args */
 };
 
 enum gotmpl_type { GOTMPL_NIL, GOTMPL_BOOL, GOTMPL_INT, GOTMPL_FLOAT, GOTMPL_TEXT, GOTMPL_LIST, GOTMPL_MAP, GOTMPL_LABELS };
@@ -29,6 +31,7 @@ struct gotmpl_value {
     int64_t i;
     double f;
     struct slice text;                /* TEXT; LABELS: canonical labels, a map whose missing keys are "" */
+    unsigned nested;                  /* LIST, MAP made by stringSlice and args: how deep lists stand in lists */
     const struct gotmpl_value *items; /* LIST, MAP */
     const struct slice *keys;         /* MAP: as many as items; LIST: NULL, or names ended by an empty one of fields kept behind the items */
     size_t count;

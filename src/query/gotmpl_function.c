@@ -10,6 +10,8 @@
 #include "model/labels.h"
 #include "query/gotmpl_parts.h"
 
+enum { REGEX_STEPS = 100, QUERY_STEPS = 2000 };
+
 #define FUNCTION(name)                                                                                                                          \
     static enum status name(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err)
 
@@ -87,7 +89,7 @@ FUNCTION(fn_eq)
 
 FUNCTION(fn_ne)
 {
-    int c;
+    int c = 2;
     enum status st = compare(&v[0], &v[1], &c, err);
     *out = gotmpl_bool(c != 0);
     return st;
@@ -95,7 +97,7 @@ FUNCTION(fn_ne)
 
 FUNCTION(fn_lt)
 {
-    int c;
+    int c = 2;
     enum status st = compare(&v[0], &v[1], &c, err);
     *out = gotmpl_bool(c == -1);
     return st;
@@ -103,7 +105,7 @@ FUNCTION(fn_lt)
 
 FUNCTION(fn_le)
 {
-    int c;
+    int c = 2;
     enum status st = compare(&v[0], &v[1], &c, err);
     *out = gotmpl_bool(c == -1 || c == 0);
     return st;
@@ -111,7 +113,7 @@ FUNCTION(fn_le)
 
 FUNCTION(fn_gt)
 {
-    int c;
+    int c = 2;
     enum status st = compare(&v[0], &v[1], &c, err);
     *out = gotmpl_bool(c == 1);
     return st;
@@ -119,7 +121,7 @@ FUNCTION(fn_gt)
 
 FUNCTION(fn_ge)
 {
-    int c;
+    int c = 2;
     enum status st = compare(&v[0], &v[1], &c, err);
     *out = gotmpl_bool(c == 1 || c == 0);
     return st;
@@ -263,6 +265,9 @@ static enum status label_of(const struct gotmpl_env *env, const struct gotmpl_va
 {
     struct gotmpl_value labels;
     enum status st = gotmpl_field(env, sample, SLICE("Labels"), &labels, err);
+    /* A label of the name Labels is a text from outside, and no label set. */
+    if (!st && labels.type != GOTMPL_LABELS)
+        st = err_set(err, ST_INVALID, "template: this is no sample as query gives them");
     if (!st)
         *out = gotmpl_text(labels_get(labels.text, name));
     return st;
@@ -311,7 +316,7 @@ FUNCTION(fn_sort_by_label)
     struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, v[1].count + 1);
     for (size_t i = 0; i < v[1].count; i++)
         items[i] = list[i].item;
-    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = v[1].count};
+    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .nested = v[1].nested, .items = items, .count = v[1].count};
     return ST_OK;
 }
 
@@ -530,7 +535,7 @@ FUNCTION(fn_join)
     if (st)
         return st;
     buf_init(&b, GOTMPL_OUT_BYTES_MAX);
-    for (size_t i = 0; i < v[1].count; i++) {
+    for (size_t i = 0; i < v[1].count && !buf_over(&b); i++) {
         if (i)
             buf_slice(&b, v[0].text);
         gotmpl_print(&v[1].items[i], &b);
@@ -538,13 +543,24 @@ FUNCTION(fn_join)
     return give(env, &b, out, err);
 }
 
+/* A list in a list in a list ... would be printed by as deep a recursion. */
+static enum status nest(const struct gotmpl_value *v, size_t n, unsigned *out, struct err *err)
+{
+    *out = 1;
+    for (size_t i = 0; i < n; i++)
+        *out = MAX(*out, v[i].nested + 1);
+    return *out <= GOTMPL_LISTS_DEPTH_MAX ? ST_OK : err_set(err, ST_LIMIT, "template: lists nested more than %d deep", GOTMPL_LISTS_DEPTH_MAX);
+}
+
 FUNCTION(fn_string_slice)
 {
+    unsigned nested;
     struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, n + 1);
     for (size_t i = 0; i < n; i++)
         items[i] = v[i];
-    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = n};
-    return ST_OK;
+    enum status st = nest(v, n, &nested, err);
+    *out = (struct gotmpl_value){.type = GOTMPL_LIST, .nested = nested, .items = items, .count = n};
+    return st;
 }
 
 /* {"arg0": ..., "arg1": ...}: several values for one `template`. */
@@ -552,12 +568,14 @@ FUNCTION(fn_args)
 {
     struct gotmpl_value *items = arena_array(env->arena, struct gotmpl_value, n + 1);
     struct slice *keys = arena_array(env->arena, struct slice, n + 1);
+    unsigned nested;
     for (size_t i = 0; i < n; i++) {
         items[i] = v[i];
         keys[i] = arena_printf(env->arena, "arg%zu", i);
     }
-    *out = (struct gotmpl_value){.type = GOTMPL_MAP, .items = items, .keys = keys, .count = n};
-    return ST_OK;
+    enum status st = nest(v, n, &nested, err);
+    *out = (struct gotmpl_value){.type = GOTMPL_MAP, .nested = nested, .items = items, .keys = keys, .count = n};
+    return st;
 }
 
 FUNCTION(fn_strip_port)
@@ -628,52 +646,52 @@ FUNCTION(fn_table_link)
 }
 
 static const struct gotmpl_function functions[] = {
-    {SLICE_INIT("and"), 1, 16, fn_and},
-    {SLICE_INIT("or"), 1, 16, fn_or},
-    {SLICE_INIT("not"), 1, 1, fn_not},
-    {SLICE_INIT("eq"), 2, 16, fn_eq},
-    {SLICE_INIT("ne"), 2, 2, fn_ne},
-    {SLICE_INIT("lt"), 2, 2, fn_lt},
-    {SLICE_INIT("le"), 2, 2, fn_le},
-    {SLICE_INIT("gt"), 2, 2, fn_gt},
-    {SLICE_INIT("ge"), 2, 2, fn_ge},
-    {SLICE_INIT("len"), 1, 1, fn_len},
-    {SLICE_INIT("index"), 1, 16, fn_index},
-    {SLICE_INIT("print"), 0, 16, fn_print},
-    {SLICE_INIT("printf"), 1, 16, gotmpl_printf},
-    {SLICE_INIT("println"), 0, 16, fn_println},
-    {SLICE_INIT("html"), 1, 1, fn_html},
-    {SLICE_INIT("urlquery"), 1, 1, fn_urlquery},
-    {SLICE_INIT("urlQueryEscape"), 1, 1, fn_urlquery},
-    {SLICE_INIT("query"), 1, 1, fn_query},
-    {SLICE_INIT("first"), 1, 1, fn_first},
-    {SLICE_INIT("value"), 1, 1, fn_value},
-    {SLICE_INIT("label"), 2, 2, fn_label},
-    {SLICE_INIT("strvalue"), 1, 1, fn_strvalue},
-    {SLICE_INIT("sortByLabel"), 2, 2, fn_sort_by_label},
-    {SLICE_INIT("humanize"), 1, 1, fn_humanize},
-    {SLICE_INIT("humanize1024"), 1, 1, fn_humanize1024},
-    {SLICE_INIT("humanizeDuration"), 1, 1, fn_humanize_duration},
-    {SLICE_INIT("humanizePercentage"), 1, 1, fn_humanize_percentage},
-    {SLICE_INIT("humanizeTimestamp"), 1, 1, fn_humanize_timestamp},
-    {SLICE_INIT("parseDuration"), 1, 1, fn_parse_duration},
-    {SLICE_INIT("toUpper"), 1, 1, fn_to_upper},
-    {SLICE_INIT("toLower"), 1, 1, fn_to_lower},
-    {SLICE_INIT("title"), 1, 1, fn_title},
-    {SLICE_INIT("trimSpace"), 1, 1, fn_trim_space},
-    {SLICE_INIT("safeHtml"), 1, 1, fn_safe},
-    {SLICE_INIT("safeUrl"), 1, 1, fn_safe},
-    {SLICE_INIT("match"), 2, 2, fn_match},
-    {SLICE_INIT("reReplaceAll"), 3, 3, fn_re_replace_all},
-    {SLICE_INIT("join"), 2, 2, fn_join},
-    {SLICE_INIT("stringSlice"), 0, 16, fn_string_slice},
-    {SLICE_INIT("args"), 0, 16, fn_args},
-    {SLICE_INIT("stripPort"), 1, 1, fn_strip_port},
-    {SLICE_INIT("stripDomain"), 1, 1, fn_strip_domain},
-    {SLICE_INIT("externalURL"), 0, 0, fn_external_url},
-    {SLICE_INIT("pathPrefix"), 0, 0, fn_path_prefix},
-    {SLICE_INIT("graphLink"), 1, 1, fn_graph_link},
-    {SLICE_INIT("tableLink"), 1, 1, fn_table_link},
+    {SLICE_INIT("and"), 1, 16, fn_and, 0},
+    {SLICE_INIT("or"), 1, 16, fn_or, 0},
+    {SLICE_INIT("not"), 1, 1, fn_not, 0},
+    {SLICE_INIT("eq"), 2, 16, fn_eq, 0},
+    {SLICE_INIT("ne"), 2, 2, fn_ne, 0},
+    {SLICE_INIT("lt"), 2, 2, fn_lt, 0},
+    {SLICE_INIT("le"), 2, 2, fn_le, 0},
+    {SLICE_INIT("gt"), 2, 2, fn_gt, 0},
+    {SLICE_INIT("ge"), 2, 2, fn_ge, 0},
+    {SLICE_INIT("len"), 1, 1, fn_len, 0},
+    {SLICE_INIT("index"), 1, 16, fn_index, 0},
+    {SLICE_INIT("print"), 0, 16, fn_print, 0},
+    {SLICE_INIT("printf"), 1, 16, gotmpl_printf, 0},
+    {SLICE_INIT("println"), 0, 16, fn_println, 0},
+    {SLICE_INIT("html"), 1, 1, fn_html, 0},
+    {SLICE_INIT("urlquery"), 1, 1, fn_urlquery, 0},
+    {SLICE_INIT("urlQueryEscape"), 1, 1, fn_urlquery, 0},
+    {SLICE_INIT("query"), 1, 1, fn_query, QUERY_STEPS},
+    {SLICE_INIT("first"), 1, 1, fn_first, 0},
+    {SLICE_INIT("value"), 1, 1, fn_value, 0},
+    {SLICE_INIT("label"), 2, 2, fn_label, 0},
+    {SLICE_INIT("strvalue"), 1, 1, fn_strvalue, 0},
+    {SLICE_INIT("sortByLabel"), 2, 2, fn_sort_by_label, 0},
+    {SLICE_INIT("humanize"), 1, 1, fn_humanize, 0},
+    {SLICE_INIT("humanize1024"), 1, 1, fn_humanize1024, 0},
+    {SLICE_INIT("humanizeDuration"), 1, 1, fn_humanize_duration, 0},
+    {SLICE_INIT("humanizePercentage"), 1, 1, fn_humanize_percentage, 0},
+    {SLICE_INIT("humanizeTimestamp"), 1, 1, fn_humanize_timestamp, 0},
+    {SLICE_INIT("parseDuration"), 1, 1, fn_parse_duration, 0},
+    {SLICE_INIT("toUpper"), 1, 1, fn_to_upper, 0},
+    {SLICE_INIT("toLower"), 1, 1, fn_to_lower, 0},
+    {SLICE_INIT("title"), 1, 1, fn_title, 0},
+    {SLICE_INIT("trimSpace"), 1, 1, fn_trim_space, 0},
+    {SLICE_INIT("safeHtml"), 1, 1, fn_safe, 0},
+    {SLICE_INIT("safeUrl"), 1, 1, fn_safe, 0},
+    {SLICE_INIT("match"), 2, 2, fn_match, REGEX_STEPS},
+    {SLICE_INIT("reReplaceAll"), 3, 3, fn_re_replace_all, REGEX_STEPS},
+    {SLICE_INIT("join"), 2, 2, fn_join, 0},
+    {SLICE_INIT("stringSlice"), 0, 16, fn_string_slice, 0},
+    {SLICE_INIT("args"), 0, 16, fn_args, 0},
+    {SLICE_INIT("stripPort"), 1, 1, fn_strip_port, 0},
+    {SLICE_INIT("stripDomain"), 1, 1, fn_strip_domain, 0},
+    {SLICE_INIT("externalURL"), 0, 0, fn_external_url, 0},
+    {SLICE_INIT("pathPrefix"), 0, 0, fn_path_prefix, 0},
+    {SLICE_INIT("graphLink"), 1, 1, fn_graph_link, 0},
+    {SLICE_INIT("tableLink"), 1, 1, fn_table_link, 0},
 };
 
 const struct gotmpl_function *gotmpl_function_find(struct slice name)

@@ -9,6 +9,7 @@ struct gotmpl_function {
     struct slice name;
     size_t args_min, args_max;
     enum status (*run)(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err);
+    size_t steps; /* what a call counts as, besides the one of every call */
 };
 
 enum operand_kind { OPERAND_DOT, OPERAND_VARIABLE, OPERAND_FUNCTION, OPERAND_VALUE, OPERAND_PIPE };
@@ -59,7 +60,7 @@ struct gotmpl {
 
 /* NULL: none of that name. */
 const struct gotmpl_function *gotmpl_function_find(struct slice name);
-/* gotmpl_text.c: printing and numbers */
+/* gotmpl_text.c: printing and numbers. Nothing more is printed once out is over its limit. */
 void gotmpl_print(const struct gotmpl_value *v, struct buf *out);
 enum status gotmpl_printf(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err);
 bool gotmpl_truth(const struct gotmpl_value *v);

@@ -14,12 +14,27 @@ struct running {
     struct gotmpl_variable variables[GOTMPL_VARIABLES_MAX];
     size_t variable_count;
     unsigned depth;
-    size_t steps;
+    size_t steps, arena_bytes; /* of the env's arena before the run */
     enum flow flow;
 };
 
 static enum status block_run(struct running *r, const struct tnode *n, struct gotmpl_value dot);
 static enum status pipe_run(struct running *r, const struct pipe *p, struct gotmpl_value dot, struct gotmpl_value *out);
+
+/* One call. Its texts count too: they are looked at byte by byte. */
+static enum status call(struct running *r, const struct gotmpl_function *f, const struct gotmpl_value *args, size_t n, struct gotmpl_value *out)
+{
+    enum { BYTES_PER_STEP = 256 };
+    r->steps += 1 + f->steps;
+    for (size_t i = 0; i < n; i++)
+        r->steps += args[i].type == GOTMPL_TEXT ? args[i].text.len / BYTES_PER_STEP : 0;
+    if (r->steps > GOTMPL_STEPS_MAX)
+        return err_set(r->err, ST_LIMIT, "template: more than %d steps", GOTMPL_STEPS_MAX);
+    enum status st = f->run(r->env, args, n, out, r->err);
+    if (!st && arena_bytes(r->env->arena) - r->arena_bytes > GOTMPL_CALLS_BYTES_MAX)
+        st = err_set(r->err, ST_LIMIT, "template: its functions made more than %d bytes", GOTMPL_CALLS_BYTES_MAX);
+    return st;
+}
 
 static enum status operand_run(struct running *r, const struct operand *o, struct gotmpl_value dot, struct gotmpl_value *out)
 {
@@ -40,7 +55,7 @@ static enum status operand_run(struct running *r, const struct operand *o, struc
     case OPERAND_FUNCTION:
         st = o->function->args_min > 0
                  ? err_set(r->err, ST_INVALID, "template: wrong number of arguments for %.*s", SLICE_FMT(o->function->name))
-                 : o->function->run(r->env, NULL, 0, out, r->err);
+                 : call(r, o->function, NULL, 0, out);
         break;
     case OPERAND_VALUE:
         *out = o->value;
@@ -71,7 +86,7 @@ static enum status command_run(struct running *r, const struct command *c, struc
     if (last)
         args[n++] = *last;
     struct gotmpl_value got = {0};
-    enum status st = c->args[0].function->run(r->env, args, n, &got, r->err);
+    enum status st = call(r, c->args[0].function, args, n, &got);
     for (size_t i = 0; !st && i < c->args[0].field_count; i++) {
         struct gotmpl_value from = got;
         st = gotmpl_field(r->env, &from, c->args[0].fields[i], &got, r->err);
@@ -250,7 +265,7 @@ static enum status block_run(struct running *r, const struct tnode *n, struct go
 
 enum status gotmpl_run(const struct gotmpl *t, const struct gotmpl_env *env, struct buf *out, struct err *err)
 {
-    struct running r = {.t = t, .env = env, .out = out, .err = err};
+    struct running r = {.t = t, .env = env, .out = out, .err = err, .arena_bytes = arena_bytes(env->arena)};
     enum status st = set_variable(&r, SLICE("$"), env->dot);
     for (size_t i = 0; !st && i < env->variable_count; i++)
         st = set_variable(&r, env->variables[i].name, env->variables[i].value);

@@ -130,3 +130,37 @@ TEST(a_template_cannot_run_for_ever)
     check("{{ define \"t\" }}{{ template \"t\" . }}{{ end }}{{ template \"t\" . }}", 0, "run: template: more than 64 variables");
     check("{{ range 1000000 }}{{ end }}x", 0, "run: template: more than 200000 steps");
 }
+
+TEST(a_template_cannot_fill_the_memory_or_the_stack)
+{
+    check("{{ $x := \"\" }}{{ range 199000 }}{{ $x = stringSlice $x }}{{ end }}{{ $x }}", 0, "run: template: lists nested more than 16 deep");
+    check("{{ $x := \"a\" }}{{ range 15 }}{{ $x = stringSlice $x $x $x $x $x $x $x $x $x $x $x $x $x $x $x }}{{ end }}{{ len (print $x) }}", 0,
+          "run: template: a result is longer than allowed");
+    check("{{ $x := printf \"%1000s\" \"\" }}{{ range 6 }}{{ $x = print $x $x }}{{ end }}{{ range 190000 }}{{ $y := toUpper $x }}{{ end }}", 0,
+          "run: template: more than 200000 steps");
+    check("{{ range 190000 }}{{ $y := match \"a\" \"a\" }}{{ end }}", 0, "run: template: more than 200000 steps");
+}
+
+TEST(characters_are_printed_whatever_their_number)
+{
+    check("{{ printf \"%c%c%3c|%c|%c\" 65 8364 66 -1 1114112 }}", 0, "A\xe2\x82\xac  B|\xef\xbf\xbd|\xef\xbf\xbd");
+}
+
+TEST(a_label_of_the_name_labels_is_no_sample)
+{
+    struct arena *a = arena_new(0);
+    struct gotmpl *t;
+    struct buf out;
+    struct err err;
+    struct gotmpl_env env = {.arena = a, .dot = gotmpl_labels(labels_of(a, "{Labels=\"\\u00ff\\u00ff\\u00ffx\"}"))};
+    buf_init(&out, GOTMPL_OUT_BYTES_MAX);
+    CHECK_INT(gotmpl_parse(a, SLICE("{{ label \"a\" . }}"), NULL, 0, &t, &err), ST_OK);
+    CHECK_INT(gotmpl_run(t, &env, &out, &err), ST_INVALID);
+    buf_free(&out);
+    arena_free(a);
+}
+
+TEST(a_break_belongs_to_a_loop_of_its_own_template)
+{
+    check("{{ range 2 }}{{ define \"t\" }}{{ break }}{{ end }}{{ end }}", 0, "parse: template: line 1: outside of a range: \"break\"");
+}

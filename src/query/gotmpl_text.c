@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/num.h"
+#include "base/utf8.h"
 #include "model/labels.h"
 #include "query/gotmpl_parts.h"
 #include "query/token.h"
@@ -155,7 +156,7 @@ static size_t float_text(double v, char *out)
 static void print_list(const struct gotmpl_value *v, struct buf *out)
 {
     buf_slice(out, v->type == GOTMPL_LIST ? SLICE("[") : SLICE("map["));
-    for (size_t i = 0; i < v->count; i++) {
+    for (size_t i = 0; i < v->count && !buf_over(out); i++) {
         if (i)
             buf_char(out, ' ');
         if (v->type == GOTMPL_MAP) {
@@ -255,6 +256,12 @@ static void put_padded(struct slice text, const struct verb *v, struct buf *out)
         buf_char(out, ' ');
 }
 
+static void put_char(int64_t c, const struct verb *v, struct buf *out)
+{
+    char text[4];
+    put_padded(slice_of(text, utf8_put(c < 0 || c > UINT32_MAX ? UINT32_MAX : (uint32_t)c, text)), v, out);
+}
+
 /* The C format of the same meaning: Go's flags, width and precision are C's. */
 static void put_number(const struct gotmpl_value *value, const struct verb *v, struct buf *out)
 {
@@ -313,7 +320,11 @@ static bool is_one_of(char c, const char *letters)
 static void put_verb(const struct gotmpl_value *value, const struct verb *v, struct buf *out)
 {
     struct buf text;
-    if ((value->type == GOTMPL_FLOAT && is_one_of(v->letter, "vfFgGeE")) || (value->type == GOTMPL_INT && is_one_of(v->letter, "vdxXoc"))) {
+    if (value->type == GOTMPL_INT && v->letter == 'c') {
+        put_char(value->i, v, out);
+        return;
+    }
+    if ((value->type == GOTMPL_FLOAT && is_one_of(v->letter, "vfFgGeE")) || (value->type == GOTMPL_INT && is_one_of(v->letter, "vdxXo"))) {
         put_number(value, v, out);
         return;
     }
