@@ -50,6 +50,21 @@ static enum status verdict(const struct client_response *resp, struct err *err)
     return err_set(err, again ? ST_UNAVAILABLE : ST_INVALID, "answer %d%s%.*s", resp->status, said.len ? ": " : "", SLICE_FMT(said));
 }
 
+/* The client's reason begins with the address, and who knows a webhook's address may write there: its host is enough. */
+static enum status without_address(struct arena *a, struct slice url, enum status st, struct err *err)
+{
+    struct slice text = arena_copy(a, slice_str(err->text));
+    size_t at = slice_find(url, SLICE("://"), 0);
+    struct slice host = at == SIZE_MAX ? SLICE_EMPTY : slice_skip(url, at + 3);
+    host = slice_sub(host, 0, MIN(slice_find_char(host, '/', 0), host.len));
+    host = slice_sub(host, 0, MIN(slice_find_char(host, '?', 0), host.len));
+    size_t user = slice_find_char(host, '@', 0);
+    host = user == SIZE_MAX ? host : slice_skip(host, user + 1);
+    if (slice_starts(text, url))
+        return err_set(err, st, "%.*s%.*s", SLICE_FMT(host), SLICE_FMT(slice_skip(text, url.len)));
+    return slice_contains(text, url) ? err_set(err, st, "%.*s: it cannot be asked", SLICE_FMT(host)) : st;
+}
+
 enum status notify_post(const struct notify_env *env, struct arena *a, const struct notify_request *req, struct err *err)
 {
     const struct http_setup *s = req->http;
@@ -82,8 +97,8 @@ enum status notify_post(const struct notify_env *env, struct arena *a, const str
     st = http_client_do(env->client, &q, &resp, err);
     if (resp.status)
         st = verdict(&resp, err);
-    else if (st == ST_INVALID) /* the client's reason for what did not even begin may hold the address */
-        st = err_set(err, ST_INVALID, "the address cannot be used");
+    else if (st)
+        st = without_address(a, q.url, st, err);
     buf_free(&resp.body);
     return st;
 }

@@ -180,6 +180,7 @@ receivers:
         page = s.get("/metrics").text
         self.assertIn('alertmanager_notifications_total{integration="webhook"} 2', page)
         self.assertIn('stoa_incidents{state="resolved"} 1', page)
+        self.assertNotIn(t.url, s.get("/api/v1/status/config").text)  # who knows the address may write there
 
     def test_faults_of_a_webhook(self):
         t = self.target()
@@ -200,6 +201,7 @@ receivers:
         t.close()
         self.put(s, alert("Refused"))
         self.eventually(lambda: [n for n in s.get("/api/stoa/v1/notifications").json["notifications"] if not n["ok"] and "onnect" in n["text"]])
+        self.assertNotIn("/hook", s.get("/api/stoa/v1/notifications").text)
         t = self.target(port)
         self.eventually(lambda: any(b["groupLabels"] == {"alertname": "Refused"} for b in t.bodies()))
 
