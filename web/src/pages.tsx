@@ -12,6 +12,7 @@ import { Board } from './pages/Board'
 import { Boards } from './pages/Boards'
 import { Correlate } from './pages/Correlate'
 import { Cost } from './pages/Cost'
+import { Graph } from './pages/Graph'
 import { Home } from './pages/Home'
 import { Incident } from './pages/Incident'
 import { Login } from './pages/Login'
@@ -56,6 +57,7 @@ export const PAGES: PageRow[] = [
   { path: '/cost', name: W.pages.cost, key: 'o', menu: true, draw: () => <Cost /> },
   { path: '/security', name: W.pages.security, key: 's', menu: true, needs: ['read', 'admin', 'audit'], draw: () => <Security /> },
   { path: '/coming-from', name: W.pages.comingFrom, menu: true, draw: () => <ComingFrom /> },
+  { path: '/graph', name: W.pages.metrics, under: '/metrics-explorer', draw: () => <Graph /> },
   { path: '/login', name: W.pages.login, under: '/security', open: true, draw: () => <Login /> },
 ]
 

@@ -344,7 +344,7 @@ export const W = {
     noSeries: 'The query of the rule has no values in this time.',
     timeline: 'What happened',
     timelineEmpty: 'Nothing is on record yet.',
-    what: { started: 'started', fired: 'fired', firing: 'fired', notified: 'told', notify: 'told', failed: 'not told', acknowledged: 'acknowledged', ack: 'acknowledged', escalated: 'escalated', resolved: 'resolved', silenced: 'silenced' } as Record<string, string>,
+    what: { opened: 'began', reopened: 'came back', notified: 'told', notification_failed: 'not told', acknowledged: 'taken', escalated: 'escalated', resolved: 'over' } as Record<string, string>,
     runbook: 'Runbook',
     logsAround: 'logs around it',
     tracesAround: 'traces around it',
