@@ -22,19 +22,18 @@ int64_t partition_start(int64_t t_ns)
 
 struct opened {
     int64_t start_ns[BATCH_PARTITIONS_MAX];
-    uint16_t class[BATCH_PARTITIONS_MAX];
     size_t count;
 };
 
-static enum status open_partition(struct opened *o, int64_t start_ns, uint16_t class, struct err *err)
+/* Days are counted, whatever the classes of their rows: how many policies there are is not the sender's business. */
+static enum status open_partition(struct opened *o, int64_t start_ns, struct err *err)
 {
     for (size_t i = 0; i < o->count; i++)
-        if (o->start_ns[i] == start_ns && o->class[i] == class)
+        if (o->start_ns[i] == start_ns)
             return ST_OK;
     if (o->count == BATCH_PARTITIONS_MAX)
         return err_set(err, ST_LIMIT, "request has rows in more than the %d day partitions allowed at once", BATCH_PARTITIONS_MAX);
-    o->start_ns[o->count] = start_ns;
-    o->class[o->count++] = class;
+    o->start_ns[o->count++] = start_ns;
     return ST_OK;
 }
 
@@ -57,7 +56,7 @@ static enum status check_samples(const struct batch *b, int64_t now_ns, struct o
         int64_t t_ns = sat_mul(t_ms, NS_PER_MS);
         enum status st = check_time(t_ns, now_ns, "sample", err);
         if (st == ST_OK)
-            st = open_partition(o, partition_start(t_ns), 0, err);
+            st = open_partition(o, partition_start(t_ns), err);
         if (st)
             return st;
         low_ms = partition_start(t_ns) / NS_PER_MS;
@@ -72,7 +71,7 @@ static enum status check_events(const struct batch *b, int64_t now_ns, struct op
         const struct event *e = &b->events[i];
         enum status st = check_time(e->time_ns, now_ns, "record", err);
         if (st == ST_OK)
-            st = open_partition(o, partition_start(e->time_ns), e->class, err);
+            st = open_partition(o, partition_start(e->time_ns), err);
         if (st)
             return st;
     }

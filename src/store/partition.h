@@ -18,7 +18,7 @@ enum {
 int64_t partition_start(int64_t t_ns);
 
 /* Refuses a batch with rows outside [1970, now + 1 day] (ST_INVALID naming the time), with rows in more than
- * BATCH_PARTITIONS_MAX partitions, or with more than BATCH_ROWS_MAX rows (ST_LIMIT). */
+ * BATCH_PARTITIONS_MAX days, or with more than BATCH_ROWS_MAX rows (ST_LIMIT). */
 MUST_CHECK enum status partition_check_batch(const struct batch *b, int64_t now_ns, struct err *err);
 
 /* Picks from parts of one partition and class, sorted by bytes (smallest first). Gives the first one and how many of them

@@ -195,6 +195,51 @@ TEST(a_part_that_is_done_moves_to_the_folder_of_its_storage_and_views_read_on)
     rig_end(&r);
 }
 
+TEST(storage_local_may_have_a_folder_of_its_own)
+{
+    struct rig r;
+    struct err err = { 0 };
+    uint16_t ids[CLASSES];
+    rig_init(&r, 8);
+    r.opt.storage_dirs[STORAGE_LOCAL] = SLICE("/mnt/local");
+    rig_open(&r);
+    set_classes(&r, 30, STORAGE_CLOUD, ids);
+    CHECK_INT(put(&r, "a", ids[0], rig_now_ns), ST_OK);
+    CHECK_INT(put(&r, "plain", 0, rig_now_ns), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    clock_sim_advance(r.clock, 2 * DAY_NS);
+    ticks(&r, 2);
+    CHECK_INT(files_in(&r, "/mnt/local"), 1);
+    CHECK_INT(files_in(&r, "/data/stoa"), 1); /* rows of no policy stay */
+    rig_crash(&r, LOSE_ALL);
+    CHECK_INT(count(&r, "a"), ROWS);
+    CHECK_INT(count(&r, "plain"), ROWS);
+    rig_end(&r);
+}
+
+TEST(a_request_may_have_many_classes_on_many_days)
+{
+    struct rig r;
+    struct err err = { 0 };
+    uint16_t ids[CLASSES];
+    struct batch *b = batch_new(0);
+    rig_init(&r, 9);
+    rig_open(&r);
+    set_classes(&r, 80, STORAGE_LOCAL, ids);
+    for (int i = 0; i < 3 * 60; i++) {
+        struct event *e = batch_event(b);
+        e->kind = EVENT_LOG;
+        e->class = i % 3 < CLASSES ? ids[i % 3] : 0;
+        e->time_ns = rig_now_ns - (i / 3) * DAY_NS;
+        e->stream = SLICE("s");
+        e->body = SLICE("many");
+    }
+    CHECK_INT(rig_append(&r, b, &err), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    CHECK(rig_count(&r, KIND_EVENTS, "many") >= 2 * 60 + 31);
+    rig_end(&r);
+}
+
 TEST(a_full_storage_folder_is_counted_and_costs_nothing)
 {
     struct rig r;
