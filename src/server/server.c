@@ -254,8 +254,19 @@ static enum status start_listeners(struct server *s, struct err *err)
 static enum status start_client(struct server *s, struct err *err)
 {
     enum status st = http_client_new(&s->client, err);
-    s->env = (struct collect_env){ s->clock,      s->fs,       &s->log,      s->client,    slice_str(s->host_name), s,
-                                   server_append, on_job_done, on_state_get, on_state_put, on_set_unused };
+    s->env = (struct collect_env){
+        .clock = s->clock,
+        .fs = s->fs,
+        .log = &s->log,
+        .client = s->client,
+        .instance = slice_str(s->host_name),
+        .arg = s,
+        .append = server_append,
+        .job_done = on_job_done,
+        .state_get = on_state_get,
+        .state_put = on_state_put,
+        .set_unused = on_set_unused,
+    };
     return st;
 }
 
