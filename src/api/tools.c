@@ -5,7 +5,7 @@
 #include "api/handlers.h"
 #include "codec/json.h"
 
-enum { WORKS_MAX = 5, NOT_YET_MAX = 5 };
+enum { WORKS_MAX = 8, NOT_YET_MAX = 5 };
 
 struct work {
     const char *what;   /* in a sentence */
@@ -35,13 +35,20 @@ static const struct tool tools[] = {
         { "PromQL and the HTTP API, for clients, dashboards and promtool query.", "GET /api/v1/query, query_range, series, labels, metadata, targets",
           "promtool query instant $address up", "GET /api/v1/query?query=vector(1)" },
         { "Rule files: recording and alerting rules.", "rule_files in prometheus.yml; GET /api/v1/rules", "rule_files: [rules/*.yml]",
-          "GET /api/v1/rules" } },
+          "rules" },
+        { "Jobs push as to a Pushgateway.", "PUT, POST, DELETE /metrics/job/NAME/LABEL/VALUE",
+          "echo 'done_total 3' | curl --data-binary @- $address/metrics/job/nightly", "push" },
+        { "A Prometheus sends its alerts here as to an Alertmanager; amtool works.", "GET, POST /api/v2/alerts, silences, status",
+          "alerting:\n  alertmanagers:\n    - static_configs:\n        - targets: ['localhost:7862']\n", "alerts" } },
       { "Native histograms", "Remote read, and remote write 2.0", "Federation (/federate)", "Reading a Prometheus's own data folder" } },
     { "Grafana", "monitoring",
       { { "Data source of type Prometheus.", "GET /api/v1/...", "type: prometheus\nurl: $address\n", "GET /api/v1/labels" },
         { "Data source of type Loki.", "GET /loki/api/v1/...", "type: loki\nurl: $address\n", "GET /loki/api/v1/labels" },
-        { "Data source of type Jaeger.", "GET /jaeger/api/...", "type: jaeger\nurl: $address/jaeger\n", "GET /jaeger/api/services" } },
-      { "Data source of type Tempo (TraceQL)", "Live tailing of logs", "Rules edited from Grafana's pages" } },
+        { "Data source of type Jaeger.", "GET /jaeger/api/...", "type: jaeger\nurl: $address/jaeger\n", "GET /jaeger/api/services" },
+        { "Dashboards, as Grafana exports them, are boards of the page.", "GET, PUT, DELETE /api/stoa/v1/boards/UID",
+          "curl -X PUT --data-binary @dashboard.json $address/api/stoa/v1/boards/mine", "board" } },
+      { "Data source of type Tempo (TraceQL)", "Panels but timeseries, stat, gauge, table, text, logs and row: kept, not drawn", "Live tailing of logs",
+        "Rules edited from Grafana's pages" } },
     { "Datadog", "monitoring",
       { { "Agents and DogStatsD clients by the OpenTelemetry Collector's datadog receiver.", "OTLP: POST /v1/metrics",
           COLLECTOR("datadog", "    endpoint: 127.0.0.1:8126\n", "metrics"), "otlp_metrics" },
@@ -73,7 +80,7 @@ static const struct tool tools[] = {
     { "Loki", "logging",
       { { "Promtail, Alloy, Fluent Bit, the Docker driver and every other client push as before.", "POST /loki/api/v1/push (JSON, protobuf)",
           "clients:\n  - url: $address/loki/api/v1/push\n", "loki_push" },
-        { "LogQL and the HTTP API, for logcli and dashboards.", "GET /loki/api/v1/query, query_range, labels, series",
+        { "LogQL and the HTTP API, for logcli and dashboards.", "GET /loki/api/v1/query, query_range, labels, series, detected_fields",
           "logcli --addr=$address query '{service_name=~\".+\"}'", "GET /loki/api/v1/query_range?query={service_name=~\".%2B\"}" },
         { "OTLP at Loki's path.", "POST /otlp/v1/logs", "endpoint: $address/otlp\n", "otlp_logs" } },
       { "Live tailing (/loki/api/v1/tail)", "Rules by Loki's ruler API", "Loki's own stored chunks" } },

@@ -52,6 +52,36 @@ class Tools(harness.Case):
         other = self.server(config=config)
         self.assertEqual(self.eventually(lambda: other.query("scraped"), what="the scraped sample")[0]["value"][1], "5")
 
+    def check_rules(self, s):
+        folder = tempfile.mkdtemp(prefix="stoa-tools-")
+        with open(os.path.join(folder, "rules.yml"), "w") as f:
+            f.write("groups:\n  - name: g\n    interval: 1s\n    rules:\n      - {record: 'doubled', expr: 'vector(21) * 2'}\n      - {alert: A, expr: 'vector(1)'}\n")
+        other = self.server(config=f"rule_files: ['{folder}/*.yml']\n")
+        self.assertEqual(self.eventually(lambda: other.query("doubled"), what="the recording rule")[0]["value"][1], "42")
+        self.eventually(lambda: other.get("/api/v1/alerts").json["data"]["alerts"], what="the alert")
+
+    def check_push(self, s):
+        r = s.request("PUT", "/metrics/job/nightly/shop/north", body=b"# TYPE done gauge\ndone 3\n")
+        self.assertIn(r.status, (200, 202), r.text)
+        got = self.eventually(lambda: s.query('done{job="nightly",shop="north"}'), what="what was pushed")
+        self.assertEqual(got[0]["value"][1], "3")
+
+    def check_alerts(self, s):
+        config = "route: {receiver: team}\nreceivers: [{name: team}]\n"
+        other = self.server(config=config)
+        r = other.post_json("/api/v2/alerts", [{"labels": {"alertname": "Sent", "severity": "critical"}, "annotations": {"summary": "by a Prometheus"}}])
+        self.assertEqual(r.status, 200, r.text)
+        got = self.eventually(lambda: other.get("/api/v2/alerts").json, what="the alert")
+        self.assertEqual(got[0]["labels"]["alertname"], "Sent")
+
+    def check_board(self, s):
+        board = {"uid": "mine", "title": "Mine", "schemaVersion": 39, "panels": [
+            {"id": 1, "type": "timeseries", "title": "Up", "gridPos": {"x": 0, "y": 0, "w": 12, "h": 8},
+             "targets": [{"refId": "A", "expr": "up", "datasource": {"type": "prometheus", "uid": "x"}}]}]}
+        r = s.request("PUT", "/api/stoa/v1/boards/mine", body=json.dumps(board).encode(), headers={"Content-Type": "application/json"})
+        self.assertEqual(r.status, 200, r.text)
+        self.assertEqual(s.get("/api/stoa/v1/boards/mine").json["panels"], board["panels"])
+
     def check_loki_push(self, s):
         r = s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"app": "pushed"}, "values": [[str(time.time_ns()), "a pushed line"]]}]})
         self.assertEqual(r.status, 204)
