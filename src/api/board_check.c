@@ -5,6 +5,8 @@
 
 #include "codec/json.h"
 
+#define BYTE_ORDER_MARK SLICE("\xef\xbb\xbf")
+
 struct check {
     struct arena *a;
     const struct board_langs *langs;
@@ -121,7 +123,8 @@ static struct slice member_cut(struct arena *a, struct slice text, struct slice 
             head.len--;
         tail = slice_skip(text, m.end);
     }
-    return arena_printf(a, "%.*s%.*s", SLICE_FMT(head), SLICE_FMT(tail));
+    /* Once more: a name may stand twice. */
+    return member_cut(a, arena_printf(a, "%.*s%.*s", SLICE_FMT(head), SLICE_FMT(tail)), key);
 }
 
 /* ---- checks ---- */
@@ -361,7 +364,7 @@ enum status board_prepare(struct arena *a, struct slice text, struct slice uid, 
     struct json_parser *p = json_parser_new();
     struct json_value root, inner;
     struct member m;
-    struct slice own = slice_trim(text);
+    struct slice own = slice_trim(slice_starts(text, BYTE_ORDER_MARK) ? slice_skip(text, BYTE_ORDER_MARK.len) : text);
     if (!board_uid_is_valid(uid)) {
         json_parser_free(p);
         return err_set(err, ST_INVALID, "board: uid \"%.*s\"; allowed are 1 to %d of A-Z a-z 0-9 _ -", SLICE_FMT(slice_sub(uid, 0, 80)),

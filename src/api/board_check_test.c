@@ -62,6 +62,11 @@ TEST(id_and_version_are_left_out_wherever_they_stand)
           "{\"uid\":\"mine\",\"title\":\"}, {\\\"id\\\":1\",\"panels\":[]}");
 }
 
+TEST(what_stands_twice_or_behind_a_byte_order_mark_is_read_alike)
+{
+    gives("\xef\xbb\xbf{\"id\":1,\"title\":\"T\",\"id\":2,\"panels\":[]}", "{\"uid\":\"mine\",\"title\":\"T\",\"panels\":[]}");
+}
+
 TEST(a_board_without_uid_gets_the_paths_one)
 {
     gives("{\"title\":\"T\",\"panels\":[]}", "{\"uid\":\"mine\",\"title\":\"T\",\"panels\":[]}");

@@ -172,12 +172,11 @@ static enum status check_room(struct push *p, const struct push_group *g, const 
     return ST_OK;
 }
 
-/* Remembers that it failed, in the group as it is; a group that never was is made for it. Lock held. */
+/* As Pushgateway does for pages that are well formed and do not fit: remembers that it failed, in the group as it is; a group that never was is made for it. Lock held. */
 static void note_failure(struct push *p, struct slice tenant, struct slice key, const struct push_group *old)
 {
     struct err err;
     struct push_group *g = push_group_new(tenant, key);
-    p->failures++;
     if (old) {
         push_group_inherit(g, old);
         g->pushed_ms = old->pushed_ms;
@@ -220,15 +219,17 @@ enum status push_put(struct push *p, struct slice tenant, struct slice key, stru
                      struct err *err)
 {
     struct push_group *g = push_group_new(tenant, key);
-    enum status st = push_group_read(g, body, content_type, err);
+    bool is_page;
+    enum status st = push_group_read(g, body, content_type, &is_page, err);
     mutex_lock(&p->lock);
     struct push_group *old = group_find(p, g->name);
     if (!st)
         st = put_locked(p, g, old, replace_all, err);
-    if (st) {
+    p->failures += st != ST_OK;
+    if (st && is_page)
         note_failure(p, tenant, key, old);
+    if (st)
         push_group_free(g);
-    }
     mutex_unlock(&p->lock);
     return st;
 }

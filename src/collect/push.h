@@ -47,7 +47,7 @@ void push_free(struct push *p); /* waits; accepts NULL */
 MUST_CHECK enum status push_key_parse(struct arena *a, struct slice path, struct slice *labels, struct err *err);
 
 /* body: text format or OpenMetrics by content_type. A body that is refused leaves the group as it was, but for its
- * push_failure_time_seconds. */
+ * push_failure_time_seconds (when it was a page at all). */
 MUST_CHECK enum status push_put(struct push *p, struct slice tenant, struct slice key, struct slice body, struct slice content_type, bool replace_all,
                                 struct err *err);
 /* ST_OK also when there is no such group. */

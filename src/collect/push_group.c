@@ -135,7 +135,7 @@ static void family_read(struct reading *r, const struct promtext_entry *e)
         f->type = page_metric_type(e->type);
 }
 
-enum status push_group_read(struct push_group *g, struct slice page, struct slice content_type, struct err *err)
+enum status push_group_read(struct push_group *g, struct slice page, struct slice content_type, bool *is_page, struct err *err)
 {
     struct reading r = { .g = g };
     struct promtext_entry e;
@@ -144,13 +144,16 @@ enum status push_group_read(struct push_group *g, struct slice page, struct slic
     map_init(&r.families);
     map_init(&r.seen);
     enum status st = promtext_next(p, &e, err);
+    *is_page = !st;
     while (!st && e.kind != PROMTEXT_END) {
         if (e.kind == PROMTEXT_SAMPLE)
             st = sample_read(&r, &e, err);
         else
             family_read(&r, &e);
-        if (!st)
-            st = promtext_next(p, &e, err);
+        if (st)
+            break;
+        st = promtext_next(p, &e, err);
+        *is_page = !st;
     }
     map_free(&r.families);
     map_free(&r.seen);

@@ -30,8 +30,9 @@ struct push_group {
 struct push_group *push_group_new(struct slice tenant, struct slice key);
 void push_group_free(struct push_group *g); /* accepts NULL */
 size_t push_group_series(const struct push_group *g);
-/* Reads a page into an empty group. ST_INVALID: malformed, a sample with a time of its own, a series twice. ST_LIMIT. */
-MUST_CHECK enum status push_group_read(struct push_group *g, struct slice page, struct slice content_type, struct err *err);
+/* Reads a page into an empty group. ST_INVALID: malformed (then *is_page is false), a sample with a time of its own, a series
+ * twice. ST_LIMIT. */
+MUST_CHECK enum status push_group_read(struct push_group *g, struct slice page, struct slice content_type, bool *is_page, struct err *err);
 /* Copies from `from` the families that g does not have. */
 void push_group_inherit(struct push_group *g, const struct push_group *from);
 /* As samples at t_ms, with push_time_seconds and push_failure_time_seconds. is_end: stale markers instead of values. */
