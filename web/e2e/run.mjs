@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { articleA } from './article_a.mjs'
+import { checks as articleB } from './article_b.mjs'
 import { checks as first } from './checks.mjs'
 
 const WAIT_MS = 30000
@@ -21,7 +22,7 @@ function option(name, otherwise) {
   return i > 0 && process.argv[i + 1] ? process.argv[i + 1] : otherwise
 }
 
-const checks = [...first, ...articleA]
+const checks = [...first, ...articleA, ...articleB]
 const url = option('url', '').replace(/\/$/, '')
 const loginUrl = option('login-url', '').replace(/\/$/, '')
 const shots = option('shots', '')

@@ -12,7 +12,7 @@ import { safe } from '../lib/text'
 import { W } from '../lib/words'
 import { BoardPanel } from '../panels/BoardPanel'
 import { Card } from '../widgets/Card'
-import { ChoiceField, TextField } from '../widgets/Field'
+import { TextField } from '../widgets/Field'
 import { Fetch } from '../widgets/States'
 
 const POINTS = 160
@@ -26,21 +26,18 @@ function VariableField({ v, known, range }: { v: Variable; known: Variable[]; ra
   const put = (value: string) => change({ [`var-${v.name}`]: value })
   if (v.type === 'constant') return null
   if (v.type === 'textbox') return <TextField label={safe(v.label)} value={v.value[0] ?? ''} onInput={put} />
-  const all = v.all ? [ALL] : []
+  const current = v.value.length > 1 ? v.value.join(',') : (v.value[0] ?? '')
+  const offered = [...new Set([...(v.all ? [ALL] : []), current, ...choices])].filter(Boolean)
   return (
     <label class="field-box">
       {safe(v.label)}
-      {v.multi ? (
-        <ChoiceField label="" value={v.value.length > 1 ? v.value.join(',') : (v.value[0] ?? '')} choices={[...all, ...choices]} onChoose={put} />
-      ) : (
-        <select value={v.value[0] ?? ''} onChange={(e) => put(e.currentTarget.value)}>
-          {[...new Set([...all, ...v.value, ...choices])].filter(Boolean).map((c) => (
-            <option key={c} value={c}>
-              {c === ALL ? W.boards.all : safe(c)}
-            </option>
-          ))}
-        </select>
-      )}
+      <select value={current} onChange={(e) => put(e.currentTarget.value)}>
+        {offered.map((c) => (
+          <option key={c} value={c}>
+            {c === ALL ? W.boards.all : safe(c)}
+          </option>
+        ))}
+      </select>
     </label>
   )
 }

@@ -11,7 +11,7 @@ import { fill, legendOf, reduce, stepOf, unitOf, type Panel, type Target, type T
 import { withLevels, type Level } from '../lib/logql'
 import { blocks, type Inline } from '../lib/markdown'
 import { gridTimes, toNumber, topLines, type Grid, type Line } from '../lib/series'
-import { clock, nsOf, stamp, utc, msOf } from '../lib/time'
+import { clock, nsOf, utc, msOf } from '../lib/time'
 import { format } from '../lib/units'
 import { labelText, safe } from '../lib/text'
 import { W } from '../lib/words'
@@ -69,6 +69,8 @@ function useLines(p: PanelProps): Fetched<Data> {
   })
 }
 
+const firstQuery = (p: PanelProps): string | undefined => p.panel.targets[0] && fill(p.panel.targets[0].expr, p.variables, p.grid)
+
 const room = (panel: Panel) => Math.max(60, panel.h * ROW_PX - 8 - HEAD_PX - (panel.title ? 0 : -20))
 
 function Chart(p: PanelProps) {
@@ -76,10 +78,12 @@ function Chart(p: PanelProps) {
   const u = unitOf(p.panel.unit)
   const dots = useDots(p.panel.targets.filter((t) => t.source === 'prometheus').map((t) => fill(t.expr, p.variables, p.grid)), p.grid, p.range.tick, u.factor)
   return (
-    <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.boards.noData} command={p.panel.targets[0]?.expr} />}>
+    <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.lines.length === 0} empty={<Empty why={W.boards.noData} command={firstQuery(p)} />}>
       {(d) => {
         const top = topLines(d.lines)
         const lines = top.shown.map((l, i) => ({ name: safe(l.name), values: l.values, slot: i, fill: top.shown.length === 1 }))
+        // A share that is none beyond the whole has its axis end there.
+        const isShare = u.unit === 'ratio' && lines.every((l) => l.values.every((v) => v === null || v <= 1))
         const legend = lines.length > 1 || p.panel.h > 4
         return (
           <>
@@ -90,6 +94,7 @@ function Chart(p: PanelProps) {
               unit={u.unit}
               height={room(p.panel) - (legend ? LEGEND_PX : 0)}
               least={p.panel.max !== undefined ? p.panel.max * u.factor : undefined}
+              limit={isShare ? 1 : undefined}
               label={p.panel.title}
               onZoom={setRange}
               start={p.grid.start}
@@ -130,7 +135,7 @@ function Stat(p: PanelProps) {
               <div class="stat" key={l.name}>
                 <span class={`big ${STATE[tone]}`}>{shown(v, u)}</span>
                 {tone !== 'ok' && tone !== '' && <span class={`word ${tone}`}>{tone === 'bad' ? W.boards.beyond : W.boards.near}</span>}
-                {p.panel.spark && <Spark values={l.values} tone={STATE[tone]} label={`${p.panel.title} ${safe(l.name)}`} />}
+                {p.panel.spark && <Spark values={l.values} tone="c1" label={`${p.panel.title} ${safe(l.name)}`} />}
                 {d.lines.length > 1 && <span class="dim cut">{safe(l.name)}</span>}
               </div>
             )
@@ -145,7 +150,7 @@ function Stat(p: PanelProps) {
 function Arc({ share, tone }: { share: number; tone: Tone }) {
   const path = `M10 50 A${ARC_R} ${ARC_R} 0 0 1 90 50`
   return (
-    <svg class="gauge" viewBox="0 0 100 56" aria-hidden="true">
+    <svg class="arc" viewBox="0 0 100 56" aria-hidden="true">
       <path class="track" d={path} />
       <path class={`needle ${STATE[tone]}`} d={path} stroke-dasharray={`${(share * ARC_LENGTH).toFixed(2)} ${ARC_LENGTH.toFixed(2)}`} />
     </svg>
@@ -208,13 +213,15 @@ function Rows(p: PanelProps) {
     ),
   )
   return (
-    <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.length === 0} empty={<Empty why={W.boards.noData} command={p.panel.targets[0]?.expr} />}>
+    <Fetch of={of} rows={p.panel.h} isEmpty={(d) => d.length === 0} empty={<Empty why={W.boards.noData} command={firstQuery(p)} />}>
       {(d) => {
         const names = [...new Set(d.flatMap((r) => Object.keys(r.labels)))].filter((n) => !p.panel.hidden.includes(n)).sort()
         const refs = p.panel.targets.map((t) => t.refId)
         const titleOf = (ref: string) => {
           const name = refs.length > 1 ? `Value #${ref}` : 'Value'
-          return p.panel.renamed[name] || p.panel.targets.find((t) => t.refId === ref)?.legend || (refs.length > 1 ? ref : W.metrics.value)
+          const legend = p.panel.targets.find((t) => t.refId === ref)?.legend ?? ''
+          // A legend made of labels names rows, not the column.
+          return p.panel.renamed[name] || (legend.includes('{{') ? '' : legend) || (refs.length > 1 ? ref : W.metrics.value)
         }
         const columns: Column<TableRow>[] = [
           ...names.map((n) => ({ title: safe(p.panel.renamed[n] || n), class: () => 'mono', draw: (r: TableRow) => safe(r.labels[n] ?? '') })),
@@ -348,5 +355,3 @@ export function BoardPanel(p: PanelProps) {
     </Card>
   )
 }
-
-export const timeOf = (grid: Grid): string => stamp(grid.end * 1000)

@@ -11,6 +11,7 @@ const VALUES_SHOWN = 5
 const VALUES_MAX = 50
 const FIRST = ['service_name', 'detected_level', 'level', 'host', 'instance', 'job', 'filename', 'unit']
 const DETECTED_SHOWN = 12
+const FEW_VALUES = 20
 const HIDDEN = new Set(['trace_id', 'span_id'])
 
 export interface Field {
@@ -75,7 +76,8 @@ function FieldBlock({ field, lines, onFilter }: { field: Field; lines: number; o
 function DetectedFields({ lines, found, onFilter, onParse }: Required<Pick<FieldListProps, 'lines' | 'found' | 'onFilter' | 'onParse'>>) {
   const [all, setAll] = useState(false)
   const known = useMemo(() => new Set(lines.flatMap((l) => Object.keys(l.labels))), [lines])
-  const fresh = found.filter((f) => f.parsers?.length && !known.has(f.label))
+  // Those that tell lines apart come before those that are other in each line.
+  const fresh = found.filter((f) => f.parsers?.length && !known.has(f.label)).sort((a, b) => Number(a.cardinality > FEW_VALUES) - Number(b.cardinality > FEW_VALUES))
   const shown = all ? fresh : fresh.slice(0, DETECTED_SHOWN)
   const values = useMemo(() => textFields(lines, shown.map((f) => f.label)), [lines, found, all])
   if (fresh.length === 0) return null
