@@ -172,6 +172,15 @@ class Retention(harness.Case):
             for w in words:
                 self.assertIn(w, str(e.exception))
 
+    def test_one_request_may_have_many_days_of_many_classes_and_one_may_be_filtered_whole(self):
+        s = self.server(config=POLICIES + "retention: 90d\nfilters: [{contains: noise}]\n")
+        values = [[str(int((NOW - d * DAY) * 1e9)), f"level={level} x"] for d in range(60) for level in ("debug", "info", "error")]
+        self.assertEqual(s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"service_name": "old"}, "values": values}]}).status, 204)
+        push(s, {"service_name": "old"}, ["noise"] * 3)
+        flush(s)
+        self.assertEqual({n: c["rows"] for n, c in self.classes(s).items() if c["rows"]}, {"debug_logs": 3, "info_logs": 31, "error_logs": 60},
+                         "a day goes when all of it is too old")
+
     # ---- filters and shares ----
 
     def test_filters_drop_and_shares_keep_counts_right(self):
