@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { go, link, useAddress, useRange } from './state/address'
 import { INTERVALS, refreshEvery, refreshNow } from './state/refresh'
 import { useKeys } from './state/keys'
-import { useSession } from './state/session'
+import { isStranger, useSession } from './state/session'
 import { toggleTheme } from './state/theme'
 import { W } from './lib/words'
 import { intervalOf, TopBar } from './widgets/TopBar'
@@ -47,7 +47,7 @@ function Page({ path }: { path: string }) {
   if (found && !found.page.open) {
     // Until the server has said who we are, nothing is asked: the answers would be refusals.
     const { me } = session
-    if (me === undefined || (me?.login_required && !me.user)) return <main id="main" />
+    if (me === undefined || isStranger(me)) return <main id="main" />
     if (!mayOpen(found.page, session)) return <NotForYou role={me?.role ?? ''} />
   }
   if (found) return <>{found.page.draw(found.id)}</>
@@ -74,7 +74,9 @@ export function App() {
   }, [a.path])
 
   const close = () => setDialog('')
+  const { me } = useSession()
   useKeys((key) => {
+    if (isStranger(me) && key !== 'd') return false
     if (key === 'Ctrl-K') {
       setDialog(dialog === 'palette' ? '' : 'palette')
       return true

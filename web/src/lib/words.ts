@@ -270,7 +270,7 @@ export const W = {
     lasted: (text: string) => `lasted ${text}`,
     ackedBy: (who: string, when: string) => `${who} is on it since ${when}`,
     nobody: 'nobody has taken it',
-    told: (receiver: string) => `told: ${receiver}`,
+    told: (receiver: string) => `receiver ${receiver}`,
     step: (step: number, of: number) => `escalation ${step} of ${of}`,
     nextStep: (when: string) => `next ${when}`,
     ack: 'Acknowledge',

@@ -2,7 +2,7 @@
 // The open incidents, asked once for the bar and for Home: with each tick of the page, and every half minute besides.
 import { useEffect, useReducer } from 'preact/hooks'
 import { incidents, type Incident } from '../api/alerts'
-import { may, useSession } from './session'
+import { isStranger, may, useSession } from './session'
 import { useTick } from './refresh'
 
 const EVERY_MS = 30000
@@ -29,7 +29,7 @@ export function useOpenIncidents(): { list: Incident[] | undefined; error: Error
   const [, redraw] = useReducer((n: number) => n + 1, 0)
   const tick = useTick()
   const { me } = useSession()
-  const allowed = me !== undefined && !(me?.login_required && !me.user) && may(me, 'read')
+  const allowed = me !== undefined && !isStranger(me) && may(me, 'read')
   useEffect(() => {
     listeners.add(redraw as () => void)
     const timer = setInterval(() => allowed && document.visibilityState === 'visible' && void ask(), EVERY_MS)

@@ -24,7 +24,8 @@ function toLogin(): void {
   go(link(LOGIN, { next: location.pathname + location.search, from: null, to: null, refresh: null }), true)
 }
 
-const isStranger = (m: Me | null | undefined): boolean => !!m && m.login_required && !m.user
+// Nobody, where somebody is asked for.
+export const isStranger = (m: Me | null | undefined): boolean => !!m && m.login_required && !m.user
 
 export async function askMe(): Promise<void> {
   try {

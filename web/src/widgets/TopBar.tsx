@@ -6,7 +6,7 @@ import { change, link, useAddress, type Address } from '../state/address'
 import { INTERVALS, refreshNow } from '../state/refresh'
 import { useKeys } from '../state/keys'
 import { useOpenIncidents } from '../state/incidents'
-import { logOut, useSession } from '../state/session'
+import { isStranger, logOut, useSession } from '../state/session'
 import { toggleTheme, useTheme } from '../state/theme'
 import { safe } from '../lib/text'
 import { W } from '../lib/words'
@@ -90,11 +90,11 @@ export function TopBar(props: { moving: boolean; onPalette: () => void; pickerOp
   const here = page?.under ?? page?.path
   const session = useSession()
   const open = useOpenIncidents().list?.length ?? 0
-  const stranger = !session.me ? session.me === undefined : session.me.login_required && !session.me.user
+  const stranger = session.me === undefined || isStranger(session.me)
   const pages = stranger ? [] : BAR.filter((p) => mayOpen(p, session))
   const nav = useRef<HTMLElement>(null)
   // Where not all entries fit, the one of this page is in sight.
-  useEffect(() => nav.current?.querySelector('.on')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [here])
+  useEffect(() => nav.current?.querySelector('.on')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [here, open > 0])
   return (
     <header class="top">
       <a class="logo" href={link('/')}>
@@ -117,23 +117,27 @@ export function TopBar(props: { moving: boolean; onPalette: () => void; pickerOp
       </nav>
       <Menu pages={pages.filter((p) => p.menu)} here={here} />
       <span class="spring" />
-      <button type="button" class="ctl palette-open" onClick={props.onPalette} aria-label={W.goAnywhere}>
-        <span class="long">{W.goAnywhere}</span>
-        <span class="short">{W.goShort}</span> <kbd>Ctrl K</kbd>
-      </button>
-      <TimePicker open={props.pickerOpen} onOpen={props.onPicker} />
-      <span class="ctl split">
-        <button type="button" class="refresh" onClick={refreshNow} aria-label={W.refresh.now} title={W.refresh.now}>
-          ⟳
-        </button>
-        <select aria-label={W.refresh.every} title={W.refresh.label(every)} value={every} onChange={(e) => change({ refresh: e.currentTarget.value }, true)}>
-          {Object.keys(INTERVALS).map((k) => (
-            <option key={k} value={k}>
-              {k === 'off' ? W.refresh.off : k.replace(/(\d+)/, '$1 ')}
-            </option>
-          ))}
-        </select>
-      </span>
+      {!isStranger(session.me) && (
+        <>
+          <button type="button" class="ctl palette-open" onClick={props.onPalette} aria-label={W.goAnywhere}>
+            <span class="long">{W.goAnywhere}</span>
+            <span class="short">{W.goShort}</span> <kbd>Ctrl K</kbd>
+          </button>
+          <TimePicker open={props.pickerOpen} onOpen={props.onPicker} />
+          <span class="ctl split">
+            <button type="button" class="refresh" onClick={refreshNow} aria-label={W.refresh.now} title={W.refresh.now}>
+              ⟳
+            </button>
+            <select aria-label={W.refresh.every} title={W.refresh.label(every)} value={every} onChange={(e) => change({ refresh: e.currentTarget.value }, true)}>
+              {Object.keys(INTERVALS).map((k) => (
+                <option key={k} value={k}>
+                  {k === 'off' ? W.refresh.off : k.replace(/(\d+)/, '$1 ')}
+                </option>
+              ))}
+            </select>
+          </span>
+        </>
+      )}
       <button type="button" class="ctl theme" onClick={toggleTheme} aria-label={W.theme[theme]} title={W.theme[theme]}>
         {dark ? '☾' : '☀'}
       </button>
