@@ -172,7 +172,8 @@ static enum status check_room(struct push *p, const struct push_group *g, const 
     return ST_OK;
 }
 
-/* As Pushgateway does for pages that are well formed and do not fit: remembers that it failed, in the group as it is; a group that never was is made for it. Lock held. */
+/* As Pushgateway does for pages that are well formed and do not fit: remembers that it failed, in the group as it is; a group
+ * that never was is made for it. Lock held. */
 static void note_failure(struct push *p, struct slice tenant, struct slice key, const struct push_group *old)
 {
     struct err err;
