@@ -43,7 +43,7 @@ export function SessionPanel() {
 }
 
 function RoleHint({ role }: { role: string }) {
-  return <span class="faint role-hint">{W.security.roles[role]}</span>
+  return <span class="faint role-hint">{role}: {W.security.roles[role]}</span>
 }
 
 function NewUser({ first, onDone }: { first: boolean; onDone: () => void }) {

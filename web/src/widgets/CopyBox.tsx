@@ -18,7 +18,7 @@ export function CopyBox({ text, label }: { text: string; label?: string }) {
     )
   return (
     <div class="copy-box">
-      <code class="command block">{safe(text, true)}</code>
+      <code class={`command block ${text.includes('\n') ? 'lines' : ''}`}>{safe(text, true)}</code>
       <button type="button" class="quiet" aria-label={label ? `${W.copy}: ${label}` : W.copy} onClick={copy}>
         {said ? W.copied : W.copy}
       </button>

@@ -77,7 +77,7 @@ function Account() {
   if (!me?.user) return null
   return (
     <button type="button" class="ctl account" onClick={() => void logOut()} title={W.login.outOf(safe(me.user), safe(me.role))} aria-label={W.login.outOf(safe(me.user), safe(me.role))}>
-      <span class="who">{safe(me.user)}</span> <span aria-hidden="true">⏻</span>
+      <span class="who">{safe(me.user)}</span> {W.login.out.toLowerCase()}
     </button>
   )
 }
