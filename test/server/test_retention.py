@@ -113,8 +113,10 @@ class Retention(harness.Case):
         push(s, {"service_name": "web", "log_type": "audit"}, ["kept long"], at=NOW - 3 * DAY)
         push(s, {"service_name": "web", "level": "info"}, ["of today"])
         flush(s)
-        self.eventually(lambda: glob.glob(os.path.join(s.data, "cloud", "events", "*", "*.part")) and glob.glob(os.path.join(cold, "stoa-*", "events", "*", "*.part")),
-                        what="the move")
+        where = lambda name: self.classes(s)[name]["bytes_by_storage"]
+        self.eventually(lambda: where("info_logs")["cloud"] and where("audit_logs")["archive"], what="the move")
+        self.assertTrue(glob.glob(os.path.join(s.data, "cloud", "events", "*", "*.part")))
+        self.assertTrue(glob.glob(os.path.join(cold, "stoa-*", "events", "*", "*.part")))
         for again in range(3):
             self.assertEqual(lines_of(s, '{service_name="web"}'), ["kept long", "moved", "of today"])
             self.assertEqual(self.classes(s)["audit_logs"]["bytes_by_storage"]["local"], 0)
@@ -337,7 +339,7 @@ sampling:
             elif step == 2:
                 s.stop()
                 s.start()
-        self.assertTrue(glob.glob(os.path.join(s.data, "cloud", "events", "*", "*.part")), "encrypted parts move as others do")
+        self.eventually(lambda: glob.glob(os.path.join(s.data, "cloud", "events", "*", "*.part")), what="the move of encrypted parts")
 
     def test_without_the_right_key_the_server_does_not_start_and_nothing_is_deleted(self):
         hexed, other = self.key_file(b"ab" * 32 + b"\n"), self.key_file(b"cd" * 32)
