@@ -23,6 +23,7 @@ struct fs;
 struct probe;
 struct push;
 struct rum;
+struct fold;
 
 enum {
     QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
@@ -53,6 +54,7 @@ struct api {
     struct push *push;                  /* pushed metrics; NULL: not running */
     struct rum *rum;                    /* real users; never NULL while HTTP is served */
     struct dispatch *dispatch;          /* incidents, silences, notifications; NULL: not running */
+    struct fold *fold;                  /* labels that name a request; never NULL while HTTP is served */
     struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
     bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */

@@ -145,6 +145,13 @@ HANDLER(am_silence);
 HANDLER(am_silence_post);
 HANDLER(am_silence_delete);
 
+/* correlate_http.c: one request over all signals, folded labels, exemplars */
+HANDLER(correlate_get);
+HANDLER(correlation_get);
+HANDLER(prom_query_exemplars);
+struct fold;
+void correlation_metrics(struct fold *f, struct buf *out);
+
 /* page.c: the web page and the manual */
 HANDLER(page_serve);
 

@@ -57,6 +57,7 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET | POST, "/api/v1/query", 0, BODY_FORM, prom_query),
     ROW(READ, NULL, GET | POST, "/api/v1/query_range", 0, BODY_FORM, prom_query_range),
     ROW(READ, NULL, GET | POST, "/api/v1/format_query", 0, BODY_FORM, prom_format_query),
+    ROW(READ, NULL, GET | POST, "/api/v1/query_exemplars", 0, BODY_FORM, prom_query_exemplars),
     ROW(READ, NULL, GET | POST, "/api/v1/labels", 0, BODY_FORM, prom_labels),
     ROW(READ, NULL, GET, "/api/v1/label/{name}/values", 0, BODY_NONE, prom_label_values),
     ROW(READ, NULL, GET | POST, "/api/v1/series", 0, BODY_FORM, prom_series),
@@ -104,6 +105,10 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, PUT | POST, "/metrics/job@base64/{key...}", 0, PUSH_BODY_BYTES_MAX, push_http_put),
     ROW(WRITE, NULL, DELETE, "/metrics/job@base64/{key...}", 0, BODY_NONE, push_http_delete),
     ROW(READ, NULL, GET, "/api/stoa/v1/pushes", 0, BODY_NONE, push_http_list),
+
+    /* one request over all signals */
+    ROW(READ, "request.read", GET, "/api/stoa/v1/correlate", 0, BODY_NONE, correlate_get),
+    ROW(READ, NULL, GET, "/api/stoa/v1/correlation", 0, BODY_NONE, correlation_get),
 
     /* real users: the handler itself asks who may post, see rum_http.c */
     ROW(PUBLIC, NULL, POST, "/api/metrics", 0, RUM_BODY_BYTES_MAX, rum_http_post),

@@ -73,6 +73,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         probe_metrics_text(api->probe, out);
     if (api->push)
         push_http_metrics(api->push, out);
+    if (api->fold)
+        correlation_metrics(api->fold, out);
 }
 
 static void put_warnings(struct api *api, struct http_exchange *x, struct json_writer *w)

@@ -207,15 +207,17 @@ static void exemplars_settle(struct fold_page *p)
     }
 }
 
-static void names_add(struct buf *out, const struct fold_line *line)
+/* "a, b" with the names of the line's ids added. */
+static struct slice names_add(struct arena *a, struct slice names, const struct fold_line *line)
 {
-    struct slice rest = line->ids;
+    struct slice rest = line ? line->ids : SLICE_EMPTY;
     for (struct label l; labels_next(&rest, &l);)
-        if (!slice_contains(buf_as_slice(out), l.name))
-            buf_printf(out, "%s%.*s", out->len ? ", " : "", SLICE_FMT(l.name));
+        if (!slice_contains(names, l.name) && names.len < REPORT_LABELS_BYTES_MAX)
+            names = arena_printf(a, "%.*s%s%.*s", SLICE_FMT(names), names.len ? ", " : "", SLICE_FMT(l.name));
+    return names;
 }
 
-static void tell(struct fold_page *p, struct fold *f, struct slice labels, const struct buf *names)
+static void tell(struct fold_page *p, struct fold *f, struct slice labels)
 {
     static const struct slice hows[] = { [FOLD_SUM] = SLICE_INIT("sum"), [FOLD_LAST] = SLICE_INIT("last"), [FOLD_OLDEST] = SLICE_INIT("oldest") };
     struct map index;
@@ -229,11 +231,12 @@ static void tell(struct fold_page *p, struct fold *f, struct slice labels, const
         if (*at == 0) {
             ARENA_PUSH(p->b->arena, list, count, cap) =
                 (struct fold_report){ .job = labels_get(labels, SLICE("job")), .instance = labels_get(labels, SLICE("instance")),
-                                      .metric = labels_get(s->labels, SLICE("__name__")), .labels = buf_as_slice(names), .how = hows[s->how],
+                                      .metric = labels_get(s->labels, SLICE("__name__")), .labels = SLICE_EMPTY, .how = hows[s->how],
                                       .last_ms = p->t_ms };
             *at = count;
         }
         struct fold_report *r = &list[*at - 1];
+        r->labels = names_add(p->b->arena, r->labels, s->named);
         r->series += s->ids;
         r->into++;
         r->exemplars += s->exemplars;
@@ -246,17 +249,10 @@ static void tell(struct fold_page *p, struct fold *f, struct slice labels, const
 
 void fold_settle(struct fold_page *p, struct fold *f, struct slice labels)
 {
-    struct buf names;
     for (struct fold_series *s = p->all; s; s = s->next)
         if (s->round == p->round)
             series_settle(p, s);
     exemplars_settle(p);
-    if (f == NULL || p->all == NULL)
-        return;
-    buf_init(&names, REPORT_LABELS_BYTES_MAX);
-    for (const struct fold_series *s = p->all; s; s = s->next)
-        if (s->round == p->round && s->named)
-            names_add(&names, s->named);
-    tell(p, f, labels, &names);
-    buf_free(&names);
+    if (f && p->all)
+        tell(p, f, labels);
 }

@@ -4,7 +4,11 @@
 #ifndef STOA_CTL_COMMANDS_H
 #define STOA_CTL_COMMANDS_H
 
+#include "base/slice.h"
+
 int query_command(int argc, char **argv);
+/* The answer of --correlate: 0 when anything was found. */
+int correlate_print(struct slice body);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int check_redaction(int argc, char **argv); /* behind "check redaction" */

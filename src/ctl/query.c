@@ -16,12 +16,13 @@ enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
     struct slice url, query, start, end, step, at, limit, tenant;
-    bool logs, json;
+    bool logs, json, correlate;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
                             "       stoa query --start T --end T --step D QUERY        (a range; T: seconds or RFC 3339)\n"
-                            "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n";
+                            "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
+                            "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n";
 
 static bool parse(int argc, char **argv, struct options *o)
 {
@@ -41,6 +42,8 @@ static bool parse(int argc, char **argv, struct options *o)
             *values[k].place = slice_str(argv[i]);
         } else if (slice_eq(arg, SLICE("--logs"))) {
             o->logs = true;
+        } else if (slice_eq(arg, SLICE("--correlate"))) {
+            o->correlate = true;
         } else if (slice_eq(arg, SLICE("--json"))) {
             o->json = true;
         } else if (slice_starts(arg, SLICE("--")) || o->query.len) {
@@ -184,6 +187,8 @@ static int print_failure(const struct client_response *resp)
 static struct slice path_of(const struct options *o)
 {
     bool is_range = o->step.len > 0 || (o->start.len > 0 && !o->logs);
+    if (o->correlate)
+        return SLICE("/api/stoa/v1/correlate");
     if (o->logs)
         return SLICE("/loki/api/v1/query_range");
     return is_range ? SLICE("/api/v1/query_range") : SLICE("/api/v1/query");
@@ -202,7 +207,7 @@ int query_command(int argc, char **argv)
     struct client_response resp = { 0 };
     struct err err;
     buf_init(&form, 0);
-    add(&form, "query", o.query);
+    add(&form, o.correlate ? "id" : "query", o.query);
     add(&form, "start", o.start);
     add(&form, "end", o.end);
     add(&form, "step", o.step);
@@ -213,6 +218,11 @@ int query_command(int argc, char **argv)
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
+    if (o.correlate) {
+        req.method = "GET";
+        req.url = arena_printf(a, "%.*s%.*s?%.*s", SLICE_FMT(o.url), SLICE_FMT(path), SLICE_FMT(buf_as_slice(&form)));
+        req.body = SLICE_EMPTY;
+    }
     account_login(&req);
     int code = 1;
     if (http_client_new(&client, &err) || http_client_do(client, &req, &resp, &err))
@@ -221,6 +231,8 @@ int query_command(int argc, char **argv)
         code = print_failure(&resp);
     else if (o.json)
         code = fwrite(resp.body.ptr, 1, resp.body.len, stdout) == resp.body.len ? 0 : 1;
+    else if (o.correlate)
+        code = correlate_print(buf_as_slice(&resp.body));
     else
         code = print_answer(buf_as_slice(&resp.body));
     buf_free(&resp.body);

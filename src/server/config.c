@@ -241,6 +241,11 @@ static enum status read_encryption(struct config *c, const struct yaml_node *roo
     return st;
 }
 
+static enum status read_correlation(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return fold_config_read(c->arena, root, &c->fold, &c->warnings, err);
+}
+
 static enum status read_classes(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return class_config_read(c->arena, root, &c->classes, &c->warnings, err);
@@ -277,6 +282,7 @@ static const struct {
     {SLICE_INIT("checks"), read_checks},
     {SLICE_INIT("modules"), read_modules},
     {SLICE_INIT("rum"), read_rum},
+    {SLICE_INIT("correlation"), read_correlation},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
     {SLICE_INIT("rule_files"), read_rules},
     {SLICE_INIT("scrape_config_files"), NULL},

@@ -7,6 +7,7 @@
 
 #include "alert/rule.h"
 #include "collect/collect.h"
+#include "collect/fold.h"
 #include "pipeline/class.h"
 #include "pipeline/redact.h"
 #include "pipeline/sample.h"
@@ -46,6 +47,7 @@ struct config {
     struct check_set *checks;
     struct module_set *modules;
     struct rum_config *rum;
+    struct fold_config *fold;         /* correlation */
     struct buf warnings;              /* sentences, each ended by '\n' */
     struct slice text;                /* the merged files, as may be shown */
 };

@@ -95,6 +95,11 @@ enum status part_alert_run(struct server *s, struct err *err);
 void part_alert_reload(struct server *s);
 void part_alert_stop(struct server *s);
 
+/* part_correlate.c */
+enum status part_correlate_prepare(struct server *s, struct err *err);
+void part_correlate_reload(struct server *s);
+void part_correlate_stop(struct server *s);
+
 /* For parts' environments; arg is the server. Takes b; pipeline, then append; blocks until durable. */
 enum status server_append(void *arg, struct batch *b, struct err *err);
 
