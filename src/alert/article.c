@@ -8,6 +8,7 @@
 #include "query/token.h"
 
 enum { CONDITION_BYTES_MAX = 4096 };
+#define FOR_MAX_NS (100 * 365 * NS_DAY)
 
 #define DISKS      "job=\"node\",fstype!~\"tmpfs|ramfs|squashfs|overlay|iso9660\""
 #define LATENCY(q) "histogram_quantile(" q ", sum by (job, le) (rate(http_request_duration_seconds_bucket[2m])))"
@@ -78,8 +79,8 @@ static bool duration_read(struct slice text, int64_t *out_ns)
     int64_t ms;
     double count;
     if (duration_parse_prom(text, &ms)) {
-        *out_ns = ms * NS_MS;
-        return true;
+        *out_ns = sat_mul(ms, NS_MS);
+        return ms >= 0;
     }
     size_t n = number_length(text);
     struct slice unit = slice_trim(slice_skip(text, n));
@@ -89,8 +90,9 @@ static bool duration_read(struct slice text, int64_t *out_ns)
         struct slice name = time_units[i].name;
         bool plural = unit.len == name.len + 1 && (unit.ptr[name.len] | 32) == 's' && name.len > 1;
         if (slice_eq_nocase(slice_sub(unit, 0, unit.len - plural), name)) {
-            *out_ns = (int64_t)(count * (double)time_units[i].ns);
-            return true;
+            double ns = count * (double)time_units[i].ns;
+            *out_ns = ns < (double)FOR_MAX_NS ? (int64_t)ns : FOR_MAX_NS;
+            return ns <= (double)FOR_MAX_NS;
         }
     }
     return false;

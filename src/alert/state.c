@@ -202,7 +202,8 @@ static void restore_alert(struct rule_state *s, struct arena *a, const struct se
 {
     static const struct slice name[] = {SLICE_INIT("__name__")};
     struct slice labels = labels_without(a, found->labels, name, 1);
-    if (found->n == 0 || is_stale(found->v[found->n - 1]))
+    /* Whoever may write could have written it: a time, or nothing. */
+    if (found->n == 0 || !(found->v[found->n - 1] >= 0 && found->v[found->n - 1] <= (double)(ts_ns / NS_S)))
         return;
     for (size_t i = 0; i < s->count; i++) {
         if (s->alerts[i].state != ALERT_PENDING || !slice_eq(s->alerts[i].labels, labels))
