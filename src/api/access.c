@@ -110,16 +110,19 @@ static bool is_own_origin(struct http_exchange *x, bool *said)
     return at != SIZE_MAX && slice_eq_nocase(slice_skip(origin, at + 3), http_header(x, SLICE("Host")));
 }
 
+/* A browser sends a cookie, and a password it was once given for Basic, with the requests of any page; never a Bearer token. */
 static bool is_foreign(struct http_exchange *x, const struct auth_caller *c, enum permission p)
 {
-    bool said;
-    bool has_cookie = c->kind == CALLER_SESSION;
-    if (is_safe_method(x) || p == PERMIT_READ || p == PERMIT_PUBLIC || (!has_cookie && c->kind != CALLER_OPEN))
+    bool said, own = is_own_origin(x, &said), has_cookie = c->kind == CALLER_SESSION;
+    struct slice scheme = slice_sub(http_header(x, SLICE("Authorization")), 0, SLICE("Bearer ").len);
+    if (p == PERMIT_READ || p == PERMIT_PUBLIC || slice_eq_nocase(scheme, SLICE("Bearer ")))
         return false;
+    /* Of what is asked by GET only a probe does more than answer: it goes where the asker says. */
+    if (is_safe_method(x))
+        return p == PERMIT_EDIT && said && !own;
     /* Browsers of other sites may bring events of their visitors, as they may to any collector. */
     if (!has_cookie && p == PERMIT_WRITE)
         return false;
-    bool own = is_own_origin(x, &said);
     return said ? !own : has_cookie;
 }
 
@@ -151,6 +154,9 @@ enum access_verdict access_check(struct api *api, struct http_exchange *x, struc
         self_request_of(x)->caller = c;
     if (!role_may(c->role, rule.permission))
         return refuse_permission(x, c, rule.permission);
+    if (rule.of_server && !auth_may_tenant(c, SLICE("default")))
+        return refuse(x, 403, GRPC_PERMISSION_DENIED, "forbidden",
+                      arena_printf(http_arena(x), "%.*s is about the server and its tenant \"default\", which this login may not use", SLICE_FMT(http_path(x))));
     if (is_foreign(x, c, rule.permission))
         return refuse(x, 403, GRPC_PERMISSION_DENIED, "forbidden",
                       SLICE("this change comes from another site's page, or does not say from where; send it from Stoa's own page, or with a token"));
@@ -178,7 +184,10 @@ static struct slice request_text(struct http_exchange *x)
 {
     struct slice q = http_query(x), form = SLICE_EMPTY;
     if (http_method(x) == HTTP_POST_ && slice_starts(http_header(x, SLICE("Content-Type")), SLICE("application/x-www-form-urlencoded")))
-        form = slice_sub(http_body(x), 0, REQUEST_TEXT_BYTES_MAX);
+        form = slice_sub(slice_trim(http_body(x)), 0, REQUEST_TEXT_BYTES_MAX);
+    /* curl -d calls JSON a form, and the value of an erase is in it. */
+    if (slice_starts(form, SLICE("{")))
+        form = SLICE_EMPTY;
     return arena_printf(http_arena(x), "%.*s %.*s%s%.*s%s%.*s", SLICE_FMT(http_method_text(x)), SLICE_FMT(http_raw_path(x)), q.len ? "?" : "",
                         SLICE_FMT(q), form.len ? " " : "", SLICE_FMT(form));
 }
@@ -266,5 +275,6 @@ void access_metrics(struct api *api, struct buf *out)
         put(out, "stoa_audit_bytes_total", "counter", "Bytes of them.", s.bytes);
         put(out, "stoa_audit_waiting", "gauge", "Audit records that wait for the disk.", s.waiting);
         put(out, "stoa_audit_failures_total", "counter", "Failed writes of the audit log.", s.failures);
+        put(out, "stoa_audit_lost_total", "counter", "Audit records that did not fit while the disk refused.", s.lost);
     }
 }

@@ -9,6 +9,7 @@
 struct access_rule {
     enum permission permission;
     const char *action; /* for the audit log; NULL: the route is not recorded by itself */
+    bool of_server;     /* not about the caller's tenants: of the whole server, or always of the tenant "default" */
 };
 
 enum access_verdict {

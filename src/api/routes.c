@@ -25,6 +25,7 @@ enum {
     HEAD = 16,
     OPTIONS = 64, /* of routes that answer a browser's preflight by themselves */
     VISIT = 32, /* only for a browser that asks for a page: everybody else gets the 404 they can read */
+    SERVER = 128, /* about the whole server or its tenant "default": not for who is tied to other tenants */
     ROUTES_MAX = 160,
     BODY_NONE = 64 * KIB, /* routes that expect no body */
     BODY_FORM = API_FORM_BYTES_MAX,
@@ -50,7 +51,7 @@ static const struct row rows[] = {
     ROW(PUBLIC, NULL, GET | HEAD, "/-/healthy", ROUTE_ON_LOOP, BODY_NONE, self_healthy),
     ROW(PUBLIC, NULL, GET | HEAD, "/-/ready", ROUTE_ON_LOOP, BODY_NONE, self_ready),
     ROW(ADMIN, "config.reload", POST | PUT, "/-/reload", 0, BODY_NONE, self_reload),
-    ROW(READ, NULL, GET | HEAD, "/metrics", 0, BODY_NONE, self_metrics),
+    ROW(READ, NULL, GET | HEAD | SERVER, "/metrics", 0, BODY_NONE, self_metrics),
 
     /* Prometheus */
     ROW(WRITE, NULL, POST, "/api/v1/write", ROUTE_ON_LOOP, BODY_INGEST, ingest_prom_write),
@@ -62,13 +63,13 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET, "/api/v1/label/{name}/values", 0, BODY_NONE, prom_label_values),
     ROW(READ, NULL, GET | POST, "/api/v1/series", 0, BODY_FORM, prom_series),
     ROW(READ, NULL, GET, "/api/v1/metadata", 0, BODY_NONE, prom_metadata),
-    ROW(READ, NULL, GET, "/api/v1/targets", 0, BODY_NONE, prom_targets),
-    ROW(READ, NULL, GET, "/api/v1/rules", 0, BODY_NONE, prom_rules),
-    ROW(READ, NULL, GET, "/api/v1/alerts", 0, BODY_NONE, prom_alerts),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/targets", 0, BODY_NONE, prom_targets),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/rules", 0, BODY_NONE, prom_rules),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/alerts", 0, BODY_NONE, prom_alerts),
     ROW(READ, NULL, GET, "/api/v1/status/buildinfo", 0, BODY_NONE, prom_buildinfo),
     ROW(READ, NULL, GET, "/api/v1/status/runtimeinfo", 0, BODY_NONE, prom_runtimeinfo),
-    ROW(READ, NULL, GET, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
-    ROW(READ, NULL, GET, "/api/v1/status/config", 0, BODY_NONE, prom_config),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/status/config", 0, BODY_NONE, prom_config),
     ROW(ADMIN, "metrics.delete", POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
     ROW(WRITE, NULL, POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
 
@@ -108,7 +109,7 @@ static const struct row rows[] = {
 
     /* one request over all signals */
     ROW(READ, "request.read", GET, "/api/stoa/v1/correlate", 0, BODY_NONE, correlate_get),
-    ROW(READ, NULL, GET, "/api/stoa/v1/correlation", 0, BODY_NONE, correlation_get),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/correlation", 0, BODY_NONE, correlation_get),
 
     /* real users: the handler itself asks who may post, see rum_http.c */
     ROW(PUBLIC, NULL, POST, "/api/metrics", 0, RUM_BODY_BYTES_MAX, rum_http_post),
@@ -147,38 +148,38 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
     ROW(READ, NULL, GET, "/api/stoa/v1/services/{name}", 0, BODY_NONE, stoa_service),
     ROW(READ, NULL, GET, "/api/stoa/v1/tools", 0, BODY_NONE, stoa_tools),
-    ROW(READ, NULL, GET, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
     ROW(READ, NULL, GET, "/api/stoa/v1/redaction", 0, BODY_NONE, redaction_get),
     ROW(READ, NULL, POST, "/api/stoa/v1/redaction", 0, BODY_FORM, redaction_try),
-    ROW(READ, NULL, GET, "/api/stoa/v1/cost", 0, BODY_NONE, cost_get),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/cost", 0, BODY_NONE, cost_get),
     ROW(ADMIN, "data.erase", POST, "/api/stoa/v1/erase", 0, BODY_FORM, erase_post),
     ROW(ADMIN, NULL, GET, "/api/stoa/v1/erases", 0, BODY_NONE, erase_list),
     ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
     ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
 
     /* incidents and notification; Alertmanager */
-    ROW(READ, NULL, GET, "/api/stoa/v1/incidents", 0, BODY_NONE, incidents_list),
-    ROW(READ, NULL, GET, "/api/stoa/v1/incidents/{id}", 0, BODY_NONE, incidents_get),
-    ROW(EDIT, "incident.acknowledge", POST, "/api/stoa/v1/incidents/{id}/ack", 0, BODY_NONE, incidents_ack),
-    ROW(EDIT, "incident.resolve", POST, "/api/stoa/v1/incidents/{id}/resolve", 0, BODY_NONE, incidents_resolve),
-    ROW(READ, NULL, GET, "/api/stoa/v1/notifications", 0, BODY_NONE, incidents_notifications),
-    ROW(READ, NULL, GET, "/api/v2/status", 0, BODY_NONE, am_status),
-    ROW(READ, NULL, GET, "/api/v2/receivers", 0, BODY_NONE, am_receivers),
-    ROW(READ, NULL, GET, "/api/v2/alerts", 0, BODY_NONE, am_alerts),
-    ROW(WRITE, NULL, POST, "/api/v2/alerts", 0, BODY_ALERTS, am_alerts_post),
-    ROW(READ, NULL, GET, "/api/v2/alerts/groups", 0, BODY_NONE, am_groups),
-    ROW(READ, NULL, GET, "/api/v2/silences", 0, BODY_NONE, am_silences),
-    ROW(EDIT, "silence.set", POST, "/api/v2/silences", 0, BODY_FORM, am_silence_post),
-    ROW(READ, NULL, GET, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence),
-    ROW(EDIT, "silence.expire", DELETE, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence_delete),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/incidents", 0, BODY_NONE, incidents_list),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/incidents/{id}", 0, BODY_NONE, incidents_get),
+    ROW(EDIT, "incident.acknowledge", POST | SERVER, "/api/stoa/v1/incidents/{id}/ack", 0, BODY_NONE, incidents_ack),
+    ROW(EDIT, "incident.resolve", POST | SERVER, "/api/stoa/v1/incidents/{id}/resolve", 0, BODY_NONE, incidents_resolve),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/notifications", 0, BODY_NONE, incidents_notifications),
+    ROW(READ, NULL, GET | SERVER, "/api/v2/status", 0, BODY_NONE, am_status),
+    ROW(READ, NULL, GET | SERVER, "/api/v2/receivers", 0, BODY_NONE, am_receivers),
+    ROW(READ, NULL, GET | SERVER, "/api/v2/alerts", 0, BODY_NONE, am_alerts),
+    ROW(WRITE, NULL, POST | SERVER, "/api/v2/alerts", 0, BODY_ALERTS, am_alerts_post),
+    ROW(READ, NULL, GET | SERVER, "/api/v2/alerts/groups", 0, BODY_NONE, am_groups),
+    ROW(READ, NULL, GET | SERVER, "/api/v2/silences", 0, BODY_NONE, am_silences),
+    ROW(EDIT, "silence.set", POST | SERVER, "/api/v2/silences", 0, BODY_FORM, am_silence_post),
+    ROW(READ, NULL, GET | SERVER, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence),
+    ROW(EDIT, "silence.expire", DELETE | SERVER, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence_delete),
 
     /* synthetic checks */
-    ROW(EDIT, NULL, GET, "/probe", 0, BODY_NONE, probe_http_probe),
-    ROW(READ, NULL, GET, "/api/stoa/v1/checks", 0, BODY_NONE, probe_http_checks),
-    ROW(WRITE, NULL, GET, "/api/stoa/v1/checks/config", 0, BODY_NONE, probe_http_config),
-    ROW(WRITE, NULL, POST, "/api/stoa/v1/checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
+    ROW(EDIT, NULL, GET | SERVER, "/probe", 0, BODY_NONE, probe_http_probe),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/checks", 0, BODY_NONE, probe_http_checks),
+    ROW(WRITE, NULL, GET | SERVER, "/api/stoa/v1/checks/config", 0, BODY_NONE, probe_http_config),
+    ROW(WRITE, NULL, POST | SERVER, "/api/stoa/v1/checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
     ROW(READ, NULL, GET, "/api/stoa/v1/checks/{name}/runs", 0, BODY_NONE, probe_http_runs),
-    ROW(EDIT, "check.run", POST, "/api/stoa/v1/checks/{name}/run", 0, BODY_NONE, probe_http_run),
+    ROW(EDIT, "check.run", POST | SERVER, "/api/stoa/v1/checks/{name}/run", 0, BODY_NONE, probe_http_run),
 
     /* the page: its own paths, all answered by one index; what else a browser visits is the page's to name */
     ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),
@@ -272,7 +273,7 @@ static const struct row *row_of(struct http_exchange *x, struct slice path, unsi
             continue;
         if (rows[i].methods & bit)
             return &rows[i];
-        *allowed |= rows[i].methods;
+        *allowed |= rows[i].methods & ~(unsigned)SERVER;
     }
     return NULL;
 }
@@ -324,7 +325,7 @@ static struct slice normal_path(struct http_exchange *x)
 
 static struct access_rule rule_of(const struct row *row)
 {
-    return (struct access_rule){ row->permission, row->action };
+    return (struct access_rule){ row->permission, row->action, row->methods & SERVER };
 }
 
 static const struct row *own_row(struct http_exchange *x)

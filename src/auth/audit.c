@@ -42,6 +42,7 @@ struct audit {
     struct cond cond, done;
     struct waiting *first, **last;
     uint64_t added, written, count, bytes, failures;
+    uint64_t lost, lost_told; /* records that did not fit, and those of them that a record tells of */
     unsigned urgent;        /* callers that wait for the disk */
     bool stopping, blocked, dead;
     struct err why;         /* blocked or dead */
@@ -65,12 +66,32 @@ static void middle_of(struct audit *a, const struct audit_record *r, struct buf 
     audit_middle(out, clock_wall_ms(a->clock), r);
 }
 
+/* The lock is held. */
+static void tell_lost(struct audit *a)
+{
+    char text[100];
+    struct buf middle;
+    if (a->lost == a->lost_told)
+        return;
+    int n = snprintf(text, sizeof text, "%llu records were lost while the disk refused", (unsigned long long)(a->lost - a->lost_told));
+    struct audit_record r = { .user = SLICE("stoa"), .action = SLICE("audit.lost"), .text = slice_of(text, (size_t)n), .rows = a->lost - a->lost_told,
+                              .status = 200 };
+    middle_of(a, &r, &middle);
+    put(a, buf_as_slice(&middle));
+    buf_free(&middle);
+    a->lost_told = a->lost;
+}
+
 void audit_add(struct audit *a, const struct audit_record *r)
 {
     struct buf middle;
     middle_of(a, r, &middle);
     mutex_lock(&a->lock);
-    put(a, buf_as_slice(&middle));
+    if (a->dead || a->added - a->written >= AUDIT_KEPT_MAX) {
+        a->lost++;
+    } else {
+        put(a, buf_as_slice(&middle));
+    }
     cond_signal(&a->cond);
     mutex_unlock(&a->lock);
     buf_free(&middle);
@@ -116,7 +137,7 @@ bool audit_is_ready(struct audit *a)
 void audit_stats(struct audit *a, struct audit_stats *out)
 {
     mutex_lock(&a->lock);
-    *out = (struct audit_stats){ a->count, a->bytes, a->added - a->written, a->failures };
+    *out = (struct audit_stats){ a->count, a->bytes, a->added - a->written, a->failures, a->lost };
     mutex_unlock(&a->lock);
 }
 
@@ -200,6 +221,7 @@ static void drop_written(struct audit *a, size_t count)
     a->written += count;
     a->count += count;
     a->blocked = false;
+    tell_lost(a);
     cond_broadcast(&a->done);
 }
 

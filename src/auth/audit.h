@@ -15,6 +15,7 @@ enum {
     AUDIT_LINE_BYTES_MAX = 64 * KIB,
     AUDIT_FILE_BYTES_MAX = 64 * MIB,   /* then the next file */
     AUDIT_WAITING_MAX = 10000,         /* records; above it audited reads are refused */
+    AUDIT_KEPT_MAX = 20000,            /* above it what nobody waits for is only counted, and the count goes on record */
     AUDIT_GATHER_MS = 200,             /* reads wait so long for company */
     AUDIT_LOCK_SECONDS_MAX = 5,        /* for another process that appends a record */
     AUDIT_HASH_DIGITS = 64
@@ -47,7 +48,7 @@ MUST_CHECK enum status audit_open(struct audit **out, const struct audit_options
 /* Appends what waits, then frees. Accepts NULL. */
 void audit_close(struct audit *a);
 
-/* On disk within a second. Copies. */
+/* On disk within a second, unless the disk refuses for so long that AUDIT_KEPT_MAX records wait. Copies. */
 void audit_add(struct audit *a, const struct audit_record *r);
 /* On disk on return. */
 MUST_CHECK enum status audit_add_wait(struct audit *a, const struct audit_record *r, struct err *err);
@@ -55,7 +56,7 @@ MUST_CHECK enum status audit_add_wait(struct audit *a, const struct audit_record
 bool audit_is_ready(struct audit *a);
 
 struct audit_stats {
-    uint64_t records, bytes, waiting, failures;
+    uint64_t records, bytes, waiting, failures, lost;
 };
 void audit_stats(struct audit *a, struct audit_stats *out);
 

@@ -330,3 +330,27 @@ TEST(what_is_too_long_is_cut_with_a_mark)
     CHECK(slice_ends(texts(&r, all), SLICE("[cut]")));
     rig_close(&r);
 }
+
+TEST(records_beyond_what_is_kept_while_the_disk_refuses_are_counted_and_told)
+{
+    struct rig r;
+    struct audit_stats s;
+    struct audit_record rec = { .user = SLICE("alice"), .action = SLICE("logs.query"), .text = SLICE("x"), .status = 503 };
+    enum { OVER = 7 };
+    rig_open(&r, fs_sim_new(1));
+    struct audit *a = open_log(&r);
+    fs_sim_set_space(r.fs, 0, 1000);
+    for (int i = 0; i < AUDIT_KEPT_MAX + OVER; i++)
+        audit_add(a, &rec);
+    audit_stats(a, &s);
+    CHECK_INT(s.waiting, AUDIT_KEPT_MAX);
+    CHECK_INT(s.lost, OVER);
+    fs_sim_set_space(r.fs, 1ull << 40, 1ull << 40);
+    audit_close(a);
+    CHECK(verify(&r).ok);
+    CHECK_INT(verify(&r).records, AUDIT_KEPT_MAX + 1);
+    struct audit_filter f = all;
+    f.action = SLICE("audit.lost");
+    CHECK_STR(texts(&r, f), "7 records were lost while the disk refused");
+    rig_close(&r);
+}

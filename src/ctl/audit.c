@@ -44,14 +44,35 @@ static int64_t int_of(struct json_value v, struct slice key)
     return json_get(v, key, &m) && json_get_int(m, &n) ? n : 0;
 }
 
+/* The user of a failed login is whatever somebody sent: no byte of it may move the cursor, or begin a line or column. */
+static struct slice shown(struct arena *a, struct slice text)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i], next = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0xff;
+        if (c == 0xc2 && next < 0xa0)
+            buf_printf(&out, "\\x%02x\\x%02x", c, (unsigned char)text.ptr[++i]);
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(&out, "\\x%02x", c);
+        else
+            buf_char(&out, (char)c);
+    }
+    struct slice copy = arena_copy(a, buf_as_slice(&out));
+    buf_free(&out);
+    return copy;
+}
+
 static void print_record(struct json_value v)
 {
+    struct arena *a = arena_new(0);
     char time[DATE_TEXT_BYTES_MAX];
     size_t n = date_format_rfc3339(int_of(v, SLICE("t_ms")) * NS_MS, 0, 3, time);
-    struct slice user = text_of(v, SLICE("user")), role = text_of(v, SLICE("role")), action = text_of(v, SLICE("action")),
-                 text = text_of(v, SLICE("text"));
+    struct slice user = shown(a, text_of(v, SLICE("user"))), role = shown(a, text_of(v, SLICE("role"))),
+                 action = shown(a, text_of(v, SLICE("action"))), text = shown(a, text_of(v, SLICE("text")));
     printf("%lld\t%.*s\t%.*s\t%.*s\t%.*s\t%lld\t%lld\t%.*s\n", (long long)int_of(v, SLICE("seq")), (int)n, time, SLICE_FMT(user), SLICE_FMT(role),
            SLICE_FMT(action), (long long)int_of(v, SLICE("status")), (long long)int_of(v, SLICE("rows")), SLICE_FMT(text));
+    arena_free(a);
 }
 
 /* ---- of a folder ---- */

@@ -99,6 +99,9 @@ class Open(harness.Case):
         for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):
             self.assertEqual(s.post("/api/stoa/v1/flush", b"", headers).status, 403, headers)
         self.assertEqual(s.post("/api/stoa/v1/flush", b"", {"Origin": s.url}).status, 200)
+        probe = {"module": "http_2xx", "target": s.url}
+        self.assertEqual(s.get("/probe", probe, headers={"Sec-Fetch-Site": "cross-site"}).status, 403)
+        self.assertEqual(s.get("/probe", probe, headers={"Sec-Fetch-Site": "none"}).status, 200)
         r = s.post("/v1/logs", "{}", dict(JSON, Origin="https://shop.example"))
         self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (200, "*"))
         r = s.get("/api/v1/query", {"query": "1"}, headers={"Origin": "https://evil.example"})
@@ -141,6 +144,24 @@ class Roles(harness.Case):
                         self.assertEqual(r.status, 403, (role, row[:2], r.text))
                         self.assertIn(role, r.text)
                         self.assertIn(row[4], r.text)
+
+    def test_a_password_that_the_browser_sends_by_itself_serves_no_other_site(self):
+        foreign = {"Origin": "https://evil.example"}
+        for credentials in (basic("u-admin"), basic("anything", self.tokens["admin"])):
+            self.assertEqual(self.s.post("/api/stoa/v1/flush", b"", dict(credentials, **foreign)).status, 403)
+            self.assertEqual(self.s.post("/api/stoa/v1/flush", b"", credentials).status, 200)
+        self.assertEqual(self.s.post("/api/stoa/v1/flush", b"", dict(bearer(self.tokens["admin"]), **foreign)).status, 200)
+
+    def test_a_path_written_in_another_way_needs_the_same_role(self):
+        viewer = bearer(self.tokens["viewer"])
+        for path in ("/api/stoa/v1/users", "/api/stoa/v1/users/", "//api/stoa/v1/users", "/api//stoa/v1/users", "/api/stoa/v1%2fusers", "/api/stoa/v1/%75sers",
+                     "/./api/stoa/v1/users", "/x/../api/stoa/v1/users", "/api/stoa/v1/users;x", "/API/stoa/v1/users", "/jaeger/../api/stoa/v1/users"):
+            for method in ("GET", "HEAD", "OPTIONS", "POST"):
+                r = self.s.request(method, path, None, viewer)
+                self.assertNotIn("u-admin", r.text, (method, path))
+                self.assertIn(r.status, (204, 400, 403, 404, 405), (method, path, r.text))
+                if method == "OPTIONS":
+                    self.assertIsNone(r.headers["Access-Control-Allow-Origin"], path)
 
     def grpc(self, headers):
         """One Export over HTTP/2 by curl; gives grpc-status and message of the trailers."""
@@ -215,6 +236,21 @@ class Tenants(harness.Case):
         self.assertEqual(count(everyone, "blue")[1], ["1"])
         self.assertIn(count(both)[1], (["1"], ["2"]))
         self.assertEqual(count(both, "red")[1], ["1"])
+
+
+    def test_who_is_tied_to_a_tenant_sees_nothing_of_the_server_or_its_default_tenant(self):
+        data = tempfile.mkdtemp(prefix="stoa-auth-")
+        red, agent = token(data, "red", "editor", "--tenants", "red"), token(data, "agent", "ingest-only", "--tenants", "red")
+        default = token(data, "both", "editor", "--tenants", "red,default")
+        s = self.server(data=data)
+        for path in ("/metrics", "/api/v1/alerts", "/api/v1/rules", "/api/v1/targets", "/api/v1/status/config", "/api/v2/alerts", "/api/v2/silences",
+                     "/api/stoa/v1/incidents", "/api/stoa/v1/checks", "/api/stoa/v1/cost", "/api/stoa/v1/review"):
+            r = s.get(path, headers=bearer(red))
+            self.assertEqual(r.status, 403, (path, r.text))
+            self.assertIn("default", r.text)
+            self.assertEqual(s.get(path, headers=bearer(default)).status, 200, path)
+        self.assertEqual(s.post("/api/v2/alerts", "[]", dict(JSON, **bearer(red))).status, 403)
+        self.assertEqual(s.get("/api/stoa/v1/checks/config", {"location": "berlin"}, headers=bearer(agent)).status, 403)
 
 
 class Login(harness.Case):
@@ -435,6 +471,25 @@ class Audit(harness.Case):
         r = stoa("audit", "verify", "--url", s.url, env={"STOA_USER": "root"}, password=PASSWORD)
         self.assertIn("is whole", r.stdout)
         self.assertEqual(stoa("audit", "verify", "--url", s.url, ok=False).returncode, 1)
+
+    def test_a_name_that_somebody_sent_moves_no_cursor_where_records_are_listed(self):
+        s = self.server()
+        add_user(s.data, "root", "admin")
+        self.eventually(lambda: s.get("/api/v1/labels").status == 401)
+        s.get("/api/v1/labels", headers=basic("x\x1b[2J\nroot\tadmin\u0085"))
+        self.eventually(lambda: [r for r in self.records(s, basic("root")) if r["action"] == "login.failed"])
+        out = stoa("audit", "list", "--url", s.url, "--action", "login.failed", env={"STOA_USER": "root"}, password=PASSWORD).stdout
+        self.assertEqual(len(out.splitlines()), 1, out)
+        self.assertIn("x\\x1b[2J\\x0aroot\\x09admin\\xc2\\x85", out)
+
+    def test_the_value_of_an_erase_is_not_on_record_whatever_its_type_is_called(self):
+        s = self.server()
+        for kind in ("application/json", "application/x-www-form-urlencoded"):
+            body = ' {"field":"user_id","value":"ada-4711","dry_run":true}'
+            self.assertEqual(s.post("/api/stoa/v1/erase", body, {"Content-Type": kind}).status, 200)
+        found = self.eventually(lambda: [r for r in self.records(s) if r["action"] == "data.erase" and r["status"] == 200][1:])
+        self.assertTrue(found)
+        self.assertNotIn("4711", json.dumps(self.records(s)))
 
     def fill(self, s, n=20):
         for i in range(n):
