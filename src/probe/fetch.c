@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Redirects are followed here, not by the client library, so that each has its phases and none is counted twice. As
  * browsers do: 303, and 301 and 302 after a POST, lead on by GET without a body. To another host or scheme no
- * credentials go along: neither Authorization nor a Cookie header. */
+ * credentials go along: of the configured headers only the few that cannot hold any. */
 #include "probe/fetch.h"
 
 #include <arpa/inet.h>
@@ -41,9 +41,15 @@ static const char *text_or_null(struct arena *a, struct slice s)
     return s.len ? arena_copy(a, s).ptr : NULL;
 }
 
-static bool is_secret_header(struct slice name)
+/* What goes along to another host: nothing that could be a key, whatever it is called. */
+static bool is_plain_header(struct slice name)
 {
-    return slice_eq_nocase(name, SLICE("authorization")) || slice_eq_nocase(name, SLICE("cookie")) || slice_eq_nocase(name, SLICE("host"));
+    static const struct slice plain[] = { SLICE_INIT("accept"),       SLICE_INIT("accept-encoding"), SLICE_INIT("accept-language"),
+                                          SLICE_INIT("content-type"), SLICE_INIT("user-agent"),      SLICE_INIT("traceparent") };
+    for (size_t i = 0; i < COUNT_OF(plain); i++)
+        if (slice_eq_nocase(name, plain[i]))
+            return true;
+    return false;
 }
 
 static bool has_header(const struct fetch_request *req, struct slice name)
@@ -63,7 +69,7 @@ static size_t put_headers(struct http_header *to, const struct fetch_request *re
         to[n++] = (struct http_header){ SLICE("Accept-Encoding"), SLICE("identity") };
     for (size_t i = 0; i < req->header_count && n < FETCH_HEADERS_MAX; i++) {
         struct slice name = req->headers[i].name;
-        if ((is_foreign && is_secret_header(name)) || (!with_body && slice_eq_nocase(name, SLICE("content-type"))))
+        if ((is_foreign && !is_plain_header(name)) || (!with_body && slice_eq_nocase(name, SLICE("content-type"))))
             continue;
         to[n++] = req->headers[i];
     }

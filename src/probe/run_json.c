@@ -9,6 +9,8 @@
 #include "base/num.h"
 #include "codec/hex.h"
 
+#define TIME_MAX_NS (INT64_MAX / 2) /* so that adding a duration cannot overflow */
+
 static const struct {
     struct slice name;
     size_t at;
@@ -168,9 +170,10 @@ static int64_t get_ms(struct reading *r, struct json_value v, struct slice key)
 static int64_t get_ns_text(struct reading *r, struct json_value v, struct slice key)
 {
     int64_t ns = 0;
-    if (!num_parse_i64(get_text(r, v, key), &ns) || ns < 0)
-        wrong(r, key);
-    return ns;
+    if (num_parse_i64(get_text(r, v, key), &ns) && ns >= 0 && ns <= TIME_MAX_NS)
+        return ns;
+    wrong(r, key);
+    return 0;
 }
 
 static void get_hex(struct reading *r, struct json_value v, struct slice key, uint8_t *to, size_t n)

@@ -66,6 +66,12 @@ static bool adopt_last(struct probe *p, struct last_run *l)
     return true;
 }
 
+static bool is_configured(const struct probe *p, const struct run *r)
+{
+    const struct check *c = check_find(p->checks, r->check);
+    return c && check_is_at(c, r->location);
+}
+
 void state_put_last(struct probe *p, const struct run *r)
 {
     struct buf json;
@@ -78,7 +84,10 @@ void state_put_last(struct probe *p, const struct run *r)
         struct slice key = arena_printf(a, "%.*s%.*s\n%.*s", SLICE_FMT(last_prefix), SLICE_FMT(r->check), SLICE_FMT(r->location));
         l->written_ns = r->start_ns + r->duration_ns;
         mutex_lock(&p->lock);
-        bool newer = adopt_last(p, l);
+        /* An agent may report what is configured no more, or never was: those runs are stored, but nothing is kept of them. */
+        bool wanted = is_configured(p, &l->run), newer = wanted && adopt_last(p, l);
+        if (!wanted)
+            last_free(l);
         mutex_unlock(&p->lock);
         if (newer && kv_put(p->env.kv, key, buf_as_slice(&json), &err))
             log_line(p->env.log, LOG_ERROR, "the last result of a check is not kept", "check=\"%.*s\" error=\"%s\"", SLICE_FMT(r->check), err.text);
@@ -169,10 +178,14 @@ enum status state_load(struct probe *p, struct err *err)
     enum status st = kv_list(p->env.kv, last_prefix, a, &pairs, &count, err);
     for (size_t i = 0; !st && i < count; i++) {
         struct last_run *l = last_of(pairs[i].value);
-        if (l)
+        if (l && is_configured(p, &l->run)) {
             (void)adopt_last(p, l);
-        else
+        } else if (l) {
+            last_free(l);
+            st = kv_delete(p->env.kv, pairs[i].key, err);
+        } else {
             log_line(p->env.log, LOG_WARNING, "a kept result of a check does not read and is left out", "key=\"%.*s\"", SLICE_FMT(pairs[i].key));
+        }
     }
     if (!st)
         st = kv_list(p->env.kv, agent_prefix, a, &pairs, &count, err);

@@ -365,6 +365,10 @@ checks:
         r = post([dict(run, location="oslo"), {"id": 1}]).json
         self.assertEqual((r["stored"], r["rejected"]), (0, 2))
         self.assertIn("oslo", r["error"])
+        # What is not configured is stored, and nothing is kept of it.
+        self.assertEqual(post([dict(run, id="0" * 31 + "8", check="made up")]).json["stored"], 1)
+        self.assertEqual([c["name"] for c in s.get("/api/stoa/v1/checks").json["checks"]], ["a"])
+        self.assertEqual(post([dict(run, id="0" * 31 + "9", start_ns=str(2**63 - 1))]).json["rejected"], 1)
         self.assertEqual(s.post("/api/stoa/v1/checks/results", b"{").status, 400)
         self.assertEqual(s.get("/api/stoa/v1/checks/config", dict(location="local")).status, 400)
 
