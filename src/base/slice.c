@@ -100,7 +100,7 @@ struct slice slice_sub(struct slice s, size_t from, size_t to)
 {
     to = MIN(to, s.len);
     from = MIN(from, to);
-    return slice_of(s.ptr + from, to - from);
+    return slice_of(from ? s.ptr + from : s.ptr, to - from);
 }
 
 struct slice slice_skip(struct slice s, size_t n)

@@ -85,7 +85,7 @@ static void put_text(struct buf *out, struct slice s)
         }
         start = ++i;
     }
-    buf_put(out, s.ptr + start, i - start);
+    buf_slice(out, slice_skip(s, start));
     buf_char(out, '"');
 }
 

@@ -7,13 +7,14 @@
 enum { INDENT = 2 };
 #define HIDDEN SLICE("<secret>")
 
-/* Our keys, those of prometheus.yml, alertmanager.yml and blackbox.yml, and what looks like them. */
+/* Our keys, those of prometheus.yml, alertmanager.yml and blackbox.yml, and what looks like them; names of headers too. */
 static bool is_secret(struct slice key)
 {
     static const struct slice endings[] = { SLICE_INIT("password"), SLICE_INIT("secret"), SLICE_INIT("secrets"), SLICE_INIT("token"),
-                                            SLICE_INIT("credentials"), SLICE_INIT("_key"), SLICE_INIT("api_url"), SLICE_INIT("webhook_url") };
+                                            SLICE_INIT("credentials"), SLICE_INIT("_key"), SLICE_INIT("-key"), SLICE_INIT("apikey"),
+                                            SLICE_INIT("authorization"), SLICE_INIT("cookie"), SLICE_INIT("api_url"), SLICE_INIT("webhook_url") };
     for (size_t i = 0; i < COUNT_OF(endings); i++)
-        if (slice_ends(key, endings[i]))
+        if (key.len >= endings[i].len && slice_eq_nocase(slice_skip(key, key.len - endings[i].len), endings[i]))
             return true;
     return slice_eq(key, SLICE("key"));
 }

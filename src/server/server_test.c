@@ -69,6 +69,10 @@ TEST(config_text_hides_secrets_however_they_are_written)
     check_text("basic_auth: {username: u, password: 'p\\x', password_file: f}\n",
                "basic_auth:\n  username: u\n  password: <secret>\n  password_file: f\n");
     check_text("x: &it hush\nbearer_token: *it\ncredentials: >\n  folded\n", "x: hush\nbearer_token: <secret>\ncredentials: <secret>\n");
+    check_text("headers: {Authorization: Bearer x, X-Api-Key: k, Cookie: a=b, Accept: t}\n",
+               "headers:\n  Authorization: <secret>\n  X-Api-Key: <secret>\n  Cookie: <secret>\n  Accept: t\n");
+    check_text("receivers: [{name: a, webhook_configs: [{url: http://h/k}]}]\n",
+               "receivers:\n  -\n    name: a\n    webhook_configs:\n      -\n        url: <secret>\n");
     check_text("params: {token: [a, b]}\n", "params:\n  token:\n    - <secret>\n    - <secret>\n");
     check_text("proxy_url: http://me:pw@proxy:3128/x\nurl: http://host:80/a@b\n",
                "proxy_url: http://me:<secret>@proxy:3128/x\nurl: http://host:80/a@b\n");
