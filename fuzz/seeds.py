@@ -127,6 +127,31 @@ def queries(language):
     return {f"query{i}": text.encode() for i, text in enumerate(re.findall(before, lines))}
 
 
+def texts(file, call, first=b""):
+    """The first text of each call of that name in a unit test."""
+    source = (ROOT.parent.parent.parent / "src" / file).read_text()
+    found = re.findall(call + r'\((?:\w+, )?"((?:[^"\\]|\\.)*)"', source)
+    return {f"text{i}": first + text.encode().decode("unicode_escape").encode("latin-1") for i, text in enumerate(found) if len(re.findall(r"\d{6}", text)) == 0}
+
+
+SECRETS = b"""User password: hunter2! {"token":"a\\"b","n":1} Authorization: Basic dXNlcjpwYXNz
+https://u:p@h/ card 4111-1111 1111 1111. eyJhbGciOiJ9.eyJzdWIiOjF9.c2lnbmF0dXJl AKIAABCDEFGHIJKLMNOP api_key='x' ada@example.com
+-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----
+cookie: a=b; c=d
+"""
+VITALS = b'{"name":"LCP","value":2500.5,"rating":"good","delta":1,"id":"v4-1","navigationType":"navigate","entries":[],"url":"https://a/b?c"}'
+SEEDS |= {
+    "fuzz_gotmpl": texts("query/gotmpl_test.c", "check", b"value\n"),
+    "fuzz_article": {f"c{i}": c for i, c in enumerate([
+        b"cpu_usage > 90 for 5 minutes", b"error_rate >= 5% for 1h30m", b"latency_p99 > 500ms", b"a / b or c != -1e-3 MiB for 2 weeks"])},
+    "fuzz_condition": {f"c{i}": c + b'\n{"a":[{"b":7}],"t":"x"}' for i, c in enumerate([
+        b"status in [200, 204]", b"latency < 2s", b"certificate days > 14", b'body contains "x"', b"body not matches /re/i",
+        b"header content-type contains html", b"json .a[0].b == 7", b'json .["t"] exists', b"body /b.:(.)/", b"json .t"])},
+    "fuzz_redact": {"lines": SECRETS, "json": JSON},
+    "fuzz_login": {"basic": b"Basic YWRhOmNvcnJlY3Q=\nstoa_session=abc; x=y", "bearer": b"Bearer stoa_abc\n", "basictoken": b"basic OnN0b2FfYQ==\na=;=b;;"},
+    "fuzz_audit": {"line": b'{"seq":1,"t_ms":1,"user":"a","prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n{"seq":2'},
+    "fuzz_push": {"path": b"/a/instance/h:1/path@base64/L3g=", "matchers": b'{a="b",c=~"d|e", f!=g}', "vital": VITALS, "vitals": b"[" + VITALS + b"," + VITALS + b"]"},
+}
 SEEDS["fuzz_promql"] = queries("promql")
 SEEDS["fuzz_logql"] = queries("logql")
 

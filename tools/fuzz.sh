@@ -27,13 +27,19 @@ for name in "$@"; do
         folders="base sys codec model store ingest query promql logql traceql metrics events"
     fi
 done
+# What the server is made of besides.
+for name in "$@"; do
+    if grep -qE '#include "(auth|probe|alert|pipeline|collect|rum)/' "fuzz/$name.c"; then
+        folders="base sys codec model store ingest query promql logql traceql metrics events pipeline auth probe alert collect rum"
+    fi
+done
 
 out=build/fuzz
 mkdir -p $out/findings
 make --no-print-directory -k -j"$(nproc)" -f - CLANG="$CLANG" OUT=$out FOLDERS="$folders" NAMES="$*" <<'RULES' || { echo "fuzz: the build failed"; echo "0 passed, 1 failed"; exit 1; }
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 COMMON   := -O1 -g -w -Isrc -I. -D_GNU_SOURCE -fno-strict-aliasing -ffp-contract=off -pthread -MMD -MP $(SANITIZE)
-LIBS     := -lzstd -llz4 -lsnappy -ldeflate -lz -lsimdjson -ljson-c -lre2 -lyaml -lroaring -lsqlite3 -lcrypto -lxxhash -lm
+LIBS     := -lzstd -llz4 -lsnappy -ldeflate -lz -lsimdjson -ljson-c -lre2 -lyaml -lroaring -lsqlite3 -lcrypto -lsodium -lcurl -lxxhash -lm
 ifeq ($(shell uname -m),x86_64)
 COMMON   += -march=x86-64-v2
 endif
