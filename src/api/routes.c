@@ -383,7 +383,7 @@ static void run_slow_stream(void *user, struct http_exchange *x)
 
 static void bind_row(struct api *api, struct api_routes *r, size_t i)
 {
-    bool change = access_is_change((struct access_rule){ rows[i].permission, rows[i].action }), stream = rows[i].flags & ROUTE_STREAM;
+    bool change = access_is_change(rule_of(&rows[i])), stream = rows[i].flags & ROUTE_STREAM;
     r->routes[i] = (struct http_route){ rows[i].flags & ~(change ? (unsigned)ROUTE_ON_LOOP : 0u), rows[i].body_bytes_max,
                                         change ? run_change : rows[i].handle, api };
     r->slow[i] = (struct http_route){ stream ? rows[i].flags : rows[i].flags | ROUTE_ON_LOOP, rows[i].body_bytes_max,
