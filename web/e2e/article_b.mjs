@@ -113,7 +113,7 @@ export const checks = [
     name: 'real users: bands as word, colour and position',
     full: true,
     async run({ page, base }) {
-      const path = '/slow-page-of-the-test'
+      const path = '/checkout/slow'
       const id = unique('v')
       for (const [name, value] of [['LCP', 5200], ['INP', 120], ['CLS', 0.18], ['FCP', 900], ['FID', 20], ['TTFB', 300]]) {
         const data = JSON.stringify({ name, value, delta: value, id: `${id}-${name}`, navigationType: 'navigate', entries: [] })
@@ -127,7 +127,7 @@ export const checks = [
         const left = await card.locator('.bands b').evaluate((e) => parseFloat(e.style.left))
         must(left >= 0 && left <= 100, `${name} stands nowhere on its bands`)
       }
-      await until(async () => /poor/.test(await textOf(page.locator('.vitals tr', { hasText: 'slow-page' }).first())), 'the page with a poor LCP is not called poor')
+      await until(async () => /poor/.test(await textOf(page.locator('.vitals tr', { hasText: '/checkout/slow' }).first())), 'the page with a poor LCP is not called poor')
       await page.getByRole('tab', { name: 'Devices' }).click()
       await until(async () => param(page, 'by') === 'device' && /desktop|mobile|tablet/.test(await textOf(page.locator('.vitals'))), 'devices are not told apart')
       await panel(page, 'INP').locator('.vital-head').click()

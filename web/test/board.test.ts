@@ -80,3 +80,8 @@ describe('Markdown of text panels', () => {
     expect(inline('[a](javascript:alert)')[0].kind).toBe('text')
   })
 })
+
+it('a unit of moments shows moments, not numbers', () => {
+  expect(unitOf('dateTimeAsIso').isTime).toBe(true)
+  expect(unitOf('short').isTime).toBeUndefined()
+})

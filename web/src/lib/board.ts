@@ -242,9 +242,11 @@ export interface UnitOf {
   factor: number
   before: string
   after: string
+  isTime?: boolean // milliseconds since 1970
 }
 
 export function unitOf(name: string): UnitOf {
+  if (name.startsWith('dateTime')) return { unit: '', factor: 1, before: '', after: '', isTime: true }
   const known = UNITS[name]
   if (known) return { ...known, before: '', after: '' }
   if (SIGNS[name]) return { unit: '', factor: 1, before: SIGNS[name], after: '' }

@@ -11,7 +11,7 @@ import { fill, legendOf, reduce, stepOf, unitOf, type Panel, type Target, type T
 import { withLevels, type Level } from '../lib/logql'
 import { blocks, type Inline } from '../lib/markdown'
 import { gridTimes, toNumber, topLines, type Grid, type Line } from '../lib/series'
-import { clock, nsOf, utc, msOf } from '../lib/time'
+import { clock, nsOf, stamp, utc, msOf } from '../lib/time'
 import { format } from '../lib/units'
 import { labelText, safe } from '../lib/text'
 import { W } from '../lib/words'
@@ -45,7 +45,7 @@ interface Data {
   all: number
 }
 
-const shown = (v: number | null, u: UnitOf): string => (v === null ? '–' : u.before + format(v, u.unit) + u.after)
+const shown = (v: number | null, u: UnitOf): string => (v === null ? '–' : u.isTime ? stamp(v) : u.before + format(v, u.unit) + u.after)
 const scaled = (l: Line, u: UnitOf): Line => (u.factor === 1 ? l : { ...l, values: l.values.map((v) => (v === null ? null : v * u.factor)) })
 const keyOf = (p: PanelProps, kind: string): string | null => {
   const t = p.panel.targets.map((x) => fill(x.expr, p.variables, p.grid)).join('\u0001')

@@ -20,12 +20,12 @@ import { homeGrid } from './HostPanel'
 
 const RANK: Record<State, number> = { bad: 0, warn: 1, ok: 2, idle: 3 }
 
-type Row = Service & { now: Now }
+type Row = Service & { hurt: Now }
 
 function byHurt(a: Row, b: Row): number {
   return (
-    RANK[a.now.state] - RANK[b.now.state] ||
-    (b.now.errors ?? 0) - (a.now.errors ?? 0) ||
+    RANK[a.hurt.state] - RANK[b.hurt.state] ||
+    (b.hurt.errors ?? 0) - (a.hurt.errors ?? 0) ||
     (lastPair(b.p99_seconds) ?? 0) - (lastPair(a.p99_seconds) ?? 0) ||
     (a.service < b.service ? -1 : 1)
   )
@@ -49,7 +49,7 @@ export function ServicesPanel() {
     const n = Number(cores.rows[0]?.value ?? NaN)
     return new Map(used.rows.map((x) => [x.labels.groupname, Number(x.value) / n]))
   })
-  const list: Row[] = (f.data?.list ?? []).map((s) => ({ ...s, now: nowOf(s, f.data!.grid) })).sort(byHurt)
+  const list: Row[] = (f.data?.list ?? []).map((s) => ({ ...s, hurt: nowOf(s, f.data!.grid) })).sort(byHurt)
   const keys = useListKeys(list.map(keyOf), (i) => go(pageOf(list[i])))
   const saturation = (s: Service) => lastPair(s.saturation_ratio) ?? cpu.data?.get(s.service) ?? null
   const spark = (s: Service, values: Pairs | undefined, tone: string, what: string) => <Spark values={onGrid(values ?? [], f.data!.grid)} tone={tone} label={`${safe(s.service)}: ${what}`} />
@@ -57,16 +57,16 @@ export function ServicesPanel() {
     {
       title: W.home.service,
       draw: (s) => (
-        <Badge state={s.now.state} word={W.home.state[s.now.state]}>
+        <Badge state={s.hurt.state} word={W.home.state[s.hurt.state]}>
           <a href={pageOf(s)} title={W.home.source(safe(s.source))}>
             {safe(s.service)}
           </a>
         </Badge>
       ),
     },
-    { title: W.home.requests, number: true, wide: true, draw: (s) => format(s.now.requests, '/s') },
+    { title: W.home.requests, number: true, wide: true, draw: (s) => format(s.hurt.requests, '/s') },
     { title: '', wide: true, draw: (s) => spark(s, s.requests_per_second, 'c1', W.home.requests) },
-    { title: W.home.errors, number: true, class: (s) => (/bad|warn/.test(s.now.state) ? s.now.state : ''), draw: (s) => format(s.now.errors, 'ratio') },
+    { title: W.home.errors, number: true, class: (s) => (/bad|warn/.test(s.hurt.state) ? s.hurt.state : ''), draw: (s) => format(s.hurt.errors, 'ratio') },
     { title: '', draw: (s) => spark(s, s.error_ratio, 'c5', W.home.errors) },
     { title: W.home.p50, number: true, wide: true, draw: (s) => format(lastPair(s.p50_seconds), 's') },
     { title: W.home.p95, number: true, wide: true, draw: (s) => format(lastPair(s.p95_seconds), 's') },
