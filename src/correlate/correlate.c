@@ -142,6 +142,16 @@ struct log_scan {
     enum correlate_match match;
 };
 
+/* The line is JSON or logfmt and has the id under one of the usual names. */
+static bool is_field_of_body(struct search *s, struct slice body)
+{
+    for (size_t i = 0; i < s->q->label_count; i++)
+        for (size_t k = 0; k < s->out->form_count; k++)
+            if (body_field_is(body, s->q->labels[i], s->out->forms[k], s->scratch))
+                return true;
+    return false;
+}
+
 static bool on_log(void *arg, const struct event *e)
 {
     struct log_scan *scan = arg;
@@ -154,7 +164,8 @@ static bool on_log(void *arg, const struct event *e)
         buf_printf(&out->notes, "there are more than %zu log lines; the newest are shown, those that have the id as a field first\n", s->q->logs_max);
         return false;
     }
-    ARENA_PUSH(s->env->result, out->logs, out->log_count, s->log_cap) = (struct correlate_log){ copy_event(s->env->result, e), scan->match };
+    enum correlate_match match = scan->match == CORRELATE_BY_TEXT && is_field_of_body(s, e->body) ? CORRELATE_BY_FIELD : scan->match;
+    ARENA_PUSH(s->env->result, out->logs, out->log_count, s->log_cap) = (struct correlate_log){ copy_event(s->env->result, e), match };
     return true;
 }
 

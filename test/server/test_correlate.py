@@ -85,7 +85,8 @@ class Correlate(harness.Case):
         s = self.server()
         cid = str(uuid.uuid4())
         self.push_line(s, "by metadata", {"correlation_id": cid})
-        self.push_line(s, f'{{"message":"by text","correlation_id":"{cid}"}}')
+        self.push_line(s, f'{{"message":"in the line","correlation_id":"{cid}"}}')
+        self.push_line(s, f"by text: request {cid} is done")
         self.push_line(s, "another request", {"correlation_id": str(uuid.uuid4())})
         self.push_line(s, "names only the trace", {"trace_id": TRACE})
         self.push_span(s, attributes=[attribute("correlation.id", cid)])
@@ -98,7 +99,7 @@ class Correlate(harness.Case):
         self.assertEqual((r.status, r.text), (200, "{}"))
         for id in (cid, cid.replace("-", "")):
             found = self.correlate(s, id)
-            self.assertEqual({(l["body"][:9], l["match"]) for l in found["logs"] if l["match"] != "text"}, {("by metada", "field"), ("names onl", "trace")})
+            self.assertEqual({(l["body"][:9], l["match"]) for l in found["logs"] if l["match"] != "text"}, {("by metada", "field"), ('{"message', "field"), ("names onl", "trace")})
             self.assertEqual([l["service"] for l in found["logs"] if l["match"] == "text"], ["web"])
             trace, = found["traces"]
             self.assertEqual((trace["trace_id"], trace["service"], trace["spans"]), (TRACE, "shop", 2))
@@ -116,7 +117,7 @@ class Correlate(harness.Case):
         # The same after everything went to files.
         self.assertEqual(s.post("/api/stoa/v1/flush").status, 200)
         found = self.correlate(s, cid)
-        self.assertEqual((len(found["logs"]), len(found["traces"]), len(found["exemplars"])), (3, 1, 1))
+        self.assertEqual((len(found["logs"]), len(found["traces"]), len(found["exemplars"])), (4, 1, 1))
 
     def test_limits_are_told(self):
         s = self.server()
