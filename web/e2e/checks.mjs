@@ -192,7 +192,7 @@ export const checks = [
       await page.locator('.span-details').waitFor()
       must(/service\.name/.test(await textOf(page.locator('.span-details'))), 'the span does not show its process')
       if (wide) {
-        await page.locator('.trace-head a').first().click()
+        await page.locator('.trace-head a', { hasText: 'logs of this trace' }).click()
         await page.waitForURL(/\/logs\?.*trace_id/)
       }
     },
