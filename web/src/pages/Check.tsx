@@ -21,7 +21,7 @@ import { agoText, whenText } from '../panels/IncidentList'
 import { RunNow } from '../panels/RunNow'
 import { RunWaterfall } from '../panels/RunWaterfall'
 
-const RUNS_MAX = 200
+const RUNS_MAX = 100
 const LAST_SHOWN_MAX = 4 // places, the failing ones first; the rest is in the list of runs
 const POINTS = 200
 const LEAST_STEP_S = 15
