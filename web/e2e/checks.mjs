@@ -133,7 +133,7 @@ export const checks = [
       await page.locator('.list .line').first().waitFor()
       await until(async () => /[\d ]+lines?/.test(await textOf(panel(page, 'histogram').locator('h2'))), 'the histogram has no count')
       await until(async () => (await panel(page, 'histogram').locator('rect').count()) > 0, 'the histogram has no bars')
-      must(/ERROR|WARN|INFO|DEBUG|TRACE|FATAL|—/.test(await textOf(page.locator('.list .lv').first())), 'a line has no word for its level')
+      must(/ERROR|WARN|INFO|DEBUG|TRACE|FATAL|CRIT|—/.test(await textOf(page.locator('.list .lv').first())), 'a line has no word for its level')
       await page.locator('.list .line .tx').first().click()
       await page.locator('.entry.open .details').waitFor()
       must(/service_name/.test(await textOf(page.locator('.entry.open .details'))), 'the open line does not show its labels')

@@ -31,18 +31,29 @@ export interface Correlated {
   logs: CorrelatedLog[]
   traces: CorrelatedTrace[]
   exemplars: CorrelatedPoint[]
+  partial: boolean // there is more than is shown
   notes: string[]
 }
 
 interface Answer extends Partial<Correlated> {
-  data?: Partial<Correlated>
+  data?: Answer
+  series?: { labels: Labels; t_ms: number; value: number | string }[] // that carry the id as a label
+  partial?: boolean
   warnings?: string[]
 }
 
 export async function correlate(id: string, startMs: number, endMs: number, signal?: AbortSignal): Promise<Correlated> {
   const a = await getJSON<Answer>('/api/stoa/v1/correlate', { id, start: startMs / 1000, end: endMs / 1000 }, signal)
   const d = a.data ?? a
-  return { id: d.id ?? id, logs: d.logs ?? [], traces: d.traces ?? [], exemplars: d.exemplars ?? [], notes: [...(d.notes ?? []), ...(a.warnings ?? [])] }
+  const labelled = (d.series ?? []).map((s) => ({ series: s.labels, labels: {}, t_ms: s.t_ms, value: s.value }))
+  return {
+    id: d.id ?? id,
+    logs: d.logs ?? [],
+    traces: d.traces ?? [],
+    exemplars: [...(d.exemplars ?? []), ...labelled],
+    partial: d.partial ?? false,
+    notes: [...(d.notes ?? []), ...(a.warnings ?? [])],
+  }
 }
 
 export interface Exemplar {

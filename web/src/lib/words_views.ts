@@ -127,6 +127,7 @@ export const VIEWS = {
     palette: 'everything with this id',
     traceGone: 'The spans of this trace are not stored here.',
     after: 'after the first',
+    partial: 'More carries this id than is shown. Narrow the time range to see all of it.',
   },
 
   report: {

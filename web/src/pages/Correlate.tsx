@@ -203,6 +203,7 @@ function Found({ id }: { id: string }) {
               <b class="mono">{safe(d.id)}</b> {W.correlate.found(d.logs.length, d.traces.length, d.exemplars.length)} · {W.correlate.services(services)}
               {span > 0 && ` · ${W.correlate.within(seconds(span))}`} · <a href={link('/logs', { q: addContains(LOGS_DEFAULT, id) })}>{W.correlate.inLogs}</a>
             </p>
+            {d.partial && <p class="stale">{W.correlate.partial}</p>}
             <Notes kind="info" notes={d.notes} />
             {d.traces.slice(0, TRACES_DRAWN).map((t) => (
               <TraceCard key={t.trace_id} id={t.trace_id} service={t.service} name={t.name} />
