@@ -24,7 +24,8 @@ static const struct slice default_labels[] = { SLICE_INIT("correlation_id"), SLI
 
 static enum status check_labels(const struct yaml_node *n, const struct fold_config *c, struct err *err)
 {
-    static const struct slice needed[] = { SLICE_INIT("__name__"), SLICE_INIT("job"), SLICE_INIT("instance"), SLICE_INIT("le"), SLICE_INIT("quantile") };
+    static const struct slice needed[] = { SLICE_INIT("__name__"), SLICE_INIT("job"), SLICE_INIT("instance"), SLICE_INIT("le"),
+                                           SLICE_INIT("quantile") };
     if (c->label_count > FOLD_LABELS_MAX)
         return yaml_fail(n, err, "correlation: %zu labels, at most %d are allowed", c->label_count, FOLD_LABELS_MAX);
     for (size_t i = 0; i < c->label_count; i++) {

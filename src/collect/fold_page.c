@@ -21,6 +21,23 @@ enum { REPORT_LABELS_BYTES_MAX = 200 };
 
 /* ---- what a line is ---- */
 
+/* A line under another family's TYPE has no type of its own. */
+static bool is_of_family(struct slice name, struct slice family, bool is_whole)
+{
+    static const struct slice counted[] = { SLICE_INIT("_total"), SLICE_INIT("_created"), SLICE_INIT("_bucket"), SLICE_INIT("_sum"),
+                                           SLICE_INIT("_count") };
+    static const struct slice whole[] = { SLICE_INIT("_info"), SLICE_INIT("_created") };
+    const struct slice *list = is_whole ? whole : counted;
+    size_t count = is_whole ? COUNT_OF(whole) : COUNT_OF(counted);
+    if (family.len == 0 || !slice_starts(name, family))
+        return false;
+    struct slice rest = slice_skip(name, family.len);
+    bool found = rest.len == 0;
+    for (size_t i = 0; i < count && !found; i++)
+        found = slice_eq(rest, list[i]);
+    return found;
+}
+
 struct fold_kind fold_kind_of(enum metric_type type, struct slice family, struct slice name, bool has_quantile)
 {
     static const struct {
@@ -33,8 +50,8 @@ struct fold_kind fold_kind_of(enum metric_type type, struct slice family, struct
         { SLICE_INIT("_count"), FOLD_TOTAL_COUNT, FOLD_SUM },
     };
     struct fold_kind k = { FOLD_LAST, FOLD_VALUE, true, name };
-    bool is_family = slice_starts(name, family) && family.len;
-    bool is_gauge = is_family && (type == METRIC_GAUGE || type == METRIC_INFO || type == METRIC_STATESET);
+    bool is_whole = type == METRIC_GAUGE || type == METRIC_INFO || type == METRIC_STATESET, is_family = is_of_family(name, family, is_whole);
+    bool is_gauge = is_family && is_whole;
     if (is_family && type == METRIC_COUNTER)
         k.how = FOLD_SUM;
     for (size_t i = 0; i < COUNT_OF(suffixes) && !has_quantile; i++) {
@@ -95,10 +112,11 @@ static void candidate_add(struct fold_page *p, struct fold_line *line, double v,
 {
     struct fold_group *g = line->group;
     bool is_bucket = line->kind.part == FOLD_BUCKET;
-    if (!line->kind.has_exemplars || line->ids.len == 0 || !(is_bucket ? up > 0 && g->bucket == 0 : changed && (is_new || up > 0 || line->kind.how == FOLD_LAST)))
+    bool is_last = line->kind.how == FOLD_LAST, is_one = is_bucket ? up > 0 && g->bucket == 0 : changed && (is_new || up > 0 || is_last);
+    if (!line->kind.has_exemplars || line->ids.len == 0 || !is_one)
         return;
     ARENA_PUSH(p->b->arena, p->list, p->count, p->cap) =
-        (struct fold_candidate){ line, line->to, is_bucket ? line->bound : line->kind.how == FOLD_LAST ? v : up, is_new };
+        (struct fold_candidate){ line, line->to, is_bucket ? line->bound : is_last ? v : up, is_new };
     if (is_bucket)
         g->bucket = p->count;
 }

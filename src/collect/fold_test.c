@@ -18,7 +18,8 @@ struct rig {
 static void rig_start(struct rig *r)
 {
     struct err err;
-    *r = (struct rig){ .job = { .honor_timestamps = true }, .memory = scrape_memory_new(), .fold = fold_new(), .arena = arena_new(0), .t_ms = 1000000 };
+    *r = (struct rig){ .job = { .honor_timestamps = true }, .memory = scrape_memory_new(), .fold = fold_new(), .arena = arena_new(0),
+                       .t_ms = 1000000 };
     CHECK_INT(relabel_new(&r->rules, NULL, 0, &err), ST_OK);
     CHECK_INT(labels_parse(r->arena, SLICE("{instance=\"i\",job=\"j\"}"), &r->labels, &err), ST_OK);
 }
@@ -81,7 +82,8 @@ TEST(fold_sums_a_counter_over_ids_and_keeps_the_new_ones_as_exemplars)
     struct rig r;
     rig_start(&r);
     check_page(&r, TEXT, "# TYPE c_total counter\nc_total{m=\"GET\",correlation_id=\"a\"} 1\nc_total{m=\"GET\",correlation_id=\"b\"} 2\n",
-               "c_total{m=\"GET\"} 3\n# c_total{m=\"GET\"} {correlation_id=\"b\"} 2 @1001000\n# c_total{m=\"GET\"} {correlation_id=\"a\"} 1 @1001000\n");
+               "c_total{m=\"GET\"} 3\n# c_total{m=\"GET\"} {correlation_id=\"b\"} 2 @1001000\n"
+               "# c_total{m=\"GET\"} {correlation_id=\"a\"} 1 @1001000\n");
     check_page(&r, TEXT,
                "# TYPE c_total counter\nc_total{m=\"GET\",correlation_id=\"a\"} 1\nc_total{m=\"GET\",correlation_id=\"b\"} 5\n"
                "c_total{m=\"PUT\",correlation_id=\"c\"} 1\n",
@@ -94,7 +96,8 @@ TEST(fold_adds_the_line_that_has_no_id)
 {
     struct rig r;
     rig_start(&r);
-    check_page(&r, TEXT, "# TYPE c_total counter\nc_total 10\nc_total{request_id=\"a\"} 1\n", "c_total 11\n# c_total {request_id=\"a\"} 1 @1001000\n");
+    check_page(&r, TEXT, "# TYPE c_total counter\nc_total 10\nc_total{request_id=\"a\"} 1\n",
+               "c_total 11\n# c_total {request_id=\"a\"} 1 @1001000\n");
     check_page(&r, TEXT, "# TYPE c_total counter\nc_total 12\nc_total{request_id=\"a\"} 1\n", "c_total 13\n");
     rig_end(&r);
 }
@@ -120,7 +123,8 @@ TEST(fold_sums_histograms_and_tells_the_observation)
     struct rig r;
     rig_start(&r);
     check_page(&r, TEXT,
-               "# TYPE h histogram\nh_bucket{le=\"1\",trace_id=\"a\"} 0\nh_bucket{le=\"2\",trace_id=\"a\"} 1\nh_bucket{le=\"+Inf\",trace_id=\"a\"} 1\n"
+               "# TYPE h histogram\nh_bucket{le=\"1\",trace_id=\"a\"} 0\n"
+               "h_bucket{le=\"2\",trace_id=\"a\"} 1\nh_bucket{le=\"+Inf\",trace_id=\"a\"} 1\n"
                "h_count{trace_id=\"a\"} 1\nh_sum{trace_id=\"a\"} 1.5\n"
                "h_bucket{le=\"1\",trace_id=\"b\"} 1\nh_bucket{le=\"2\",trace_id=\"b\"} 1\nh_bucket{le=\"+Inf\",trace_id=\"b\"} 1\n"
                "h_count{trace_id=\"b\"} 1\nh_sum{trace_id=\"b\"} 0.25\n",
@@ -129,11 +133,42 @@ TEST(fold_sums_histograms_and_tells_the_observation)
     rig_end(&r);
 }
 
+TEST(fold_takes_a_lines_type_from_its_own_family_alone)
+{
+    struct rig r;
+    rig_start(&r);
+    check_page(&r, TEXT, "# TYPE http gauge\nhttp_total{request_id=\"a\"} 1\nhttp_total{request_id=\"b\"} 1\n",
+               "http_total 2\n# http_total {request_id=\"b\"} 1 @1001000\n# http_total {request_id=\"a\"} 1 @1001000\n");
+    rig_end(&r);
+}
+
+TEST(fold_counts_series_and_not_lines_against_sample_limit)
+{
+    struct rig r;
+    struct scrape_counts counts;
+    struct err err = { 0 };
+    rig_start(&r);
+    r.job.limits.samples = 1;
+    check_page(&r, TEXT, "c_total{request_id=\"a\"} 1\nc_total{request_id=\"b\"} 1\n",
+               "c_total 2\n# c_total {request_id=\"b\"} 1 @1001000\n# c_total {request_id=\"a\"} 1 @1001000\n");
+    struct batch *b = batch_new(0);
+    struct fold_rules *fold = fold_rules_take(r.fold);
+    struct scrape_page page = { &r.job, r.rules, r.labels,
+                                SLICE("c_total{request_id=\"a\"} 1\nd_total{request_id=\"a\"} 1\nd_total{request_id=\"b\"} 1\n"),
+                                SLICE(TEXT), r.t_ms + 1000, fold, r.fold };
+    CHECK_INT(scrape_round(r.memory, &page, b, &counts, &err), ST_LIMIT);
+    CHECK_INT(batch_rows(b), 0);
+    batch_drop(b);
+    snap_drop(&fold->snap);
+    rig_end(&r);
+}
+
 TEST(fold_sums_a_summarys_count_and_sum)
 {
     struct rig r;
     rig_start(&r);
-    check_page(&r, TEXT, "# TYPE s summary\ns_count{request_id=\"a\"} 1\ns_sum{request_id=\"a\"} 2\ns_count{request_id=\"b\"} 3\ns_sum{request_id=\"b\"} 4\n",
+    check_page(&r, TEXT, "# TYPE s summary\ns_count{request_id=\"a\"} 1\ns_sum{request_id=\"a\"} 2\n"
+                         "s_count{request_id=\"b\"} 3\ns_sum{request_id=\"b\"} 4\n",
                "s_count 4\ns_sum 6\n# s_count {request_id=\"b\"} 3 @1001000\n# s_count {request_id=\"a\"} 1 @1001000\n");
     rig_end(&r);
 }
@@ -248,9 +283,11 @@ TEST(scrape_takes_openmetrics_exemplars_once)
 {
     struct rig r;
     rig_start(&r);
-    check_page(&r, OPEN, "# TYPE c counter\nc_total 1 # {trace_id=\"x\"} 0.5 1000.25\n# EOF\n", "c_total 1\n# c_total {trace_id=\"x\"} 0.5 @1000250\n");
+    check_page(&r, OPEN, "# TYPE c counter\nc_total 1 # {trace_id=\"x\"} 0.5 1000.25\n# EOF\n",
+               "c_total 1\n# c_total {trace_id=\"x\"} 0.5 @1000250\n");
     check_page(&r, OPEN, "# TYPE c counter\nc_total 1 # {trace_id=\"x\"} 0.5 1000.25\n# EOF\n", "c_total 1\n");
-    check_page(&r, OPEN, "# TYPE c counter\nc_total 2 # {trace_id=\"y\"} 0.5 1002.25\n# EOF\n", "c_total 2\n# c_total {trace_id=\"y\"} 0.5 @1002250\n");
+    check_page(&r, OPEN, "# TYPE c counter\nc_total 2 # {trace_id=\"y\"} 0.5 1002.25\n# EOF\n",
+               "c_total 2\n# c_total {trace_id=\"y\"} 0.5 @1002250\n");
     rig_end(&r);
 }
 

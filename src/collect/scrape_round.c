@@ -173,7 +173,8 @@ static struct fold_line *line_move(struct scrape_memory *to, struct series *s, c
 static void rebuild(struct scrape_memory *m, bool keep_texts)
 {
     struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash,
-                                   .fold_number = m->fold_number, .last_ms = m->last_ms, .is_learning = m->is_learning || (!keep_texts && m->last_ms) };
+                                   .fold_number = m->fold_number, .last_ms = m->last_ms,
+                                   .is_learning = m->is_learning || (!keep_texts && m->last_ms) };
     struct map_entry *e;
     map_init(&fresh.texts);
     map_init(&fresh.series);
@@ -415,8 +416,10 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
     int64_t t_ms = own_time ? e->t_ms : w->page->t_ms;
     if (e->has_exemplar)
         exemplar_take(w, e, k);
+    bool is_over = job->limits.samples && w->counts->kept > job->limits.samples; /* then series have no rows: counted to the end, and refused */
     if (!is_first && s->fold) {
-        fold_add(w, e, k, false, t_ms);
+        if (!is_over)
+            fold_add(w, e, k, false, t_ms);
         return ST_OK;
     }
     if (!is_first && !own_time) /* (1) */

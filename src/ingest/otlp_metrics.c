@@ -282,7 +282,8 @@ static struct slice id_text(struct arena *a, struct slice id)
 }
 
 /* Its labels are the ids and the attributes that the point's lack, as Prometheus has them. */
-static enum status exemplar_read(struct sink *s, struct slice message, struct label *list, size_t *count, double *value, int64_t *time_ns, struct err *why)
+static enum status exemplar_read(struct sink *s, struct slice message, struct label *list, size_t *count, double *value, int64_t *time_ns,
+                                 struct err *why)
 {
     struct field_list fields = { 0 };
     struct slice trace_id = SLICE_EMPTY, span_id = SLICE_EMPTY;

@@ -51,7 +51,8 @@ enum status exemplar_add(struct batch *b, struct slice series, const struct labe
         id_take(&labels[i], trace_names, COUNT_OF(trace_names), e->trace_id, sizeof e->trace_id);
         id_take(&labels[i], span_names, COUNT_OF(span_names), e->span_id, sizeof e->span_id);
     }
-    e->fields[count] = (struct field){ .scope = SCOPE_INSTRUMENTATION, .type = FIELD_DOUBLE, .name = EXEMPLAR_VALUE, .text = SLICE_EMPTY, .d = value };
+    e->fields[count] = (struct field){ .scope = SCOPE_INSTRUMENTATION, .type = FIELD_DOUBLE, .name = EXEMPLAR_VALUE, .text = SLICE_EMPTY,
+                                       .d = value };
     e->field_count = (uint32_t)count + 1;
     return ST_OK;
 }
