@@ -424,7 +424,8 @@ static size_t at_dash(struct scan *s, size_t at)
     struct slice rest = slice_skip(s->text, at);
     if (!slice_starts(rest, SLICE("-----BEGIN ")))
         return at + 1;
-    size_t title = slice_find(slice_sub(rest, 0, NAME_BYTES_MAX), SLICE("PRIVATE KEY"), 0);
+    size_t line = MIN(slice_find_char(slice_sub(rest, 0, NAME_BYTES_MAX), '\n', 0), (size_t)NAME_BYTES_MAX);
+    size_t title = slice_find(slice_sub(rest, 0, line), SLICE("PRIVATE KEY"), 0);
     if (title == SIZE_MAX)
         return at + 1;
     size_t end = slice_find(slice_sub(rest, 0, PEM_BYTES_MAX), SLICE("-----END "), title);

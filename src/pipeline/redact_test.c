@@ -51,6 +51,7 @@ TEST(redact_article_gives_what_python_gives)
 TEST(redact_default_takes_out_values_and_leaves_the_rest)
 {
     static const struct pair pairs[] = {
+        { "-----BEGIN x\nPRIVATE KEY y", "-----BEGIN x\nPRIVATE KEY y" },
         { "User password: hunter2!", "User password: [REDACTED]" },
         { "login ok password=hunter2, user=ada", "login ok password=[REDACTED], user=ada" },
         { "{\"user\":\"ada\",\"password\":\"a\\\"b\",\"n\":1}", "{\"user\":\"ada\",\"password\":\"[REDACTED]\",\"n\":1}" },
