@@ -2,7 +2,7 @@
 // Opens every page of a running server in a real browser, does something on it, and checks what is shown:
 //   npm run e2e -- --url http://127.0.0.1:PORT [--login-url URL] [--shots DIR] [--only WORD] [--browser PATH]
 // --login-url: a server that wants a login, with the users of article_a.mjs; without it the checks of logins are left out.
-// Light and dark, wide and narrow. The last line is `N passed, N failed`; the exit code is 1 if any failed.
+// Wide in light colours, narrow in dark ones. The last line is `N passed, N failed`; the exit code is 1 if any failed.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -12,9 +12,10 @@ import { checks as first } from './checks.mjs'
 
 const WAIT_MS = 30000
 const STRICT_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-const SIZES = [
-  { name: 'wide', width: 1280, height: 900 },
-  { name: 'narrow', width: 390, height: 844 },
+// Each size in one theme: what a theme changes, colours alone, does not depend on the size.
+const LOOKS = [
+  { scheme: 'light', name: 'wide', width: 1280, height: 900 },
+  { scheme: 'dark', name: 'narrow', width: 390, height: 844 },
 ]
 
 function option(name, otherwise) {
@@ -68,32 +69,30 @@ const report = (name, problem) => {
 
 const browser = await chromium.launch({ executablePath: option('browser', '/usr/bin/chromium'), args: ['--no-sandbox'] })
 try {
-  for (const scheme of ['light', 'dark']) {
-    for (const size of SIZES) {
-      const context = await browser.newContext({ viewport: { width: size.width, height: size.height }, colorScheme: scheme })
-      context.setDefaultTimeout(WAIT_MS)
-      for (const check of checks) {
-        if (only && !check.name.includes(only)) continue
-        if (check.wideOnly && size.name !== 'wide') continue
-        if (check.login && !loginUrl) continue
-        const base = check.login ? loginUrl : url
-        const name = `${check.name} (${scheme}, ${size.name})`
-        const { page, noted } = await openPage(context, base)
-        let problem = ''
-        try {
-          await check.run({ page, base, scheme, wide: size.name === 'wide' })
-          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-          if (over > 0) problem = `the page is ${over} px wider than the window`
-        } catch (e) {
-          problem = String(e.message).split('\n').slice(0, 6).join('\n     ')
-        }
-        if (shots) await page.screenshot({ path: join(shots, `${check.name.replace(/\W+/g, '-')}-${scheme}-${size.name}.png`), fullPage: check.full ?? false }).catch(() => {})
-        if (!problem && noted.length) problem = noted.slice(0, 5).join('\n     ')
-        report(name, problem)
-        await page.close()
+  for (const { scheme, ...size } of LOOKS) {
+    const context = await browser.newContext({ viewport: { width: size.width, height: size.height }, colorScheme: scheme })
+    context.setDefaultTimeout(WAIT_MS)
+    for (const check of checks) {
+      if (only && !check.name.includes(only)) continue
+      if (check.wideOnly && size.name !== 'wide') continue
+      if (check.login && !loginUrl) continue
+      const base = check.login ? loginUrl : url
+      const name = `${check.name} (${scheme}, ${size.name})`
+      const { page, noted } = await openPage(context, base)
+      let problem = ''
+      try {
+        await check.run({ page, base, scheme, wide: size.name === 'wide' })
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+        if (over > 0) problem = `the page is ${over} px wider than the window`
+      } catch (e) {
+        problem = String(e.message).split('\n').slice(0, 6).join('\n     ')
       }
-      await context.close()
+      if (shots) await page.screenshot({ path: join(shots, `${check.name.replace(/\W+/g, '-')}-${scheme}-${size.name}.png`), fullPage: check.full ?? false }).catch(() => {})
+      if (!problem && noted.length) problem = noted.slice(0, 5).join('\n     ')
+      report(name, problem)
+      await page.close()
     }
+    await context.close()
   }
 } finally {
   await browser.close()
