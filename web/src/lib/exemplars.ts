@@ -3,7 +3,7 @@
 import type { SeriesExemplars } from '../api/correlate'
 import { toNumber } from './series'
 
-export const DOTS_MAX = 150
+export const DOTS_MAX = 80
 
 export interface Mark {
   t: number // seconds
