@@ -163,7 +163,8 @@ struct dispatch {
 static inline struct slice dispatch_own(struct slice s)
 {
     char *p = mem_alloc(s.len + 1);
-    memcpy(p, s.ptr, s.len);
+    if (s.len)
+        memcpy(p, s.ptr, s.len);
     p[s.len] = '\0';
     return slice_of(p, s.len);
 }
