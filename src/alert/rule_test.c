@@ -47,8 +47,8 @@ TEST(wrong_conditions_say_what_is_allowed)
         "a > 5 for ages",
         "condition \"a > 5 for ages\": no duration behind \"for\" but \"ages\"; allowed is NAME > NUMBER[%|ms|s|MB|...] [for 5 minutes]", 0);
     condition_is("a > 5 for 900000 weeks",
-                 "condition \"a > 5 for 900000 weeks\": no duration behind \"for\" but \"900000 weeks\"; allowed is NAME > NUMBER[%|ms|s|MB|...] [for 5 "
-                 "minutes]", 100ll * 365 * 86400);
+                 "condition \"a > 5 for 900000 weeks\": no duration behind \"for\" but \"900000 weeks\"; allowed is NAME > NUMBER[%|ms|s|MB|...] "
+                 "[for 5 minutes]", 100ll * 365 * 86400);
     condition_is("a > 5 parsecs",
                  "condition \"a > 5 parsecs\": unknown unit \"parsecs\"; allowed is NAME > NUMBER[%|ms|s|MB|...] [for 5 minutes]", 0);
 }

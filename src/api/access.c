@@ -156,7 +156,8 @@ enum access_verdict access_check(struct api *api, struct http_exchange *x, struc
         return refuse_permission(x, c, rule.permission);
     if (rule.of_server && !auth_may_tenant(c, SLICE("default")))
         return refuse(x, 403, GRPC_PERMISSION_DENIED, "forbidden",
-                      arena_printf(http_arena(x), "%.*s is about the server and its tenant \"default\", which this login may not use", SLICE_FMT(http_path(x))));
+                      arena_printf(http_arena(x), "%.*s is about the server and its tenant \"default\", which this login may not use",
+                                   SLICE_FMT(http_path(x))));
     if (is_foreign(x, c, rule.permission))
         return refuse(x, 403, GRPC_PERMISSION_DENIED, "forbidden",
                       SLICE("this change comes from another site's page, or does not say from where; send it from Stoa's own page, or with a token"));
