@@ -135,7 +135,7 @@ void fold_sample(struct fold_page *p, struct fold_line *line, double v, size_t a
     }
     if (line->next_round == p->round)
         return; /* the same line twice in a page: the first counts */
-    if (line->next_round && line->next_round <= s->good_round) { /* (4) */
+    if (line->next_round && line->next_round <= s->good_round && line->next_round != s->bad_round) { /* (4) */
         line->value = line->next;
         line->round = line->next_round;
     }
@@ -165,6 +165,13 @@ void fold_sample(struct fold_page *p, struct fold_line *line, double v, size_t a
 }
 
 /* ---- the end of a page ---- */
+
+void fold_fail(struct fold_page *p)
+{
+    for (struct fold_series *s = p->all; s; s = s->next)
+        if (s->round == p->round)
+            s->bad_round = p->round;
+}
 
 static void series_settle(struct fold_page *p, struct fold_series *s)
 {

@@ -45,6 +45,7 @@ struct fold_series {
     enum fold_how how;
     /* As of the last page that was read to its end. */
     uint64_t good_round, reset_round;
+    uint64_t bad_round;    /* the last page that was not */
     double base, good_sum; /* base: of lines that are gone while others stayed */
     size_t good_count;
     const struct fold_line *last;
@@ -91,6 +92,8 @@ struct fold_page {
 /* The line's sample. at: where its series' row stands in p->b, SIZE_MAX when this is the first line of it; then the caller
  * has just made the row. */
 void fold_sample(struct fold_page *p, struct fold_line *line, double v, size_t at, bool is_first);
+/* The page was not read to its end: what its lines said does not count. */
+void fold_fail(struct fold_page *p);
 /* The page was read to its end: final values, exemplars, and what the report is told. labels: the target's; f may be NULL. */
 void fold_settle(struct fold_page *p, struct fold *f, struct slice labels);
 

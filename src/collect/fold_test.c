@@ -118,6 +118,29 @@ TEST(fold_lets_no_counter_fall_when_lines_go_and_starts_anew_with_the_process)
     rig_end(&r);
 }
 
+TEST(fold_takes_nothing_from_a_page_that_broke_off)
+{
+    struct rig r;
+    struct scrape_counts counts;
+    struct err err = { 0 };
+    rig_start(&r);
+    check_page(&r, TEXT, "# TYPE c_total counter\nc_total{request_id=\"a\"} 5\nc_total{request_id=\"b\"} 1\n",
+               "c_total 6\n# c_total {request_id=\"b\"} 1 @1001000\n# c_total {request_id=\"a\"} 5 @1001000\n");
+    check_page(&r, TEXT, "# TYPE c_total counter\nc_total{request_id=\"b\"} 1\n", "c_total 6\n");
+    struct batch *b = batch_new(0);
+    struct fold_rules *fold = fold_rules_take(r.fold);
+    struct scrape_page page = { &r.job, r.rules, r.labels, SLICE("c_total{request_id=\"b\"} 9\nc_total{request_id=\"z\"} 2\n!\n"), SLICE(TEXT),
+                                r.t_ms, fold, r.fold };
+    CHECK_INT(scrape_round(r.memory, &page, b, &counts, &err), ST_INVALID);
+    CHECK_INT(batch_rows(b), 0);
+    batch_drop(b);
+    snap_drop(&fold->snap);
+    check_page(&r, TEXT, "# TYPE c_total counter\nc_total{request_id=\"b\"} 1\n", "c_total 6\n");
+    check_page(&r, TEXT, "# TYPE c_total counter\nc_total{request_id=\"b\"} 1\nc_total{request_id=\"z\"} 2\n",
+               "c_total 8\n# c_total {request_id=\"z\"} 2 @1004000\n");
+    rig_end(&r);
+}
+
 TEST(fold_sums_histograms_and_tells_the_observation)
 {
     struct rig r;

@@ -492,11 +492,12 @@ enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page
     m->round++;
     w.fold = (struct fold_page){ .b = b, .round = m->round, .t_ms = page->t_ms, .before_ms = m->last_ms, .is_learning = m->is_learning };
     enum status st = read_page(&w, err);
+    w.fold.all = m->folds;
     if (st) {
         b->series_count = b->sample_count = b->metadata_count = b->event_count = 0;
+        fold_fail(&w.fold);
         return st;
     }
-    w.fold.all = m->folds;
     for (size_t i = 0; m->last && (e = map_each(&m->series, &i));) {
         struct series *s = (struct series *)(uintptr_t)e->value;
         if (s->round == m->last && s->marks)

@@ -119,6 +119,18 @@ class Correlate(harness.Case):
         found = self.correlate(s, cid)
         self.assertEqual((len(found["logs"]), len(found["traces"]), len(found["exemplars"])), (4, 1, 1))
 
+    def test_a_restart_tells_no_exemplar_twice_whose_time_is_known(self):
+        created = time.time() - 30
+        page = f'# TYPE c counter\nc_total{{request_id="id-1"}} 1\nc_created{{request_id="id-1"}} {created:.3f}\n# EOF\n'
+        s, _ = self.scraped({"/metrics": (OPENMETRICS, page)})
+        self.eventually(lambda: self.correlate(s, "id-1")["exemplars"], what="an exemplar")
+        s.stop()
+        s.start()
+        self.eventually(lambda: s.get("/api/stoa/v1/correlation").json["folded"], what="a scrape after the restart")
+        time.sleep(1)
+        found = self.correlate(s, "id-1")["exemplars"]
+        self.assertEqual([e["t_ms"] for e in found], [int(f"{created:.3f}".replace(".", ""))])
+
     def test_limits_are_told(self):
         s = self.server()
         for i in range(5):
