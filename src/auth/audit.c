@@ -160,7 +160,7 @@ static enum status next_file(struct audit *a, uint64_t number, struct err *err)
 }
 
 /* Appends, syncs, anchors. *dead: nothing may be tried again. */
-static enum status write_batch(struct audit *a, const struct waiting *list, size_t *count, bool *dead, struct err *err)
+static enum status write_batch(struct audit *a, const struct waiting *list, uint64_t waiting, size_t *count, bool *dead, struct err *err)
 {
     struct buf out;
     enum status st = ST_OK;
@@ -172,9 +172,11 @@ static enum status write_batch(struct audit *a, const struct waiting *list, size
         return st;
     struct audit_head before = a->head, after = a->head;
     buf_init(&out, 0);
-    for (; list && out.len < BATCH_BYTES_MAX && (out.len == 0 || before.size + out.len < a->file_bytes_max); list = list->next) {
+    while (*count < waiting && out.len < BATCH_BYTES_MAX && (out.len == 0 || before.size + out.len < a->file_bytes_max)) {
         audit_line_write(&after, list->middle, &out);
-        ++*count;
+        /* Behind the last one somebody may be putting another. */
+        if (++*count < waiting)
+            list = list->next;
     }
     st = file_append(a->file, out.ptr, out.len, err);
     buf_free(&out);
@@ -240,9 +242,9 @@ static void run(void *arg)
         struct err err;
         size_t count;
         bool dead;
-        uint64_t size = a->head.size;
+        uint64_t size = a->head.size, waiting = a->added - a->written;
         mutex_unlock(&a->lock);
-        enum status st = write_batch(a, list, &count, &dead, &err);
+        enum status st = write_batch(a, list, waiting, &count, &dead, &err);
         mutex_lock(&a->lock);
         if (st) {
             note_failure(a, st, dead, &err);
