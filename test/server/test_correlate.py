@@ -131,6 +131,18 @@ class Correlate(harness.Case):
         found = self.correlate(s, "id-1")["exemplars"]
         self.assertEqual([e["t_ms"] for e in found], [int(f"{created:.3f}".replace(".", ""))])
 
+    def test_pushed_series_are_told_and_not_folded(self):
+        s = self.server()
+        points = [{"timeUnixNano": str(time.time_ns()), "asInt": "1", "attributes": [attribute("correlation_id", f"pushed-{i}")]} for i in range(3)]
+        metric = {"name": "buys", "sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": points}}
+        r = s.post_json("/v1/metrics", {"resourceMetrics": [{"resource": {"attributes": [attribute("service.name", "shop")]},
+                                                             "scopeMetrics": [{"metrics": [metric]}]}]})
+        self.assertEqual((r.status, r.text), (200, "{}"))
+        self.assertEqual(len(s.query("buys_total")), 3)
+        report = s.get("/api/stoa/v1/correlation").json
+        self.assertEqual((report["folded"], report["not_folded"]), ([], [{"metric": "buys_total", "label": "correlation_id", "series": 3}]))
+        self.assertEqual([(x["labels"]["__name__"], x["value"]) for x in self.correlate(s, "pushed-1")["series"]], [("buys_total", 1)])
+
     def test_limits_are_told(self):
         s = self.server()
         for i in range(5):
