@@ -4,16 +4,22 @@
 #include "pipeline/pipeline.h"
 #include "server/state.h"
 
+struct engine_class *retention_classes(const struct class_config *from, struct arena *a)
+{
+    struct engine_class *list = arena_array(a, struct engine_class, from->count + 1);
+    for (size_t i = 0; i < from->count; i++) {
+        const struct class_policy *p = &from->list[i];
+        list[i] = (struct engine_class){ .name = p->name, .retention_ns = p->retention_ns, .storage = (enum storage)p->storage,
+                                         .is_of_metrics = p->kind == CLASS_METRICS };
+    }
+    return list;
+}
+
 static enum status apply(struct server *s, struct err *err)
 {
     const struct class_config *from = s->config->classes;
     struct pipeline_rules *rules = pipeline_rules_new(from, s->config->samples);
-    struct engine_class *list = arena_array(rules->arena, struct engine_class, from->count + 1);
-    for (size_t i = 0; i < from->count; i++) {
-        const struct class_policy *p = &rules->classes->list[i];
-        list[i] = (struct engine_class){ .name = p->name, .retention_ns = p->retention_ns, .storage = (enum storage)p->storage,
-                                         .is_of_metrics = p->kind == CLASS_METRICS };
-    }
+    struct engine_class *list = retention_classes(rules->classes, rules->arena);
     enum status st = s->engine->ops->set_classes(s->engine, list, from->count, err);
     for (size_t i = 0; i < from->count && !st; i++)
         rules->classes->list[i].id = list[i].id;

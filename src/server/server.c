@@ -163,6 +163,8 @@ static enum status start_store(struct server *s, struct err *err)
         .disk_warn_ratio = c->disk_warn_ratio,
         .disk_refuse_ratio = c->disk_refuse_ratio,
         .key_file = c->encryption_key,
+        .classes = retention_classes(c->classes, c->arena),
+        .class_count = c->classes->count,
         .storage_dirs = { c->classes->dirs[CLASS_LOCAL], c->classes->dirs[CLASS_CLOUD], c->classes->dirs[CLASS_ARCHIVE] },
     };
     struct slice path = arena_copy(c->arena, dir);

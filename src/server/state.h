@@ -68,6 +68,7 @@ void part_probe_reload(struct server *s);
 void part_probe_stop(struct server *s);
 
 /* part_retention.c */
+struct engine_class *retention_classes(const struct class_config *from, struct arena *a);
 enum status part_retention_prepare(struct server *s, struct err *err);
 void part_retention_reload(struct server *s);
 

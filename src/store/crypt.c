@@ -129,6 +129,11 @@ enum status crypt_key_find(const struct crypt *c, uint16_t slot, const uint8_t u
                      : "nobody has: the KEYRING of the data folder is missing");
 }
 
+void crypt_key_wipe(struct crypt_key *k)
+{
+    OPENSSL_cleanse(k, sizeof *k);
+}
+
 /* ---- the keyring ---- */
 
 static struct slice wrap_aad(uint16_t slot, char to[16])

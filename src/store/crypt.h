@@ -30,6 +30,9 @@ void crypt_key_new(const struct crypt *c, const uint8_t uuid[16], const char *wh
 MUST_CHECK enum status crypt_key_find(const struct crypt *c, uint16_t slot, const uint8_t uuid[16], const char *what, struct crypt_key *out,
                                       struct err *err);
 
+/* When it is no longer needed. */
+void crypt_key_wipe(struct crypt_key *k);
+
 /* In place. nonce: never twice under one key. aad is checked too and stays readable. Any thread. */
 void crypt_seal(const struct crypt_key *k, uint64_t nonce, struct slice aad, char *bytes, size_t n, char tag[CRYPT_TAG_BYTES]);
 /* False: not what was sealed. */

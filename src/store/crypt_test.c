@@ -279,3 +279,47 @@ TEST(a_frame_gives_its_bytes_back_with_its_key_and_place_alone)
     crypt_free(c);
     rig_end(&r);
 }
+
+/* Writes over the frame at ref what anybody can make: a plain frame of the same length, with a good checksum. */
+static void forge(struct part_writer *w, struct block_ref ref)
+{
+    struct frame_coder *coder = frame_coder_new();
+    struct err err = { 0 };
+    struct buf plain;
+    char raw[64];
+    memset(raw, 'f', sizeof raw);
+    buf_init(&plain, 0);
+    CHECK_INT(frame_write(coder, NULL, &plain, w->seed, ref.offset, BLOCK_DATA, CODEC_RAW, slice_of(raw, ref.length - FRAME_HEADER_BYTES), 100, &err),
+              ST_OK);
+    CHECK_INT(plain.len, ref.length);
+    memcpy(w->out.ptr + ref.offset, plain.ptr, plain.len);
+    buf_free(&plain);
+    frame_coder_free(coder);
+}
+
+TEST(a_plain_block_in_an_encrypted_part_is_not_believed)
+{
+    for (int forged = 0; forged < 2; forged++) {
+        struct rig r;
+        struct err err = { 0 };
+        struct store_kind kind = rows_kind;
+        struct part_info info = { .id = 77, .kind = kind.id, .start_ns = 0, .end_ns = DAY_NS };
+        struct part_writer *w;
+        struct part *p;
+        struct block_ref ref;
+        struct block *block = NULL;
+        kind.part_open = NULL;
+        begin(&r, 7);
+        CHECK_INT(part_writer_new(&r.store->env, &kind, &info, true, &w, &err), ST_OK);
+        CHECK_INT(part_write(w, CODEC_RAW, SLICE("bytes of a block"), &ref, &err), ST_OK);
+        CHECK_INT(part_writer_finish(w, SLICE("meta"), &err), ST_OK);
+        if (forged)
+            forge(w, ref);
+        CHECK_INT(part_of_bytes(&r.store->env, &kind, NULL, &w->info, &w->out, &p, &err), ST_OK);
+        CHECK_INT(part_read(p, ref, &block, &err), forged ? ST_CORRUPT : ST_OK);
+        block_drop(block);
+        part_drop(p);
+        part_writer_free(w, false);
+        rig_end(&r);
+    }
+}

@@ -209,8 +209,8 @@ bool tombstone_waits_for(const struct tombstone *t, const struct part_info *p);
 /* retention.c */
 struct classset *classset_take(struct store *s);
 void classset_drop(struct classset *c);
-/* Before store_set_classes was ever called: nothing but the default class. */
-void classset_start(struct store *s);
+/* Until store_set_classes is called: those of the list that the manifest knows by name, and the default class. */
+void classset_start(struct store *s, const struct engine_class *list, size_t count);
 int64_t classset_retention(const struct classset *c, uint16_t class);
 /* Of one class, how old a partition's end may be; over all classes. */
 int64_t retention_horizon(struct store *s, uint16_t class);

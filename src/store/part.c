@@ -69,14 +69,15 @@ static enum status read_exactly(const struct part *p, uint64_t offset, void *to,
     return err_set(err, ST_CORRUPT, "ends before %zu bytes at offset %llu", n, (unsigned long long)offset);
 }
 
-/* The key of a frame; all frames of a part have the same, which the first one read leaves at the part. */
+/* The key of an encrypted frame. All frames of a part have the key of the footer, which is read first and leaves it at the part. */
 static enum status frame_key(const struct part *p, const struct frame *f, struct crypt_key *key, struct err *err)
 {
-    if (p->key.crypt && p->key.slot == f->key_slot) {
-        *key = p->key;
-        return ST_OK;
-    }
-    return crypt_key_find(p->env->crypt, f->key_slot, p->info.uuid, "part", key, err);
+    if (p->key.crypt == NULL)
+        return crypt_key_find(p->env->crypt, f->key_slot, p->info.uuid, "part", key, err);
+    if (p->key.slot != f->key_slot)
+        return err_set(err, ST_CORRUPT, "is encrypted with data key %u, its part with %u: it was changed", f->key_slot, p->key.slot);
+    *key = p->key;
+    return ST_OK;
 }
 
 /* learned, when asked for: the key it was encrypted with. */
@@ -84,14 +85,17 @@ static enum status unpack(const struct part *p, struct frame *f, uint64_t offset
 {
     char *plain = NULL;
     enum status st = ST_OK;
+    if (!f->is_encrypted && p->key.crypt) /* anybody can make one that checks */
+        return err_set(err, ST_CORRUPT, "is not encrypted, and its part is: it was changed");
     if (f->is_encrypted) {
-        struct crypt_key key;
+        struct crypt_key key = { 0 };
         plain = mem_alloc(f->stored.len + 1);
         st = frame_key(p, f, &key, err);
         if (st == ST_OK && learned)
             *learned = key;
         if (st == ST_OK)
             st = frame_decrypt(f, &key, offset, plain, err);
+        crypt_key_wipe(&key);
     }
     if (st == ST_OK) {
         struct frame_coder *coder = cache_coder_take(p->env->cache);
@@ -367,7 +371,7 @@ void part_unlink_on_drop(struct part *p)
 }
 
 /* The file, and its folder when that was the last one in it. A failure leaves an orphan for the next start. */
-static void remove_file(struct part *p)
+void part_unlink(struct part *p)
 {
     char folder[PART_PATH_BYTES_MAX];
     struct err err;
@@ -391,11 +395,12 @@ void part_drop(struct part *p)
         p->kind->part_close(p->user);
     file_close(p->file);
     if (p->file && atomic_load(&p->unlink_on_drop))
-        remove_file(p);
+        part_unlink(p);
     mem_free(atomic_load(&p->usage));
     buf_free(&p->meta);
     buf_free(&p->bytes);
     mutex_destroy(&p->bad_lock);
+    crypt_key_wipe(&p->key);
     mem_free(p->path);
     mem_free(p);
 }

@@ -72,6 +72,8 @@ struct part *part_take(struct part *p);
 void part_drop(struct part *p); /* accepts NULL */
 /* The file goes when the last reference does. */
 void part_unlink_on_drop(struct part *p);
+/* The file goes now; who has a reference reads on from what is open. */
+void part_unlink(struct part *p);
 
 struct part_writer {
     struct part_info info;

@@ -217,6 +217,7 @@ void part_writer_free(struct part_writer *w, bool remove)
     }
     cache_coder_give(w->env->cache, w->coder);
     buf_free(&w->out);
+    crypt_key_wipe(&w->key);
     mem_free(w->path);
     mem_free(w);
 }

@@ -4,7 +4,8 @@
  * (1) A class is a number in every part and a name in the manifest. A name gets its number when it is first configured and
  *     keeps it for ever, so parts never change their class because a file was edited.
  * (2) Class 0, "default", and every class that no configuration speaks of any more are kept for the store's retention time.
- * (3) How long and where are not stored: they are the configuration's, and a change of it applies to what is there. */
+ * (3) How long and where are not stored: they are the configuration's, and a change of it applies to what is there. So the store is
+ *     opened with it: replay and the first expiry must not take a class for one that no configuration speaks of. */
 #include "store/ladder.h"
 
 enum { CLASSES_MAX = 1000, CLASS_NAME_BYTES_MAX = 128 };
@@ -23,11 +24,6 @@ static struct classset *classset_new(const struct store *s)
     c->arena = arena_new(0);
     c->retention_ns = c->retention_max_ns = s->opt.retention_ns;
     return c;
-}
-
-void classset_start(struct store *s)
-{
-    snap_publish(&s->classes, &classset_new(s)->snap);
 }
 
 struct classset *classset_take(struct store *s)
@@ -73,6 +69,15 @@ static enum status check_class(const struct engine_class *c, struct err *err)
     return ST_OK;
 }
 
+/* 0: the name was never used. */
+static uint16_t known_id(const struct manifest_state *state, struct slice name)
+{
+    for (size_t i = 0; i < state->class_count; i++)
+        if (slice_eq(state->classes[i].name, name))
+            return state->classes[i].id;
+    return 0;
+}
+
 /* Ids for names: known ones, and new ones, which go to adds. manifest_lock held. */
 static size_t give_ids(const struct manifest_state *state, struct engine_class *list, size_t count, struct manifest_class *adds)
 {
@@ -81,10 +86,7 @@ static size_t give_ids(const struct manifest_state *state, struct engine_class *
     for (size_t i = 0; i < state->class_count; i++)
         next = MAX(next, (uint16_t)(state->classes[i].id + 1));
     for (size_t i = 0; i < count; i++) {
-        list[i].id = 0;
-        for (size_t k = 0; k < state->class_count; k++)
-            if (slice_eq(state->classes[k].name, list[i].name))
-                list[i].id = state->classes[k].id;
+        list[i].id = known_id(state, list[i].name);
         if (list[i].id == 0) {
             list[i].id = next++;
             adds[n++] = (struct manifest_class){ list[i].id, list[i].name };
@@ -108,6 +110,19 @@ static void publish(struct store *s, const struct engine_class *list, size_t cou
     snap_publish(&s->classes, &c->snap);
 }
 
+void classset_start(struct store *s, const struct engine_class *list, size_t count)
+{
+    struct engine_class *known = mem_alloc((count + 1) * sizeof *known);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        known[n] = list[i];
+        known[n].id = known_id(manifest_state(s->manifest), list[i].name);
+        n += known[n].id != 0;
+    }
+    publish(s, known, n);
+    mem_free(known);
+}
+
 enum status store_set_classes(struct store *s, struct engine_class *list, size_t count, struct err *err)
 {
     enum status st = ST_OK;
@@ -120,10 +135,10 @@ enum status store_set_classes(struct store *s, struct engine_class *list, size_t
     mutex_lock(&s->manifest_lock);
     size_t known = manifest_state(s->manifest)->class_count;
     struct manifest_edit e = { .class_adds = adds };
-    if (known + count <= CLASSES_MAX)
-        e.class_add_count = give_ids(manifest_state(s->manifest), list, count, adds);
-    else
-        st = err_set(err, ST_LIMIT, "%zu retention classes were ever used and %zu are given; at most %d are kept", known, count, CLASSES_MAX);
+    e.class_add_count = give_ids(manifest_state(s->manifest), list, count, adds);
+    if (known + e.class_add_count > CLASSES_MAX)
+        st = err_set(err, ST_LIMIT, "%zu retention classes were ever used and %zu are new; at most %d are kept", known, e.class_add_count,
+                     CLASSES_MAX);
     mutex_unlock(&s->manifest_lock);
     if (st == ST_OK && e.class_add_count)
         st = ladder_edit(s, &e, NULL, err);

@@ -58,6 +58,26 @@ static struct engine_usage usage(struct rig *r, struct arena *a)
     return u;
 }
 
+static int files_in(struct rig *r, const char *folder)
+{
+    struct buf names;
+    struct err err;
+    int n = 0;
+    buf_init(&names, 0);
+    if (fs_list(r->fs, folder, &names, &err) == ST_OK) {
+        struct slice rest = buf_as_slice(&names), name;
+        while (slice_next(&rest, 0, &name)) {
+            char path[512];
+            struct file_info info;
+            snprintf(path, sizeof path, "%s/%.*s", folder, SLICE_FMT(name));
+            if (fs_info(r->fs, path, &info, &err) == ST_OK)
+                n += info.is_dir ? files_in(r, path) : slice_ends(name, SLICE(".part"));
+        }
+    }
+    buf_free(&names);
+    return n;
+}
+
 TEST(a_class_keeps_its_number_for_ever)
 {
     struct rig r;
@@ -139,24 +159,75 @@ TEST(classes_live_through_the_log_and_rows_too_old_for_theirs_are_dropped_at_the
     rig_end(&r);
 }
 
-static int files_in(struct rig *r, const char *folder)
+TEST(classes_are_in_force_from_the_start_for_replay_and_the_first_expiry)
 {
-    struct buf names;
-    struct err err;
-    int n = 0;
-    buf_init(&names, 0);
-    if (fs_list(r->fs, folder, &names, &err) == ST_OK) {
-        struct slice rest = buf_as_slice(&names), name;
-        while (slice_next(&rest, 0, &name)) {
-            char path[512];
-            struct file_info info;
-            snprintf(path, sizeof path, "%s/%.*s", folder, SLICE_FMT(name));
-            if (fs_info(r->fs, path, &info, &err) == ST_OK)
-                n += info.is_dir ? files_in(r, path) : slice_ends(name, SLICE(".part"));
-        }
+    struct rig r;
+    struct err err = { 0 };
+    uint16_t ids[CLASSES];
+    struct engine_class list[] = { { .name = SLICE("long"), .retention_ns = 90 * DAY_NS }, { .name = SLICE("unheard of"), .retention_ns = DAY_NS } };
+    rig_init(&r, 10);
+    rig_open(&r);
+    set_classes(&r, 7, STORAGE_LOCAL, ids);
+    CHECK_INT(put(&r, "file", ids[1], rig_now_ns), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    CHECK_INT(put(&r, "log", ids[1], rig_now_ns), ST_OK);
+    clock_sim_advance(r.clock, 60 * DAY_NS);
+    r.opt.classes = list;
+    r.opt.class_count = COUNT_OF(list);
+    r.opt.mem_bytes_max = r.opt.mem_parts_bytes_max = 1; /* replay flushes */
+    rig_crash(&r, LOSE_ALL);
+    ticks(&r, 1);
+    CHECK_INT(count(&r, "file"), ROWS);
+    CHECK_INT(count(&r, "log"), ROWS);
+    CHECK_INT(rig_stats(&r).expired_parts + rig_stats(&r).too_old_rows, 0);
+    rig_end(&r);
+}
+
+TEST(names_that_are_known_need_no_room_among_the_thousand)
+{
+    enum { NAMES = 1000 };
+    struct rig r;
+    struct err err = { 0 };
+    static char names[NAMES + 1][8];
+    struct engine_class *list = mem_zalloc((NAMES + 1) * sizeof *list);
+    rig_init(&r, 11);
+    rig_open(&r);
+    for (int i = 0; i <= NAMES; i++) {
+        snprintf(names[i], sizeof names[i], "n%d", i);
+        list[i] = (struct engine_class){ .name = slice_str(names[i]), .retention_ns = DAY_NS };
     }
-    buf_free(&names);
-    return n;
+    CHECK_INT(store_set_classes(r.store, list, NAMES, &err), ST_OK);
+    CHECK_INT(store_set_classes(r.store, list, NAMES, &err), ST_OK);
+    CHECK_INT(list[NAMES - 1].id, NAMES);
+    CHECK_INT(store_set_classes(r.store, list, NAMES + 1, &err), ST_LIMIT);
+    mem_free(list);
+    rig_end(&r);
+}
+
+TEST(a_view_of_a_part_that_moved_away_and_back_takes_nothing_with_it)
+{
+    struct rig r;
+    struct err err = { 0 };
+    uint16_t ids[CLASSES];
+    bool damaged;
+    rig_init(&r, 12);
+    rig_open(&r);
+    set_classes(&r, 7, STORAGE_CLOUD, ids);
+    CHECK_INT(put(&r, "a", ids[1], rig_now_ns), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    clock_sim_advance(r.clock, 2 * DAY_NS);
+    struct store_view *v = store_view_take(r.store, KIND_EVENTS, INT64_MIN, INT64_MAX);
+    ticks(&r, 1);
+    set_classes(&r, 7, STORAGE_LOCAL, ids);
+    ticks(&r, 1);
+    CHECK_INT(rig_stats(&r).tier_moves, 2);
+    CHECK_INT(rig_view_rows(v, &damaged), ROWS);
+    CHECK(!damaged);
+    store_view_drop(v);
+    CHECK_INT(files_in(&r, "/data/stoa"), 1);
+    rig_crash(&r, LOSE_ALL);
+    CHECK_INT(count(&r, "a"), ROWS);
+    rig_end(&r);
 }
 
 TEST(a_part_that_is_done_moves_to_the_folder_of_its_storage_and_views_read_on)
@@ -177,11 +248,10 @@ TEST(a_part_that_is_done_moves_to_the_folder_of_its_storage_and_views_read_on)
     struct store_view *v = store_view_take(r.store, KIND_EVENTS, INT64_MIN, INT64_MAX);
     ticks(&r, 2);
     CHECK_INT(files_in(&r, "/mnt/archive"), 1);
-    CHECK_INT(files_in(&r, "/data/stoa"), 1); /* the view holds it */
+    CHECK_INT(files_in(&r, "/data/stoa"), 0); /* the view has it open */
     CHECK_INT(rig_view_rows(v, &damaged), ROWS);
     CHECK(!damaged);
     store_view_drop(v);
-    CHECK_INT(files_in(&r, "/data/stoa"), 0);
     CHECK_INT(count(&r, "a"), ROWS);
     CHECK_INT(rig_stats(&r).tier_moves, 1);
     rig_crash(&r, LOSE_ALL);

@@ -244,7 +244,6 @@ static struct store *store_new(const struct store_options *opt)
         if (n)
             memcpy(s->storage_dirs[i], opt->storage_dirs[i].ptr, n);
     }
-    classset_start(s);
     return s;
 }
 
@@ -331,6 +330,8 @@ static enum status open_all(struct store *s, struct err *err)
     s->keys = idempotency_new(manifest_state(s->manifest)->seed, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_HOURS_MAX * 3600 * NS_S);
     keys_load(s);
     tombset_publish(s);
+    classset_start(s, s->opt.classes, s->opt.class_count);
+    s->opt.classes = NULL;
     tiers_start(s);
     guard_check(&s->guard, s->opt.fs, s->dir, s->opt.log);
     st = open_lanes(s, err);

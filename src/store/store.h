@@ -111,6 +111,10 @@ struct store_options {
     double disk_warn_ratio, disk_refuse_ratio; /* free space: defaults 0.10 and 0.05 */
     /* Folders of storage; empty: dir itself, dir/cloud, dir/archive. */
     struct slice storage_dirs[STORAGE_COUNT];
+    /* The retention classes to start with: what is there is kept by them from the first moment on. A name the store has never
+     * had gets its number by store_set_classes alone. Borrowed. */
+    const struct engine_class *classes;
+    size_t class_count;
     struct slice key_file;           /* encryption at rest, see crypt.h; empty: none */
     bool no_background;              /* tests: the caller calls store_tick itself */
 };

@@ -7,7 +7,8 @@
  *     that the part is there. So at each moment the file that the manifest names is whole; a crash leaves a second one
  *     in the place it does not name, which the next start removes.
  * (3) Copying works across file systems. Nothing is ever renamed between folders.
- * (4) Readers go on: views hold the old file, which goes with the last of them.
+ * (4) Readers go on: views have the old file open. Its name goes at once, and not with the last view: by then the part may have
+ *     moved back, and a new file have the name.
  * (5) A folder that cannot be written to is no reason to stop taking in data: moves are counted as failed and tried again.
  * (6) Other folders than the data folder hold our files in one named after the store's seed, so that two servers
  *     which were given the same folder do not take each other's parts for leftovers. */
@@ -197,7 +198,7 @@ static void swap_file(struct store *s, struct lane *lane, struct part *old, stru
         if (lane->parts.at[i] == old)
             lane->parts.at[i] = fresh;
     mutex_unlock(&s->state_lock);
-    part_unlink_on_drop(old);
+    part_unlink(old);
     part_drop(old); /* the lane's reference */
 }
 

@@ -126,6 +126,7 @@ void wal_close(struct wal *w)
     if (w == NULL)
         return;
     file_close(w->file);
+    crypt_key_wipe(&w->file_key);
     buf_free(&w->out);
     mutex_destroy(&w->lock);
     mem_free(w->segments);

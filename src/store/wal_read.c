@@ -135,9 +135,12 @@ static enum status decrypt(struct scan *s, const struct found *f, struct slice *
 {
     enum status st = ST_OK;
     *stored = f->stored;
+    if (s->key.crypt && (!(f->flags & WAL_FLAG_ENCRYPTED) || s->key.slot != f->key_slot)) /* anybody can make a plain one that checks */
+        return err_set(err, ST_CORRUPT, "log %s: LSN %llu is not encrypted as those before it: it was changed", s->path,
+                       (unsigned long long)f->lsn);
     if (!(f->flags & WAL_FLAG_ENCRYPTED))
         return ST_OK;
-    if (s->key.crypt == NULL || s->key.slot != f->key_slot)
+    if (s->key.crypt == NULL)
         st = crypt_key_find(s->w->env->crypt, f->key_slot, s->uuid, "wal", &s->key, err);
     if (st)
         return err_prefix(err, "log %s: ", s->path);
@@ -307,6 +310,7 @@ enum status wal_replay(struct wal *w, const struct wal_replay *how, uint64_t *la
     for (size_t i = 0; i < w->segment_count && st == ST_OK; i++)
         st = read_segment(s, &w->segments[i], i + 1 == w->segment_count, err);
     *last = s->last;
+    crypt_key_wipe(&s->key);
     buf_free(&s->body);
     buf_free(&s->plain);
     mem_free(s);
