@@ -12,14 +12,14 @@
 #include "codec/regex.h"
 #include "pipeline/redact_scan.h"
 
-enum { CLEAN_SETS = 1 << 15 };
+enum { SERIES_GROUP = 32, CLEAN_WAYS = 4, CLEAN_BUCKETS = 1 << 18 }; /* a million label sets: 8 MiB, touched only as they come */
 
 struct redactor {
     enum redact_profile profile;
     struct redact_words words;
     uint64_t seed;
     atomic_uint_fast64_t counts[REDACT_DETECTOR_COUNT];
-    atomic_uint_fast64_t clean[CLEAN_SETS];
+    atomic_uint_fast64_t clean[CLEAN_BUCKETS][CLEAN_WAYS];
 };
 
 static const char *const profile_names[REDACT_PROFILE_COUNT] = {
@@ -153,12 +153,37 @@ static void clean_fields(struct walk *w, struct field *fields, uint32_t count)
     }
 }
 
-/* Gives the labels as they may be stored. */
-static struct slice clean_labels(struct walk *w, struct slice labels)
+static uint64_t labels_key(const struct redactor *r, struct slice labels)
 {
-    uint64_t hash = hash64(labels, w->r->seed) | 1; /* 0 is an empty place */
-    atomic_uint_fast64_t *place = &w->r->clean[(hash >> 1) % CLEAN_SETS];
-    if (labels.len == 0 || atomic_load_explicit(place, memory_order_relaxed) == hash)
+    return hash64(labels, r->seed) | 1; /* 0 is an empty place */
+}
+
+static bool is_known_clean(struct redactor *r, uint64_t hash)
+{
+    atomic_uint_fast64_t *bucket = r->clean[(hash >> 1) % CLEAN_BUCKETS];
+    for (size_t i = 0; i < CLEAN_WAYS; i++)
+        if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == hash)
+            return true;
+    return false;
+}
+
+/* Into an empty place, or over one that the hash itself chooses. */
+static void note_clean(struct redactor *r, uint64_t hash)
+{
+    atomic_uint_fast64_t *bucket = r->clean[(hash >> 1) % CLEAN_BUCKETS];
+    size_t at = hash >> 62;
+    for (size_t i = 0; i < CLEAN_WAYS; i++)
+        if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == 0) {
+            at = i;
+            break;
+        }
+    atomic_store_explicit(&bucket[at], hash, memory_order_relaxed);
+}
+
+/* Gives the labels as they may be stored. hash: their labels_key. */
+static struct slice clean_labels(struct walk *w, struct slice labels, uint64_t hash)
+{
+    if (labels.len == 0 || is_known_clean(w->r, hash))
         return labels;
     struct slice rest = labels, out = labels;
     struct label l;
@@ -173,7 +198,7 @@ static struct slice clean_labels(struct walk *w, struct slice labels)
         out = labels_with(w->a, out, l.name, value);
     }
     if (out.ptr == labels.ptr)
-        atomic_store_explicit(place, hash, memory_order_relaxed);
+        note_clean(w->r, hash);
     return out;
 }
 
@@ -192,9 +217,24 @@ static void clean_event(struct walk *w, struct event *e)
         clean_fields(w, e->links[i].fields, e->links[i].field_count);
     if (w->stream_before.ptr != e->stream.ptr || w->stream_before.len != e->stream.len) {
         w->stream_before = e->stream;
-        w->stream_after = clean_labels(w, e->stream);
+        w->stream_after = clean_labels(w, e->stream, labels_key(w->r, e->stream));
     }
     e->stream = w->stream_after;
+}
+
+/* In groups, so that the table's cache lines come in together: one after another each would be waited for. */
+static void clean_series(struct walk *w, struct batch *b)
+{
+    uint64_t keys[SERIES_GROUP];
+    for (size_t from = 0; from < b->series_count; from += SERIES_GROUP) {
+        size_t n = MIN(b->series_count - from, SERIES_GROUP);
+        for (size_t i = 0; i < n; i++) {
+            keys[i] = labels_key(w->r, b->series[from + i].labels);
+            __builtin_prefetch(w->r->clean[(keys[i] >> 1) % CLEAN_BUCKETS]);
+        }
+        for (size_t i = 0; i < n; i++)
+            b->series[from + i].labels = clean_labels(w, b->series[from + i].labels, keys[i]);
+    }
 }
 
 void redact_batch(struct redactor *r, struct batch *b)
@@ -203,8 +243,7 @@ void redact_batch(struct redactor *r, struct batch *b)
         return;
     struct walk w = { .r = r, .a = b->arena, .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY };
     buf_init(&w.scratch, 0);
-    for (size_t i = 0; i < b->series_count; i++)
-        b->series[i].labels = clean_labels(&w, b->series[i].labels);
+    clean_series(&w, b);
     for (size_t i = 0; i < b->event_count; i++)
         clean_event(&w, &b->events[i]);
     buf_free(&w.scratch);
