@@ -6,10 +6,12 @@
  *                   -> due, after a backoff      could be tried again
  *                   -> given up                  refused for good, or tried for a group_interval; the group's next flush tries anew
  *
- * Workers send; they hold a copy, so the lock is free meanwhile. */
+ * Workers send; they hold a copy, so the lock is free meanwhile. What waits for a worker when a reload or the end comes is not sent
+ * by then, so that nobody waits for more than the tries under way; it stays due. */
 #include <stdio.h>
 
 #include "alert/dispatch_parts.h"
+#include "base/num.h"
 
 struct delivery {
     struct delivery *next;
@@ -80,7 +82,16 @@ bool target_needs(struct dispatch *d, const struct incident *i, const struct inc
     return t->sent_ns && now_ns && t->sent_ns <= now_ns - route_of(i)->repeat_interval_ns;
 }
 
-static void told(struct incident_target *t, const struct notice *n, int64_t now_ns)
+static bool has_alert(const struct incident *i, uint64_t fingerprint)
+{
+    for (size_t k = 0; k < i->alert_count; k++)
+        if (i->alerts[k].fingerprint == fingerprint)
+            return true;
+    return false;
+}
+
+/* Of alerts that made room meanwhile nothing is kept. */
+static void told(const struct incident *i, struct incident_target *t, const struct notice *n, int64_t now_ns)
 {
     size_t kept = 0, resolved = n->count - n->firing;
     t->sent_ns = now_ns;
@@ -93,7 +104,7 @@ static void told(struct incident_target *t, const struct notice *n, int64_t now_
             t->resolved[kept++] = t->resolved[k];
     t->resolved = mem_realloc(t->resolved, (kept + resolved) * sizeof *t->resolved + 1);
     for (size_t k = 0; k < resolved; k++)
-        if (!has(t->resolved, kept, n->alerts[n->firing + k].fingerprint))
+        if (!has(t->resolved, kept, n->alerts[n->firing + k].fingerprint) && has_alert(i, n->alerts[n->firing + k].fingerprint))
             t->resolved[kept++] = n->alerts[n->firing + k].fingerprint;
     t->resolved_count = kept;
 }
@@ -103,7 +114,7 @@ void target_make_due(struct dispatch *d, struct incident *i, struct incident_tar
     t->is_due = true;
     t->tries = 0;
     t->next_try_ns = now_ns;
-    t->give_up_ns = now_ns + MAX(route_of(i)->group_interval_ns, DELIVERY_TIME_MIN_NS);
+    t->give_up_ns = sat_add(now_ns, MAX(route_of(i)->group_interval_ns, DELIVERY_TIME_MIN_NS));
     (void)d;
 }
 
@@ -179,7 +190,7 @@ static struct delivery *take_off(struct dispatch *d, struct incident *i, size_t 
         return NULL;
     notice_make(d, i, t, now_ns, &n);
     if (keeps_still(&n, in)) {
-        told(t, &n, now_ns);
+        told(i, t, &n, now_ns);
         t->is_due = false;
         arena_free(n.arena);
         incident_save(d, i);
@@ -206,7 +217,7 @@ struct delivery *deliver_collect(struct dispatch *d, int64_t now_ns, int64_t *ne
         for (size_t t = 0; i->group && t < i->target_count; t++) {
             if (!i->targets[t].is_due || i->targets[t].is_flying)
                 continue;
-            if (i->targets[t].next_try_ns > now_ns) {
+            if (i->targets[t].next_try_ns > now_ns && i->targets[t].next_try_ns - now_ns <= BACKOFF_MAX_NS) {
                 *next_ns = MIN(*next_ns, i->targets[t].next_try_ns);
                 continue;
             }
@@ -224,7 +235,7 @@ static void note_success(struct dispatch *d, struct incident *i, struct incident
     buf_init(&b, 0);
     buf_printf(&b, "%s: %zu firing, %zu resolved", n->is_firing ? "firing" : "resolved", n->firing, n->count - n->firing);
     t->is_due = false;
-    told(t, n, now_ns);
+    told(i, t, n, now_ns);
     incident_note_sent(i, now_ns, buf_as_slice(&b), t, false);
     incident_save(d, i);
     incident_settle(d, i, now_ns);
@@ -263,15 +274,32 @@ static void count(struct dispatch *d, const struct delivery *v, enum status st, 
         stoa_add(d->notifications, 1, kind);
 }
 
+/* Waits its turn no more: a reload or the end has come. */
+static bool is_put_off(struct dispatch *d)
+{
+    mutex_lock(&d->lock);
+    bool is_paused = d->is_paused;
+    mutex_unlock(&d->lock);
+    return is_paused;
+}
+
+static enum status tell(struct delivery *v, struct err *err)
+{
+    struct dispatch *d = v->d;
+    struct notify_env env = {d->env.client, &d->cancelled};
+    if (is_put_off(d))
+        return err_set(err, ST_CANCELLED, "put off");
+    return d->env.deliver ? d->env.deliver(d->env.arg, v->in->notifier->name, &v->notice, err)
+                          : v->in->notifier->send(v->in->settings, &env, &v->notice, err);
+}
+
 static void deliver(void *arg)
 {
     struct delivery *v = arg;
     struct dispatch *d = v->d;
-    struct notify_env env = {d->env.client, &d->cancelled};
     struct err err = {0};
     int64_t start_ns = clock_mono_ns(d->env.clock);
-    enum status st = d->env.deliver ? d->env.deliver(d->env.arg, v->in->notifier->name, &v->notice, &err)
-                                    : v->in->notifier->send(v->in->settings, &env, &v->notice, &err);
+    enum status st = tell(v, &err);
     int64_t took_ns = clock_mono_ns(d->env.clock) - start_ns, now_ns = clock_wall_ns(d->env.clock);
     mutex_lock(&d->lock);
     struct incident *i = incident_find(d, slice_of(v->incident, sizeof v->incident));
@@ -284,13 +312,14 @@ static void deliver(void *arg)
             note_failure(d, i, t, st, &err, now_ns);
     } else if (i) {
         i->targets[v->target].is_flying = false;
+        i->targets[v->target].tries--;
     }
     if (st != ST_CANCELLED)
         count(d, v, st, took_ns);
     if (st && st != ST_CANCELLED)
         log_line(d->env.log, LOG_WARNING, "a notification failed", "receiver=\"%.*s\" integration=%s incident=%.*s error=\"%s\"",
                  SLICE_FMT(v->notice.receiver), v->in->notifier->name, INCIDENT_ID_BYTES, v->incident, err.text);
-    if (d->env.notified)
+    if (d->env.notified && st != ST_CANCELLED)
         d->env.notified(d->env.arg, v->in->notifier->name, v->notice.receiver, took_ns, st, st ? err.text : "");
     d->flying--;
     d->is_woken = true;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "alert/dispatch_parts.h"
+#include "base/num.h"
 #include "base/utf8.h"
 
 #define SWEEP_EVERY_NS (60 * NS_S)
@@ -66,6 +67,8 @@ static int64_t flush_groups(struct dispatch *d, int64_t now_ns)
     int64_t next_ns = INT64_MAX;
     for (size_t i = 0; (e = map_each(&d->groups, &i)) != NULL;) {
         struct group *g = (struct group *)(uintptr_t)e->value;
+        /* The clock may have been set back: nobody waits longer for it. */
+        g->next_flush_ns = MIN(g->next_flush_ns, sat_add(now_ns, MAX(g->route->group_wait_ns, g->route->group_interval_ns)));
         if (g->next_flush_ns <= now_ns)
             group_touch(d, g); /* a silence may have ended */
     }

@@ -70,6 +70,7 @@ struct incident_alert { /* own copies */
     double value;
     uint64_t fingerprint;
     bool is_closed; /* by hand, while it fired */
+    bool is_here;   /* its group has it: while they are compared */
 };
 
 struct incident_entry {

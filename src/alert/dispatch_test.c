@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "alert/dispatch_parts.h"
 #include "base/unit.h"
@@ -459,6 +460,137 @@ TEST(a_reload_keeps_incidents_of_groups_that_stay_and_ends_the_others)
     CHECK_INT(r.d->incident_count, 2);
     CHECK_INT(incident_at(&r, 0)->state + incident_at(&r, 1)->state, INCIDENT_FIRING + INCIDENT_RESOLVED);
     sent_is(&r, "all webhook firing 2/0\n");
+    rig_free(&r);
+}
+
+/* Alerts {alertname="A",i="0"} and so on in one put. */
+static void put_many(struct rig *r, int from, int to, bool fires)
+{
+    struct alert_put *list = arena_array(r->arena, struct alert_put, (size_t)(to - from));
+    struct err err;
+    for (int i = from; i < to; i++) {
+        list[i - from] = alert_of(r, arena_printf(r->arena, "{alertname=\"A\",i=\"%d\"}", i).ptr);
+        list[i - from].ends_ns = fires ? 0 : clock_wall_ns(r->clock);
+    }
+    CHECK(!dispatch_put(r->d, list, (size_t)(to - from), &err));
+}
+
+TEST(an_incident_in_which_many_alerts_came_and_went_still_tells_of_new_ones)
+{
+    struct rig r;
+    rig_init(&r, TWO_TEAMS);
+    put_many(&r, 0, INCIDENT_ALERTS_MAX, true);
+    pass(&r, 30 * NS_S);
+    sent_is(&r, "all webhook firing 2000/0\n");
+    put_many(&r, 1, INCIDENT_ALERTS_MAX, false);
+    pass(&r, 5 * MINUTE);
+    sent_is(&r, "all webhook firing 1/1999\n");
+    put_many(&r, INCIDENT_ALERTS_MAX, INCIDENT_ALERTS_MAX + 2, true);
+    pass(&r, 5 * MINUTE);
+    sent_is(&r, "all webhook firing 3/0\n");
+    CHECK_INT(incident_at(&r, 0)->alert_count, INCIDENT_ALERTS_MAX);
+    CHECK_INT(incident_at(&r, 0)->targets[0].resolved_count, INCIDENT_ALERTS_MAX - 3);
+    rig_free(&r);
+}
+
+TEST(an_alert_that_says_it_starts_at_the_end_of_time_waits_like_others)
+{
+    struct rig r;
+    struct err err;
+    rig_init(&r, TWO_TEAMS);
+    struct alert_put p = alert_of(&r, "{alertname=\"A\"}");
+    p.starts_ns = INT64_MAX;
+    CHECK(!dispatch_put(r.d, &p, 1, &err));
+    pass(&r, 29 * NS_S);
+    sent_is(&r, "");
+    pass(&r, NS_S);
+    sent_is(&r, "all webhook firing 1/0\n");
+    rig_free(&r);
+}
+
+TEST(a_silence_that_is_sent_back_as_it_was_told_goes_on)
+{
+    struct rig r;
+    struct err err;
+    struct slice again;
+    rig_init(&r, TWO_TEAMS);
+    clock_sim_advance(r.clock, 1234567);
+    struct slice id = silence(&r, "alertname", "A", MATCH_EQ, MINUTE);
+    struct matcher m = {.op = MATCH_EQ, .name = SLICE("alertname"), .value = SLICE("A")};
+    struct silence_put p = {.id = id, .matchers = &m, .matcher_count = 1, .starts_ns = AT + NS_MS, .ends_ns = AT + 10 * MINUTE};
+    clock_sim_advance(r.clock, NS_S);
+    CHECK(!dispatch_silence_put(r.d, &p, r.arena, &again, &err));
+    CHECK(slice_eq(id, again));
+    rig_free(&r);
+}
+
+TEST(a_clock_set_back_holds_no_notification_up)
+{
+    struct rig r;
+    rig_init(&r, TWO_TEAMS);
+    fire(&r, "{alertname=\"A\"}");
+    pass(&r, 30 * NS_S);
+    sent_is(&r, "all webhook firing 1/0\n");
+    fire(&r, "{alertname=\"A\",i=\"2\"}");
+    clock_sim_jump(r.clock, -24 * 60 * MINUTE);
+    pass(&r, 6 * MINUTE);
+    sent_is(&r, "all webhook firing 2/0\n");
+    rig_free(&r);
+}
+
+/* A receiver that hangs until it is let go, and counts who came while everything should wait. */
+struct hanging {
+    struct dispatch *d;
+    atomic_int here, late;
+    atomic_bool let_go;
+};
+
+static enum status hang(void *arg, const char *integration, const struct notice *n, struct err *err)
+{
+    struct hanging *h = arg;
+    (void)integration, (void)n, (void)err;
+    mutex_lock(&h->d->lock);
+    bool is_paused = h->d->is_paused;
+    mutex_unlock(&h->d->lock);
+    atomic_fetch_add(&h->late, is_paused);
+    atomic_fetch_add(&h->here, 1);
+    while (!atomic_load(&h->let_go))
+        usleep(1000);
+    return ST_OK;
+}
+
+static void let_go_when_paused(void *arg)
+{
+    struct hanging *h = arg;
+    for (bool is_paused = false; !is_paused;) {
+        usleep(1000);
+        mutex_lock(&h->d->lock);
+        is_paused = h->d->is_paused;
+        mutex_unlock(&h->d->lock);
+    }
+    atomic_store(&h->let_go, true);
+}
+
+TEST(a_reload_waits_for_the_tries_under_way_and_not_for_those_behind_them)
+{
+    struct rig r;
+    struct hanging h = {0};
+    struct thread *helper;
+    struct err err;
+    rig_init(&r, "route: {receiver: all, group_by: ['...'], group_wait: 0s}\nreceivers:\n- name: all\n  webhook_configs: [{url: 'http://a/'}]\n");
+    h.d = r.d;
+    r.d->env.deliver = hang;
+    r.d->env.arg = &h;
+    put_many(&r, 0, 3 * NOTIFY_THREADS, true);
+    CHECK(!dispatch_start(r.d, SLICE("http://x"), &err));
+    while (atomic_load(&h.here) < NOTIFY_THREADS)
+        usleep(1000);
+    CHECK(!thread_start(&helper, "let go", let_go_when_paused, &h, &err));
+    dispatch_reload(r.d, r.config);
+    thread_join(helper);
+    CHECK_INT(atomic_load(&h.late), 0);
+    while (atomic_load(&h.here) < 3 * NOTIFY_THREADS)
+        usleep(1000);
     rig_free(&r);
 }
 

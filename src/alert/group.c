@@ -8,6 +8,7 @@
  *     an alert fires again: who has not heard of the end need not hear of a new beginning.
  * (3) An incident closed by hand has closed members: alerts that still fire and open nothing until they have ended. */
 #include "alert/dispatch_parts.h"
+#include "base/num.h"
 
 /* Go's FNV-1a over names and values, as Alertmanager makes its fingerprints. */
 uint64_t alert_fingerprint(struct slice labels)
@@ -77,7 +78,7 @@ static struct group *group_of(struct dispatch *d, const struct route *r, struct 
         g->route = r;
         g->key = dispatch_own(buf_as_slice(&key));
         g->labels = dispatch_own(labels);
-        g->next_flush_ns = now_ns + r->group_wait_ns;
+        g->next_flush_ns = sat_add(now_ns, r->group_wait_ns);
         *map_put(&d->groups, g->key, NULL) = (uintptr_t)g;
     }
     buf_free(&key);
@@ -106,7 +107,7 @@ static void group_join(struct dispatch *d, struct group *g, struct alert *a, int
     a->groups = mem_realloc(a->groups, (a->group_count + 1) * sizeof(struct group *));
     a->groups[a->group_count++] = g;
     /* One that fires for longer than the wait has waited already. */
-    if (!g->has_flushed && a->starts_ns + g->route->group_wait_ns < now_ns)
+    if (!g->has_flushed && sat_add(a->starts_ns, g->route->group_wait_ns) < now_ns)
         g->next_flush_ns = MIN(g->next_flush_ns, now_ns);
     group_touch(d, g);
 }
@@ -187,7 +188,7 @@ struct alert *alert_take(struct dispatch *d, const struct alert_put *p, int64_t 
     a->is_firing = fires;
     a->updated_ns = now_ns;
     a->value = p->value;
-    a->ends_ns = p->ends_ns ? p->ends_ns : now_ns + (p->valid_ns ? p->valid_ns : d->config->resolve_timeout_ns);
+    a->ends_ns = p->ends_ns ? p->ends_ns : sat_add(now_ns, p->valid_ns ? p->valid_ns : d->config->resolve_timeout_ns);
     d->is_inhibit_stale = d->is_inhibit_stale || is_new || !fires;
     d->next_expiry_ns = MIN(d->next_expiry_ns, a->ends_ns);
     if (is_new)
@@ -235,15 +236,14 @@ static void count_firing(struct dispatch *d, const struct group *g, int64_t now_
 static bool take_members(struct group *g, struct incident *i, int64_t now_ns)
 {
     bool changed = false;
+    for (size_t k = 0; k < i->alert_count; k++)
+        i->alerts[k].is_here = false;
     for (size_t k = 0; k < g->count; k++)
         changed |= incident_take(i, g->members[k].alert, g->members[k].is_closed);
     /* What has left the group otherwise (a reload) has ended here. */
     for (size_t k = 0; k < i->alert_count; k++) {
         struct incident_alert *a = &i->alerts[k];
-        bool is_here = a->ends_ns != 0;
-        for (size_t m = 0; m < g->count && !is_here; m++)
-            is_here = g->members[m].alert->fingerprint == a->fingerprint && slice_eq(g->members[m].alert->labels, a->labels);
-        if (!is_here) {
+        if (a->ends_ns == 0 && !a->is_here) {
             a->ends_ns = now_ns;
             changed = true;
         }
@@ -279,7 +279,7 @@ static void reopen(struct group *g, struct incident *i, int64_t now_ns)
     i->state = INCIDENT_FIRING;
     i->resolved_ns = i->acked_ns = 0;
     i->by_hand = false;
-    i->escalate_ns = i->step < r->escalate_count ? now_ns + r->escalate[i->step].after_ns : 0;
+    i->escalate_ns = i->step < r->escalate_count ? sat_add(now_ns, r->escalate[i->step].after_ns) : 0;
     note_alerts(i, now_ns, "reopened");
 }
 
@@ -393,7 +393,7 @@ void group_flush(struct dispatch *d, struct group *g, int64_t now_ns)
 {
     struct incident *i = g->incident;
     g->has_flushed = true;
-    g->next_flush_ns = now_ns + g->route->group_interval_ns;
+    g->next_flush_ns = sat_add(now_ns, g->route->group_interval_ns);
     if (i == NULL)
         return;
     bool rests = route_is_muted(g->route, now_ns);
@@ -420,7 +420,7 @@ void incident_escalate(struct dispatch *d, struct incident *i, int64_t now_ns)
         return;
     const struct escalation_step *s = &r->escalate[i->step++];
     i->steps = r->escalate_count;
-    i->escalate_ns = i->step < r->escalate_count ? now_ns + r->escalate[i->step].after_ns : 0;
+    i->escalate_ns = i->step < r->escalate_count ? sat_add(now_ns, r->escalate[i->step].after_ns) : 0;
     struct buf b;
     buf_init(&b, sizeof text);
     buf_printf(&b, "to %.*s: nobody acknowledged within %llds", SLICE_FMT(s->receiver->name), (long long)(s->after_ns / NS_S));

@@ -6,7 +6,8 @@
  *     that caused it returns.
  * (2) A notification is noted after it went. A crash in between sends it once more; nothing else is ever sent twice within
  *     repeat_interval.
- * (3) What does not fit INCIDENT_ALERTS_MAX is counted by its group, not kept. */
+ * (3) An incident that lives on while alerts come and go is full some day: then the alert that ended first makes room. What
+ *     still does not fit INCIDENT_ALERTS_MAX, because all fire, is counted by its group, not kept. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,10 +61,18 @@ struct incident *incident_new(struct dispatch *d, struct group *g, int64_t now_n
     i->acked_by = dispatch_own(SLICE_EMPTY);
     i->started_ns = now_ns;
     i->steps = g->route->escalate_count;
-    i->escalate_ns = i->steps ? now_ns + g->route->escalate[0].after_ns : 0;
+    i->escalate_ns = i->steps ? sat_add(now_ns, g->route->escalate[0].after_ns) : 0;
     i->group = g;
     keep(d, i);
     return i;
+}
+
+static void alert_disown(struct incident_alert *a)
+{
+    dispatch_disown(a->labels);
+    dispatch_disown(a->annotations);
+    dispatch_disown(a->generator_url);
+    dispatch_disown(a->receiver);
 }
 
 static void entry_free(struct incident_entry *e)
@@ -76,13 +85,8 @@ static void entry_free(struct incident_entry *e)
 
 void incident_free(struct incident *i)
 {
-    for (size_t k = 0; k < i->alert_count; k++) {
-        struct incident_alert *a = &i->alerts[k];
-        dispatch_disown(a->labels);
-        dispatch_disown(a->annotations);
-        dispatch_disown(a->generator_url);
-        dispatch_disown(a->receiver);
-    }
+    for (size_t k = 0; k < i->alert_count; k++)
+        alert_disown(&i->alerts[k]);
     for (size_t k = 0; k < i->entry_count; k++)
         entry_free(&i->timeline[k]);
     for (size_t k = 0; k < i->target_count; k++) {
@@ -142,11 +146,49 @@ static struct incident_alert *alert_add(struct incident *i, struct slice labels,
     return a;
 }
 
+static size_t without(uint64_t *list, size_t count, uint64_t fingerprint)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < count; k++)
+        if (list[k] != fingerprint)
+            list[kept++] = list[k];
+    return kept;
+}
+
+/* (3) False: all fire. */
+static bool make_room(struct incident *i)
+{
+    size_t at = SIZE_MAX;
+    if (i->alert_count < INCIDENT_ALERTS_MAX)
+        return true;
+    for (size_t k = 0; k < i->alert_count; k++)
+        if (i->alerts[k].ends_ns && (at == SIZE_MAX || i->alerts[k].ends_ns < i->alerts[at].ends_ns))
+            at = k;
+    if (at == SIZE_MAX)
+        return false;
+    for (size_t t = 0; t < i->target_count; t++) {
+        struct incident_target *to = &i->targets[t];
+        to->firing_count = without(to->firing, to->firing_count, i->alerts[at].fingerprint);
+        to->resolved_count = without(to->resolved, to->resolved_count, i->alerts[at].fingerprint);
+    }
+    alert_disown(&i->alerts[at]);
+    memmove(&i->alerts[at], &i->alerts[at + 1], (--i->alert_count - at) * sizeof *i->alerts);
+    return true;
+}
+
+static struct incident_alert *alert_find(struct incident *i, const struct alert *a)
+{
+    for (size_t k = 0; k < i->alert_count; k++)
+        if (i->alerts[k].fingerprint == a->fingerprint && slice_eq(i->alerts[k].labels, a->labels))
+            return &i->alerts[k];
+    return NULL;
+}
+
 bool incident_take(struct incident *i, const struct alert *from, bool is_closed)
 {
-    struct incident_alert *a = incident_alert_find(i, from->labels);
+    struct incident_alert *a = alert_find(i, from);
     bool changed = a == NULL;
-    if (a == NULL && (i->alert_count >= INCIDENT_ALERTS_MAX || !from->is_firing))
+    if (a == NULL && (!from->is_firing || !make_room(i)))
         return false;
     if (a == NULL)
         a = alert_add(i, from->labels, from->fingerprint);
@@ -159,6 +201,7 @@ bool incident_take(struct incident *i, const struct alert *from, bool is_closed)
     a->ends_ns = ends_ns;
     a->value = from->value;
     a->is_closed = is_closed;
+    a->is_here = true;
     return changed;
 }
 

@@ -201,11 +201,14 @@ static bool same_matchers(const struct silence *s, const struct silence_put *p)
 }
 
 /* Alertmanager's rule: the same silence goes on when only its end, comment or (of one not yet begun) start changes; otherwise
- * the old one ends and a new one begins. */
+ * the old one ends and a new one begins. Starts are told in milliseconds, so the same second is the same start. */
 static enum status replace(struct dispatch *d, struct silence *old, struct silence *fresh, const struct silence_put *p, int64_t now_ns,
                            struct err *err)
 {
-    bool goes_on = old && now_ns < old->ends_ns && same_matchers(old, p) && (now_ns < old->starts_ns || p->starts_ns == old->starts_ns);
+    bool goes_on = old && now_ns < old->ends_ns && same_matchers(old, p) &&
+                   (now_ns < old->starts_ns || p->starts_ns / NS_S == old->starts_ns / NS_S);
+    if (!goes_on && d->silence_count >= SILENCES_MAX)
+        return err_set(err, ST_LIMIT, "there are %d silences, which is the limit", SILENCES_MAX);
     fresh->id = goes_on ? arena_copy(fresh->arena, old->id) : uuid(fresh->arena);
     if (!goes_on)
         fresh->starts_ns = MAX(fresh->starts_ns, now_ns);
@@ -237,8 +240,6 @@ enum status dispatch_silence_put(struct dispatch *d, const struct silence_put *p
     struct silence *old = p->id.len ? find(d, p->id) : NULL;
     if (p->id.len && old == NULL)
         st = err_set(err, ST_NOT_FOUND, "there is no silence %.*s", SLICE_FMT(utf8_cut(p->id, 64)));
-    else if (old == NULL && d->silence_count >= SILENCES_MAX)
-        st = err_set(err, ST_LIMIT, "there are %d silences, which is the limit", SILENCES_MAX);
     if (!st) {
         struct silence *s = silence_new();
         s->created_by = arena_copy(s->arena, p->created_by);
