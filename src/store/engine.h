@@ -191,7 +191,7 @@ struct erase_value {
     struct slice field;             /* empty: no such condition. See store/erase_value.h */
     uint32_t bytes;                 /* of the value */
     uint8_t salt[ERASE_SALT_BYTES], digest[ERASE_DIGEST_BYTES];
-    uint64_t roll;                  /* to look for it inside of texts */
+    uint64_t roll;                  /* 12 bits, to look for it inside of texts */
     uint64_t rows;                  /* how many rows were found when it was made; for people */
     int64_t made_ns;
 };

@@ -6,7 +6,7 @@
  *     any other field    a stream label, a field of any scope, a field of a span's event or link, its service (service, service_name,
  *                        service.name), or a JSON member or logfmt pair of its line has the name and exactly the value.
  *
- * Only a salted digest of the value is kept (SHA-256), and, to find it inside of texts, its length and a rolling sum. */
+ * Only a salted digest of the value is kept (SHA-256), and, to find it inside of texts, its length and 12 bits of a rolling sum. */
 #ifndef STOA_STORE_ERASE_VALUE_H
 #define STOA_STORE_ERASE_VALUE_H
 

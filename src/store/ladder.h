@@ -122,7 +122,7 @@ struct store {
     struct snap_cell dead, classes;
     struct mutex classes_lock;    /* who changes classes: one at a time; before manifest_lock */
     char *storage_dirs[STORAGE_COUNT], *tier_dirs[STORE_TIERS];
-    int64_t move_retry_ns;        /* merge_lock: no move before this, on the monotonic clock; 0: at once */
+    int64_t move_retry_ns[STORE_TIERS]; /* merge_lock: no move to it before this, on the monotonic clock; 0: at once */
 
     atomic_bool read_only;
     struct mutex reason_lock;

@@ -7,7 +7,8 @@
  *     flushes may add some.
  * (3) A merge that meets damage leaves its inputs as they are, and does not try again until the next start: what is left
  *     of them can still be read. No merge reaches over such a part: inputs follow each other in LSN order without a gap, for of
- *     two samples at one time the part with the higher LSNs has the last word.
+ *     two samples at one time the part with the higher LSNs has the last word. Inputs that cannot be read at all (a folder elsewhere
+ *     that is away) are left alone for a while, for they must not stand in the way of all other merges.
  * (4) Expiry removes whole partitions, damaged parts that could not be opened included. */
 #include "store/ladder.h"
 
@@ -15,7 +16,7 @@
 
 #include "store/partition.h"
 
-enum { TICK_MERGES_MAX_LEVEL = 255 };
+enum { TICK_MERGES_MAX_LEVEL = 255, UNREADABLE_RETRY_S = 600 };
 
 enum status merge_group(struct store *s, struct lane *lane, struct part *const *parts, size_t count, struct part_writer *w,
                         struct buf *meta, struct err *err)
@@ -72,6 +73,12 @@ static void mark_unmergeable(struct part *const *parts, size_t count)
         parts[i]->no_merge = true;
 }
 
+/* st of a merge: an error of the inputs and not of what is written? */
+static bool is_of_inputs(const struct store *s, enum status st)
+{
+    return st != ST_OK && st != ST_CANCELLED && st != ST_FULL && (st != ST_IO || !atomic_load(&s->env.write_failed));
+}
+
 /* Merges parts (references are the caller's) into one. */
 static enum status merge_parts(struct store *s, struct lane *lane, struct part *const *parts, size_t count, struct err *err)
 {
@@ -96,8 +103,10 @@ static enum status merge_parts(struct store *s, struct lane *lane, struct part *
     buf_free(&meta);
     if (st == ST_OK)
         return swap(s, lane, parts, count, out, err);
-    if (st != ST_CANCELLED && st != ST_FULL && st != ST_IO) {
+    if (is_of_inputs(s, st)) {
         mark_unmergeable(parts, count);
+        for (size_t i = 0; i < count; i++)
+            parts[i]->merge_again_ns = st == ST_IO ? clock_mono_ns(s->opt.clock) + UNREADABLE_RETRY_S * NS_S : 0;
         atomic_fetch_add(&s->failed_merges, 1);
         if (s->opt.log)
             log_line(s->opt.log, LOG_ERROR, "parts cannot be merged; they stay as they are", "kind=%s first=%s parts=%zu error=\"%s\"",
@@ -122,9 +131,16 @@ static int compare_parts(const void *a, const void *b)
 static struct part_list take_sorted(struct store *s, struct lane *lane)
 {
     struct part_list l = { 0 };
+    int64_t now = clock_mono_ns(s->opt.clock);
     mutex_lock(&s->state_lock);
-    for (size_t i = 0; i < lane->parts.count; i++)
-        part_list_add(&l, part_take(lane->parts.at[i]));
+    for (size_t i = 0; i < lane->parts.count; i++) {
+        struct part *p = lane->parts.at[i];
+        if (p->merge_again_ns && p->merge_again_ns <= now) {
+            p->no_merge = false;
+            p->merge_again_ns = 0;
+        }
+        part_list_add(&l, part_take(p));
+    }
     mutex_unlock(&s->state_lock);
     if (l.count > 1)
         qsort(l.at, l.count, sizeof(struct part *), compare_parts);
@@ -298,7 +314,7 @@ enum status merge_tick(struct store *s, size_t merges_max, size_t *did, struct e
         while (merged && *did < merges_max && st == ST_OK && !atomic_load(&s->stop)) {
             st = merge_once(s, &s->lanes[i], &merged, err);
             *did += merged;
-            if (st != ST_OK && st != ST_CANCELLED && st != ST_FULL && st != ST_IO)
+            if (is_of_inputs(s, st))
                 st = ST_OK; /* said already; the other parts go on */
         }
     }
@@ -326,7 +342,7 @@ static enum status merge_lane(struct store *s, struct lane *lane, struct err *er
             if (err)
                 *err = own;
         }
-        if (st == ST_CANCELLED || st == ST_FULL || st == ST_IO)
+        if (st && !is_of_inputs(s, st))
             break;
         from += n;
     }

@@ -58,6 +58,8 @@ struct part {
     /* The ladder's: WAL positions a memory part stands for; and a merge has failed on it (under merge_lock). */
     uint64_t first_lsn, covers_lsn;
     bool no_merge;
+    int64_t merge_again_ns; /* merge_lock: it could not be read, and is tried again from here on (monotonic); 0: not before the next start */
+    uint32_t failed_moves;  /* merge_lock */
 };
 
 /* Opens the file of info (as the manifest has it) and checks header, trailer, footer and meta. *out has one reference. */

@@ -279,6 +279,7 @@ struct gathered {
     struct row *rows;
     size_t count, cap;
     bool damaged;
+    enum status status; /* of the last block that did not read */
     struct err err;
 };
 
@@ -298,8 +299,10 @@ static void gather_part(struct gathered *g, const struct part *p, struct tombsto
     struct blocks *b = part_user(p);
     for (size_t i = 0; i < b->count; i++) {
         struct block *block;
-        if (part_read(p, b->refs[i], &block, &g->err) != ST_OK) {
+        enum status st = part_read(p, b->refs[i], &block, &g->err);
+        if (st) {
             g->damaged = true;
+            g->status = st;
             continue;
         }
         for (size_t k = 0; k < block->bytes.len / sizeof(struct row); k++) {
@@ -323,7 +326,7 @@ static enum status merge(void *state, const struct part *const *parts, size_t co
     mem_free(g.rows);
     if (g.damaged) {
         *err = g.err;
-        return ST_CORRUPT;
+        return g.status;
     }
     return atomic_load(stop) ? err_set(err, ST_CANCELLED, "stopped") : st;
 }

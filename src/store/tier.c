@@ -9,7 +9,8 @@
  * (3) Copying works across file systems. Nothing is ever renamed between folders.
  * (4) Readers go on: views have the old file open. Its name goes at once, and not with the last view: by then the part may have
  *     moved back, and a new file have the name.
- * (5) A folder that cannot be written to is no reason to stop taking in data: moves are counted as failed and tried again.
+ * (5) A folder that cannot be written to is no reason to stop taking in data, or to stop moves to other folders: moves are counted as
+ *     failed and tried again.
  * (6) Other folders than the data folder hold our files in one named after the store's seed, so that two servers
  *     which were given the same folder do not take each other's parts for leftovers. */
 #include "store/ladder.h"
@@ -93,18 +94,24 @@ static bool is_settled(const struct lane *lane, const struct part *p)
     return settled;
 }
 
-/* A part, with a reference, and where it belongs. NULL: all are in their place. */
+/* A part, with a reference, and where it belongs: of those that failed least often, for one that cannot be read or written must not
+ * stand in the way of the others. NULL: all are in their place, or their place has failed a moment ago. */
 static struct part *pick_part(struct store *s, struct lane *lane, const struct classset *classes, uint8_t *tier)
 {
-    int64_t now = clock_wall_ns(s->opt.clock);
+    int64_t now = clock_wall_ns(s->opt.clock), mono = clock_mono_ns(s->opt.clock);
     struct part *picked = NULL;
     mutex_lock(&s->state_lock);
-    for (size_t i = 0; i < lane->parts.count && picked == NULL; i++) {
+    for (size_t i = 0; i < lane->parts.count; i++) {
         struct part *p = lane->parts.at[i];
-        *tier = wanted_tier(s, classes, p->info.class);
-        if (*tier != p->info.tier && p->info.end_ns + PARTITION_COLD_NS < now && is_settled(lane, p))
-            picked = part_take(p);
+        uint8_t to = wanted_tier(s, classes, p->info.class);
+        if (to == p->info.tier || p->info.end_ns + PARTITION_COLD_NS >= now || mono < s->move_retry_ns[to] ||
+            (picked && p->failed_moves >= picked->failed_moves) || !is_settled(lane, p))
+            continue;
+        picked = p;
+        *tier = to;
     }
+    if (picked)
+        part_take(picked);
     mutex_unlock(&s->state_lock);
     return picked;
 }
@@ -194,6 +201,7 @@ static void swap_file(struct store *s, struct lane *lane, struct part *old, stru
 {
     mutex_lock(&s->state_lock);
     fresh->no_merge = old->no_merge;
+    fresh->merge_again_ns = old->merge_again_ns;
     for (size_t i = 0; i < lane->parts.count; i++)
         if (lane->parts.at[i] == old)
             lane->parts.at[i] = fresh;
@@ -238,8 +246,6 @@ void tier_tick(struct store *s, bool *did)
 {
     int64_t now = clock_mono_ns(s->opt.clock);
     *did = false;
-    if (s->move_retry_ns && now < s->move_retry_ns)
-        return;
     struct classset *classes = classset_take(s);
     for (size_t i = 0; i < s->lane_count && !*did; i++) {
         struct lane *lane = &s->lanes[i];
@@ -250,7 +256,8 @@ void tier_tick(struct store *s, bool *did)
             continue;
         enum status st = move_part(s, lane, p, tier, &err);
         *did = st == ST_OK;
-        s->move_retry_ns = st == ST_OK || st == ST_CANCELLED ? 0 : now + RETRY_S * NS_S;
+        s->move_retry_ns[tier] = st == ST_OK || st == ST_CANCELLED ? 0 : now + RETRY_S * NS_S;
+        p->failed_moves += st != ST_OK && st != ST_CANCELLED;
         atomic_fetch_add(st ? &s->tier_move_failures : &s->tier_moves, st != ST_CANCELLED);
         if (st && st != ST_CANCELLED && s->opt.log)
             log_line(s->opt.log, LOG_ERROR, "a part cannot be moved to the folder of its storage; it stays and is read where it is",
