@@ -87,7 +87,6 @@ static void on_ack(void *arg, enum status st, const struct err *err)
 static enum status decode(struct api *api, struct http_exchange *x, struct batch *b, struct err *err)
 {
     struct slice country = rum_country_header(api->rum, http_arena(x)), tenant = SLICE("default");
-    struct ingest_result result = { 0 };
     struct rum_visit v = { .received_ns = http_received_ns(x), .referer = http_header(x, SLICE("Referer")),
                            .fetch_site = http_header(x, SLICE("Sec-Fetch-Site")), .user_agent = http_header(x, SLICE("User-Agent")),
                            .mobile_hint = http_header(x, SLICE("Sec-CH-UA-Mobile")),
@@ -103,23 +102,36 @@ static enum status decode(struct api *api, struct http_exchange *x, struct batch
     st = rum_decode(&v, http_body(x), b, err);
     if (!st)
         rum_posted(api->rum, tenant);
-    return st ? st : pipeline_run(api->pipeline, b, &result, err);
+    return st;
+}
+
+static void refuse(struct http_exchange *x)
+{
+    http_set_header(x, SLICE("Retry-After"), SLICE("1"));
+    http_reply(x, 429, SLICE("text/plain; charset=utf-8"), SLICE("too many web vitals in this second\n"));
 }
 
 void rum_http_post(void *user, struct http_exchange *x)
 {
     struct api *api = user;
+    struct ingest_result result = { 0 };
     struct err err;
     struct pending *p = arena_new_of(http_arena(x), struct pending);
     *p = (struct pending){ api, x, 0 };
     put_cors(x);
     if (!rum_may_post(api->rum)) {
-        http_set_header(x, SLICE("Retry-After"), SLICE("1"));
-        http_reply(x, 429, SLICE("text/plain; charset=utf-8"), SLICE("too many posts of web vitals in this second\n"));
+        refuse(x);
         return;
     }
     struct batch *b = batch_new(BATCH_ARENA_BYTES_MAX);
     enum status st = decode(api, x, b, &err);
+    if (!st && !rum_may_take(api->rum, b->event_count)) {
+        batch_drop(b);
+        refuse(x);
+        return;
+    }
+    if (!st)
+        st = pipeline_run(api->pipeline, b, &result, &err);
     p->events = b->event_count;
     if (st || b->event_count == 0) {
         batch_drop(b);

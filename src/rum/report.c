@@ -95,7 +95,7 @@ static enum status read_events(struct report *r, struct engine *engine, struct e
     enum status st = engine->ops->events(engine, ctx, &eq, &it, &did, err);
     if (st)
         return st;
-    while ((st = it->ops->next(it, &block, err)) == ST_OK)
+    while (!arena_over(r->a) && (st = it->ops->next(it, &block, err)) == ST_OK)
         for (size_t i = 0; !st && i < block.n; i++) {
             st = count_event(r, &block.rows[i], err);
             if (st) {
@@ -330,13 +330,38 @@ static void put_samples(const struct report *r, const struct load *l, size_t n, 
         put_sample(b, "web_vitals_loads", metric, page, rum_rating_name((enum rum_rating)i), t_ms, (double)bands[i]);
 }
 
-enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, struct arena *a, struct batch *b, struct err *err)
+void rum_pages_init(struct rum_pages *p)
+{
+    map_init(&p->names);
+    p->arena = arena_new(0);
+}
+
+void rum_pages_free(struct rum_pages *p)
+{
+    map_free(&p->names);
+    arena_free(p->arena);
+}
+
+static bool page_is_named(struct rum_pages *p, struct slice page)
+{
+    if (map_get(&p->names, page))
+        return true;
+    if (p->names.count >= RUM_PAGES_NAMED_MAX)
+        return false;
+    *map_put(&p->names, arena_copy(p->arena, page), NULL) = 1;
+    return true;
+}
+
+enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, struct rum_pages *pages, struct arena *a,
+                        struct batch *b, struct err *err)
 {
     struct rum_query q = { start_ns, end_ns, MAX(end_ns - start_ns, NS_S), RUM_BY_PAGE, RUM_PAGES_MEASURED_MAX };
     struct report r;
     size_t count = 0;
     report_begin(&r, &q, a);
     enum status st = read_events(&r, e, ctx, err);
+    if (!st && arena_over(a))
+        st = err_set(err, ST_LIMIT, "the page loads of the last %d s do not fit in memory", RUM_MEASURE_WINDOW_SECONDS);
     if (!st) {
         struct load *loads = both_rows(&r, &count);
         uint32_t *order = arena_array(a, uint32_t, r.row_count + 1);
@@ -344,7 +369,7 @@ enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_
         size_t shown = rank_rows(&r, order);
         is_shown[ROW_ALL] = true;
         for (size_t i = 0; i < shown; i++)
-            is_shown[order[i]] = true;
+            is_shown[order[i]] = page_is_named(pages, r.rows[order[i]].key);
         qsort(loads, count, sizeof *loads, by_value);
         for (size_t at = 0, first; at < count;) {
             for (first = at; at < count && loads[at].row == loads[first].row && loads[at].metric == loads[first].metric;)

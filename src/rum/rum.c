@@ -86,8 +86,9 @@ struct rum {
     struct arena *arena;      /* of the configuration */
     struct rum_config config;
     int64_t second;           /* of the monotonic clock, and the posts in it */
-    unsigned posts;
+    size_t posts, metrics;
     struct slice tenants[RUM_TENANTS_MAX]; /* that posted; in tenant_arena */
+    struct rum_pages pages[RUM_TENANTS_MAX]; /* of each; only the thread looks at them */
     size_t tenant_count;
     struct arena *tenant_arena;
     struct rum_env env;
@@ -117,6 +118,8 @@ void rum_free(struct rum *r)
     cond_signal(&r->wake);
     mutex_unlock(&r->lock);
     thread_join(r->thread);
+    for (size_t i = 0; i < r->tenant_count; i++)
+        rum_pages_free(&r->pages[i]);
     arena_free(r->tenant_arena);
     cond_destroy(&r->wake);
     arena_free(r->arena);
@@ -154,17 +157,28 @@ enum rum_origin rum_origin(struct rum *r, struct slice origin)
     return found;
 }
 
-bool rum_may_post(struct rum *r)
+/* More of *used, of at most max a second. */
+static bool may_use(struct rum *r, size_t *used, size_t more, size_t max)
 {
     int64_t second = clock_mono_ns(r->clock) / NS_S;
     mutex_lock(&r->lock);
     if (second != r->second)
-        r->posts = 0;
+        r->posts = r->metrics = 0;
     r->second = second;
-    bool may = r->posts < RUM_POSTS_PER_SECOND_MAX;
-    r->posts += may;
+    bool may = more <= max - *used;
+    *used += may ? more : 0;
     mutex_unlock(&r->lock);
     return may;
+}
+
+bool rum_may_post(struct rum *r)
+{
+    return may_use(r, &r->posts, 1, RUM_POSTS_PER_SECOND_MAX);
+}
+
+bool rum_may_take(struct rum *r, size_t metrics)
+{
+    return may_use(r, &r->metrics, metrics, RUM_METRICS_PER_SECOND_MAX);
 }
 
 void rum_posted(struct rum *r, struct slice tenant)
@@ -173,14 +187,16 @@ void rum_posted(struct rum *r, struct slice tenant)
     size_t i = 0;
     while (i < r->tenant_count && !slice_eq(r->tenants[i], tenant))
         i++;
-    if (i == r->tenant_count && i < RUM_TENANTS_MAX)
+    if (i == r->tenant_count && i < RUM_TENANTS_MAX) {
+        rum_pages_init(&r->pages[i]);
         r->tenants[r->tenant_count++] = arena_copy(r->tenant_arena, tenant);
+    }
     mutex_unlock(&r->lock);
 }
 
 /* ---- measuring ---- */
 
-static void measure_tenant(struct rum *r, struct slice tenant)
+static void measure_tenant(struct rum *r, struct slice tenant, struct rum_pages *pages)
 {
     enum { ARENA_BYTES_MAX = 256 * MIB, SECONDS_MAX = 30 };
     struct engine_ctx ctx;
@@ -192,7 +208,7 @@ static void measure_tenant(struct rum *r, struct slice tenant)
     ctx.deadline_mono_ns = clock_mono_ns(r->clock) + SECONDS_MAX * NS_S;
     b->tenant = arena_copy(b->arena, tenant);
     b->received_ns = end_ns;
-    enum status st = rum_measure(r->env.engine, &ctx, end_ns - RUM_MEASURE_WINDOW_SECONDS * NS_S, end_ns, a, b, &err);
+    enum status st = rum_measure(r->env.engine, &ctx, end_ns - RUM_MEASURE_WINDOW_SECONDS * NS_S, end_ns, pages, a, b, &err);
     if (!st && b->sample_count)
         st = r->env.append(r->env.arg, b, &err);
     else
@@ -217,7 +233,7 @@ static void run(void *arg)
         for (size_t i = 0; i < r->tenant_count && !r->stopping; i++) {
             struct slice tenant = r->tenants[i]; /* its bytes stay */
             mutex_unlock(&r->lock);
-            measure_tenant(r, tenant);
+            measure_tenant(r, tenant, &r->pages[i]);
             mutex_lock(&r->lock);
         }
         due = clock_mono_ns(r->clock) + RUM_MEASURE_SECONDS * NS_S;

@@ -6,6 +6,7 @@
 #ifndef STOA_RUM_RUM_H
 #define STOA_RUM_RUM_H
 
+#include "base/map.h"
 #include "codec/yaml.h"
 #include "model/batch.h"
 #include "store/engine.h"
@@ -23,7 +24,9 @@ enum {
     RUM_ORIGINS_MAX = 256,
     RUM_ROWS_MAX = 500,                /* of a report; further keys are added up as "(other)" */
     RUM_STEPS_MAX = 500,
+    RUM_METRICS_PER_SECOND_MAX = 2000, /* and in all of these posts: RUM_MEASURE_WINDOW_SECONDS of them can be measured */
     RUM_PAGES_MEASURED_MAX = 50,       /* pages with series of their own: those with most loads */
+    RUM_PAGES_NAMED_MAX = 500,         /* that ever get series of a tenant while we run: who posts made-up paths makes no more */
     RUM_MEASURE_SECONDS = 60,          /* how often, and */
     RUM_MEASURE_WINDOW_SECONDS = 900,  /* over which time */
     RUM_TENANTS_MAX = 64,              /* measured so */
@@ -68,6 +71,8 @@ enum rum_origin { RUM_ORIGIN_NO_LIST, RUM_ORIGIN_LISTED, RUM_ORIGIN_OTHER };
 enum rum_origin rum_origin(struct rum *r, struct slice origin);
 /* False: too many posts in this second. */
 bool rum_may_post(struct rum *r);
+/* As rum_may_post, for what a post holds: all of it or nothing. */
+bool rum_may_take(struct rum *r, size_t metrics);
 /* The tenant posted: it is measured from now on. */
 void rum_posted(struct rum *r, struct slice tenant);
 
@@ -83,9 +88,16 @@ struct rum_env {
 };
 /* Starts the thread; keeps env. rum_free ends it. */
 MUST_CHECK enum status rum_run(struct rum *r, const struct rum_env *env, struct err *err);
+/* The pages of one tenant that have series; further ones have none beyond RUM_PAGES_NAMED_MAX. */
+struct rum_pages {
+    struct map names;
+    struct arena *arena;
+};
+void rum_pages_init(struct rum_pages *p);
+void rum_pages_free(struct rum_pages *p);
 /* One measurement, into b; a is scratch. */
-MUST_CHECK enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, struct arena *a, struct batch *b,
-                                   struct err *err);
+MUST_CHECK enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_ns, int64_t end_ns, struct rum_pages *pages,
+                                   struct arena *a, struct batch *b, struct err *err);
 
 /* ---- posts ---- */
 

@@ -134,13 +134,15 @@ TEST(what_is_measured_becomes_series_for_boards_and_rules)
     struct batch *b = batch_new(0), *out = batch_new(0);
     struct shelf s = { .engine = { &shelf_ops }, .b = b };
     struct engine_ctx ctx;
+    struct rum_pages pages;
     struct buf text;
     struct err err;
     struct slice tenant = SLICE("default");
     post(b, 1, "https://x.example/a", "{\"name\":\"LCP\",\"value\":3000,\"id\":\"1\"}");
     engine_ctx_init(&ctx, &tenant, 1, clock_real());
     buf_init(&text, 0);
-    CHECK_INT(rum_measure(&s.engine, &ctx, START_NS, START_NS + 900 * NS_S, a, out, &err), ST_OK);
+    rum_pages_init(&pages);
+    CHECK_INT(rum_measure(&s.engine, &ctx, START_NS, START_NS + 900 * NS_S, &pages, a, out, &err), ST_OK);
     CHECK_INT(out->series_count, 8);
     labels_format(out->series[0].labels, &text);
     CHECK_STR(buf_as_slice(&text), "web_vitals_p75{job=\"real-users\",metric=\"LCP\",page=\"(all)\"}");
@@ -149,10 +151,38 @@ TEST(what_is_measured_becomes_series_for_boards_and_rules)
     labels_format(out->series[6].labels, &text);
     CHECK_STR(buf_as_slice(&text), "web_vitals_loads{job=\"real-users\",metric=\"LCP\",page=\"/a\",rating=\"needs_improvement\"}");
     CHECK_NEAR(out->samples[6].v, 1, 0);
+    rum_pages_free(&pages);
     buf_free(&text);
     engine_ctx_free(&ctx);
     batch_drop(b);
     batch_drop(out);
+    arena_free(a);
+}
+
+TEST(made_up_paths_get_no_more_series_than_are_allowed)
+{
+    struct arena *a = arena_new(0);
+    struct rum_pages pages;
+    struct slice tenant = SLICE("default");
+    size_t series = 0;
+    rum_pages_init(&pages);
+    for (int round = 0; round < 2 * RUM_PAGES_NAMED_MAX / RUM_PAGES_MEASURED_MAX; round++) {
+        struct batch *b = batch_new(0), *out = batch_new(0);
+        struct shelf s = { .engine = { &shelf_ops }, .b = b };
+        struct engine_ctx ctx;
+        struct err err;
+        for (int i = 0; i < RUM_PAGES_MEASURED_MAX; i++)
+            post(b, 1, arena_printf(a, "https://x.example/p%d-%d", round, i).ptr,
+                 arena_printf(a, "{\"name\":\"LCP\",\"value\":1,\"id\":\"%d\"}", i).ptr);
+        engine_ctx_init(&ctx, &tenant, 1, clock_real());
+        CHECK_INT(rum_measure(&s.engine, &ctx, START_NS, START_NS + 900 * NS_S, &pages, a, out, &err), ST_OK);
+        series += out->series_count - 4; /* "(all)" */
+        engine_ctx_free(&ctx);
+        batch_drop(b);
+        batch_drop(out);
+    }
+    CHECK_INT(series, 4 * RUM_PAGES_NAMED_MAX);
+    rum_pages_free(&pages);
     arena_free(a);
 }
 
@@ -195,6 +225,11 @@ TEST(posts_beyond_the_most_of_a_second_are_refused)
     CHECK(!rum_may_post(r));
     clock_sim_advance(clock, NS_S);
     CHECK(rum_may_post(r));
+    CHECK(rum_may_take(r, RUM_METRICS_PER_SECOND_MAX - 1));
+    CHECK(!rum_may_take(r, 2));
+    CHECK(rum_may_take(r, 1));
+    clock_sim_advance(clock, NS_S);
+    CHECK(rum_may_take(r, 2));
     rum_free(r);
     clock_sim_free(clock);
 }
