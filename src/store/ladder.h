@@ -121,6 +121,9 @@ struct store {
     uint64_t applied_lsn;         /* state_lock */
     struct snap_cell dead, classes;
     struct mutex classes_lock;    /* who changes classes: one at a time; before manifest_lock */
+    struct mutex clock_lock;      /* the next three; taken last */
+    int64_t clock_offset_ns;      /* wall less monotonic time, when last looked at; 0: never */
+    int64_t clock_doubt_ns, clock_doubt_until_ns; /* how far the wall clock jumped ahead; until when, monotonic, that is in doubt */
     char *storage_dirs[STORAGE_COUNT], *tier_dirs[STORE_TIERS];
     int64_t move_retry_ns[STORE_TIERS]; /* merge_lock: no move to it before this, on the monotonic clock; 0: at once */
 
@@ -212,6 +215,8 @@ void classset_drop(struct classset *c);
 /* Until store_set_classes is called: those of the list that the manifest knows by name, and the default class. */
 void classset_start(struct store *s, const struct engine_class *list, size_t count);
 int64_t classset_retention(const struct classset *c, uint16_t class);
+/* The wall clock, as far as deleting may believe it (retention.c). */
+int64_t retention_now(struct store *s);
 /* Of one class, how old a partition's end may be; over all classes. */
 int64_t retention_horizon(struct store *s, uint16_t class);
 int64_t retention_horizon_max(struct store *s);

@@ -275,7 +275,7 @@ static void forget_expired(struct store *s, const struct part_info *info)
 
 static enum status expire(struct store *s, struct err *err)
 {
-    int64_t now = clock_wall_ns(s->opt.clock);
+    int64_t now = retention_now(s);
     struct classset *classes = classset_take(s);
     mutex_lock(&s->manifest_lock);
     const struct manifest_state *state = manifest_state(s->manifest);

@@ -5,10 +5,12 @@
  *     keeps it for ever, so parts never change their class because a file was edited.
  * (2) Class 0, "default", and every class that no configuration speaks of any more are kept for the store's retention time.
  * (3) How long and where are not stored: they are the configuration's, and a change of it applies to what is there. So the store is
- *     opened with it: replay and the first expiry must not take a class for one that no configuration speaks of. */
+ *     opened with it: replay and the first expiry must not take a class for one that no configuration speaks of.
+ * (4) What is deleted by age does not come back, and a clock that is set wrong makes everything old at once. So a jump ahead is believed
+ *     after an hour: until then nothing is older than it would be without it. */
 #include "store/ladder.h"
 
-enum { CLASSES_MAX = 1000, CLASS_NAME_BYTES_MAX = 128 };
+enum { CLASSES_MAX = 1000, CLASS_NAME_BYTES_MAX = 128, CLOCK_JUMP_S = 3600, CLOCK_DOUBT_S = 3600 };
 
 static void classset_free(struct snap *snap)
 {
@@ -44,10 +46,32 @@ int64_t classset_retention(const struct classset *c, uint16_t class)
     return c->retention_ns;
 }
 
+int64_t retention_now(struct store *s)
+{
+    int64_t wall = clock_wall_ns(s->opt.clock), mono = clock_mono_ns(s->opt.clock), offset = wall - mono;
+    mutex_lock(&s->clock_lock);
+    int64_t jump = s->clock_offset_ns ? offset - s->clock_offset_ns : 0;
+    if (mono >= s->clock_doubt_until_ns)
+        s->clock_doubt_ns = 0;
+    if (jump > CLOCK_JUMP_S * NS_S) {
+        s->clock_doubt_ns += jump;
+        s->clock_doubt_until_ns = mono + CLOCK_DOUBT_S * NS_S;
+        if (s->opt.log)
+            log_line(s->opt.log, LOG_WARNING, "the clock was set ahead; by that time nothing is deleted for an hour", "seconds=%lld",
+                     (long long)(jump / NS_S));
+    } else if (jump < 0) {
+        s->clock_doubt_ns = MAX((int64_t)0, s->clock_doubt_ns + jump);
+    }
+    s->clock_offset_ns = offset;
+    int64_t now = wall - s->clock_doubt_ns;
+    mutex_unlock(&s->clock_lock);
+    return now;
+}
+
 int64_t retention_horizon(struct store *s, uint16_t class)
 {
     struct classset *c = classset_take(s);
-    int64_t horizon = clock_wall_ns(s->opt.clock) - classset_retention(c, class);
+    int64_t horizon = retention_now(s) - classset_retention(c, class);
     classset_drop(c);
     return horizon;
 }
@@ -55,7 +79,7 @@ int64_t retention_horizon(struct store *s, uint16_t class)
 int64_t retention_horizon_max(struct store *s)
 {
     struct classset *c = classset_take(s);
-    int64_t horizon = clock_wall_ns(s->opt.clock) - c->retention_max_ns;
+    int64_t horizon = retention_now(s) - c->retention_max_ns;
     classset_drop(c);
     return horizon;
 }
@@ -121,6 +145,7 @@ void classset_start(struct store *s, const struct engine_class *list, size_t cou
     }
     publish(s, known, n);
     mem_free(known);
+    retention_now(s); /* from here on jumps are seen */
 }
 
 enum status store_set_classes(struct store *s, struct engine_class *list, size_t count, struct err *err)

@@ -398,6 +398,33 @@ TEST(a_part_that_cannot_be_read_holds_up_no_merges_and_is_tried_again)
     rig_end(&r);
 }
 
+TEST(a_clock_that_is_set_wrong_and_right_again_deletes_nothing)
+{
+    struct rig r;
+    struct err err = { 0 };
+    rig_init(&r, 15);
+    rig_open(&r);
+    CHECK_INT(put(&r, "file", 0, rig_now_ns), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    CHECK_INT(put(&r, "memory", 0, rig_now_ns), ST_OK);
+    clock_sim_jump(r.clock, 400 * DAY_NS);
+    ticks(&r, 2);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    clock_sim_advance(r.clock, 1800 * NS_S);
+    ticks(&r, 2);
+    clock_sim_jump(r.clock, -400 * DAY_NS);
+    clock_sim_advance(r.clock, 7200 * NS_S);
+    ticks(&r, 2);
+    CHECK_INT(count(&r, "file") + count(&r, "memory"), 2 * ROWS);
+    clock_sim_jump(r.clock, 400 * DAY_NS); /* and stays */
+    ticks(&r, 1);
+    CHECK_INT(count(&r, "file") + count(&r, "memory"), 2 * ROWS);
+    clock_sim_advance(r.clock, 3601 * NS_S);
+    ticks(&r, 1);
+    CHECK_INT(count(&r, "file") + count(&r, "memory"), 0);
+    rig_end(&r);
+}
+
 /* ---- the power goes ---- */
 
 struct past {

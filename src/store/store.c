@@ -228,7 +228,7 @@ static struct store *store_new(const struct store_options *opt)
     mutex_init(&s->env.folders);
     struct mutex *locks[] = { &s->merge_lock,  &s->flush_lock, &s->apply_lock,  &s->manifest_lock,
                               &s->append_lock, &s->state_lock, &s->reason_lock, &s->wake_lock, &s->dead.lock,
-                              &s->classes.lock, &s->classes_lock };
+                              &s->classes.lock, &s->classes_lock, &s->clock_lock };
     for (size_t i = 0; i < COUNT_OF(locks); i++)
         mutex_init(locks[i]);
     struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond };
@@ -277,7 +277,7 @@ static void store_free(struct store *s)
     file_close(s->lock_file);
     struct mutex *locks[] = { &s->merge_lock,  &s->flush_lock,  &s->apply_lock, &s->manifest_lock, &s->append_lock,
                               &s->state_lock,  &s->reason_lock, &s->wake_lock,  &s->dead.lock,     &s->env.folders,
-                              &s->classes.lock, &s->classes_lock };
+                              &s->classes.lock, &s->classes_lock, &s->clock_lock };
     for (size_t i = 0; i < COUNT_OF(locks); i++)
         mutex_destroy(locks[i]);
     struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond };
