@@ -188,7 +188,7 @@ export const checks = [
       await until(async () => (await rows.count()) >= 3, 'the lines and the trace are not shown')
       must(/2 log lines, 1 trace/.test(await textOf(page.locator('.found'))), `found is "${await textOf(page.locator('.found'))}"`)
       must(/trace/.test(await textOf(rows.first())), 'the trace, which began first, is not the first row')
-      must((await panel(page, 'trace').locator('.mini-row').count()) === 2, 'the small waterfall does not have both spans')
+      await until(async () => (await panel(page, 'trace').locator('.mini-row').count()) === 2, 'the small waterfall does not have both spans')
       await panel(page, 'timeline').getByRole('button', { name: /ERROR/ }).click()
       await until(async () => (await page.locator('.timeline .line.info').count()) === 0 && param(page, 'levels') === 'error', 'the choice of levels hides nothing')
       await panel(page, 'trace').locator('a', { hasText: 'Open the trace' }).click()
