@@ -316,12 +316,23 @@ static enum status open_lanes(struct store *s, struct err *err)
     return ST_OK;
 }
 
+static enum status open_crypt(struct store *s, struct err *err)
+{
+    char path[PART_PATH_BYTES_MAX];
+    struct file_info info;
+    enum status st = crypt_open(&s->env.crypt, s->opt.fs, s->opt.dir, s->opt.key_file, err);
+    snprintf(path, sizeof path, "%.*s", SLICE_FMT(s->opt.key_file));
+    if (s->env.crypt && fs_info(s->opt.fs, path, &info, NULL) == ST_OK && info.is_for_all && s->opt.log)
+        log_line(s->opt.log, LOG_WARNING, "every user of this machine can read the key file; chmod 600 is advised", "file=%s", path);
+    s->opt.key_file = SLICE_EMPTY;
+    return st;
+}
+
 static enum status open_all(struct store *s, struct err *err)
 {
     enum status st = open_folder(s, err);
     if (st == ST_OK)
-        st = crypt_open(&s->env.crypt, s->opt.fs, s->opt.dir, s->opt.key_file, err);
-    s->opt.key_file = SLICE_EMPTY;
+        st = open_crypt(s, err);
     if (st == ST_OK)
         st = manifest_open(&s->manifest, &s->env, err);
     if (st)

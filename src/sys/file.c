@@ -278,6 +278,7 @@ static enum status real_info(struct fs *fs, const char *path, struct file_info *
     out->mtime_ns = (int64_t)st.st_mtim.tv_sec * NS_S + st.st_mtim.tv_nsec;
     out->inode = st.st_ino;
     out->is_dir = S_ISDIR(st.st_mode);
+    out->is_for_all = st.st_mode & S_IROTH;
     return ST_OK;
 }
 

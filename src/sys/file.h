@@ -28,6 +28,7 @@ struct file_info {
     int64_t mtime_ns;
     uint64_t inode;
     bool is_dir;
+    bool is_for_all; /* readable by every user */
 };
 
 struct fs_ops {

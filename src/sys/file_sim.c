@@ -455,7 +455,7 @@ static enum status sim_info(struct fs *fs, const char *path, struct file_info *o
     mutex_lock(&s->lock);
     enum status st = find_there(s, path, &at, err);
     if (st == ST_OK)
-        *out = (struct file_info){ at.node->now.len, at.node->mtime_ns, at.node->inode, at.node->is_dir };
+        *out = (struct file_info){ at.node->now.len, at.node->mtime_ns, at.node->inode, at.node->is_dir, false };
     mutex_unlock(&s->lock);
     return st;
 }

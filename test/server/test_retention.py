@@ -363,6 +363,15 @@ sampling:
         s.start()
         self.assertEqual(lines_of(s, '{service_name="web"}'), ["a", "b"])
 
+    def test_a_key_file_that_everybody_can_read_is_told(self):
+        key = self.key_file(os.urandom(32))
+        s = self.server(config=f"encryption: {{key_file: {key}}}\n")
+        self.assertFalse([line for line in s.log if "can read the key file" in line])
+        s.stop()
+        os.chmod(key, 0o644)
+        s.start()
+        self.assertTrue([line for line in s.log if "can read the key file" in line])
+
     def test_plain_files_become_encrypted(self):
         s = self.server()
         mark = "wren-4242-plain"
