@@ -40,7 +40,7 @@ struct incident;
 struct alert {
     struct slice labels, annotations, generator_url, receiver; /* own */
     int64_t starts_ns, ends_ns; /* ends: when it is taken to be over unless told again; or when it was */
-    int64_t updated_ns;
+    int64_t updated_ns, valid_ns; /* valid: as in struct alert_put */
     double value;
     uint64_t fingerprint;
     bool is_firing;
@@ -67,6 +67,7 @@ const char *incident_state_name(enum incident_state s);
 struct incident_alert { /* own copies */
     struct slice labels, annotations, generator_url, receiver;
     int64_t starts_ns, ends_ns; /* 0: firing */
+    int64_t valid_ns;           /* its rule may not be looked at for long after a restart */
     double value;
     uint64_t fingerprint;
     bool is_closed; /* by hand, while it fired */

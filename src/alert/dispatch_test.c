@@ -538,6 +538,20 @@ TEST(a_clock_set_back_holds_no_notification_up)
     rig_free(&r);
 }
 
+TEST(an_alert_of_a_rule_with_a_long_interval_does_not_end_by_a_restart)
+{
+    struct rig r;
+    rig_init(&r, TWO_TEAMS);
+    fire(&r, "{alertname=\"A\"}");
+    pass(&r, MINUTE);
+    sent_is(&r, "all webhook firing 1/0\n");
+    restart(&r);
+    pass(&r, 30 * MINUTE);
+    sent_is(&r, "");
+    CHECK_INT(incident_at(&r, 0)->state, INCIDENT_FIRING);
+    rig_free(&r);
+}
+
 /* A receiver that hangs until it is let go, and counts who came while everything should wait. */
 struct hanging {
     struct dispatch *d;

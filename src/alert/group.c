@@ -188,6 +188,7 @@ struct alert *alert_take(struct dispatch *d, const struct alert_put *p, int64_t 
     a->is_firing = fires;
     a->updated_ns = now_ns;
     a->value = p->value;
+    a->valid_ns = p->valid_ns;
     a->ends_ns = p->ends_ns ? p->ends_ns : sat_add(now_ns, p->valid_ns ? p->valid_ns : d->config->resolve_timeout_ns);
     d->is_inhibit_stale = d->is_inhibit_stale || is_new || !fires;
     d->next_expiry_ns = MIN(d->next_expiry_ns, a->ends_ns);
@@ -530,7 +531,8 @@ static void restore_alerts(struct dispatch *d, const struct incident *i, int64_t
                               .starts_ns = a->starts_ns,
                               .generator_url = a->generator_url,
                               .receiver = a->receiver,
-                              .value = a->value};
+                              .value = a->value,
+                              .valid_ns = a->valid_ns};
         alert_take(d, &p, now_ns);
     }
 }

@@ -18,7 +18,8 @@
 #include "model/sample.h"
 #include "sys/rand.h"
 
-enum { INCIDENT_VERSION = 1, KEY_BYTES_MAX = 80, NOTE_BYTES_MAX = 2000, TARGET_HASHES_MAX = 100 * 1000 };
+/* Version 1 is without valid_ns. */
+enum { INCIDENT_VERSION = 2, KEY_BYTES_MAX = 80, NOTE_BYTES_MAX = 2000, TARGET_HASHES_MAX = 100 * 1000 };
 #define KEY_PREFIX SLICE("dispatch/incident/")
 
 const char *incident_state_name(enum incident_state s)
@@ -200,6 +201,7 @@ bool incident_take(struct incident *i, const struct alert *from, bool is_closed)
     a->starts_ns = from->starts_ns;
     a->ends_ns = ends_ns;
     a->value = from->value;
+    a->valid_ns = from->valid_ns;
     a->is_closed = is_closed;
     a->is_here = true;
     return changed;
@@ -396,6 +398,7 @@ static void write_incident(struct buf *b, const struct incident *i)
         buf_zigzag(b, a->ends_ns);
         buf_u64(b, double_bits(a->value));
         buf_u8(b, a->is_closed);
+        buf_zigzag(b, a->valid_ns);
     }
     buf_varint(b, i->entry_count);
     for (size_t k = 0; k < i->entry_count; k++) {
@@ -458,7 +461,7 @@ static void read_targets(struct reader *r, struct incident *i)
     }
 }
 
-static void read_alerts(struct reader *r, struct incident *i)
+static void read_alerts(struct reader *r, struct incident *i, uint8_t version)
 {
     for (uint64_t n = read_varint(r); n > 0 && !r->bad && i->alert_count < INCIDENT_ALERTS_MAX; n--) {
         struct slice labels = read_lenslice(r), annotations = read_lenslice(r), url = read_lenslice(r), receiver = read_lenslice(r);
@@ -474,13 +477,15 @@ static void read_alerts(struct reader *r, struct incident *i)
         a->ends_ns = read_zigzag(r);
         a->value = double_of_bits(read_u64(r));
         a->is_closed = read_u8(r);
+        a->valid_ns = version > 1 ? read_zigzag(r) : 0;
     }
 }
 
 static enum status load_one(struct dispatch *d, struct slice value, struct err *err)
 {
     struct reader r = reader_of(value);
-    if (read_u8(&r) != INCIDENT_VERSION)
+    uint8_t version = read_u8(&r);
+    if (version == 0 || version > INCIDENT_VERSION)
         return err_set(err, ST_CORRUPT, "it is of an unknown version");
     struct incident *i = mem_new(struct incident);
     struct slice id = read_bytes(&r, sizeof i->id);
@@ -500,7 +505,7 @@ static enum status load_one(struct dispatch *d, struct slice value, struct err *
     i->escalate_ns = read_zigzag(&r);
     i->step = read_varint(&r);
     i->steps = read_varint(&r);
-    read_alerts(&r, i);
+    read_alerts(&r, i, version);
     for (uint64_t n = read_varint(&r); n > 0 && !r.bad && i->entry_count < TIMELINE_MAX; n--) {
         struct incident_entry *e = entry_add(i);
         e->t_ns = read_zigzag(&r);
