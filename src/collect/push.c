@@ -21,7 +21,7 @@ struct push {
     struct mutex lock;
     struct cond wake;
     struct map groups; /* name -> struct push_group *, which holds the name */
-    size_t series;
+    size_t series, bytes;
     int64_t last_ms;
     bool stopping;
     struct thread *thread;
@@ -105,6 +105,7 @@ static struct slice state_key(struct slice name, char text[KEY_TEXT_BYTES])
 static void group_forget(struct push *p, struct push_group *g)
 {
     p->series -= push_group_series(g);
+    p->bytes -= g->bytes;
     map_remove(&p->groups, g->name);
     push_group_free(g);
 }
@@ -117,17 +118,22 @@ static void group_place(struct push *p, struct push_group *g)
         group_forget(p, old);
     *map_put(&p->groups, g->name, NULL) = (uint64_t)(uintptr_t)g;
     p->series += push_group_series(g);
+    p->bytes += g->bytes;
 }
 
-static enum status group_keep(struct push *p, const struct push_group *g, struct err *err)
+/* old: whose place it takes, or NULL. */
+static enum status group_keep(struct push *p, struct push_group *g, const struct push_group *old, struct err *err)
 {
     char text[KEY_TEXT_BYTES];
     struct buf bytes;
     enum status st = ST_OK;
     buf_init(&bytes, PUSH_STATE_BYTES_MAX);
     push_group_save(g, &bytes);
+    g->bytes = bytes.len;
     if (buf_over(&bytes))
         st = err_set(err, ST_LIMIT, "the group has over %d bytes with all its labels, no more is kept", PUSH_STATE_BYTES_MAX);
+    else if (p->bytes - (old ? old->bytes : 0) + g->bytes > PUSH_BYTES_MAX)
+        st = err_set(err, ST_LIMIT, "all groups would have over %d bytes, no more is kept; delete those that nobody needs", PUSH_BYTES_MAX);
     if (!st)
         st = p->env.state_put(p->env.arg, state_key(g->name, text), buf_as_slice(&bytes), err);
     buf_free(&bytes);
@@ -183,7 +189,7 @@ static void note_failure(struct push *p, struct slice tenant, struct slice key, 
         g->pushed_ms = old->pushed_ms;
     }
     g->failed_ms = clock_wall_ms(p->env.clock);
-    if (check_room(p, g, old, &err) || group_keep(p, g, &err)) {
+    if (check_room(p, g, old, &err) || group_keep(p, g, old, &err)) {
         push_group_free(g);
         return;
     }
@@ -201,7 +207,7 @@ static enum status put_locked(struct push *p, struct push_group *g, struct push_
     g->pushed_ms = clock_wall_ms(p->env.clock);
     enum status st = check_room(p, g, old, err);
     if (!st)
-        st = group_keep(p, g, err);
+        st = group_keep(p, g, old, err);
     if (st)
         return st;
     struct batch *b = batch_for(p, g->tenant);

@@ -18,7 +18,8 @@ enum {
     PUSH_SERIES_PER_GROUP_MAX = 100 * 1000,
     PUSH_SERIES_MAX = 1000 * 1000,      /* of all groups */
     PUSH_KEY_LABELS_MAX = 32,
-    PUSH_STATE_BYTES_MAX = 15 * MIB     /* one group as it is kept */
+    PUSH_STATE_BYTES_MAX = 15 * MIB,    /* one group as it is kept */
+    PUSH_BYTES_MAX = 256 * MIB          /* all groups: HELP lines and long labels count too */
 };
 
 /* What it may use of the server. Keeps all of it. */

@@ -277,6 +277,7 @@ struct push_group *push_group_load(struct slice bytes)
     struct push_group *g = push_group_new(tenant, key);
     g->pushed_ms = read_zigzag(&r);
     g->failed_ms = read_zigzag(&r);
+    g->bytes = bytes.len;
     uint64_t n = read_varint(&r);
     bool good = !r.bad && n <= PUSH_BODY_BYTES_MAX;
     for (uint64_t i = 0; good && i < n; i++) {

@@ -25,6 +25,7 @@ struct push_group {
     int64_t pushed_ms, failed_ms; /* 0: never */
     struct push_family *families;
     size_t family_count, family_cap;
+    size_t bytes; /* as it is kept */
 };
 
 struct push_group *push_group_new(struct slice tenant, struct slice key);

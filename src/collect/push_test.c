@@ -213,3 +213,29 @@ TEST(tenants_do_not_see_each_others_groups)
     CHECK(has(&w, "a{job=\"j\"}"));
     world_end(&w);
 }
+
+TEST(texts_of_groups_have_a_limit_in_all)
+{
+    struct world w;
+    struct err err;
+    struct slice key;
+    size_t taken = 0;
+    enum status st = ST_OK;
+    world_start(&w);
+    size_t head = SLICE("# HELP a ").len, size = PUSH_BODY_BYTES_MAX;
+    char *page = arena_alloc(w.arena, size);
+    memset(page, 'x', size);
+    memcpy(page, "# HELP a ", head);
+    memcpy(page + size - 5, "\na 1\n", 5);
+    for (int i = 0; !st && i <= PUSH_BYTES_MAX / PUSH_BODY_BYTES_MAX; i++) {
+        CHECK(!push_key_parse(w.arena, arena_printf(w.arena, "job/j%d", i), &key, &err));
+        st = push_put(w.push, SLICE("default"), key, slice_of(page, size), TEXT, true, &err);
+        taken += !st;
+    }
+    CHECK_INT(st, ST_LIMIT);
+    CHECK_INT(taken, PUSH_BYTES_MAX / PUSH_BODY_BYTES_MAX - 1);
+    CHECK(!push_key_parse(w.arena, SLICE("job/j0"), &key, &err));
+    CHECK(!push_delete(w.push, SLICE("default"), key, &err));
+    CHECK(!push_put(w.push, SLICE("default"), key, slice_of(page, size), TEXT, true, &err));
+    world_end(&w);
+}
