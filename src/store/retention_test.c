@@ -188,7 +188,7 @@ TEST(names_that_are_known_need_no_room_among_the_thousand)
     enum { NAMES = 1000 };
     struct rig r;
     struct err err = { 0 };
-    static char names[NAMES + 1][8];
+    static char names[NAMES + 1][16];
     struct engine_class *list = mem_zalloc((NAMES + 1) * sizeof *list);
     rig_init(&r, 11);
     rig_open(&r);
