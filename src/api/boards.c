@@ -7,7 +7,10 @@
 #include "codec/json.h"
 #include "store/kv.h"
 
-enum { BOARDS_MAX = 500 /* of a tenant */ };
+enum {
+    BOARDS_MAX = 500,           /* of a tenant */
+    BOARDS_BYTES_MAX = 32 * MIB /* all of them: the list reads them */
+};
 
 /* One embedded file. The layout is known to tools/embed.sh. */
 struct board_asset {
@@ -164,16 +167,21 @@ void boards_get(void *user, struct http_exchange *x)
     http_reply_buf(x, 200, SLICE("application/json"), &out);
 }
 
-static enum status check_room(struct api *api, struct arena *a, struct slice tenant, struct slice key, struct err *err)
+/* For a board of that many bytes at key. */
+static enum status check_room(struct api *api, struct arena *a, struct slice tenant, struct slice key, size_t bytes, struct err *err)
 {
     struct kv_pair *list;
-    size_t n;
+    size_t n, others = 0;
     enum status st = kv_list(api->kv, prefix_of(a, tenant), a, &list, &n, err);
-    for (size_t i = 0; !st && i < n; i++)
-        if (slice_eq(list[i].key, key))
-            return ST_OK;
-    if (!st && n >= BOARDS_MAX)
-        return err_set(err, ST_LIMIT, "%zu boards are kept, at most %d are allowed; delete one first", n, BOARDS_MAX);
+    for (size_t i = 0; !st && i < n; i++) {
+        bool is_it = slice_eq(list[i].key, key);
+        others += !is_it;
+        bytes += is_it ? 0 : list[i].value.len;
+    }
+    if (!st && bytes > BOARDS_BYTES_MAX)
+        return err_set(err, ST_LIMIT, "all boards together would have over %d bytes; delete some first", BOARDS_BYTES_MAX);
+    if (!st && others >= BOARDS_MAX)
+        return err_set(err, ST_LIMIT, "%zu boards are kept, at most %d are allowed; delete one first", others, BOARDS_MAX);
     return st;
 }
 
@@ -190,7 +198,7 @@ static enum status put(struct api *api, struct http_exchange *x, struct slice *u
     if (st)
         return st;
     key = key_of(a, tenant, *uid);
-    st = check_room(api, a, tenant, key, err);
+    st = check_room(api, a, tenant, key, json.len, err);
     return st ? st : kv_put(api->kv, key, json, err);
 }
 

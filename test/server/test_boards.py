@@ -56,6 +56,17 @@ class Boards(harness.Case):
         self.assertEqual(s.get(f"{URL}/mine").status, 404)
         self.assertEqual(s.get(f"{URL}/mine", headers={"X-Scope-OrgID": "other"}).status, 200)
 
+    def test_boards_of_a_tenant_have_a_limit_in_all(self):
+        s = self.server()
+        large = json.dumps({"title": "Large", "panels": [], "text": "x" * 2_000_000}).encode()
+        taken = 0
+        while (r := s.request("PUT", f"{URL}/large-{taken}", body=large)).status == 200:
+            taken += 1
+        self.assertEqual((r.status, taken), (422, 16), r.text)
+        self.assertIn("33554432 bytes", r.json["error"])
+        self.assertEqual(s.request("PUT", f"{URL}/large-0", body=large).status, 200)
+        self.assertEqual(len([b for b in s.get(URL).json if not b["built_in"]]), taken)
+
 
 if __name__ == "__main__":
     harness.main()
