@@ -24,23 +24,10 @@ static bool is_grpc(struct http_exchange *x)
 
 static enum access_verdict refuse(struct http_exchange *x, int status, enum grpc_code code, const char *type, struct slice sentence)
 {
-    struct buf out;
-    struct json_writer w;
-    if (is_grpc(x)) {
+    if (is_grpc(x))
         http_reply_grpc(x, code, sentence);
-        return ACCESS_ANSWERED;
-    }
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_key(&w, SLICE("status"));
-    json_string(&w, SLICE("error"));
-    json_key(&w, SLICE("errorType"));
-    json_string(&w, slice_str(type));
-    json_key(&w, SLICE("error"));
-    json_string(&w, sentence);
-    json_object_end(&w);
-    http_reply_buf(x, status, SLICE("application/json"), &out);
+    else
+        api_fail_as(x, status, slice_str(type), sentence);
     return ACCESS_ANSWERED;
 }
 

@@ -162,9 +162,13 @@ void api_serve_query(struct api *api, struct http_exchange *x, const struct api_
 int api_http_status(enum status st);
 /* {"status":"error","errorType":...,"error":...}, as Prometheus and our own API answer. */
 void api_fail(struct http_exchange *x, enum status st, const struct err *err);
+/* The same, with the HTTP status and the type given. */
+void api_fail_as(struct http_exchange *x, int status, struct slice type, struct slice sentence);
 /* Plain text, as Loki answers. */
 void api_fail_text(struct http_exchange *x, enum status st, const struct err *err);
 /* Takes body. One that ran over its maximum is answered by an error that says so. */
 void api_reply_json(struct http_exchange *x, int status, struct buf *body);
+/* Takes body: the answer when st is ST_OK, else err is. */
+void api_answer(struct http_exchange *x, enum status st, struct buf *body, const struct err *err);
 
 #endif

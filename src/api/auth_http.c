@@ -383,6 +383,26 @@ void auth_token_revoke(void *user, struct http_exchange *x)
 
 /* ---- lists ---- */
 
+static void begin_list(struct json_writer *w, struct buf *out, struct slice name)
+{
+    begin(w, out);
+    json_key(w, name);
+    json_array_begin(w);
+}
+
+static void end_list(struct http_exchange *x, struct json_writer *w, struct buf *out)
+{
+    json_array_end(w);
+    json_object_end(w);
+    reply(x, 200, out);
+}
+
+static void put_rights(struct json_writer *w, enum role role, const struct slice *tenants, size_t tenant_count)
+{
+    put_text(w, SLICE("role"), slice_str(role_name(role)));
+    put_tenants(w, tenants, tenant_count);
+}
+
 void auth_users(void *user, struct http_exchange *x)
 {
     struct api *api = user;
@@ -398,21 +418,16 @@ void auth_users(void *user, struct http_exchange *x)
     }
     struct buf out;
     struct json_writer w;
-    begin(&w, &out);
-    json_key(&w, SLICE("users"));
-    json_array_begin(&w);
+    begin_list(&w, &out, SLICE("users"));
     for (size_t i = 0; i < n; i++) {
         json_object_begin(&w);
         put_text(&w, SLICE("name"), list[i].name);
-        put_text(&w, SLICE("role"), slice_str(role_name(list[i].role)));
-        put_tenants(&w, list[i].tenants, list[i].tenant_count);
+        put_rights(&w, list[i].role, list[i].tenants, list[i].tenant_count);
         put_int(&w, SLICE("created_ms"), list[i].created_ms);
         put_int(&w, SLICE("changed_ms"), list[i].changed_ms);
         json_object_end(&w);
     }
-    json_array_end(&w);
-    json_object_end(&w);
-    reply(x, 200, &out);
+    end_list(x, &w, &out);
 }
 
 void auth_tokens(void *user, struct http_exchange *x)
@@ -430,23 +445,18 @@ void auth_tokens(void *user, struct http_exchange *x)
     }
     struct buf out;
     struct json_writer w;
-    begin(&w, &out);
-    json_key(&w, SLICE("tokens"));
-    json_array_begin(&w);
+    begin_list(&w, &out, SLICE("tokens"));
     for (size_t i = 0; i < n; i++) {
         json_object_begin(&w);
         put_text(&w, SLICE("id"), list[i].id);
         put_text(&w, SLICE("name"), list[i].name);
-        put_text(&w, SLICE("role"), slice_str(role_name(list[i].role)));
-        put_tenants(&w, list[i].tenants, list[i].tenant_count);
+        put_rights(&w, list[i].role, list[i].tenants, list[i].tenant_count);
         put_int(&w, SLICE("created_ms"), list[i].created_ms);
         put_int(&w, SLICE("expires_ms"), list[i].expires_ms);
         put_text(&w, SLICE("created_by"), list[i].created_by);
         json_object_end(&w);
     }
-    json_array_end(&w);
-    json_object_end(&w);
-    reply(x, 200, &out);
+    end_list(x, &w, &out);
 }
 
 /* ---- the audit log ---- */

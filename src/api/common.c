@@ -308,7 +308,7 @@ void api_reply_json(struct http_exchange *x, int status, struct buf *body)
     http_reply_buf(x, status, SLICE("application/json"), body);
 }
 
-void api_fail(struct http_exchange *x, enum status st, const struct err *err)
+void api_fail_as(struct http_exchange *x, int status, struct slice type, struct slice sentence)
 {
     struct buf out;
     struct json_writer w;
@@ -318,11 +318,26 @@ void api_fail(struct http_exchange *x, enum status st, const struct err *err)
     json_key(&w, SLICE("status"));
     json_string(&w, SLICE("error"));
     json_key(&w, SLICE("errorType"));
-    json_string(&w, error_type(st));
+    json_string(&w, type);
     json_key(&w, SLICE("error"));
-    json_string(&w, slice_str(err->text));
+    json_string(&w, sentence);
     json_object_end(&w);
-    api_reply_json(x, api_http_status(st), &out);
+    api_reply_json(x, status, &out);
+}
+
+void api_fail(struct http_exchange *x, enum status st, const struct err *err)
+{
+    api_fail_as(x, api_http_status(st), error_type(st), slice_str(err->text));
+}
+
+void api_answer(struct http_exchange *x, enum status st, struct buf *body, const struct err *err)
+{
+    if (!st) {
+        api_reply_json(x, 200, body);
+        return;
+    }
+    buf_free(body);
+    api_fail(x, st, err);
 }
 
 void api_fail_text(struct http_exchange *x, enum status st, const struct err *err)

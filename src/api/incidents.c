@@ -15,17 +15,6 @@ static struct dispatch *dispatch_of(struct api *api, struct http_exchange *x)
     return api->dispatch;
 }
 
-/* Takes body. */
-static void answer(struct http_exchange *x, enum status st, struct buf *body, const struct err *err)
-{
-    if (!st) {
-        api_reply_json(x, 200, body);
-        return;
-    }
-    buf_free(body);
-    api_fail(x, st, err);
-}
-
 void incidents_list(void *user, struct http_exchange *x)
 {
     struct dispatch *d = dispatch_of(user, x);
@@ -44,7 +33,7 @@ void incidents_list(void *user, struct http_exchange *x)
         st = api_param_size(&p, SLICE("limit"), INCIDENTS_LIMIT_DEFAULT, INCIDENTS_LIMIT_MAX, &limit, &err);
     if (!st)
         dispatch_write_incidents(d, !slice_eq(state, SLICE("all")), limit, &b);
-    answer(x, st, &b, &err);
+    api_answer(x, st, &b, &err);
 }
 
 void incidents_get(void *user, struct http_exchange *x)
@@ -56,7 +45,7 @@ void incidents_get(void *user, struct http_exchange *x)
         return;
     buf_init(&b, INCIDENTS_BYTES_MAX);
     enum status st = dispatch_write_incident(d, api_path_part(x, SLICE("id")), &b, &err);
-    answer(x, st, &b, &err);
+    api_answer(x, st, &b, &err);
 }
 
 void incidents_notifications(void *user, struct http_exchange *x)
@@ -74,7 +63,7 @@ void incidents_notifications(void *user, struct http_exchange *x)
         st = api_param_size(&p, SLICE("limit"), NOTIFICATIONS_LIMIT_DEFAULT, INCIDENTS_LIMIT_MAX, &limit, &err);
     if (!st)
         dispatch_write_notifications(d, limit, &b);
-    answer(x, st, &b, &err);
+    api_answer(x, st, &b, &err);
 }
 
 /* Who is logged in acts in that name; the body's counts where nobody has to say who. */
@@ -106,7 +95,7 @@ static void act(void *user, struct http_exchange *x,
     if (!st)
         st = dispatch_write_incident(d, id, &b, &err);
     api_audit_note(x, id, 1);
-    answer(x, st, &b, &err);
+    api_answer(x, st, &b, &err);
     json_parser_free(parser);
 }
 

@@ -205,41 +205,6 @@ static enum status detect(struct api_query *q, struct work *w, struct err *err)
     return st;
 }
 
-void loki_detected_fields(void *user, struct http_exchange *x)
-{
-    struct api_query q;
-    struct json_writer w;
-    struct buf out;
-    struct err err;
-    if (!api_query_begin(user, x, &q))
-        return;
-    struct work work = { .a = q.arena };
-    map_init(&work.names);
-    map_init(&work.values);
-    enum status st = detect(&q, &work, &err);
-    if (st) {
-        api_fail_text(x, st, &err);
-    } else {
-        if (work.count)
-            qsort(work.list, work.count, sizeof *work.list, by_name);
-        buf_init(&out, QUERY_RESULT_BYTES_MAX);
-        json_writer_init(&w, &out);
-        json_object_begin(&w);
-        json_key(&w, SLICE("fields"));
-        json_array_begin(&w);
-        for (size_t i = 0; i < work.count; i++)
-            put_found(&w, &work.list[i]);
-        json_array_end(&w);
-        json_key(&w, SLICE("limit"));
-        json_uint(&w, work.max);
-        json_object_end(&w);
-        api_reply_json(x, 200, &out);
-    }
-    map_free(&work.names);
-    map_free(&work.values);
-    api_query_end(&q, "detected_fields", st, &err);
-}
-
 static enum status detect_labels(struct api_query *q, struct work *w, struct err *err)
 {
     struct api_params p;
@@ -263,18 +228,48 @@ static enum status detect_labels(struct api_query *q, struct work *w, struct err
     return st;
 }
 
-void loki_detected_labels(void *user, struct http_exchange *x)
+/* ---- the answers ---- */
+
+static void put_fields(struct json_writer *w, const struct work *work)
+{
+    json_key(w, SLICE("fields"));
+    json_array_begin(w);
+    for (size_t i = 0; i < work->count; i++)
+        put_found(w, &work->list[i]);
+    json_array_end(w);
+    json_key(w, SLICE("limit"));
+    json_uint(w, work->max);
+}
+
+static void put_labels(struct json_writer *w, const struct work *work)
+{
+    json_key(w, SLICE("detectedLabels"));
+    json_array_begin(w);
+    for (size_t i = 0; i < work->count; i++) {
+        json_object_begin(w);
+        json_key(w, SLICE("label"));
+        json_string(w, work->list[i].name);
+        json_key(w, SLICE("cardinality"));
+        json_uint(w, work->list[i].cardinality);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static void serve(struct api *api, struct http_exchange *x, const char *what,
+                  enum status (*look)(struct api_query *q, struct work *w, struct err *err),
+                  void (*put)(struct json_writer *w, const struct work *work))
 {
     struct api_query q;
     struct json_writer w;
     struct buf out;
     struct err err;
-    if (!api_query_begin(user, x, &q))
+    if (!api_query_begin(api, x, &q))
         return;
     struct work work = { .a = q.arena };
     map_init(&work.names);
     map_init(&work.values);
-    enum status st = detect_labels(&q, &work, &err);
+    enum status st = look(&q, &work, &err);
     if (st) {
         api_fail_text(x, st, &err);
     } else {
@@ -283,21 +278,21 @@ void loki_detected_labels(void *user, struct http_exchange *x)
         buf_init(&out, QUERY_RESULT_BYTES_MAX);
         json_writer_init(&w, &out);
         json_object_begin(&w);
-        json_key(&w, SLICE("detectedLabels"));
-        json_array_begin(&w);
-        for (size_t i = 0; i < work.count; i++) {
-            json_object_begin(&w);
-            json_key(&w, SLICE("label"));
-            json_string(&w, work.list[i].name);
-            json_key(&w, SLICE("cardinality"));
-            json_uint(&w, work.list[i].cardinality);
-            json_object_end(&w);
-        }
-        json_array_end(&w);
+        put(&w, &work);
         json_object_end(&w);
         api_reply_json(x, 200, &out);
     }
     map_free(&work.names);
     map_free(&work.values);
-    api_query_end(&q, "detected_labels", st, &err);
+    api_query_end(&q, what, st, &err);
+}
+
+void loki_detected_fields(void *user, struct http_exchange *x)
+{
+    serve(user, x, "detected_fields", detect, put_fields);
+}
+
+void loki_detected_labels(void *user, struct http_exchange *x)
+{
+    serve(user, x, "detected_labels", detect_labels, put_labels);
 }

@@ -16,17 +16,6 @@ static struct probe *probe_of(struct api *api, struct http_exchange *x)
     return p;
 }
 
-/* Takes body, and answers by st. */
-static void answer(struct http_exchange *x, enum status st, struct buf *body, const struct err *err)
-{
-    if (!st) {
-        api_reply_json(x, 200, body);
-        return;
-    }
-    buf_free(body);
-    api_fail(x, st, err);
-}
-
 void probe_http_checks(void *user, struct http_exchange *x)
 {
     struct probe *p = probe_of(user, x);
@@ -35,7 +24,7 @@ void probe_http_checks(void *user, struct http_exchange *x)
         return;
     buf_init(&out, 0);
     probe_list(p, &out);
-    answer(x, ST_OK, &out, NULL);
+    api_answer(x, ST_OK, &out, NULL);
 }
 
 static enum status runs(struct api *api, struct probe *p, struct http_exchange *x, struct api_query *q, struct buf *out, struct err *err)
@@ -68,7 +57,7 @@ void probe_http_runs(void *user, struct http_exchange *x)
         return;
     buf_init(&out, QUERY_RESULT_BYTES_MAX);
     enum status st = runs(api, p, x, &q, &out, &err);
-    answer(x, st, &out, &err);
+    api_answer(x, st, &out, &err);
     api_query_end(&q, "stoa", st, &err);
 }
 
@@ -81,7 +70,7 @@ void probe_http_run(void *user, struct http_exchange *x)
         return;
     buf_init(&out, 0);
     enum status st = probe_run_now(p, api_path_part(x, SLICE("name")), &out, &err);
-    answer(x, st, &out, &err);
+    api_answer(x, st, &out, &err);
 }
 
 static uint64_t number(const struct api_params *params, struct slice name)
@@ -110,7 +99,7 @@ void probe_http_config(void *user, struct http_exchange *x)
         };
         st = probe_agent_config(p, &agent, &out, &err);
     }
-    answer(x, st, &out, &err);
+    api_answer(x, st, &out, &err);
 }
 
 void probe_http_results(void *user, struct http_exchange *x)
@@ -122,7 +111,7 @@ void probe_http_results(void *user, struct http_exchange *x)
         return;
     buf_init(&out, 0);
     enum status st = probe_agent_results(p, http_body(x), &out, &err);
-    answer(x, st, &out, &err);
+    api_answer(x, st, &out, &err);
 }
 
 /* Prometheus says how long it waits. */

@@ -73,6 +73,40 @@ enum status account_record(struct account_store *s, const char *action, struct s
     return st;
 }
 
+enum status account_told(struct account_store *s, const char *action, struct slice text, int status, enum status st, struct err *err)
+{
+    struct err late;
+    enum status told = account_record(s, action, text, status, &late);
+    if (!st && told)
+        *err = late;
+    return st ? st : told;
+}
+
+int account_command_run(const struct account_command *c, int argc, char **argv)
+{
+    struct account_asked q = { 0 };
+    struct slice words[3];
+    struct err err;
+    size_t n, i = 0;
+    const struct account_flag flags[] = { { "--data", &q.dir }, { "--role", &q.role }, { "--tenants", &q.tenants }, { "--expires", &q.expires } };
+    bool good = account_flags(argc, argv, flags, COUNT_OF(flags) - !c->has_expires, words, COUNT_OF(words), &n) && n > 0;
+    while (good && i < c->action_count && !slice_eq(slice_str(c->actions[i].name), words[0]))
+        i++;
+    if (!good || i == c->action_count || n != c->actions[i].words) {
+        fputs(c->usage, stderr);
+        return 2;
+    }
+    q.name = n > 1 ? words[1] : SLICE_EMPTY;
+    q.role = n > 2 ? words[2] : q.role;
+    enum status st = account_open(&q.store, q.dir, c->actions[i].make, &err);
+    if (!st)
+        st = c->actions[i].run(&q, &err);
+    if (st)
+        fprintf(stderr, "stoa %s: %s\n", c->name, err.text);
+    account_close(&q.store);
+    return st ? 1 : 0;
+}
+
 static enum status read_line(struct arena *a, struct slice *out, struct err *err)
 {
     char line[LINE_BYTES_MAX];

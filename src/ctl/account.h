@@ -27,6 +27,32 @@ void account_close(struct account_store *s);
 /* Puts a change on record before it is made (status 0) and after. When a server has the log open, it takes the record over. */
 MUST_CHECK enum status account_record(struct account_store *s, const char *action, struct slice text, int status, struct err *err);
 
+/* The record after a change that came to st: status, and st when it failed, else how the recording went. */
+MUST_CHECK enum status account_told(struct account_store *s, const char *action, struct slice text, int status, enum status st,
+                                    struct err *err);
+
+/* What a command line asks for; what it does not say is empty. */
+struct account_asked {
+    struct account_store store;
+    struct slice name, role, tenants, expires, dir;
+    struct account_spec spec;
+    struct slice password;
+};
+struct account_action {
+    const char *name;
+    size_t words; /* itself, then NAME, then ROLE */
+    bool make;    /* the data folder, when absent */
+    enum status (*run)(struct account_asked *q, struct err *err);
+};
+struct account_command {
+    const char *name, *usage;
+    bool has_expires; /* --expires is a flag of it */
+    const struct account_action *actions;
+    size_t action_count;
+};
+/* Does the action of argv[1], with the store open. The exit code: 2 for wrong usage. */
+int account_command_run(const struct account_command *c, int argc, char **argv);
+
 /* STOA_PASSWORD; else asked for twice on a terminal, without showing it; else the first line of standard input. */
 MUST_CHECK enum status account_password(struct arena *a, struct slice *out, struct err *err);
 

@@ -11,18 +11,12 @@ static const char usage[] = "usage: stoa token create NAME --role ROLE [--tenant
                             "       stoa token revoke ID [--data DIR]\n"
                             "roles: viewer, editor, admin, ingest-only, auditor\n";
 
-struct asked {
-    struct account_store store;
-    struct slice name, role, tenants, expires, dir;
-};
-
-static enum status create(struct asked *q, struct err *err)
+static enum status create(struct account_asked *q, struct err *err)
 {
     struct arena *a = q->store.arena;
     struct account_spec spec = { .name = q->name, .created_by = SLICE("cli") };
     struct slice *tenants, secret, id;
     int64_t ms;
-    struct err late;
     if (!role_parse(q->role, &spec.role))
         return err_set(err, ST_INVALID, "role \"%.*s\" is unknown; allowed: viewer, editor, admin, ingest-only, auditor", SLICE_FMT(q->role));
     if (q->expires.len) {
@@ -40,17 +34,15 @@ static enum status create(struct asked *q, struct err *err)
     if (st)
         return st;
     st = token_create(q->store.kv, clock_real(), &spec, a, &secret, &id, err);
-    enum status told = account_record(&q->store, "token.create", text, st ? 400 : 201, &late);
-    if (!st && told)
-        *err = late;
-    if (st || told)
-        return st ? st : told;
+    st = account_told(&q->store, "token.create", text, st ? 400 : 201, st, err);
+    if (st)
+        return st;
     printf("%.*s\n", SLICE_FMT(secret));
     fprintf(stderr, "stoa token: id %.*s; keep the token, it is not shown again. From now on a login is needed.\n", SLICE_FMT(id));
     return ST_OK;
 }
 
-static enum status list(struct asked *q, struct err *err)
+static enum status list(struct account_asked *q, struct err *err)
 {
     struct token *tokens;
     size_t n;
@@ -67,45 +59,18 @@ static enum status list(struct asked *q, struct err *err)
     return st;
 }
 
-static enum status revoke(struct asked *q, struct err *err)
+static enum status revoke(struct account_asked *q, struct err *err)
 {
-    struct err late;
     enum status st = account_record(&q->store, "token.revoke", q->name, 0, err);
     if (st)
         return st;
     st = token_revoke(q->store.kv, q->name, err);
-    enum status told = account_record(&q->store, "token.revoke", q->name, st ? 404 : 200, &late);
-    if (!st && told)
-        *err = late;
-    return st ? st : told;
+    return account_told(&q->store, "token.revoke", q->name, st ? 404 : 200, st, err);
 }
 
 int token_command(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        size_t words;
-        bool make;
-        enum status (*run)(struct asked *, struct err *);
-    } actions[] = { { "create", 2, true, create }, { "list", 1, false, list }, { "revoke", 2, false, revoke } };
-    struct asked q = { 0 };
-    struct slice words[2];
-    struct err err;
-    size_t n, i = 0;
-    const struct account_flag flags[] = { { "--data", &q.dir }, { "--role", &q.role }, { "--tenants", &q.tenants }, { "--expires", &q.expires } };
-    bool good = account_flags(argc, argv, flags, COUNT_OF(flags), words, COUNT_OF(words), &n) && n > 0;
-    while (good && i < COUNT_OF(actions) && !slice_eq(slice_str(actions[i].name), words[0]))
-        i++;
-    if (!good || i == COUNT_OF(actions) || n != actions[i].words) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    q.name = n > 1 ? words[1] : SLICE_EMPTY;
-    enum status st = account_open(&q.store, q.dir, actions[i].make, &err);
-    if (!st)
-        st = actions[i].run(&q, &err);
-    if (st)
-        fprintf(stderr, "stoa token: %s\n", err.text);
-    account_close(&q.store);
-    return st ? 1 : 0;
+    static const struct account_action actions[] = { { "create", 2, true, create }, { "list", 1, false, list }, { "revoke", 2, false, revoke } };
+    static const struct account_command command = { "token", usage, true, actions, COUNT_OF(actions) };
+    return account_command_run(&command, argc, argv);
 }

@@ -14,14 +14,7 @@ static const char usage[] = "usage: stoa user add NAME --role ROLE [--tenants A,
                             "roles: viewer, editor, admin, ingest-only, auditor. The password is asked for, or read from STOA_PASSWORD or\n"
                             "standard input.\n";
 
-struct asked {
-    struct account_store store;
-    struct slice name, role, tenants, dir;
-    struct account_spec spec;
-    struct slice password;
-};
-
-static enum status read_spec(struct asked *q, struct err *err)
+static enum status read_spec(struct account_asked *q, struct err *err)
 {
     struct slice *list;
     if (!role_parse(q->role, &q->spec.role))
@@ -33,40 +26,37 @@ static enum status read_spec(struct asked *q, struct err *err)
 }
 
 /* On record, done, on record how it went. */
-static enum status change(struct asked *q, const char *action, struct slice text, enum status (*run)(struct asked *, struct err *), struct err *err)
+static enum status change(struct account_asked *q, const char *action, struct slice text,
+                          enum status (*run)(struct account_asked *, struct err *), struct err *err)
 {
-    struct err late;
     enum status st = account_record(&q->store, action, text, 0, err);
     if (st)
         return st;
     st = run(q, err);
-    enum status told = account_record(&q->store, action, text, st ? 400 : 200, &late);
-    if (!st && told)
-        *err = late;
-    return st ? st : told;
+    return account_told(&q->store, action, text, st ? 400 : 200, st, err);
 }
 
-static enum status do_add(struct asked *q, struct err *err)
+static enum status do_add(struct account_asked *q, struct err *err)
 {
     return user_add(q->store.kv, clock_real(), &q->spec, q->password, err);
 }
 
-static enum status do_password(struct asked *q, struct err *err)
+static enum status do_password(struct account_asked *q, struct err *err)
 {
     return user_set_password(q->store.kv, clock_real(), q->name, q->password, err);
 }
 
-static enum status do_role(struct asked *q, struct err *err)
+static enum status do_role(struct account_asked *q, struct err *err)
 {
     return user_set_role(q->store.kv, clock_real(), q->name, q->spec.role, err);
 }
 
-static enum status do_remove(struct asked *q, struct err *err)
+static enum status do_remove(struct account_asked *q, struct err *err)
 {
     return user_remove(q->store.kv, q->name, err);
 }
 
-static enum status add(struct asked *q, struct err *err)
+static enum status add(struct account_asked *q, struct err *err)
 {
     enum status st = read_spec(q, err);
     if (!st)
@@ -76,20 +66,20 @@ static enum status add(struct asked *q, struct err *err)
     return st ? st : change(q, "user.add", arena_printf(q->store.arena, "%.*s role=%s", SLICE_FMT(q->name), role_name(q->spec.role)), do_add, err);
 }
 
-static enum status password(struct asked *q, struct err *err)
+static enum status password(struct account_asked *q, struct err *err)
 {
     enum status st = account_password(q->store.arena, &q->password, err);
     return st ? st : change(q, "user.change", arena_printf(q->store.arena, "%.*s password=changed", SLICE_FMT(q->name)), do_password, err);
 }
 
-static enum status set_role(struct asked *q, struct err *err)
+static enum status set_role(struct account_asked *q, struct err *err)
 {
     enum status st = read_spec(q, err);
     struct slice text = arena_printf(q->store.arena, "%.*s role=%.*s", SLICE_FMT(q->name), SLICE_FMT(q->role));
     return st ? st : change(q, "user.change", text, do_role, err);
 }
 
-static enum status drop(struct asked *q, struct err *err)
+static enum status drop(struct account_asked *q, struct err *err)
 {
     enum status st = change(q, "user.remove", q->name, do_remove, err);
     struct user *users;
@@ -99,7 +89,7 @@ static enum status drop(struct asked *q, struct err *err)
     return st;
 }
 
-static enum status list(struct asked *q, struct err *err)
+static enum status list(struct account_asked *q, struct err *err)
 {
     struct user *users;
     size_t n;
@@ -117,32 +107,8 @@ static enum status list(struct asked *q, struct err *err)
 
 int user_command(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        size_t words;
-        bool make;
-        enum status (*run)(struct asked *, struct err *);
-    } actions[] = { { "add", 2, true, add }, { "passwd", 2, false, password }, { "role", 3, false, set_role },
-                    { "remove", 2, false, drop }, { "list", 1, false, list } };
-    struct asked q = { 0 };
-    struct slice words[3];
-    struct err err;
-    size_t n, i = 0;
-    const struct account_flag flags[] = { { "--data", &q.dir }, { "--role", &q.role }, { "--tenants", &q.tenants } };
-    bool good = account_flags(argc, argv, flags, COUNT_OF(flags), words, COUNT_OF(words), &n) && n > 0;
-    while (good && i < COUNT_OF(actions) && !slice_eq(slice_str(actions[i].name), words[0]))
-        i++;
-    if (!good || i == COUNT_OF(actions) || n != actions[i].words) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    q.name = n > 1 ? words[1] : SLICE_EMPTY;
-    q.role = n > 2 ? words[2] : q.role;
-    enum status st = account_open(&q.store, q.dir, actions[i].make, &err);
-    if (!st)
-        st = actions[i].run(&q, &err);
-    if (st)
-        fprintf(stderr, "stoa user: %s\n", err.text);
-    account_close(&q.store);
-    return st ? 1 : 0;
+    static const struct account_action actions[] = { { "add", 2, true, add }, { "passwd", 2, false, password }, { "role", 3, false, set_role },
+                                                     { "remove", 2, false, drop }, { "list", 1, false, list } };
+    static const struct account_command command = { "user", usage, false, actions, COUNT_OF(actions) };
+    return account_command_run(&command, argc, argv);
 }
