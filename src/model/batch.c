@@ -5,6 +5,8 @@
  * (2) Everything a batch points to lives in its arena, or longer than the batch. */
 #include "model/batch.h"
 
+#include "model/histogram.h"
+
 enum { TENANT_BYTES_MAX = 64 };
 
 struct batch *batch_new(size_t arena_bytes_max)
@@ -45,6 +47,14 @@ void batch_series(struct batch *b, struct slice labels)
 void batch_sample(struct batch *b, int64_t t_ms, double v)
 {
     assert(b->series_count > 0);
+    ARENA_PUSH(b->arena, b->samples, b->sample_count, b->sample_cap) = (struct sample){ t_ms, sample_number(v) };
+    b->series[b->series_count - 1].count++;
+}
+
+void batch_histogram(struct batch *b, int64_t t_ms, const struct histogram *h)
+{
+    assert(b->series_count > 0);
+    double v = is_stale(h->sum) ? h->sum : histogram_box(h);
     ARENA_PUSH(b->arena, b->samples, b->sample_count, b->sample_cap) = (struct sample){ t_ms, v };
     b->series[b->series_count - 1].count++;
 }

@@ -49,6 +49,8 @@ void batch_drop(struct batch *b); /* accepts NULL */
 /* Starts a series; its samples follow by batch_sample. labels must live in the batch's arena (or longer). */
 void batch_series(struct batch *b, struct slice labels);
 void batch_sample(struct batch *b, int64_t t_ms, double v);
+/* h is checked (histogram_check) and lives in the batch's arena, or longer. One whose sum is the stale mark becomes that mark. */
+void batch_histogram(struct batch *b, int64_t t_ms, const struct histogram *h);
 /* A zeroed event with weight 1, to fill in. */
 struct event *batch_event(struct batch *b);
 void batch_metadata(struct batch *b, struct slice name, enum metric_type type, struct slice help, struct slice unit);

@@ -65,7 +65,7 @@ struct samples_query {
     size_t series_max; /* 0: none; then ST_LIMIT */
 };
 
-/* One series, samples by time, each time once. Valid until the next call. */
+/* One series, samples by time, each time once; some values may be histograms (model/sample.h). Valid until the next call. */
 struct series_samples {
     struct slice labels, tenant;
     size_t n;
