@@ -14,7 +14,7 @@ static const struct command {
 } commands[] = {
     { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT]", "run the server", server_main },
     { "agent", "--server URL --location NAME [--token T] [--data DIR] [--poll 60s]", "run a server's synthetic checks from here", agent_command },
-    { "query", "[--url URL] [--logs|--correlate] [--start T --end T --step D] QUERY", "ask a running server: PromQL, LogQL, or one id", query_command },
+    { "query", "[--url URL] [--logs|--correlate] [--start T --end T --step D] QUERY", "ask a server: PromQL, LogQL, or one id", query_command },
     { "check", "config|rules FILE... | redaction < TEXT", "say what is wrong with files; show a text as it would be stored", check_command },
     { "test", "promql|logql FILE...", "run query scripts against an engine in memory", test_command },
     { "user", "add|passwd|role|remove|list [NAME] [--role ROLE] [--data DIR]", "say who may log in", user_command },
