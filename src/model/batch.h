@@ -17,7 +17,7 @@ enum metric_type { METRIC_UNKNOWN, METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRA
 struct batch_series {
     struct slice labels;      /* canonical */
     uint32_t first, count;    /* into batch.samples */
-    uint64_t ref;             /* the engine's own, between prepare and apply */
+    uint64_t ref;             /* in the pipeline: a hash of labels, or 0; then the engine's own, between prepare and apply */
 };
 
 struct metric_metadata {
@@ -31,6 +31,7 @@ struct batch {
     struct slice tenant;          /* [A-Za-z0-9_.-]{1,64} */
     struct slice idempotency_key; /* empty: none */
     int64_t received_ns;
+    bool is_own;                  /* made by ourselves (collected, computed): limits on what others push do not refuse it */
     struct batch_series *series;
     size_t series_count, series_cap;
     struct sample *samples;

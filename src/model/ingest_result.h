@@ -16,6 +16,7 @@ struct ingest_result {
     struct ingest_tally kinds[INGEST_KIND_COUNT];
     uint64_t warnings;         /* things that were changed or ignored, not refused */
     struct err first_warning;
+    uint32_t retry_after_s;    /* not 0: something was refused that may be taken after so long */
 };
 
 /* count rows (nothing happens for 0) that never were accepted; why is copied when it is the first. */

@@ -18,11 +18,13 @@ struct pipeline {
     struct redactor *redactors[REDACT_PROFILE_COUNT];
     atomic_int profile; /* enum redact_profile */
     struct snap_cell rules;
+    struct firewall *firewall;
 };
 
 /* One run. */
 struct pass {
     struct redactor *redactor;
+    struct firewall *firewall;
     const struct pipeline_options *opt;
     struct pipeline_rules *rules;
     struct batch *b;
@@ -38,6 +40,7 @@ static const struct {
 } reasons[PIPELINE_REASON_COUNT] = {
     [PIPELINE_SAMPLE_TIME] = { "sample_time", true },
     [PIPELINE_SERIES_LABELS] = { "series_labels", true },
+    [PIPELINE_SERIES_OVER] = { "series_over_limit", true },
     [PIPELINE_SPAN_TIME] = { "span_time", true },
     [PIPELINE_LOG_TIME] = { "log_time", false },
     [PIPELINE_EVENT_FIELDS] = { "event_fields", true },
@@ -77,13 +80,14 @@ static void series_close_up(struct pass *p, const struct batch_series *s, int64_
 {
     struct batch *b = p->b;
     struct err why;
-    struct batch_series out = { .labels = s->labels, .first = (uint32_t)*samples_kept };
+    struct batch_series out = { .labels = s->labels, .first = (uint32_t)*samples_kept, .ref = s->ref };
     size_t count = labels_count(s->labels);
-    uint64_t dropped = 0;
+    uint64_t dropped = 0, dropped_histograms = 0;
     if (count > p->opt->labels_max) {
         err_set(&why, ST_LIMIT, "series %.*s has %zu labels, at most %u are allowed", SLICE_FMT(series_text(p, s->labels)), count,
                 p->opt->labels_max);
-        ingest_withdraw(p->result, INGEST_SAMPLES, s->count, &why);
+        for (uint32_t i = 0; i < s->count; i++)
+            ingest_withdraw(p->result, is_histogram(b->samples[s->first + i].v) ? INGEST_HISTOGRAMS : INGEST_SAMPLES, 1, &why);
         p->counts[PIPELINE_SERIES_LABELS]++;
         return;
     }
@@ -93,13 +97,15 @@ static void series_close_up(struct pass *p, const struct batch_series *s, int64_
             if (dropped++ == 0)
                 err_set(&why, ST_INVALID, "series %.*s: time %lld ms lies %s", SLICE_FMT(series_text(p, s->labels)), (long long)sample.t_ms,
                         sample.t_ms < 0 ? "before 1970" : "further ahead of now than is allowed");
+            dropped_histograms += is_histogram(sample.v);
             continue;
         }
         b->samples[(*samples_kept)++] = sample;
         out.count++;
     }
     if (dropped) {
-        ingest_withdraw(p->result, INGEST_SAMPLES, dropped, &why);
+        ingest_withdraw(p->result, INGEST_SAMPLES, dropped - dropped_histograms, &why);
+        ingest_withdraw(p->result, INGEST_HISTOGRAMS, dropped_histograms, &why);
         p->counts[PIPELINE_SAMPLE_TIME] += dropped;
     }
     if (out.count)
@@ -306,8 +312,20 @@ static void stage_redact(struct pass *p)
     redact_batch(p->redactor, p->b);
 }
 
+/* One hash of each label set for all stages that remember label sets. */
+static void stage_hash(struct pass *p)
+{
+    for (size_t i = 0; i < p->b->series_count; i++)
+        p->b->series[i].ref = firewall_hash(p->firewall, p->b->series[i].labels);
+}
+
+static void stage_firewall(struct pass *p)
+{
+    p->counts[PIPELINE_SERIES_OVER] += firewall_batch(p->firewall, p->b, p->result);
+}
+
 /* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
-static void (*const stages[])(struct pass *p) = { stage_redact, stage_samples, stage_events, stage_enrich, stage_sample, stage_class };
+static void (*const stages[])(struct pass *p) = { stage_hash, stage_redact, stage_samples, stage_firewall, stage_events, stage_enrich, stage_sample, stage_class };
 
 /* ---- the pipeline ---- */
 
@@ -333,6 +351,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *opt)
     p->opt.fields_max = at_most(p->opt.fields_max, EVENT_FIELDS_MAX);
     for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
         p->redactors[i] = redactor_new((enum redact_profile)i);
+    p->firewall = firewall_new();
     mutex_init(&p->rules.lock);
     snap_publish(&p->rules, &pipeline_rules_new(NULL, NULL)->snap);
     return p;
@@ -343,6 +362,7 @@ void pipeline_free(struct pipeline *p)
     for (size_t i = 0; p && i < REDACT_PROFILE_COUNT; i++)
         redactor_free(p->redactors[i]);
     if (p) {
+        firewall_free(p->firewall);
         snap_drop(p->rules.value);
         mutex_destroy(&p->rules.lock);
     }
@@ -367,6 +387,11 @@ struct pipeline_rules *pipeline_rules_take(struct pipeline *p)
     return (struct pipeline_rules *)snap_get(&p->rules);
 }
 
+struct firewall *pipeline_firewall(const struct pipeline *p)
+{
+    return p->firewall;
+}
+
 enum redact_profile pipeline_redaction(const struct pipeline *p)
 {
     return (enum redact_profile)atomic_load_explicit(&p->profile, memory_order_relaxed);
@@ -382,7 +407,7 @@ uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detect
 
 enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err)
 {
-    struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .opt = &p->opt, .b = b, .result = result,
+    struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .firewall = p->firewall, .opt = &p->opt, .b = b, .result = result,
                          .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
     pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
     pass.rules = pipeline_rules_take(p);

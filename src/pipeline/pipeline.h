@@ -7,6 +7,7 @@
 
 #include "model/batch.h"
 #include "model/ingest_result.h"
+#include "pipeline/firewall.h"
 #include "pipeline/redact.h"
 #include "pipeline/rules.h"
 
@@ -36,6 +37,9 @@ void pipeline_set_rules(struct pipeline *p, struct pipeline_rules *rules);
 /* With a reference for the caller: snap_drop(&rules->snap). */
 struct pipeline_rules *pipeline_rules_take(struct pipeline *p);
 
+/* What limits new series; lives as long as the pipeline. */
+struct firewall *pipeline_firewall(const struct pipeline *p);
+
 /* Changes b in place; what is taken out moves from accepted to rejected in *result. ST_LIMIT: the batch's arena is over. */
 MUST_CHECK enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err);
 
@@ -43,6 +47,7 @@ MUST_CHECK enum status pipeline_run(struct pipeline *p, struct batch *b, struct 
 enum pipeline_reason {
     PIPELINE_SAMPLE_TIME,       /* dropped: before 1970 or too far ahead */
     PIPELINE_SERIES_LABELS,     /* dropped: too many labels */
+    PIPELINE_SERIES_OVER,       /* dropped: samples of new series over a limit of the firewall */
     PIPELINE_SPAN_TIME,         /* dropped: as for samples */
     PIPELINE_LOG_TIME,          /* changed: such a time became the time of arrival */
     PIPELINE_EVENT_FIELDS,      /* dropped: too many fields */

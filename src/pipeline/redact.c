@@ -222,18 +222,23 @@ static void clean_event(struct walk *w, struct event *e)
     e->stream = w->stream_after;
 }
 
-/* In groups, so that the table's cache lines come in together: one after another each would be waited for. */
+/* In groups, so that the table's cache lines come in together: one after another each would be waited for. A series' ref, when
+ * it is not 0, is a hash of its labels already. */
 static void clean_series(struct walk *w, struct batch *b)
 {
     uint64_t keys[SERIES_GROUP];
     for (size_t from = 0; from < b->series_count; from += SERIES_GROUP) {
         size_t n = MIN(b->series_count - from, SERIES_GROUP);
         for (size_t i = 0; i < n; i++) {
-            keys[i] = labels_key(w->r, b->series[from + i].labels);
+            keys[i] = b->series[from + i].ref ? b->series[from + i].ref : labels_key(w->r, b->series[from + i].labels);
             __builtin_prefetch(w->r->clean[(keys[i] >> 1) % CLEAN_BUCKETS]);
         }
-        for (size_t i = 0; i < n; i++)
-            b->series[from + i].labels = clean_labels(w, b->series[from + i].labels, keys[i]);
+        for (size_t i = 0; i < n; i++) {
+            struct batch_series *s = &b->series[from + i];
+            struct slice labels = clean_labels(w, s->labels, keys[i]);
+            s->ref = labels.ptr == s->labels.ptr ? s->ref : 0;
+            s->labels = labels;
+        }
     }
 }
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the firewall's files share. */
+#ifndef STOA_PIPELINE_FIREWALL_PARTS_H
+#define STOA_PIPELINE_FIREWALL_PARTS_H
+
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "pipeline/distinct.h"
+#include "pipeline/firewall.h"
+#include "sys/thread.h"
+
+enum {
+    FW_SHARDS = 1024,                        /* tables of series that were seen: small ones grow without a long stop */
+    FW_CACHE_BUCKETS = 1 << 18, FW_CACHE_WAYS = 8, /* two million label sets: 8 MiB, touched only as they come */
+    FW_EXAMPLE_BYTES_MAX = 120
+};
+
+struct fw_label {
+    char *name;
+    uint32_t name_len;
+    struct distinct values;
+};
+
+struct fw_tenant {
+    struct firewall_limits limits;
+    struct distinct series;
+    double level;                            /* samples that may be sent now */
+    int64_t level_ns;
+    uint8_t name_len;
+    char name[64];
+};
+
+struct fw_metric {
+    struct fw_tenant *tenant;
+    struct distinct series;
+    struct fw_label *labels;
+    uint32_t label_count, label_cap, key_len, name_at;
+    char key[];                              /* tenant, 0, name */
+};
+
+struct fw_offender {
+    struct firewall_offender about;
+    struct distinct different;
+    char *texts;                             /* of about; the key first */
+    uint32_t key_len;
+};
+
+struct firewall {
+    uint64_t seed;
+    atomic_bool is_on, has_rates;
+    atomic_int_fast64_t turn_ns;             /* when this window ends; 0: none has begun */
+    atomic_uint_fast32_t (*cache)[FW_CACHE_WAYS];
+    atomic_uint_fast64_t refused[FIREWALL_REASON_COUNT], folded, rate_limited;
+
+    struct mutex lock;                       /* all below */
+    struct arena *config_arena;
+    struct firewall_config config;
+    struct map tenants, metrics, offenders;  /* -> struct fw_tenant *, ... */
+    struct fw_tenant *others;                /* when there are too many */
+    struct recent seen[FW_SHARDS];
+    size_t bytes, seen_bytes;
+    uint64_t untracked, turns;
+    struct buf scratch;
+};
+
+static inline struct slice fw_metric_name(const struct fw_metric *m)
+{
+    return slice_of(m->key + m->name_at, m->key_len - m->name_at);
+}
+static inline struct slice fw_tenant_name(const struct fw_tenant *t)
+{
+    return slice_of(t->name, t->name_len);
+}
+static inline uint32_t fw_value_hash(const struct firewall *f, struct slice value)
+{
+    return (uint32_t)hash64(value, f->seed);
+}
+
+/* firewall_report.c. Under the lock. */
+struct fw_event {
+    struct slice tenant, labels;
+    const struct firewall_verdict *why;
+    bool is_folded;
+    uint64_t samples;
+    int64_t t_ms, now_ns;
+};
+void fw_offend(struct firewall *f, const struct fw_event *e);
+void fw_offenders_free(struct firewall *f);
+
+#endif
