@@ -346,6 +346,15 @@ enum status user_check(struct kv *kv, const struct account_spec *spec, struct sl
     return st;
 }
 
+/* Ends what kv_hold began: kept when st is ST_OK. */
+static enum status release(struct kv *kv, enum status st, struct err *err)
+{
+    if (st == ST_OK)
+        return kv_release(kv, true, err);
+    (void)!kv_release(kv, false, NULL);
+    return st;
+}
+
 enum status user_add(struct kv *kv, struct clock *clock, const struct account_spec *spec, struct slice password, struct err *err)
 {
     struct arena *a = arena_new(0);
@@ -354,9 +363,15 @@ enum status user_add(struct kv *kv, struct clock *clock, const struct account_sp
                       .tenant_count = spec->tenant_count, .created_ms = now, .changed_ms = now };
     enum status st = check_new(kv, a, spec, err);
     if (!st)
-        st = password_hash(a, password, &u.hash, err);
+        st = password_hash(a, password, &u.hash, err); /* slow: not while others wait */
     if (!st)
-        st = user_put(kv, a, &u, err);
+        st = kv_hold(kv, err);
+    if (!st) {
+        st = check_new(kv, a, spec, err);
+        if (!st)
+            st = user_put(kv, a, &u, err);
+        st = release(kv, st, err);
+    }
     arena_free(a);
     return st;
 }
@@ -365,47 +380,72 @@ enum status user_set_password(struct kv *kv, struct clock *clock, struct slice n
 {
     struct arena *a = arena_new(0);
     struct user_table t;
+    struct slice hash;
     enum status st = users_need(kv, a, name, &t, err);
     if (!st)
-        st = password_hash(a, password, &t.found->hash, err);
+        st = password_hash(a, password, &hash, err);
+    if (!st)
+        st = kv_hold(kv, err);
     if (!st) {
-        t.found->epoch = random_hex(a, EPOCH_BYTES / 2);
-        t.found->changed_ms = clock_wall_ms(clock);
-        st = user_put(kv, a, t.found, err);
+        st = users_need(kv, a, name, &t, err);
+        if (!st) {
+            t.found->hash = hash;
+            t.found->epoch = random_hex(a, EPOCH_BYTES / 2);
+            t.found->changed_ms = clock_wall_ms(clock);
+            st = user_put(kv, a, t.found, err);
+        }
+        st = release(kv, st, err);
     }
     arena_free(a);
     return st;
 }
 
-enum status user_set_role(struct kv *kv, struct clock *clock, struct slice name, enum role role, struct err *err)
+static enum status set_role(struct kv *kv, struct arena *a, struct clock *clock, struct slice name, enum role role, struct err *err)
 {
-    struct arena *a = arena_new(0);
     struct user_table t;
     enum status st = users_need(kv, a, name, &t, err);
     if (!st && t.found->role == ROLE_ADMIN && role != ROLE_ADMIN && t.admins == 1)
         st = err_set(err, ST_DENIED, "\"%.*s\" is the only admin: make another one first", SLICE_FMT(name));
     if (!st && t.found->tenant_count && is_for_all(role))
         st = err_set(err, ST_INVALID, "role %s is about all tenants, and \"%.*s\" is tied to some", role_name(role), SLICE_FMT(name));
-    if (!st) {
-        t.found->role = role;
-        t.found->changed_ms = clock_wall_ms(clock);
-        st = user_put(kv, a, t.found, err);
-    }
+    if (st)
+        return st;
+    t.found->role = role;
+    t.found->changed_ms = clock_wall_ms(clock);
+    return user_put(kv, a, t.found, err);
+}
+
+enum status user_set_role(struct kv *kv, struct clock *clock, struct slice name, enum role role, struct err *err)
+{
+    enum status st = kv_hold(kv, err);
+    if (st)
+        return st;
+    struct arena *a = arena_new(0);
+    st = release(kv, set_role(kv, a, clock, name, role, err), err);
     arena_free(a);
     return st;
 }
 
-enum status user_remove(struct kv *kv, struct slice name, struct err *err)
+static enum status remove_user(struct kv *kv, struct arena *a, struct slice name, struct err *err)
 {
-    struct arena *a = arena_new(0);
     struct user_table t;
     enum status st = users_need(kv, a, name, &t, err);
     if (!st && t.found->role == ROLE_ADMIN && t.admins == 1 && t.count > 1)
         st = err_set(err, ST_DENIED, "\"%.*s\" is the only admin: make another one first", SLICE_FMT(name));
     if (!st)
         st = kv_delete(kv, arena_printf(a, "%.*s%.*s", SLICE_FMT(user_prefix), SLICE_FMT(name)), err);
-    arena_free(a);
     return st ? st : changed(kv, err);
+}
+
+enum status user_remove(struct kv *kv, struct slice name, struct err *err)
+{
+    enum status st = kv_hold(kv, err);
+    if (st)
+        return st;
+    struct arena *a = arena_new(0);
+    st = release(kv, remove_user(kv, a, name, err), err);
+    arena_free(a);
+    return st;
 }
 
 /* ---- tokens ---- */

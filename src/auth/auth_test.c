@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/unit.h"
+#include "sys/thread.h"
 
 #define HOUR_NS (3600 * NS_S)
 
@@ -295,4 +296,42 @@ TEST(the_session_cookie_is_found_among_others_and_only_whole)
     CHECK_STR(auth_session_of(SLICE("xstoa_session=xyz")), "");
     CHECK_STR(auth_session_of(SLICE("stoa_session=")), "");
     CHECK_STR(auth_session_of(SLICE_EMPTY), "");
+}
+
+/* ---- changes at the same moment ---- */
+
+static void demote_two(void *arg)
+{
+    struct rig *r = arg;
+    /* Whatever the order, one of the two admins stays. */
+    (void)!user_set_role(r->kv, r->clock, SLICE("alice"), ROLE_VIEWER, NULL);
+    (void)!user_set_role(r->kv, r->clock, SLICE("bob"), ROLE_VIEWER, NULL);
+}
+
+static void demote_two_backwards(void *arg)
+{
+    struct rig *r = arg;
+    (void)!user_set_role(r->kv, r->clock, SLICE("bob"), ROLE_VIEWER, NULL);
+    (void)!user_set_role(r->kv, r->clock, SLICE("alice"), ROLE_VIEWER, NULL);
+}
+
+TEST(two_admins_who_demote_each_other_at_once_leave_one)
+{
+    struct rig r;
+    struct thread *one, *other;
+    struct user *list;
+    size_t count, admins = 0;
+    struct err err;
+    rig_open(&r);
+    add_user(&r, "alice", ROLE_ADMIN, "correct horse");
+    add_user(&r, "bob", ROLE_ADMIN, "correct horse");
+    CHECK_INT(thread_start(&one, "one", demote_two, &r, &err), ST_OK);
+    CHECK_INT(thread_start(&other, "other", demote_two_backwards, &r, &err), ST_OK);
+    thread_join(one);
+    thread_join(other);
+    CHECK_INT(users_list(r.kv, r.a, &list, &count, &err), ST_OK);
+    for (size_t i = 0; i < count; i++)
+        admins += list[i].role == ROLE_ADMIN;
+    CHECK_INT(admins, 1);
+    rig_close(&r);
 }

@@ -20,6 +20,9 @@ static const char *const statements[SQL_COUNT] = {
 
 struct kv {
     struct mutex lock;
+    struct cond released;
+    bool held; /* a transaction is open, of thread owner */
+    pthread_t owner;
     sqlite3 *db;
     sqlite3_stmt *sql[SQL_COUNT];
 };
@@ -31,6 +34,14 @@ static enum status fail(struct kv *kv, const char *what, struct err *err)
                      : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ST_CORRUPT
                      : code == SQLITE_BUSY ? ST_UNAVAILABLE : ST_IO;
     return err_set(err, st, "state: %s: %s", what, kv->db ? sqlite3_errmsg(kv->db) : "no memory");
+}
+
+/* The connection is this thread's until mutex_unlock. */
+static void enter(struct kv *kv)
+{
+    mutex_lock(&kv->lock);
+    while (kv->held && !pthread_equal(kv->owner, pthread_self()))
+        cond_wait(&kv->released, &kv->lock);
 }
 
 static enum status prepare(struct kv *kv, struct err *err)
@@ -50,6 +61,7 @@ enum status kv_open(struct kv **out, const char *path, struct err *err)
 {
     struct kv *kv = mem_new(struct kv);
     mutex_init(&kv->lock);
+    cond_init(&kv->released);
     enum status st = ST_OK;
     if (sqlite3_open_v2(path, &kv->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         st = fail(kv, "open", err);
@@ -71,6 +83,7 @@ void kv_close(struct kv *kv)
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(kv->sql[i]);
     sqlite3_close(kv->db);
+    cond_destroy(&kv->released);
     mutex_destroy(&kv->lock);
     mem_free(kv);
 }
@@ -105,7 +118,7 @@ enum status kv_get(struct kv *kv, struct slice key, struct buf *out, struct err 
     enum status st = check_key(key, err);
     if (st)
         return st;
-    mutex_lock(&kv->lock);
+    enter(kv);
     sqlite3_stmt *sql = kv->sql[SQL_GET];
     bind(sql, 1, key);
     int code = sqlite3_step(sql);
@@ -126,7 +139,7 @@ static enum status run(struct kv *kv, int which, struct slice key, const struct 
     enum status st = check_key(key, err);
     if (st)
         return st;
-    mutex_lock(&kv->lock);
+    enter(kv);
     sqlite3_stmt *sql = kv->sql[which];
     bind(sql, 1, key);
     if (value)
@@ -158,7 +171,7 @@ enum status kv_list(struct kv *kv, struct slice prefix, struct arena *a, struct 
     enum status st = check_key(prefix, err);
     if (st)
         return st;
-    mutex_lock(&kv->lock);
+    enter(kv);
     sqlite3_stmt *sql = kv->sql[SQL_LIST];
     bind(sql, 1, prefix);
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
@@ -181,4 +194,31 @@ enum status kv_list(struct kv *kv, struct slice prefix, struct arena *a, struct 
     *out = list;
     *count = n;
     return ST_OK;
+}
+
+enum status kv_hold(struct kv *kv, struct err *err)
+{
+    enum status st = ST_OK;
+    enter(kv);
+    if (sqlite3_exec(kv->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        st = fail(kv, "begin", err);
+    else
+        kv->held = true;
+    kv->owner = pthread_self();
+    mutex_unlock(&kv->lock);
+    return st;
+}
+
+enum status kv_release(struct kv *kv, bool keep, struct err *err)
+{
+    enum status st = ST_OK;
+    enter(kv);
+    if (keep && sqlite3_exec(kv->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        st = fail(kv, "commit", err);
+    if (!keep || st)
+        sqlite3_exec(kv->db, "ROLLBACK", NULL, NULL, NULL);
+    kv->held = false;
+    cond_broadcast(&kv->released);
+    mutex_unlock(&kv->lock);
+    return st;
 }

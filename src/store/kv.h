@@ -29,4 +29,11 @@ struct kv_pair {
 /* All pairs whose key starts with prefix, by key, living in a. */
 MUST_CHECK enum status kv_list(struct kv *kv, struct slice prefix, struct arena *a, struct kv_pair **out, size_t *count, struct err *err);
 
+/* For changes that read before they write, and for many at once: until kv_release nobody else changes anything, and other threads
+ * wait. get, put, delete and list of this thread work in between; its puts are durable after kv_release, all or none. Does not
+ * nest. ST_UNAVAILABLE: another process holds it. */
+MUST_CHECK enum status kv_hold(struct kv *kv, struct err *err);
+/* By the thread that holds it. keep false: what was put since is undone, as it is when this fails. */
+MUST_CHECK enum status kv_release(struct kv *kv, bool keep, struct err *err);
+
 #endif
