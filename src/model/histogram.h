@@ -15,6 +15,8 @@ enum {
     HISTOGRAM_SCHEMA_MAX = 8,
     HISTOGRAM_SCHEMA_CUSTOM = -53,     /* bounds are listed */
     HISTOGRAM_BUCKETS_MAX = 16 * 1024, /* of one, both sides together */
+    HISTOGRAM_BOUNDS_MAX = 4 * 1024,   /* custom ones */
+    HISTOGRAM_INDEX_MAX = 1 << 30,     /* of a bucket */
     HISTOGRAM_BYTES_MAX = 256 * KIB    /* of one as bytes */
 };
 
@@ -86,13 +88,16 @@ struct histogram_bucket {
 };
 struct histogram_walk {
     const struct histogram *h;
-    size_t state, span, left; /* the walk's own */
-    int32_t index;
+    int64_t index; /* the walk's own, from here on */
+    uint32_t span, at, bucket;
+    uint8_t part;
     bool is_reverse;
 };
 struct histogram_walk histogram_walk(const struct histogram *h);
 struct histogram_walk histogram_walk_down(const struct histogram *h);
 bool histogram_next(struct histogram_walk *w, struct histogram_bucket *out);
+/* The upper bound of a positive bucket. */
+double histogram_bound(const struct histogram *h, int64_t index);
 
 /* ---- text ---- */
 
