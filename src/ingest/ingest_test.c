@@ -243,3 +243,37 @@ TEST(jread_reads_what_is_json_and_names_the_place_of_what_is_not)
     buf_free(&deep);
     arena_free(a);
 }
+
+TEST(a_followed_file_tells_the_service_that_its_lines_do_not)
+{
+    static const struct { const char *path, *service; } cases[] = {
+        { "/var/log/shop/app.log", "shop" },
+        { "/var/log/shop/orders.log", "shop" },
+        { "/var/log/shop.log", "shop" },
+        { "/var/log/shop-access.log", "shop" },
+        { "/var/log/syslog", "unknown_service" },
+        { "/var/log/messages", "unknown_service" },
+        { "/srv/logs/orders.json.log.1", "orders" },
+        { "/srv/shop/orders-2025-01-15.log", "orders" },
+        { "/srv/shop/orders_error.log", "orders" },
+        { "/srv/shop/stdout.log", "shop" },
+        { "/srv/shop/2025-01-15.log", "shop" },
+        { "/srv/logs/app.log", "unknown_service" },
+        { "/srv/shop/webapp.log", "webapp" },
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena *a = arena_new(0);
+        struct batch *b = batch_new(0);
+        struct label pair = { SLICE("filename"), slice_str(cases[i].path) };
+        struct ingest_ctx ctx = { .received_ns = NS_S };
+        struct ingest_result r = { 0 };
+        struct err err;
+        CHECK_INT(labels_build(a, &pair, 1, &ctx.stream, &err), ST_OK);
+        struct slice body = SLICE("{\"message\":\"hello\"}\n{\"service\":\"own\"}\n");
+        CHECK_INT(ingest_decode(ingest_protocol_find(SLICE("lines")), &ctx, body, b, &r, &err), ST_OK);
+        CHECK_STR(b->events[0].service, cases[i].service);
+        CHECK_STR(b->events[1].service, "own");
+        batch_drop(b);
+        arena_free(a);
+    }
+}

@@ -4,8 +4,9 @@
  *
  * (1) A line that starts with white space and tells no time continues the one before: a stack trace keeps the time,
  *     severity and service of its first line.
- * (2) The stream is where the lines came from (ctx->stream) and service_name. A web server's access log does not say whose it
- *     is: then its folder does (/var/log/nginx/access.log), or its file (/var/log/shop-access.log). */
+ * (2) The stream is where the lines came from (ctx->stream) and service_name. Of a line that does not say whose it is, the
+ *     folder does in /var/log/NAME/, elsewhere the file's name without what it says of all services (shop-access.log,
+ *     orders.log.1: shop, orders); where that leaves nothing (error.log, 2025-01-15.log), the folder. */
 #include "codec/hex.h"
 #include "ingest/ingest.h"
 #include "ingest/recognise.h"
@@ -16,7 +17,7 @@ struct source {
     const struct ingest_ctx *ctx;
     struct batch *out;
     struct slice stream;          /* ours, in the batch's arena */
-    struct slice default_service, access_service;
+    struct slice default_service;
     struct slice service, stream_of_service; /* of the last line: lines of one service follow each other */
     int64_t time_ns;
     uint8_t severity;
@@ -62,8 +63,7 @@ static void line_add(struct source *s, struct slice line)
     e->time_ns = s->time_ns;
     e->observed_ns = s->ctx->received_ns;
     e->severity = s->severity;
-    struct slice quiet = slice_eq(r.format, SLICE("access")) ? s->access_service : s->default_service;
-    e->stream = stream_for(s, follows && s->service.len ? s->service : r.service.len ? r.service : quiet);
+    e->stream = stream_for(s, follows && s->service.len ? s->service : r.service.len ? r.service : s->default_service);
     e->service = s->service;
     uint8_t id[sizeof e->trace_id];
     if (r.trace.len == 2 * sizeof e->trace_id && hex_decode(r.trace, id))
@@ -78,32 +78,72 @@ static void line_add(struct source *s, struct slice line)
     }
 }
 
+static bool is_letter(char c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Without dates, numbers and signs at its end. */
+static struct slice without_date(struct slice s)
+{
+    while (s.len && !is_letter(s.ptr[s.len - 1]) && (uint8_t)s.ptr[s.len - 1] < 0x80)
+        s.len--;
+    return s;
+}
+
+/* Folders that hold files of many say nothing; nor does one that is a date. */
+static struct slice service_of_folder(struct slice folder)
+{
+    static const struct slice common[] = { SLICE_INIT("log"), SLICE_INIT("logs"), SLICE_INIT("tmp"), SLICE_INIT("containers") };
+    for (size_t i = 0; i < COUNT_OF(common); i++)
+        if (slice_eq(folder, common[i]))
+            return SLICE_EMPTY;
+    return without_date(folder).len ? folder : SLICE_EMPTY;
+}
+
+static struct slice service_of_file(struct slice file)
+{
+    static const struct slice general[] = {
+        SLICE_INIT("access"), SLICE_INIT("error"), SLICE_INIT("errors"), SLICE_INIT("app"), SLICE_INIT("application"), SLICE_INIT("out"),
+        SLICE_INIT("err"), SLICE_INIT("stdout"), SLICE_INIT("stderr"), SLICE_INIT("std"), SLICE_INIT("log"), SLICE_INIT("logs"),
+        SLICE_INIT("messages"), SLICE_INIT("syslog"), SLICE_INIT("current"), SLICE_INIT("output"), SLICE_INIT("debug"), SLICE_INIT("info"),
+        SLICE_INIT("json"),
+    };
+    size_t dot = slice_find(file, SLICE("."), 0);
+    struct slice stem = without_date(slice_sub(file, 0, dot == SIZE_MAX ? file.len : dot));
+    for (size_t i = 0; i < COUNT_OF(general); i++) {
+        if (!slice_ends(stem, general[i]))
+            continue;
+        struct slice rest = slice_sub(stem, 0, stem.len - general[i].len);
+        if (rest.len == 0)
+            return SLICE_EMPTY;
+        if (memchr("-_", rest.ptr[rest.len - 1], 2))
+            return without_date(rest);
+    }
+    return stem;
+}
+
 /* Says (2); empty when the path says nothing. */
 static struct slice service_of_path(struct slice path)
 {
     struct slice folder = SLICE_EMPTY, file = path, head, tail;
     for (; slice_cut(file, '/', &head, &tail); file = tail)
         folder = head;
-    if (folder.len && !slice_eq(folder, SLICE("log")) && !slice_eq(folder, SLICE("logs")))
-        return folder;
-    size_t at = slice_find(file, SLICE("access"), 0);
-    file = at == SIZE_MAX ? SLICE_EMPTY : slice_sub(file, 0, at);
-    while (file.len && memchr("-_.", file.ptr[file.len - 1], 3))
-        file.len--;
-    return file;
+    folder = service_of_folder(folder);
+    struct slice stem = service_of_file(file);
+    bool folder_first = folder.len && slice_starts(path, SLICE("/var/log/"));
+    return folder_first || stem.len == 0 ? folder : stem;
 }
 
 enum status lines_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)
 {
-    struct source s = { .ctx = ctx, .out = out, .service = SLICE_EMPTY, .stream_of_service = SLICE_EMPTY, .access_service = SLICE_EMPTY };
+    struct source s = { .ctx = ctx, .out = out, .service = SLICE_EMPTY, .stream_of_service = SLICE_EMPTY };
     s.stream = arena_copy(out->arena, ctx->stream);
     s.default_service = service_of_labels(s.stream);
-    if (s.default_service.len == 0) {
-        s.access_service = service_of_path(labels_get(s.stream, SLICE("filename")));
+    if (s.default_service.len == 0)
+        s.default_service = service_of_path(labels_get(s.stream, SLICE("filename")));
+    if (s.default_service.len == 0)
         s.default_service = SLICE("unknown_service");
-    }
-    if (s.access_service.len == 0)
-        s.access_service = s.default_service;
     struct slice rest = body, line;
     while (slice_next(&rest, '\n', &line)) {
         if (slice_ends(line, SLICE("\r")))
