@@ -23,7 +23,7 @@ static const struct slice resource_names[] = {
 static const struct slice resource_words[] = { SLICE_INIT("pool"), SLICE_INIT("cache"), SLICE_INIT("memory"), SLICE_INIT("_cpu_"),
                                                SLICE_INIT("threads") };
 /* Not about the service, or parts of others. */
-#define LEFT_OUT "up|scrape_.+|target_info|ALERTS.*|.+_bucket|.+_created|.+_info"
+#define LEFT_OUT "up|scrape_.+|target_info|push_(failure_)?time_seconds|ALERTS.*|.+_bucket|.+_created|.+_info"
 
 static bool is_resource(struct slice name)
 {

@@ -59,6 +59,24 @@ class BusinessMetrics(harness.Case):
         self.assertLessEqual(set(self.dictionary()), shown)
         self.assertLessEqual({"stat", "timeseries", "table"}, types)
 
+    def test_what_a_job_also_tells_by_other_ways_is_not_business(self):
+        s = self.server()
+        now = time.time_ns()
+        point = lambda attributes: {"timeUnixNano": str(now), "asDouble": 1.0, "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in attributes.items()]}
+        metrics = [{"name": "ALERTS", "gauge": {"dataPoints": [point({"alertname": "slow", "alertstate": "firing"})]}},
+                   {"name": "d_bucket", "gauge": {"dataPoints": [point({"le": "1"})]}},
+                   {"name": "http_requests", "gauge": {"dataPoints": [point({"path": "/"})]}}]
+        for instance, sent in (("", metrics[:2]), ("shop-1", metrics[2:])):
+            resource = [{"key": "service.name", "value": {"stringValue": "shop"}}]
+            if instance:
+                resource.append({"key": "service.instance.id", "value": {"stringValue": instance}})
+            r = s.post_json("/v1/metrics", {"resourceMetrics": [{"resource": {"attributes": resource}, "scopeMetrics": [{"metrics": sent}]}]})
+            self.assertEqual(r.status, 200, r.text)
+        self.assertEqual(s.request("PUT", "/metrics/job/shop", body=b"conversion_rate 0.03\n").status, 200)
+        self.assertLessEqual({"ALERTS", "d_bucket", "http_requests", "conversion_rate"}, set(self.values(s)))
+        panel = s.get("/api/stoa/v1/boards/business-metrics").json["panels"][0]
+        self.assertEqual(self.values(s, panel["targets"][0]["expr"].replace("$job", ".+")), {"conversion_rate": 0.03})
+
     def test_values_stay_and_are_appended_until_they_are_deleted(self):
         s = self.pushed()
         more = self.eventually(lambda: [r for r in s.query("count_over_time(conversion_rate[1m])") if float(r["value"][1]) >= 2], seconds=30,
