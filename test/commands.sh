@@ -24,6 +24,10 @@ expect() {
 
 expect "version" 0 '^stoa [0-9]+\.[0-9]+\.[0-9]+ \(' "$stoa" version
 expect "help lists serve" 0 'stoa serve \[--config FILE\]' "$stoa" help
+for command in serve agent query check test user token audit erase version; do
+    expect "$command --help" 0 "^usage: stoa $command" "$stoa" "$command" --help
+done
+[ -z "$("$stoa" serve --help 2>&1 >/dev/null)" ] || { failed=$((failed + 1)); echo "serve --help writes to stderr"; }
 expect "no command is wrong usage" 2 'stoa serve' "$stoa"
 expect "unknown command" 2 'unknown command "nope"' "$stoa" nope
 expect "unknown flag" 2 'unknown flag --nope; allowed: --config' "$stoa" serve --nope x

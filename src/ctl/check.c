@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "alert/review.h"
+#include "alert/setup.h"
 #include "ctl/commands.h"
 #include "logql/logql.h"
 #include "logql/script.h"
@@ -57,6 +58,25 @@ static int check_rules(int count, char **paths)
     return 0;
 }
 
+/* What the files ask for; of each kind that is there. */
+static void print_summary(const struct config *c)
+{
+    const struct { const char *one, *many; size_t count; } kinds[] = {
+        { "scrape job", "scrape jobs", scrape_set_jobs(c->scrapes) },
+        { "rule", "rules", c->rules ? c->rules->rule_count : 0 },
+        { "rule group", "rule groups", c->rules ? c->rules->group_count : 0 },
+        { "receiver", "receivers", c->notify && c->notify->text.len ? c->notify->receiver_count : 0 },
+        { "synthetic check", "synthetic checks", c->checks ? c->checks->count : 0 },
+        { "listener", "listeners", c->listeners_given ? c->listener_count : 0 },
+    };
+    size_t shown = 0;
+    printf("configuration is good:");
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (kinds[i].count)
+            printf("%s %zu %s", shown++ ? "," : "", kinds[i].count, kinds[i].count == 1 ? kinds[i].one : kinds[i].many);
+    printf("%s\n", shown ? "" : " no scrape jobs, rules, receivers or checks");
+}
+
 int check_command(int argc, char **argv)
 {
     struct slice paths[CONFIG_FILES_MAX];
@@ -80,7 +100,7 @@ int check_command(int argc, char **argv)
     struct slice lines = buf_as_slice(&c->warnings), line;
     while (slice_next(&lines, '\n', &line))
         printf("warning: %.*s\n", SLICE_FMT(line));
-    printf("configuration is good: %zu scrape jobs\n", scrape_set_jobs(c->scrapes));
+    print_summary(c);
     config_free(c);
     return 0;
 }

@@ -12,7 +12,7 @@ static const struct command {
     const char *name, *arguments, *what;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT]", "run the server", server_main },
+    { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT] [--insecure] [--enable-feature NAME]", "run the server", server_main },
     { "agent", "--server URL --location NAME [--token T] [--data DIR] [--poll 60s]", "run a server's synthetic checks from here", agent_command },
     { "query", "[--url URL] [--logs|--correlate] [--start T --end T --step D] QUERY", "ask a server: PromQL, LogQL, or one id", query_command },
     { "check", "config|rules FILE... | redaction < TEXT", "say what is wrong with files; show a text as it would be stored", check_command },
@@ -37,6 +37,18 @@ static void print_help(FILE *out)
         fprintf(out, "  stoa %s %s\n        %s\n", commands[i].name, commands[i].arguments, commands[i].what);
 }
 
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        struct slice arg = slice_str(argv[i]);
+        if (slice_eq(arg, SLICE("--")))
+            break;
+        if (slice_eq(arg, SLICE("--help")) || slice_eq(arg, SLICE("-h")))
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct slice name = slice_str(argc > 1 ? argv[1] : "");
@@ -49,6 +61,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (!slice_eq(slice_str(commands[i].name), name))
             continue;
+        if (wants_help(argc - 1, argv + 1)) {
+            printf("usage: stoa %s %s\n\n%s\n", commands[i].name, commands[i].arguments, commands[i].what);
+            return 0;
+        }
         /* Not thread-safe, so before any thread. */
         curl_global_init(CURL_GLOBAL_DEFAULT);
         return commands[i].run(argc - 1, argv + 1);
