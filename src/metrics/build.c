@@ -10,11 +10,14 @@
  * row before; each further pair is a code: 0 says "what replaced the pair at this place the last time it was replaced",
  * which in sorted series is right most of the time and costs zstd next to nothing.
  *
- * (1) Series come in order, so ordinals are ranks. (2) A series over GROUP_SAMPLES_MAX goes on in the next group. */
+ * (1) Series come in order, so ordinals are ranks. (2) A series over GROUP_SAMPLES_MAX goes on in the next group, and so
+ *     does one whose histograms fill the group's memory. (3) The source's histograms live only during build_samples, so
+ *     they are copied; the copies live until the group is written. */
 #include "metrics/build.h"
 
 #include "base/map.h"
 #include "base/num.h"
+#include "metrics/hpage.h"
 #include "metrics/layout.h"
 
 enum { TIMES_CACHE = 16384, NONE = UINT32_MAX, CODE_EXPECTED = 0, CODE_NEW = 1, CODE_PAIR = 2 };
@@ -47,6 +50,9 @@ struct build {
     size_t sample_count, sample_cap;
     struct group_series series[GROUP_SERIES_MAX];
     size_t group_count;
+    struct arena *histograms; /* those of v */
+    size_t histogram_bytes;
+    struct hpage_writer *hpage; /* NULL: no histogram so far */
     struct buf groups, page;
     uint64_t groups_written;
     uint32_t last_group_ordinal;
@@ -68,6 +74,7 @@ struct build *build_new(struct metrics_state *st, struct part_writer *w)
     b->st = st;
     b->w = w;
     b->arena = arena_new(0);
+    b->histograms = arena_new(0);
     map_init(&b->pairs);
     map_init(&b->names);
     struct buf *bufs[] = { &b->tenants, &b->name_texts, &b->pair_texts, &b->shapes, &b->codes,
@@ -91,6 +98,8 @@ void build_free(struct build *b)
     map_free(&b->pairs);
     map_free(&b->names);
     arena_free(b->arena);
+    arena_free(b->histograms);
+    hpage_writer_free(b->hpage);
     mem_free(b->follow);
     mem_free(b->row);
     mem_free(b->last_row);
@@ -249,33 +258,65 @@ static void entries_put(struct buf *to, const struct entry *e, size_t n)
         buf_u16(to, e[i].bytes);
 }
 
+/* The values of chunk k of a series; their count. */
+static size_t chunk_of(const struct build *b, const struct group_series *s, size_t k, const double **v)
+{
+    size_t skip = k * CHUNK_SAMPLES_MAX;
+    *v = b->v + s->first + skip;
+    return s->count > skip ? MIN(s->count - skip, (size_t)CHUNK_SAMPLES_MAX) : 0;
+}
+
+/* Writes the histograms of page k. */
+static enum status page_histograms_put(struct build *b, size_t k, struct err *err)
+{
+    for (size_t i = 0; i < b->group_count; i++) {
+        const double *v;
+        size_t n = chunk_of(b, &b->series[i], k, &v);
+        enum status st = hpage_has(v, n) ? hpage_put(b->hpage, v, n, err) : ST_OK;
+        if (st)
+            return st;
+    }
+    return hpage_put_end(b->hpage, err);
+}
+
+static size_t values_put(struct build *b, const double *v, size_t n, uint8_t *flags)
+{
+    uint8_t *to = (uint8_t *)buf_room(&b->page, HPAGE_ENTRY_BYTES_MAX);
+    size_t len = b->histogram_bytes > 0 && hpage_has(v, n) ? hpage_entry(b->hpage, v, n, &b->hint, to, flags)
+                                                           : chunk_encode_values(v, n, &b->hint, to, flags);
+    buf_added(&b->page, len);
+    return len;
+}
+
 /* Writes page k of the group: its head goes to heads, its entries to entries. */
 static enum status page_put(struct build *b, size_t k, size_t entries_at, struct buf *heads, struct buf *entries, struct err *err)
 {
     struct entry list[GROUP_SERIES_MAX];
-    size_t n = 0, skip = k * CHUNK_SAMPLES_MAX;
+    size_t n = 0;
     int64_t min = INT64_MAX, max = INT64_MIN;
+    enum status st = b->histogram_bytes > 0 ? page_histograms_put(b, k, err) : ST_OK;
+    if (st)
+        return st;
     buf_reset(&b->page);
     for (size_t i = 0; i < b->group_count; i++) {
         const struct group_series *s = &b->series[i];
-        if (s->count <= skip)
+        const double *v;
+        size_t count = chunk_of(b, s, k, &v);
+        if (count == 0)
             continue;
-        size_t count = MIN(s->count - skip, (size_t)CHUNK_SAMPLES_MAX);
-        const int64_t *t = b->t_ms + s->first + skip;
+        const int64_t *t = b->t_ms + (v - b->v);
         struct entry *e = &list[n++];
-        uint8_t *to = (uint8_t *)buf_room(&b->page, CHUNK_BYTES_MAX);
-        e->bytes = (uint16_t)chunk_encode_values(b->v + s->first + skip, count, &b->hint, to, &e->flags);
-        buf_added(&b->page, e->bytes);
+        e->bytes = (uint16_t)values_put(b, v, count, &e->flags);
         e->series = (uint16_t)(s->ordinal - b->series[0].ordinal);
         e->samples = (uint16_t)count;
-        enum status st = times_put(b, t, count, &e->times, err);
+        st = times_put(b, t, count, &e->times, err);
         if (st)
             return st;
         min = MIN(min, t[0]);
         max = MAX(max, t[count - 1]);
     }
     struct block_ref ref;
-    enum status st = part_write(b->w, CODEC_ZSTD, buf_as_slice(&b->page), &ref, err);
+    st = part_write(b->w, CODEC_ZSTD, buf_as_slice(&b->page), &ref, err);
     if (st)
         return st;
     buf_u64(heads, ref.offset);
@@ -331,13 +372,20 @@ static enum status group_flush(struct build *b, struct err *err)
     buf_free(&heads);
     buf_free(&entries);
     b->rows += b->sample_count;
-    b->group_count = b->sample_count = 0;
+    b->group_count = b->sample_count = b->histogram_bytes = 0;
+    arena_reset(b->histograms);
     return st;
+}
+
+/* No series can add a sample. */
+static bool group_is_over(const struct build *b)
+{
+    return b->sample_count >= GROUP_SAMPLES_MAX || b->histogram_bytes >= GROUP_HISTOGRAM_BYTES_MAX;
 }
 
 static bool group_is_full(const struct build *b)
 {
-    return b->group_count == GROUP_SERIES_MAX || b->sample_count >= GROUP_SAMPLES_MAX ||
+    return b->group_count == GROUP_SERIES_MAX || group_is_over(b) ||
            (b->group_count >= GROUP_SERIES_FULL && b->sample_count >= GROUP_SAMPLES_FULL);
 }
 
@@ -352,13 +400,34 @@ void build_series(struct build *b, struct slice tenant, struct slice labels)
     index_series(b, labels);
 }
 
+/* (3): copies n values to the end of v as far as the group has memory; how many. */
+static size_t values_take(struct build *b, const double *v, size_t n)
+{
+    double *to = b->v + b->sample_count;
+    memcpy(to, v, n * sizeof *v);
+    if (!hpage_has(v, n))
+        return n;
+    if (b->hpage == NULL)
+        b->hpage = hpage_writer_new(b->w);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_histogram(v[i]))
+            continue;
+        if (b->histogram_bytes >= GROUP_HISTOGRAM_BYTES_MAX)
+            return i;
+        const struct histogram *h = histogram_copy(b->histograms, histogram_unbox(v[i]));
+        to[i] = histogram_box(h);
+        b->histogram_bytes += histogram_bytes(h);
+    }
+    return n;
+}
+
 enum status build_samples(struct build *b, const int64_t *t_ms, const double *v, size_t n, struct err *err)
 {
     assert(b->series_count > 0);
     uint32_t ordinal = b->series_count - 1;
     while (n > 0) {
         bool goes_on = b->group_count > 0 && b->series[b->group_count - 1].ordinal == ordinal;
-        if (goes_on ? b->sample_count >= GROUP_SAMPLES_MAX : group_is_full(b)) {
+        if (goes_on ? group_is_over(b) : group_is_full(b)) {
             enum status st = group_flush(b, err);
             if (st)
                 return st;
@@ -372,8 +441,8 @@ enum status build_samples(struct build *b, const int64_t *t_ms, const double *v,
             b->t_ms = mem_realloc(b->t_ms, b->sample_cap * sizeof *b->t_ms);
             b->v = mem_realloc(b->v, b->sample_cap * sizeof *b->v);
         }
+        take = values_take(b, v, take);
         memcpy(b->t_ms + b->sample_count, t_ms, take * sizeof *t_ms);
-        memcpy(b->v + b->sample_count, v, take * sizeof *v);
         b->sample_count += take;
         b->series[b->group_count - 1].count += take;
         t_ms += take;
@@ -435,7 +504,7 @@ enum status build_end(struct build *b, uint64_t applied_id, uint64_t min_lsn, ui
         return st;
     if (b->tenant_count > 0)
         buf_varint(&b->tenants, b->tenant_series);
-    buf_u8(meta, PART_SAMPLES_VERSION);
+    buf_u8(meta, b->hpage ? PART_HISTOGRAMS_VERSION : PART_SAMPLES_VERSION);
     buf_varint(meta, applied_id);
     buf_varint(meta, b->series_count);
     st = index_write(b, meta, err);

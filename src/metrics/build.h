@@ -12,7 +12,7 @@ struct build *build_new(struct metrics_state *st, struct part_writer *w);
 void build_free(struct build *b); /* accepts NULL */
 /* Starts a series, behind all before. Borrows both. */
 void build_series(struct build *b, struct slice tenant, struct slice labels);
-/* Samples of the series started last, by time, each time once, behind those given before. */
+/* Samples of the series started last, by time, each time once, behind those given before. Borrows them and their histograms. */
 MUST_CHECK enum status build_samples(struct build *b, const int64_t *t_ms, const double *v, size_t n, struct err *err);
 /* Writes what is left and fills meta. about: metadata entries as metadata_write_entries made them. Tells the writer about the
  * rows; fallback_ns is the time it hears when there are none. */

@@ -370,29 +370,28 @@ static bool constant_get(struct reader *r, bool is_decimal, unsigned exponent, s
     return !r->bad;
 }
 
-bool chunk_decode_values(struct slice bytes, size_t n, double *v)
+bool chunk_read_values(struct reader *r, size_t n, double *v)
 {
     if (n == 0 || n > CHUNK_SAMPLES_MAX)
         return false;
-    struct reader r = reader_of(bytes);
-    unsigned head = read_u8(&r), kind = head & KIND_MASK;
+    unsigned head = read_u8(r), kind = head & KIND_MASK;
     if (kind > KIND_BITS || head > (KIND_MASK | KIND_EXCEPTIONS))
         return false;
-    size_t exceptions = head & KIND_EXCEPTIONS ? read_varint(&r) : 0;
-    if (exceptions > n || reader_left(&r) < exceptions * 10)
+    size_t exceptions = head & KIND_EXCEPTIONS ? read_varint(r) : 0;
+    if (r->bad || exceptions > n || reader_left(r) < exceptions * 10)
         return false;
-    const uint8_t *patches = r.at;
-    r.at += exceptions * 10;
+    const uint8_t *patches = r->at;
+    r->at += exceptions * 10;
     bool is_decimal = kind == KIND_CONST_DECIMAL || kind == KIND_DECIMALS;
-    unsigned exponent = is_decimal ? read_u8(&r) : 0;
+    unsigned exponent = is_decimal ? read_u8(r) : 0;
     if (exponent > EXPONENT_MAX)
         return false;
     if (kind == KIND_CONST_DECIMAL || kind == KIND_CONST_BITS) {
-        if (!constant_get(&r, is_decimal, exponent, n, v))
+        if (!constant_get(r, is_decimal, exponent, n, v))
             return false;
     } else {
         int64_t k[CHUNK_SAMPLES_MAX];
-        if (!ints_get(&r, n, k))
+        if (!ints_get(r, n, k))
             return false;
         double scale = powers[exponent];
         if (!is_decimal)
@@ -411,6 +410,23 @@ bool chunk_decode_values(struct slice bytes, size_t n, double *v)
             return false;
         memcpy(&v[at], patches + 2, 8);
     }
+    return true;
+}
+
+bool chunk_decode_values(struct slice bytes, size_t n, double *v)
+{
+    struct reader r = reader_of(bytes);
+    return chunk_read_values(&r, n, v);
+}
+
+bool chunk_read_numbers(struct reader *r, size_t n, double *v)
+{
+    unsigned head = reader_left(r) ? *r->at : 0;
+    if (!chunk_read_values(r, n, v))
+        return false;
+    if (head != KIND_DECIMALS && head != KIND_CONST_DECIMAL) /* these make no NaN */
+        for (size_t i = 0; i < n; i++)
+            v[i] = sample_number(v[i]);
     return true;
 }
 

@@ -3,8 +3,10 @@
  * decoded lists of times are kept in a small cache, for neighbours share them.
  *
  * (1) Ordinals only go up, so each page is searched onwards from where it was left.
- * (2) With a query's context a block that does not check is skipped, said and counted once per visit; without it (merges)
+ * (2) Histograms are decoded into memory of the cursor, which is freed at the next read: a series at a time.
+ * (3) With a query's context a block that does not check is skipped, said and counted once per visit; without it (merges)
  *     it is an error, for a merge must not lose it quietly. */
+#include "metrics/hpage.h"
 #include "metrics/layout.h"
 #include "metrics/spart.h"
 
@@ -46,6 +48,7 @@ struct spart_cursor {
     struct block *times_block;
     uint32_t times_page_1;
     struct times_slot **times;
+    struct hpage_reader *histograms; /* NULL: none met so far */
 };
 
 void run_room(struct run *r, size_t more)
@@ -95,6 +98,7 @@ void spart_cursor_close(struct spart_cursor *c)
         return;
     group_leave(c);
     block_drop(c->times_block);
+    hpage_reader_free(c->histograms);
     for (size_t i = 0; i < TIMES_CACHE; i++)
         mem_free(c->times[i]);
     mem_free(c->times);
@@ -102,7 +106,7 @@ void spart_cursor_close(struct spart_cursor *c)
     mem_free(c);
 }
 
-/* (2): ST_OK when the query goes on without the block. */
+/* (3): ST_OK when the query goes on without the block. */
 static enum status trouble(struct spart_cursor *c, enum status st, const struct err *why)
 {
     if (c->ctx == NULL || st != ST_CORRUPT)
@@ -234,7 +238,32 @@ static enum status times_get(struct spart_cursor *c, const struct chunk_at *at, 
     return ST_OK;
 }
 
-static enum status values_get(struct spart_cursor *c, const struct chunk_at *at, double *v, struct err *err)
+static enum status histograms_fetch(void *arg, struct block_ref ref, struct block **out, struct err *err)
+{
+    return fetch(arg, ref, out, err);
+}
+
+/* A query is asked after each chunk whether it may go on: a series of histograms can be large. ST_NOT_FOUND: it goes on
+ * without the chunk. */
+static enum status histograms_get(struct spart_cursor *c, const struct chunk_at *at, struct slice entry, size_t from, size_t to, double *v,
+                                  struct err *err)
+{
+    if (c->histograms == NULL)
+        c->histograms = hpage_reader_new(histograms_fetch, c);
+    uint64_t bytes = 0;
+    enum status st = hpage_read(c->histograms, entry, at->samples, from, to, v, &bytes, err);
+    if (st == ST_CORRUPT && err->text[0] == 0)
+        st = corrupt(c, "histograms", at->page->ref, err);
+    if (st == ST_CORRUPT && c->ctx) /* the page's other chunks may be good */
+        return trouble(c, st, err) ? st : ST_NOT_FOUND;
+    if (st || c->ctx == NULL || bytes == 0)
+        return st;
+    c->ctx->samples_read += samples_of_histograms(bytes, to - from);
+    return engine_ctx_check(c->ctx, err);
+}
+
+/* All values of a chunk, but histograms only at places from <= i < to; others are 0. ST_NOT_FOUND as above. */
+static enum status values_get(struct spart_cursor *c, const struct chunk_at *at, size_t from, size_t to, double *v, struct err *err)
 {
     struct page *p = at->page;
     if (p->block == NULL) {
@@ -243,10 +272,13 @@ static enum status values_get(struct spart_cursor *c, const struct chunk_at *at,
             return st;
     }
     struct slice bytes = p->block->bytes;
-    if (at->offset > bytes.len || bytes.len - at->offset < at->bytes ||
-        !chunk_decode_values(slice_sub(bytes, at->offset, at->offset + at->bytes), at->samples, v))
+    if (at->offset > bytes.len || bytes.len - at->offset < at->bytes)
         return corrupt(c, "values", p->ref, err);
-    return ST_OK;
+    struct slice entry = slice_sub(bytes, at->offset, at->offset + at->bytes);
+    if (hpage_is(entry))
+        return histograms_get(c, at, entry, from, to, v, err);
+    struct reader r = reader_of(entry);
+    return chunk_read_numbers(&r, at->samples, v) ? ST_OK : corrupt(c, "values", p->ref, err);
 }
 
 /* How many of t are at or before `to`. */
@@ -276,9 +308,9 @@ static enum status chunk_read(struct spart_cursor *c, const struct chunk_at *at,
         return ST_OK;
     run_room(out, CHUNK_SAMPLES_MAX);
     double *v = out->v + out->n;
-    st = values_get(c, at, v, err);
+    st = values_get(c, at, from, to, v, err);
     if (st)
-        return st;
+        return st == ST_NOT_FOUND ? ST_OK : st;
     if (from > 0)
         memmove(v, v + from, (to - from) * sizeof *v);
     memcpy(out->t_ms + out->n, t + from, (to - from) * sizeof *t);
@@ -302,10 +334,10 @@ static enum status chunk_last(struct spart_cursor *c, const struct chunk_at *at,
     if (to == 0 || t[to - 1] <= start_ms)
         return ST_OK;
     double v[CHUNK_SAMPLES_MAX];
-    st = values_get(c, at, v, err);
+    st = values_get(c, at, with_value ? to - 1 : to, to, v, err);
     if (st == ST_OK)
         *out = (struct spart_last){ .found = true, .t_ms = t[to - 1], .v = v[to - 1], .is_stale = is_stale(v[to - 1]) };
-    return st;
+    return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 /* ---- series ---- */
@@ -355,6 +387,8 @@ static enum status page_failed(struct spart_cursor *c, struct page *p, enum stat
 enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, struct run *out, struct err *err)
 {
     uint32_t at, end = groups_of(c, ordinal, &at);
+    if (c->histograms)
+        hpage_reader_reset(c->histograms);
     for (; at < end; at++) {
         const struct spart_group *g = &c->ix->groups[at];
         if (!overlaps(g->min_ms, g->max_ms, start_ms, end_ms))
@@ -380,6 +414,8 @@ enum status spart_read_last(struct spart_cursor *c, uint32_t ordinal, int64_t st
 {
     *out = (struct spart_last){ 0 };
     uint32_t first, at = groups_of(c, ordinal, &first);
+    if (c->histograms)
+        hpage_reader_reset(c->histograms);
     while (at-- > first && !out->found) {
         const struct spart_group *g = &c->ix->groups[at];
         if (!overlaps(g->min_ms, g->max_ms, start_ms, end_ms))

@@ -5,6 +5,7 @@
 
 #include "base/rand.h"
 #include "base/unit.h"
+#include "metrics/histograms_test.h"
 #include "metrics/metrics.h"
 #include "sys/file_sim.h"
 
@@ -115,15 +116,25 @@ static void model_put(struct model_series *m, int64_t t_ms, double v)
     m->points[at] = (struct point){ t_ms, v };
 }
 
-static double value_any(struct rand *r)
+/* Histograms live in a. */
+static double value_any(struct rand *r, struct arena *a)
 {
+    if (rand_one_in(r, 4))
+        return histogram_box(histogram_any(r, a));
     switch (rand_below(r, 8)) {
     case 0: return double_of_bits(STALE_NAN_BITS);
     case 1: return double_of_bits(0x7ff8000000000000ull | rand_below(r, 1000));
     case 2: return -0.0;
-    case 3: return double_of_bits(rand_u64(r));
+    case 3: return sample_number(double_of_bits(rand_u64(r)));
     default: return (double)rand_below(r, 100000) / 100;
     }
+}
+
+static bool value_is_same(double x, double y)
+{
+    if (is_histogram(x) && is_histogram(y))
+        return histogram_is_same(histogram_unbox(x), histogram_unbox(y));
+    return double_bits(x) == double_bits(y);
 }
 
 static int64_t time_any(struct rand *r)
@@ -147,8 +158,11 @@ static void step_insert(struct world *w)
         batch_series(b, arena_copy(b->arena, m->labels));
         for (uint64_t k = 1 + rand_below(&w->rand, rand_one_in(&w->rand, 30) ? 100 : 4); k > 0 && m->count < MODEL_TIMES_MAX - 1; k--) {
             int64_t at = time_any(&w->rand);
-            double v = value_any(&w->rand);
-            batch_sample(b, at, v);
+            double v = value_any(&w->rand, w->arena);
+            if (is_histogram(v))
+                batch_histogram(b, at, histogram_unbox(v));
+            else
+                batch_sample(b, at, v);
             model_put(m, at, v);
         }
     }
@@ -203,7 +217,7 @@ static void check_series(const struct series_samples *got, const struct point *w
     CHECK_INT(got->n, n);
     for (size_t i = 0; i < n; i++) {
         CHECK_INT(got->t_ms[i], want[i].t_ms);
-        CHECK(mode == SAMPLES_PRESENT || double_bits(got->v[i]) == double_bits(want[i].v));
+        CHECK(mode == SAMPLES_PRESENT || value_is_same(got->v[i], want[i].v));
     }
 }
 

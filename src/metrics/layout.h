@@ -7,10 +7,12 @@
 
 enum {
     PART_SAMPLES_VERSION = 1,
+    PART_HISTOGRAMS_VERSION = 2,         /* the same, and it has histograms */
     GROUP_SERIES_FULL = 64,              /* a group is closed when it has so many series and so many samples, ... */
     GROUP_SAMPLES_FULL = 16 * KIB,
     GROUP_SERIES_MAX = 1024,             /* ... or at these */
     GROUP_SAMPLES_MAX = 512 * KIB,
+    GROUP_HISTOGRAM_BYTES_MAX = 16 * MIB, /* ... or when its histograms take so much memory */
     TIMES_PAGE_BYTES = 64 * KIB,
     INDEX_BLOCK_BYTES = 4 * MIB,
     INDEX_BYTES_MAX = 2047 * MIB,

@@ -6,9 +6,12 @@
  *
  * (1) Sources stand in LSN order; of equal (series, time) the later source wins.
  * (2) Tombstones are applied to each source before it mixes with others.
- * (3) The snapshot is made at opening: row counts first, then the series that match, so every row's series is known. */
+ * (3) Histograms are the row table's, which the view holds, or the cursor's until its next read: so those of a series live
+ *     until the next one is asked for.
+ * (4) The snapshot is made at opening: row counts first, then the series that match, so every row's series is known. */
 #include "base/num.h"
 #include "metrics/gather.h"
+#include "metrics/hpage.h"
 #include "metrics/merge.h"
 
 enum { MODE_ANY = SAMPLES_PRESENT + 1 /* has it a sample at all, a stale mark too: for series() */ };
@@ -159,6 +162,16 @@ static void bury_rows(const struct dead_range *dead, size_t count, const struct 
     }
 }
 
+/* As the cursor counts those of a part. */
+static void rows_count_histograms(struct query *q, const double *v, size_t n)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        if (is_histogram(v[i]))
+            bytes += histogram_bytes(histogram_unbox(v[i]));
+    q->ctx->samples_read += samples_of_histograms(bytes, n);
+}
+
 /* All samples of the source's series at its place, into q->one. */
 static enum status source_read(struct query *q, struct source *s, const struct dead_range *dead, size_t dead_count, struct err *err)
 {
@@ -172,6 +185,7 @@ static enum status source_read(struct query *q, struct source *s, const struct d
     size_t from = s->rows.starts[s->at], to = s->rows.starts[s->at + 1];
     run_room(&q->one, to - from);
     bury_rows(dead, dead_count, &s->rows, from, to, &q->one);
+    rows_count_histograms(q, q->one.v, q->one.n);
     return ST_OK;
 }
 
@@ -280,7 +294,7 @@ static enum status query_next(struct samples_iter *it, struct series_samples *ou
                 continue;
             if (q->series_max && ++q->series_given > q->series_max)
                 return err_set(err, ST_LIMIT, "query: more than %zu series match", q->series_max);
-            *out = (struct series_samples){ buf_as_slice(&q->key), t->tenant, q->all.n, q->all.t_ms, q->all.v };
+            *out = (struct series_samples){ buf_as_slice(&q->key), t->tenant, q->all.n, q->all.t_ms, q->all.v, NULL };
             return ST_OK;
         }
     }

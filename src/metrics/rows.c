@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of raw samples: see rows.h. Rows stand in LSN order, so of two with the same series and time the later row
- * wins. A table pins the series its rows name (series.h) from its making to its end. */
+ * wins. A table pins the series its rows name (series.h) from its making to its end, and has copies of their histograms. */
 #include "metrics/rows.h"
+
+#include "model/histogram.h"
 
 static struct raw_rows_block *block_new(void)
 {
@@ -17,6 +19,7 @@ void *raw_rows_new(void *state)
     struct rows *r = mem_new(struct rows);
     r->state = state;
     r->generation = series_generation_begin(r->state->dict);
+    r->histograms = arena_new(0);
     return r;
 }
 
@@ -30,6 +33,7 @@ void raw_rows_free(void *mem)
         mem_free(b);
     }
     series_generation_end(r->state->dict, r->generation);
+    arena_free(r->histograms);
     mem_free(r->metadata);
     mem_free(r);
 }
@@ -51,7 +55,7 @@ static void row_put(struct rows *r, uint64_t at, uint32_t slot, uint32_t lsn, co
     b->slot[i] = slot;
     b->lsn[i] = lsn;
     b->t_ms[i] = s->t_ms;
-    b->v[i] = s->v;
+    b->v[i] = is_histogram(s->v) ? histogram_box(histogram_copy(r->histograms, histogram_unbox(s->v))) : s->v;
     b->min_t_ms = MIN(b->min_t_ms, s->t_ms);
     b->max_t_ms = MAX(b->max_t_ms, s->t_ms);
 }
@@ -88,13 +92,14 @@ void raw_rows_apply(void *mem, const struct batch *b, uint64_t lsn)
             row_put(r, at++, series_slot(s->ref), (uint32_t)(lsn - r->lsn_base), &b->samples[s->first + j]);
     }
     series_unlock(r->state->dict);
+    atomic_store_explicit(&r->histogram_bytes, arena_bytes(r->histograms), memory_order_relaxed);
     atomic_store_explicit(&r->count, at, memory_order_release);
 }
 
 size_t raw_rows_bytes(const void *mem)
 {
     const struct rows *r = mem;
-    return atomic_load_explicit(&r->bytes, memory_order_relaxed);
+    return atomic_load_explicit(&r->bytes, memory_order_relaxed) + atomic_load_explicit(&r->histogram_bytes, memory_order_relaxed);
 }
 
 uint64_t raw_rows_count(const void *mem)

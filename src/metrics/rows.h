@@ -23,8 +23,9 @@ struct rows {
     struct raw_rows_block *first, *last;
     uint64_t lsn_base, lsn_last;       /* lsn_base is good once count > 0 */
     int64_t received_ns;
+    struct arena *histograms;          /* those of the rows: only added to, so what is published stays as it is */
     _Atomic uint64_t count;
-    _Atomic size_t bytes;
+    _Atomic size_t bytes, histogram_bytes;
     struct metadata_entry **metadata;  /* seen by this table; the writer's, and the encoder's once sealed */
     _Atomic size_t metadata_count;
     size_t metadata_cap;

@@ -66,9 +66,9 @@ enum status spart_open(void *state, const struct part *p, void **user, struct er
 {
     struct reader r = reader_of(part_meta(p));
     unsigned version = read_u8(&r);
-    if (version != PART_SAMPLES_VERSION)
-        return err_set(err, ST_CORRUPT, "part %016llx: samples of version %u, known is %d", (unsigned long long)part_info(p)->id, version,
-                       PART_SAMPLES_VERSION);
+    if (version != PART_SAMPLES_VERSION && version != PART_HISTOGRAMS_VERSION)
+        return err_set(err, ST_CORRUPT, "part %016llx: samples of version %u, known are up to %d", (unsigned long long)part_info(p)->id, version,
+                       PART_HISTOGRAMS_VERSION);
     struct spart *sp = mem_new(struct spart);
     sp->st = state;
     sp->part = p;

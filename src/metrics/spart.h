@@ -69,9 +69,10 @@ struct spart_cursor;
 /* ctx: blocks that do not check are skipped and reported there. NULL: they are errors. */
 MUST_CHECK enum status spart_cursor_open(struct spart *sp, struct engine_ctx *ctx, struct spart_cursor **out, struct err *err);
 void spart_cursor_close(struct spart_cursor *c); /* accepts NULL */
-/* Appends the samples with start_ms < t <= end_ms to *out. */
+/* Appends the samples with start_ms < t <= end_ms to *out. Their histograms are the cursor's: they live until the next read
+ * by it, or its close. With ctx each counts as many samples as it takes places of 16 bytes, added here but for one. */
 MUST_CHECK enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, struct run *out, struct err *err);
-/* The last of those. */
+/* The last of those; a histogram lives as long. */
 MUST_CHECK enum status spart_read_last(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, bool with_value,
                                        struct spart_last *out, struct err *err);
 

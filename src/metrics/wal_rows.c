@@ -11,21 +11,26 @@
  *
  *     kind 0, 1  a whole number, and a negative one         kind 2, 3, 4  whole number / 10, / 100, / 1000 (not negative)
  *     kind 5     the upper n bytes of the IEEE bits; the lower are 0
+ *     kind 6     a histogram, n is 0: its bytes (model/histogram.h) follow behind the last value, in the same order
  *
  * (1) The first frame of a segment that names a series defines its ordinal; encoding happens in LSN order under the store's
  *     append lock. (2) Apart from definitions a frame stands alone, so that a damaged one takes no other with it but those
  *     that need its definitions, and those are known by ordinals that nobody defined. */
 #include "metrics/wal_rows.h"
 
+#include "model/histogram.h"
+
 enum {
     WAL_ROWS_VERSION = 1,
+    WAL_HISTOGRAMS_VERSION = 2, /* the same, and it has histograms */
     VARINT_BYTES_MAX = 10,
     VALUE_BYTES_MAX = 9,
     ORDINAL_GAP_MAX = 4 * MIB, /* ordinals that lost frames may have defined */
     VALUE_WHOLE = 0,
     VALUE_NEGATIVE = 1,
     VALUE_TENTHS = 2, /* then hundredths, thousandths */
-    VALUE_BITS = 5
+    VALUE_BITS = 5,
+    VALUE_HISTOGRAM = 6
 };
 
 struct wal_rows {
@@ -83,6 +88,10 @@ static uint8_t *put_value(uint8_t *to, double v)
     static const unsigned kinds[] = { VALUE_TENTHS + 1, VALUE_TENTHS + 2, VALUE_TENTHS };
     const double limit = 9007199254740992.0;
     uint64_t bits = double_bits(v);
+    if (is_histogram(v)) {
+        *to++ = VALUE_HISTOGRAM << 4;
+        return to;
+    }
     if (v > -limit && v < limit && bits != 0x8000000000000000ull) {
         int64_t whole = (int64_t)v;
         if ((double)whole == v)
@@ -100,9 +109,12 @@ static uint8_t *put_value(uint8_t *to, double v)
     return to + 8 - dropped;
 }
 
-static double get_value(struct reader *r)
+static double get_value(struct reader *r, bool *is_marked)
 {
     unsigned head = read_u8(r), kind = head >> 4, n = head & 15;
+    *is_marked = head == VALUE_HISTOGRAM << 4;
+    if (*is_marked)
+        return 0;
     if (n > 8 || kind > VALUE_BITS || reader_left(r) < n) {
         r->bad = true;
         return 0;
@@ -157,6 +169,20 @@ static void put_samples(const struct batch *b, struct buf *out)
         for (uint32_t j = 0; j < b->series[i].count; j++)
             to = put_value(to, b->samples[b->series[i].first + j].v);
     buf_added(out, (size_t)(to - start));
+    for (size_t i = 0; i < b->series_count; i++)
+        for (uint32_t j = 0; j < b->series[i].count && !buf_over(out); j++) {
+            double v = b->samples[b->series[i].first + j].v;
+            if (is_histogram(v))
+                histogram_write(out, histogram_unbox(v));
+        }
+}
+
+static bool has_histograms(const struct batch *b)
+{
+    for (size_t i = 0; i < b->sample_count; i++)
+        if (is_histogram(b->samples[i].v))
+            return true;
+    return false;
 }
 
 enum status wal_rows_encode(void *state, const struct batch *b, uint64_t segment, struct buf *out, struct err *err)
@@ -172,7 +198,7 @@ enum status wal_rows_encode(void *state, const struct batch *b, uint64_t segment
     size_t samples = 0;
     for (size_t i = 0; i < b->series_count; i++)
         samples += b->series[i].count;
-    buf_u8(out, WAL_ROWS_VERSION);
+    buf_u8(out, has_histograms(b) ? WAL_HISTOGRAMS_VERSION : WAL_ROWS_VERSION);
     buf_lenslice(out, b->tenant);
     buf_varint(out, b->series_count);
     buf_varint(out, samples);
@@ -229,17 +255,28 @@ static bool get_samples(struct wal_rows *w, struct reader *r, size_t series, con
                         struct batch *out)
 {
     int64_t *times = arena_array(out->arena, int64_t, total);
+    uint32_t *marked = arena_array(out->arena, uint32_t, total + 1); /* samples that are histograms */
     int64_t last = 0;
+    size_t marked_count = 0;
     for (size_t i = 0; i < total; i++)
         times[i] = last = (int64_t)((uint64_t)last + (uint64_t)read_zigzag(r));
     size_t at = 0;
     for (size_t i = 0; i < series; i++) {
         batch_series(out, w->defs[ordinals[i]]);
         for (uint32_t j = 0; j < counts[i]; j++) {
+            bool is_marked;
             if (at == total)
                 return false;
-            batch_sample(out, times[at++], get_value(r));
+            batch_sample(out, times[at++], get_value(r, &is_marked));
+            if (is_marked)
+                marked[marked_count++] = (uint32_t)(out->sample_count - 1);
         }
+    }
+    for (size_t i = 0; i < marked_count && !r->bad; i++) {
+        struct histogram *h;
+        if (!histogram_read(r, out->arena, &h))
+            return false;
+        out->samples[marked[i]].v = histogram_box(h);
     }
     return at == total && !r->bad;
 }
@@ -254,8 +291,8 @@ enum status wal_rows_decode(void *state, struct slice bytes, bool new_segment, s
         w->arena = arena_new(0);
     struct reader r = reader_of(bytes);
     unsigned version = read_u8(&r);
-    if (version != WAL_ROWS_VERSION)
-        return err_set(err, ST_CORRUPT, "WAL frame: samples of version %u, known is %d", version, WAL_ROWS_VERSION);
+    if (version != WAL_ROWS_VERSION && version != WAL_HISTOGRAMS_VERSION)
+        return err_set(err, ST_CORRUPT, "WAL frame: samples of version %u, known are up to %d", version, WAL_HISTOGRAMS_VERSION);
     struct slice tenant = read_lenslice(&r);
     size_t series = read_varint(&r), total = read_varint(&r);
     if (r.bad || !tenant_is_valid(tenant) || series > reader_left(&r) || total > reader_left(&r))
