@@ -352,9 +352,18 @@ static struct correlate_trace *trace_put(struct search *s, const uint8_t id[16])
     return t;
 }
 
+/* The server's spans of its own queries hold what was asked: looking for an id must not make traces of that id. */
+static bool is_own_look_up(const struct search *s, const struct event *e)
+{
+    bool is_named = (s->ids.has_trace && memcmp(e->trace_id, s->ids.trace, sizeof e->trace_id) == 0) ||
+                    (s->ids.has_span && (memcmp(e->span_id, s->ids.span, sizeof e->span_id) == 0 ||
+                                         memcmp(e->parent_id, s->ids.span, sizeof e->parent_id) == 0));
+    return !is_named && event_field(e, SLICE("stoa.dialect")) != NULL;
+}
+
 static bool on_span_with_id(void *arg, const struct event *e)
 {
-    struct correlate_trace *t = trace_put(arg, e->trace_id);
+    struct correlate_trace *t = is_own_look_up(arg, e) ? NULL : trace_put(arg, e->trace_id);
     if (t)
         t->by_span = true;
     return true;
@@ -447,7 +456,7 @@ static enum status find_traces(struct search *s, struct err *err)
     s->out->traces = arena_array(s->env->result, struct correlate_trace, CORRELATE_TRACES_MAX);
     add_ids(s, &l);
     enum status st = add_names(s, &l, 1u << EVENT_SPAN, NAMES_FIELDS, COL_FIELD, err);
-    struct events_query eq = query_of(s, EVENT_SPAN, any_of(&l), WANT_IDS, CORRELATE_SPANS_MAX);
+    struct events_query eq = query_of(s, EVENT_SPAN, any_of(&l), WANT_IDS | WANT_FIELDS, CORRELATE_SPANS_MAX);
     if (!st && l.count)
         st = scan(s->env, &eq, on_span_with_id, s, err);
     for (size_t i = 0; !st && i < s->out->log_count; i++)

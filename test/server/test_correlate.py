@@ -119,6 +119,15 @@ class Correlate(harness.Case):
         found = self.correlate(s, cid)
         self.assertEqual((len(found["logs"]), len(found["traces"]), len(found["exemplars"])), (4, 1, 1))
 
+    def test_looking_for_an_id_makes_no_trace_of_it(self):
+        s = self.server(quiet=False, config="host: {enabled: false}\nlogs: {journal: false, files: []}\n")
+        cid = str(uuid.uuid4())
+        self.push_span(s, attributes=[attribute("correlation.id", cid)])
+        self.correlate(s, cid)
+        spans = lambda: [t for t in s.get("/jaeger/api/traces", {"service": "stoa", "tags": '{"stoa.dialect":"correlate"}'}).json["data"]]
+        self.eventually(spans, seconds=30, what="the server's own span of the look-up")
+        self.assertEqual([t["trace_id"] for t in self.correlate(s, cid)["traces"]], [TRACE])
+
     def test_a_restart_tells_no_exemplar_twice_whose_time_is_known(self):
         created = time.time() - 30
         page = f'# TYPE c counter\nc_total{{request_id="id-1"}} 1\nc_created{{request_id="id-1"}} {created:.3f}\n# EOF\n'
