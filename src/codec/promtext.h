@@ -7,7 +7,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-enum { PROMTEXT_LABELS_MAX = 256 /* of one sample, and of one exemplar */ };
+enum {
+    PROMTEXT_LABELS_MAX = 256,  /* of one sample, and of one exemplar */
+    PROMTEXT_EXEMPLARS_MAX = 64 /* of one sample: native histograms alone have several */
+};
 
 enum promtext_format {
     PROMTEXT_CLASSIC,            /* 0.0.4: any spaces and tabs, comments, blank lines */
@@ -52,6 +55,10 @@ struct promtext_entry {
     int64_t t_ms; /* OpenMetrics's seconds rounded to the nearest; saturated */
     bool has_exemplar;
     struct promtext_exemplar exemplar;
+    /* Only of protobuf pages (ingest/prom_page.h): */
+    const struct promtext_exemplar *more; /* a native histogram's */
+    size_t more_count;
+    int64_t start_ms; /* when counting began; 0: not told */
 };
 
 /* Keeps page and a until promtext_free(). One thread. */

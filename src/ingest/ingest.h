@@ -9,6 +9,10 @@
 #include "model/batch.h"
 #include "model/ingest_result.h"
 
+enum { INGEST_START_GAP_MS_MAX = 5 * 60 * 1000 }; /* a start further before a sample says nothing to rates */
+
+struct otlp_options;
+
 struct ingest_header {
     struct slice name, value; /* names in any case */
 };
@@ -21,6 +25,9 @@ struct ingest_ctx {
     const struct ingest_header *headers;
     size_t header_count;
     int32_t zone_offset_s;    /* local time minus UTC: for lines that tell no zone */
+    const struct otlp_options *otlp; /* NULL: as Prometheus does it by default */
+    bool takes_deltas;        /* deltas may go into the batch (batch_series.delta): who decodes adds them up */
+    bool start_zero;          /* where a counter is told to have begun, a sample of 0 is made */
     struct slice stream;      /* lines: canonical labels of what they came from; copied */
 };
 
@@ -57,6 +64,9 @@ bool ingest_is_json(const struct ingest_ctx *ctx, struct slice body);
 /* ST_LIMIT when the batch is over its rows or its memory. */
 MUST_CHECK enum status ingest_check(const struct batch *b, struct err *err);
 
-ingest_decoder prom_write_decode, loki_push_decode, otlp_metrics_decode, otlp_logs_decode, otlp_traces_decode, lines_decode;
+/* Which of the two remote write protocols a Content-Type asks for; empty: a message we do not know. */
+struct slice prom_write_protocol(struct slice content_type);
+
+ingest_decoder prom_write_decode, prom_write2_decode, loki_push_decode, otlp_metrics_decode, otlp_logs_decode, otlp_traces_decode, lines_decode;
 
 #endif

@@ -4,7 +4,9 @@
 #define STOA_INGEST_OTLP_H
 
 #include "ingest/ingest.h"
+#include "ingest/otlp_options.h"
 #include "ingest/pb.h"
+#include "model/histogram.h"
 
 enum { OTLP_NESTING_MAX = 16 }; /* lists in maps in lists of an attribute's value; deeper is null */
 
@@ -40,6 +42,12 @@ size_t otlp_count(struct slice message, uint32_t outer, uint32_t inner);
 bool otlp_id(struct slice bytes, uint8_t *out, size_t n);
 /* fixed64 nanoseconds as int64, saturating. */
 int64_t otlp_time(uint64_t ns);
+
+/* An ExponentialHistogramDataPoint as a native histogram in a; checked. */
+MUST_CHECK enum status otlp_exponential_read(struct arena *a, struct slice message, struct histogram **out, struct err *err);
+/* Explicit buckets (one count more than bounds) as a native histogram with these bounds. */
+MUST_CHECK enum status otlp_explicit_make(struct arena *a, const double *bounds, const uint64_t *counts, size_t bound_count, double sum,
+                                          struct histogram **out, struct err *err);
 
 enum otlp_signal { OTLP_METRICS, OTLP_LOGS, OTLP_TRACES };
 

@@ -12,11 +12,11 @@
 
 enum { LENGTH_BYTES = 5, ID_DIGITS_MAX = 64 };
 
-enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_DOUBLE, K_BOOL, K_MESSAGE };
+enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_DOUBLE, K_BOOL, K_SINT, K_MESSAGE };
 
 enum message { M_NONE, M_METRICS, M_LOGS, M_TRACES, M_RESOURCE_METRICS, M_RESOURCE_LOGS, M_RESOURCE_SPANS, M_RESOURCE, M_SCOPE_METRICS,
                M_SCOPE_LOGS, M_SCOPE_SPANS, M_SCOPE, M_KEY_VALUE, M_ANY, M_ARRAY, M_KVLIST, M_METRIC, M_GAUGE, M_SUM, M_HISTOGRAM,
-               M_EXPONENTIAL, M_SUMMARY, M_NUMBER_POINT, M_HISTOGRAM_POINT, M_EXPONENTIAL_POINT, M_SUMMARY_POINT, M_QUANTILE, M_EXEMPLAR, M_RECORD,
+               M_EXPONENTIAL, M_SUMMARY, M_NUMBER_POINT, M_HISTOGRAM_POINT, M_EXPONENTIAL_POINT, M_BUCKETS, M_SUMMARY_POINT, M_QUANTILE, M_EXEMPLAR, M_RECORD,
                M_SPAN, M_EVENT, M_LINK, M_STATUS };
 
 /* A repeated field is a JSON array of them. */
@@ -89,6 +89,20 @@ static const struct member members[] = {
     { M_HISTOGRAM_POINT, 7, K_DOUBLE, M_NONE, SLICE_INIT("explicitBounds") },
     { M_HISTOGRAM_POINT, 8, K_MESSAGE, M_EXEMPLAR, SLICE_INIT("exemplars") },
     { M_HISTOGRAM_POINT, 10, K_VARINT, M_NONE, SLICE_INIT("flags") },
+    { M_EXPONENTIAL_POINT, 1, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
+    { M_EXPONENTIAL_POINT, 2, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
+    { M_EXPONENTIAL_POINT, 3, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
+    { M_EXPONENTIAL_POINT, 4, K_FIXED64, M_NONE, SLICE_INIT("count") },
+    { M_EXPONENTIAL_POINT, 5, K_DOUBLE, M_NONE, SLICE_INIT("sum") },
+    { M_EXPONENTIAL_POINT, 6, K_SINT, M_NONE, SLICE_INIT("scale") },
+    { M_EXPONENTIAL_POINT, 7, K_FIXED64, M_NONE, SLICE_INIT("zeroCount") },
+    { M_EXPONENTIAL_POINT, 8, K_MESSAGE, M_BUCKETS, SLICE_INIT("positive") },
+    { M_EXPONENTIAL_POINT, 9, K_MESSAGE, M_BUCKETS, SLICE_INIT("negative") },
+    { M_EXPONENTIAL_POINT, 10, K_VARINT, M_NONE, SLICE_INIT("flags") },
+    { M_EXPONENTIAL_POINT, 11, K_MESSAGE, M_EXEMPLAR, SLICE_INIT("exemplars") },
+    { M_EXPONENTIAL_POINT, 14, K_DOUBLE, M_NONE, SLICE_INIT("zeroThreshold") },
+    { M_BUCKETS, 1, K_SINT, M_NONE, SLICE_INIT("offset") },
+    { M_BUCKETS, 2, K_VARINT, M_NONE, SLICE_INIT("bucketCounts") },
     { M_SUMMARY_POINT, 7, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
     { M_SUMMARY_POINT, 2, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
     { M_SUMMARY_POINT, 3, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
@@ -226,6 +240,8 @@ static void put_integer(struct writer *w, const struct member *m)
     }
     if (m->kind == K_VARINT)
         buf_varint(&w->out, v);
+    else if (m->kind == K_SINT)
+        buf_zigzag(&w->out, (int64_t)v);
     else
         buf_u64(&w->out, v);
 }
@@ -244,7 +260,7 @@ static void put_tag(struct buf *out, const struct member *m)
 {
     static const uint8_t wires[] = { [K_STRING] = PB_BYTES, [K_BYTES] = PB_BYTES, [K_ID] = PB_BYTES, [K_VARINT] = PB_VARINT,
                                      [K_FIXED64] = PB_FIXED64, [K_DOUBLE] = PB_FIXED64,
-                                     [K_BOOL] = PB_VARINT, [K_MESSAGE] = PB_BYTES };
+                                     [K_BOOL] = PB_VARINT, [K_SINT] = PB_VARINT, [K_MESSAGE] = PB_BYTES };
     buf_varint(out, (uint64_t)m->number << 3 | wires[m->kind]);
 }
 

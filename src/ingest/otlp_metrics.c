@@ -2,19 +2,23 @@
 /* OTLP metrics as Prometheus series: ExportMetricsServiceRequest{ resource_metrics=1 { resource=1, scope_metrics=2 {
  * scope=1, metrics=2 } } }.
  *
- * A point becomes one series (numbers), or _bucket, _sum and _count (histograms), or quantiles (summaries). Labels are the
- * point's attributes and the resource's job and instance; the resource's other attributes stand once in target_info.
+ * A point becomes one series (numbers, exponential histograms), or _bucket, _sum and _count (explicit histograms), or
+ * quantiles (summaries). Labels are the point's attributes, the resource's job and instance and what of it is promoted; the
+ * resource's other attributes stand once in target_info.
  *
- * (1) Only cumulative sums and histograms are kept: a delta added up here would be wrong after any retry or gap.
+ * (1) A delta goes into the batch as one, with its start: adding up needs memory, which a decoder has not (pipeline/delta.h).
+ *     What is no counter cannot be added up: its origin is not known.
  * (2) A point is stored whole or not at all, and counted as one when refused.
- * (3) A point "without a recorded value" is Prometheus's staleness marker. */
+ * (3) A point "without a recorded value" is Prometheus's staleness marker.
+ * (4) Cumulative points tell when counting began: ctx->start_zero makes that a sample of 0, when it is not long ago. */
 #include "base/num.h"
 #include "base/utf8.h"
+#include "ingest/native.h"
 #include "ingest/otlp.h"
 #include "ingest/prom_names.h"
 #include "model/exemplar.h"
 
-enum { RESOURCE_METRICS = 1, SCOPE_METRICS = 2, METRICS = 2, TEMPORALITY_CUMULATIVE = 2, FLAG_NO_VALUE = 1, BUCKETS_MAX = 4096,
+enum { RESOURCE_METRICS = 1, SCOPE_METRICS = 2, METRICS = 2, TEMPORALITY_DELTA = 1, TEMPORALITY_CUMULATIVE = 2, FLAG_NO_VALUE = 1, BUCKETS_MAX = 4096,
        POINT_LABELS_MAX = 4 * LABELS_PER_SERIES_MAX, NAME_SHOWN_BYTES = 120 };
 
 enum data_kind { DATA_GAUGE = 5, DATA_SUM = 7, DATA_HISTOGRAM = 9, DATA_EXPONENTIAL = 10, DATA_SUMMARY = 11 };
@@ -32,7 +36,10 @@ struct sink {
     const struct ingest_ctx *ctx;
     struct batch *out;
     struct ingest_result *result;
+    const struct otlp_options *options;
     struct slice job, instance;
+    struct label *promoted; /* of the resource, and of the scope behind them */
+    size_t promoted_count, scope_from;
     int64_t newest_ms;
 };
 
@@ -40,7 +47,7 @@ struct sink {
 struct point {
     struct label labels[POINT_LABELS_MAX];
     size_t label_count;
-    int64_t t_ms;
+    int64_t t_ms, start_ms, delta_from_ms;
     double value, sum;
     uint64_t count, flags;
     bool has_value, has_sum, broken;
@@ -83,15 +90,20 @@ static void fields_sort(struct field *items, size_t count)
         }
 }
 
+static struct slice label_name(const struct sink *s, struct slice attribute)
+{
+    return s->options->keeps_utf8 ? attribute : prom_label_name(s->out->arena, attribute);
+}
+
 /* Attributes as labels, sorted by their own names so that joining is repeatable. */
-static bool labels_of_fields(struct arena *a, struct field_list *fields, struct label *out, size_t *count)
+static bool labels_of_fields(const struct sink *s, struct field_list *fields, struct label *out, size_t *count)
 {
     if (fields->count > POINT_LABELS_MAX - 8)
         return false;
     fields_sort(fields->items, fields->count);
     for (size_t i = 0; i < fields->count; i++)
-        out[i] = (struct label){ prom_label_name(a, fields->items[i].name), field_text(a, &fields->items[i]) };
-    *count = labels_merge(a, out, fields->count);
+        out[i] = (struct label){ label_name(s, fields->items[i].name), field_text(s->out->arena, &fields->items[i]) };
+    *count = labels_merge(s->out->arena, out, fields->count);
     return true;
 }
 
@@ -109,10 +121,13 @@ static void label_set(struct label *list, size_t *count, struct slice name, stru
 static enum status series_start(struct sink *s, const struct point *p, struct slice name, const char *suffix, struct slice extra_name,
                                 struct slice extra_value, struct err *why)
 {
-    struct label list[POINT_LABELS_MAX];
-    size_t count = p->label_count;
+    struct label list[2 * POINT_LABELS_MAX];
+    size_t count = 0;
     struct slice labels;
-    memcpy(list, p->labels, count * sizeof *list);
+    memcpy(list, s->promoted, s->promoted_count * sizeof *list);
+    count = s->promoted_count;
+    for (size_t i = 0; i < p->label_count; i++) /* the point's own win */
+        label_set(list, &count, p->labels[i].name, p->labels[i].value);
     label_set(list, &count, SLICE("__name__"), arena_printf(s->out->arena, "%.*s%s", SLICE_FMT(name), suffix));
     if (s->job.len)
         label_set(list, &count, SLICE("job"), s->job);
@@ -124,7 +139,14 @@ static enum status series_start(struct sink *s, const struct point *p, struct sl
     if (st)
         return st;
     batch_series(s->out, labels);
+    s->out->series[s->out->series_count - 1].delta_from_ms = p->delta_from_ms;
     return ST_OK;
+}
+
+/* (4) A counter's start as a sample of 0. */
+static bool has_start(const struct sink *s, const struct point *p)
+{
+    return s->ctx->start_zero && p->start_ms > 0 && p->start_ms < p->t_ms && p->t_ms - p->start_ms <= INGEST_START_GAP_MS_MAX;
 }
 
 static enum status series_put(struct sink *s, const struct point *p, struct slice name, const char *suffix, struct slice extra_name,
@@ -133,7 +155,25 @@ static enum status series_put(struct sink *s, const struct point *p, struct slic
     enum status st = series_start(s, p, name, suffix, extra_name, extra_value, why);
     if (st)
         return st;
-    batch_sample(s->out, p->t_ms, p->flags & FLAG_NO_VALUE ? double_of_bits(STALE_NAN_BITS) : v);
+    bool is_stale_mark = p->flags & FLAG_NO_VALUE;
+    if (!is_stale_mark && !slice_eq(extra_name, SLICE("quantile")) && has_start(s, p))
+        batch_sample(s->out, p->start_ms, 0);
+    batch_sample(s->out, p->t_ms, is_stale_mark ? double_of_bits(STALE_NAN_BITS) : v);
+    return ST_OK;
+}
+
+static enum status native_put(struct sink *s, const struct point *p, struct slice name, struct histogram *h, struct err *why)
+{
+    enum status st = series_start(s, p, name, "", SLICE_EMPTY, SLICE_EMPTY, why);
+    if (st)
+        return st;
+    if (p->flags & FLAG_NO_VALUE) {
+        batch_sample(s->out, p->t_ms, double_of_bits(STALE_NAN_BITS));
+        return ST_OK;
+    }
+    if (has_start(s, p))
+        batch_histogram(s->out, p->start_ms, native_empty(s->out->arena, h));
+    batch_histogram(s->out, p->t_ms, h);
     return ST_OK;
 }
 
@@ -146,7 +186,9 @@ struct point_layout {
 
 static struct point_layout layout_of(enum data_kind kind)
 {
-    return kind == DATA_HISTOGRAM ? (struct point_layout){ 9, 10 } : (struct point_layout){ 7, 8 };
+    return kind == DATA_HISTOGRAM     ? (struct point_layout){ 9, 10 }
+           : kind == DATA_EXPONENTIAL ? (struct point_layout){ 1, 10 }
+                                      : (struct point_layout){ 7, 8 };
 }
 
 static void packed_u64(struct point *pt, struct arena *a, const struct pb *p, bool is_bound)
@@ -192,8 +234,9 @@ static bool point_read(struct sink *s, struct slice message, enum data_kind kind
     struct arena *a = s->out->arena;
     struct point_layout layout = layout_of(kind);
     struct field_list fields = { 0 };
-    uint64_t time_ns = 0;
+    uint64_t time_ns = 0, start_ns = 0;
     struct pb p = pb_of(message);
+    pt->delta_from_ms = 0;
     pt->label_count = pt->bucket_count = pt->bucket_cap = pt->bound_count = pt->bound_cap = 0;
     pt->value = pt->sum = 0;
     pt->count = pt->flags = 0;
@@ -206,11 +249,14 @@ static bool point_read(struct sink *s, struct slice message, enum data_kind kind
             pt->flags = p.value;
         else if (p.field == 3)
             time_ns = p.value;
+        else if (p.field == 2)
+            start_ns = p.value;
         else
             point_field(pt, a, kind, &p);
     }
     pt->t_ms = (time_ns ? otlp_time(time_ns) : s->ctx->received_ns) / NS_MS;
-    return !p.bad && !pt->broken && labels_of_fields(a, &fields, pt->labels, &pt->label_count);
+    pt->start_ms = otlp_time(start_ns) / NS_MS;
+    return !p.bad && !pt->broken && labels_of_fields(s, &fields, pt->labels, &pt->label_count);
 }
 
 static struct slice bound_text(struct arena *a, double v)
@@ -222,9 +268,17 @@ static struct slice bound_text(struct arena *a, double v)
 static enum status histogram_put(struct sink *s, const struct point *p, struct slice name, struct err *why)
 {
     uint64_t so_far = 0;
+    bool is_empty = p->flags & FLAG_NO_VALUE || p->bucket_count == 0;
     if (p->bucket_count && p->bucket_count != p->bound_count + 1)
         return err_set(why, ST_INVALID, "%zu bucket counts for %zu bounds; there must be one more", p->bucket_count, p->bound_count);
     enum status st = ST_OK;
+    if (s->options->converts_histograms) {
+        struct histogram *h = NULL;
+        st = is_empty ? ST_OK : otlp_explicit_make(s->out->arena, p->bounds, p->buckets, p->bound_count, p->sum, &h, why);
+        if (h == NULL)
+            st = otlp_explicit_make(s->out->arena, NULL, &p->count, 0, p->sum, &h, why);
+        return st ? st : native_put(s, p, name, h, why);
+    }
     for (size_t i = 0; !st && i < p->bound_count && i < p->bucket_count; i++) {
         so_far += p->buckets[i];
         st = series_put(s, p, name, "_bucket", SLICE("le"), bound_text(s->out->arena, p->bounds[i]), (double)so_far, why);
@@ -267,10 +321,13 @@ static enum status point_put(struct sink *s, const struct metric *m, const struc
         return histogram_put(s, p, m->prom_name, why);
     case DATA_SUMMARY:
         return summary_put(s, p, m->prom_name, why);
-    case DATA_EXPONENTIAL:
-        break;
+    case DATA_EXPONENTIAL: {
+        struct histogram *h = NULL;
+        enum status st = p->flags & FLAG_NO_VALUE ? ST_OK : otlp_exponential_read(s->out->arena, p->message, &h, why);
+        return st ? st : native_put(s, p, m->prom_name, h, why);
     }
-    return err_set(why, ST_UNSUPPORTED, "exponential histograms are not stored; send explicit buckets");
+    }
+    return err_set(why, ST_UNSUPPORTED, "a metric of unknown kind");
 }
 
 /* ---- exemplars ---- */
@@ -304,7 +361,7 @@ static enum status exemplar_read(struct sink *s, struct slice message, struct la
         else if (p.field == 5)
             trace_id = p.bytes;
     }
-    if (p.bad || broken || !labels_of_fields(s->out->arena, &fields, list, count))
+    if (p.bad || broken || !labels_of_fields(s, &fields, list, count))
         return err_set(why, ST_INVALID, "an exemplar is no valid message, or has too many attributes");
     if (trace_id.len)
         label_set(list, count, SLICE("trace_id"), id_text(s->out->arena, trace_id));
@@ -315,10 +372,10 @@ static enum status exemplar_read(struct sink *s, struct slice message, struct la
 }
 
 /* Which of the point's series it belongs to: a histogram's bucket that counted it. */
-static size_t exemplar_series(const struct metric *m, const struct point *p, size_t first, double value)
+static size_t exemplar_series(const struct sink *s, const struct metric *m, const struct point *p, size_t first, double value)
 {
     size_t i = 0;
-    if (m->kind != DATA_HISTOGRAM)
+    if (m->kind != DATA_HISTOGRAM || s->options->converts_histograms)
         return first;
     while (i < p->bound_count && i < p->bucket_count && value > p->bounds[i])
         i++;
@@ -328,7 +385,7 @@ static size_t exemplar_series(const struct metric *m, const struct point *p, siz
 /* One that cannot be kept takes no sample with it. */
 static void exemplars_put(struct sink *s, const struct metric *m, const struct point *pt, size_t first)
 {
-    uint32_t number = m->kind == DATA_HISTOGRAM ? 8 : 5;
+    uint32_t number = m->kind == DATA_HISTOGRAM ? 8 : m->kind == DATA_EXPONENTIAL ? 11 : 5;
     struct pb p = pb_of(pt->message);
     if (m->kind == DATA_SUMMARY)
         return;
@@ -342,7 +399,7 @@ static void exemplars_put(struct sink *s, const struct metric *m, const struct p
             continue;
         enum status st = exemplar_read(s, p.bytes, list, &count, &value, &time_ns, &why);
         if (!st)
-            st = exemplar_add(s->out, s->out->series[exemplar_series(m, pt, first, value)].labels, list, count, value, time_ns, &why);
+            st = exemplar_add(s->out, s->out->series[exemplar_series(s, m, pt, first, value)].labels, list, count, value, time_ns, &why);
         if (st) {
             err_prefix(&why, "metric \"%.*s\": ", SLICE_FMT(utf8_cut(m->name, NAME_SHOWN_BYTES)));
             ingest_warn(s->result, &why);
@@ -390,24 +447,28 @@ static bool metric_read(struct slice message, struct metric *m)
 }
 
 /* Why no point of this metric can be kept; ST_OK when they can. */
-static enum status metric_check(const struct metric *m, struct err *why)
+static enum status metric_check(const struct sink *s, const struct metric *m, struct err *why)
 {
     struct slice name = utf8_cut(m->name, NAME_SHOWN_BYTES);
-    bool has_temporality = m->kind == DATA_SUM || m->kind == DATA_HISTOGRAM;
+    bool has_temporality = m->kind == DATA_SUM || m->kind == DATA_HISTOGRAM || m->kind == DATA_EXPONENTIAL;
     if (m->name.len == 0)
         return err_set(why, ST_INVALID, "a metric has no name");
-    if (m->kind == DATA_EXPONENTIAL)
-        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": exponential histograms are not stored; send explicit buckets", SLICE_FMT(name));
-    if (has_temporality && m->temporality != TEMPORALITY_CUMULATIVE)
-        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": %s temporality is not supported; set the exporter to cumulative", SLICE_FMT(name),
-                       m->temporality == 1 ? "delta" : "unspecified");
+    if (!has_temporality || m->temporality == TEMPORALITY_CUMULATIVE)
+        return ST_OK;
+    if (m->temporality != TEMPORALITY_DELTA)
+        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": unspecified temporality; set the exporter to cumulative", SLICE_FMT(name));
+    if (m->kind == DATA_SUM && !m->monotonic)
+        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": delta temporality of a sum that goes up and down: where it began is not known; set "
+                       "the exporter to cumulative", SLICE_FMT(name));
+    if (!s->ctx->takes_deltas)
+        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": delta temporality is not supported here; set the exporter to cumulative", SLICE_FMT(name));
     return ST_OK;
 }
 
 static void metadata_put(struct sink *s, const struct metric *m)
 {
     enum metric_type type = m->kind == DATA_GAUGE ? METRIC_GAUGE : m->kind == DATA_SUM ? (m->monotonic ? METRIC_COUNTER : METRIC_GAUGE)
-                          : m->kind == DATA_HISTOGRAM ? METRIC_HISTOGRAM : METRIC_SUMMARY;
+                          : m->kind == DATA_SUMMARY ? METRIC_SUMMARY : METRIC_HISTOGRAM;
     batch_metadata(s->out, m->prom_name, type, utf8_cut(m->description, LABEL_VALUE_BYTES_MAX), prom_unit(s->out->arena, m->unit));
     s->result->kinds[INGEST_METADATA].accepted++;
 }
@@ -417,18 +478,25 @@ static enum status point_add(struct sink *s, const struct metric *m, struct slic
     struct point p;
     struct err why = { 0 };
     size_t series_before = s->out->series_count, samples_before = s->out->sample_count;
-    enum status st = point_read(s, message, m->kind, &p) ? point_put(s, m, &p, &why)
-                                                         : err_set(&why, ST_INVALID, "a point is no valid message, or has too many attributes");
+    bool is_good = point_read(s, message, m->kind, &p);
+    if (m->temporality == TEMPORALITY_DELTA && m->kind != DATA_GAUGE && m->kind != DATA_SUMMARY) { /* (1) */
+        p.delta_from_ms = p.start_ms > 0 ? p.start_ms : -1;
+        p.start_ms = 0;
+    }
+    if (m->kind == DATA_GAUGE || (m->kind == DATA_SUM && !m->monotonic))
+        p.start_ms = 0;
+    enum status st = is_good ? point_put(s, m, &p, &why) : err_set(&why, ST_INVALID, "a point is no valid message, or has too many attributes");
+    bool is_native = m->kind == DATA_EXPONENTIAL || (m->kind == DATA_HISTOGRAM && s->options->converts_histograms);
     if (st) {
         s->out->series_count = series_before;
         s->out->sample_count = samples_before;
         err_prefix(&why, "metric \"%.*s\": ", SLICE_FMT(utf8_cut(m->name, NAME_SHOWN_BYTES)));
-        ingest_reject(s->result, INGEST_SAMPLES, 1, &why);
+        ingest_reject(s->result, is_native ? INGEST_HISTOGRAMS : INGEST_SAMPLES, 1, &why);
         return ST_OK;
     }
     s->newest_ms = MAX(s->newest_ms, p.t_ms);
     exemplars_put(s, m, &p, series_before);
-    s->result->kinds[INGEST_SAMPLES].accepted += s->out->sample_count - samples_before;
+    s->result->kinds[is_native ? INGEST_HISTOGRAMS : INGEST_SAMPLES].accepted += s->out->sample_count - samples_before;
     return ingest_check(s->out, err);
 }
 
@@ -443,7 +511,7 @@ static enum status metric_add(struct sink *s, struct slice message, struct err *
     }
     if (m.kind == 0)
         return ST_OK;
-    if (metric_check(&m, &why)) {
+    if (metric_check(s, &m, &why)) {
         struct pb p = pb_of(m.data);
         size_t points = 0;
         while (pb_next(&p))
@@ -455,7 +523,12 @@ static enum status metric_add(struct sink *s, struct slice message, struct err *
                              : m.kind == DATA_SUM ? PROM_NAME_COUNTER : PROM_NAME_OTHER;
     if (m.kind == DATA_SUM && !m.monotonic)
         kind = PROM_NAME_OTHER; /* an up-down counter of unit 1 is no ratio */
-    m.prom_name = prom_metric_name(s->out->arena, m.name, m.unit, kind);
+    if (s->options->keeps_utf8)
+        m.prom_name = s->options->without_suffixes ? m.name : prom_metric_name_utf8(s->out->arena, m.name, m.unit, kind);
+    else if (s->options->without_suffixes)
+        m.prom_name = prom_metric_name(s->out->arena, m.name, SLICE_EMPTY, PROM_NAME_OTHER);
+    else
+        m.prom_name = prom_metric_name(s->out->arena, m.name, m.unit, kind);
     size_t before = s->out->series_count;
     struct pb p = pb_of(m.data);
     while (pb_next(&p)) {
@@ -476,14 +549,17 @@ static void target_info_put(struct sink *s, struct field_list *resource)
     struct point p = { .t_ms = s->newest_ms };
     struct field_list rest = { 0 };
     struct err why = { 0 };
+    s->promoted_count = 0;
     for (size_t i = 0; i < resource->count; i++) {
         struct slice name = resource->items[i].name;
-        if (!slice_eq(name, SLICE("service.name")) && !slice_eq(name, SLICE("service.namespace")) && !slice_eq(name, SLICE("service.instance.id")))
+        bool is_identity = slice_eq(name, SLICE("service.name")) || slice_eq(name, SLICE("service.namespace")) ||
+                           slice_eq(name, SLICE("service.instance.id"));
+        if (s->options->keeps_identity || !is_identity)
             ARENA_PUSH(s->out->arena, rest.items, rest.count, rest.cap) = resource->items[i];
     }
     if (rest.count == 0 || (s->job.len == 0 && s->instance.len == 0) || s->newest_ms == 0)
         return;
-    enum status st = labels_of_fields(s->out->arena, &rest, p.labels, &p.label_count)
+    enum status st = labels_of_fields(s, &rest, p.labels, &p.label_count)
                          ? series_put(s, &p, SLICE("target_info"), "", SLICE_EMPTY, SLICE_EMPTY, 1, &why)
                          : err_set(&why, ST_LIMIT, "%zu attributes, at most %d are allowed", rest.count, POINT_LABELS_MAX - 8);
     if (st) {
@@ -494,10 +570,40 @@ static void target_info_put(struct sink *s, struct field_list *resource)
     }
 }
 
+/* What of the resource stands on every series. */
+static void promote(struct sink *s, const struct field_list *resource)
+{
+    struct field_list kept = { 0 };
+    for (size_t i = 0; i < resource->count && kept.count < LABELS_PER_SERIES_MAX; i++)
+        if (otlp_options_promotes(s->options, resource->items[i].name))
+            ARENA_PUSH(s->out->arena, kept.items, kept.count, kept.cap) = resource->items[i];
+    s->promoted = arena_array(s->out->arena, struct label, POINT_LABELS_MAX);
+    s->promoted_count = 0;
+    (void)labels_of_fields(s, &kept, s->promoted, &s->promoted_count);
+    s->scope_from = s->promoted_count;
+}
+
+/* otel_scope_name, otel_scope_version, and otel_scope_ in front of the scope's attributes. */
+static void promote_scope(struct sink *s, struct slice scope_metrics)
+{
+    const struct otlp_resource none = { .service = SLICE_EMPTY };
+    struct otlp_resource scope;
+    s->promoted_count = s->scope_from;
+    if (!s->options->promotes_scope || !otlp_scope_read(s->out->arena, scope_metrics, &none, &scope))
+        return;
+    for (size_t i = 0; i < scope.fields.count && s->promoted_count < LABELS_PER_SERIES_MAX; i++) {
+        struct slice name = scope.fields.items[i].name;
+        name = slice_starts(name, SLICE("scope.")) ? slice_skip(name, SLICE("scope.").len) : name;
+        label_set(s->promoted, &s->promoted_count, arena_printf(s->out->arena, "otel_scope_%.*s", SLICE_FMT(label_name(s, name))),
+                  field_text(s->out->arena, &scope.fields.items[i]));
+    }
+}
+
 static enum status resource_decode(const struct ingest_ctx *ctx, struct slice message, struct batch *out, struct ingest_result *r, struct err *err)
 {
     struct otlp_resource resource;
-    struct sink s = { .ctx = ctx, .out = out, .result = r };
+    static const struct otlp_options usual = { 0 };
+    struct sink s = { .ctx = ctx, .out = out, .result = r, .options = ctx->otlp ? ctx->otlp : &usual };
     struct err why;
     if (!otlp_resource_read(out->arena, message, &resource)) {
         err_set(&why, ST_INVALID, "resource of metrics: an attribute is no valid message");
@@ -508,11 +614,13 @@ static enum status resource_decode(const struct ingest_ctx *ctx, struct slice me
     s.job = resource.service_namespace.len && resource.service.len
                 ? arena_printf(out->arena, "%.*s/%.*s", SLICE_FMT(resource.service_namespace), SLICE_FMT(resource.service))
                 : resource.service;
+    promote(&s, &resource.fields);
     struct pb p = pb_of(message);
     while (pb_next(&p)) {
         if (p.field != SCOPE_METRICS)
             continue;
         struct pb q = pb_of(p.bytes);
+        promote_scope(&s, p.bytes);
         while (pb_next(&q)) {
             enum status st = q.field == METRICS ? metric_add(&s, q.bytes, err) : ST_OK;
             if (st)

@@ -135,6 +135,31 @@ struct slice prom_metric_name(struct arena *a, struct slice name, struct slice u
     return words_join(a, &w);
 }
 
+/* Without word at the end, and the '_' or '.' before it. */
+static struct slice without_end(struct slice name, struct slice word)
+{
+    if (!slice_ends(name, word) || name.len <= word.len + 1)
+        return name;
+    char before = name.ptr[name.len - word.len - 1];
+    return before == '_' || before == '.' ? slice_sub(name, 0, name.len - word.len - 1) : name;
+}
+
+struct slice prom_metric_name_utf8(struct arena *a, struct slice name, struct slice unit, enum prom_name_kind kind)
+{
+    struct words main, per;
+    unit_words(unit, &main, &per);
+    struct slice one = main.count ? words_join(a, &main) : SLICE_EMPTY, each = per.count ? words_join(a, &per) : SLICE_EMPTY;
+    bool is_counter = kind == PROM_NAME_COUNTER, is_ratio = kind == PROM_NAME_GAUGE && slice_eq(slice_trim(unit), SLICE("1"));
+    struct slice suffix = is_counter ? SLICE("total") : is_ratio ? SLICE("ratio") : SLICE_EMPTY;
+    if (suffix.len)
+        name = without_end(name, suffix);
+    if (one.len && !slice_ends(name, one))
+        name = arena_printf(a, "%.*s_%.*s", SLICE_FMT(name), SLICE_FMT(one));
+    if (each.len && !slice_ends(name, each))
+        name = arena_printf(a, "%.*s_per_%.*s", SLICE_FMT(name), SLICE_FMT(each));
+    return suffix.len ? arena_printf(a, "%.*s_%.*s", SLICE_FMT(name), SLICE_FMT(suffix)) : name;
+}
+
 struct slice prom_unit(struct arena *a, struct slice unit)
 {
     struct words w = { .count = 0 }, main, per;

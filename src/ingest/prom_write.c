@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prometheus remote write 1.0: WriteRequest{ timeseries = 1, metadata = 3 }.
  *
- * The work per series is its labels. Senders sort them, so pairs are written straight into the canonical form while they
- * are read; the first thing that does not fit (order, an empty value, a limit, odd bytes) sends the series to the slow path,
- * which sorts, checks and words the reason. Sample values go through as bits: staleness is a NaN with a payload.
+ * The work per series is its labels: prom_labels.h. Sample values go through as bits: staleness is a NaN with a payload.
  *
- * (1) A series stands in the batch with all its samples or not at all.
+ * (1) A series stands in the batch with all its samples or not at all; a histogram that cannot be is left out alone.
  * (2) What is left out is counted, with the first reason: good series beside it are kept.
  * (3) Nothing of the batch points into the body. */
-#include "base/utf8.h"
-#include "ingest/ingest.h"
-#include "ingest/pb.h"
+#include "ingest/native.h"
+#include "ingest/prom_labels.h"
 #include "model/exemplar.h"
-
-enum { LABELS_READ_MAX = 4 * LABELS_PER_SERIES_MAX, RUN_BYTES_MAX = 8 * KIB, SERIES_TEXT_BYTES_MAX = 160 };
 
 enum { WRITE_TIMESERIES = 1, WRITE_METADATA = 3 };
 enum { SERIES_LABEL = 1, SERIES_SAMPLE = 2, SERIES_EXEMPLAR = 3, SERIES_HISTOGRAM = 4 };
-
-#define NAME_LABEL SLICE("__name__")
 
 static bool label_read(struct slice bytes, struct label *out)
 {
@@ -33,54 +26,7 @@ static bool label_read(struct slice bytes, struct label *out)
     return !p.bad;
 }
 
-/* ---- labels, the fast way ---- */
-
-struct run {
-    char bytes[RUN_BYTES_MAX];
-    size_t len, count;
-    struct slice last; /* the name before */
-};
-
-/* Most names and values have under 16 bytes: two overlapping words instead of a call. */
-static inline char *put_bytes(char *to, const char *from, size_t n)
-{
-    uint64_t head, tail;
-    if (n > 2 * sizeof head || n < sizeof head) {
-        if (n > 2 * sizeof head)
-            memcpy(to, from, n);
-        else
-            for (size_t i = 0; i < n; i++)
-                to[i] = from[i];
-        return to + n;
-    }
-    memcpy(&head, from, sizeof head);
-    memcpy(&tail, from + n - sizeof tail, sizeof tail);
-    memcpy(to, &head, sizeof head);
-    memcpy(to + n - sizeof tail, &tail, sizeof tail);
-    return to + n;
-}
-
-static inline char *put_text(char *at, struct slice s)
-{
-    if (s.len >= 0x80)
-        *at++ = (char)(s.len | 0x80);
-    *at++ = (char)(s.len >= 0x80 ? s.len >> 7 : s.len);
-    return put_bytes(at, s.ptr, s.len);
-}
-
-static inline bool is_ascii(struct slice s)
-{
-    const uint64_t high_bits = 0x8080808080808080ull;
-    uint64_t all = 0, word;
-    size_t i = 0;
-    for (; i + sizeof word <= s.len; i += sizeof word) {
-        memcpy(&word, s.ptr + i, sizeof word);
-        all |= word;
-    }
-    for (; i < s.len; i++)
-        all |= (uint64_t)(unsigned char)s.ptr[i];
-    return (all & high_bits) == 0;
-}
+/* ---- labels ---- */
 
 /* A label as every sender writes it: name, then value, each once, under 128 bytes; else the general way. */
 static inline bool label_read_quick(struct slice pair, struct label *out)
@@ -95,35 +41,16 @@ static inline bool label_read_quick(struct slice pair, struct label *out)
     return true;
 }
 
-static inline bool rises(struct slice last, struct slice name)
-{
-    if (last.ptr[0] != name.ptr[0])
-        return (unsigned char)last.ptr[0] < (unsigned char)name.ptr[0];
-    return slice_cmp(last, name) < 0;
-}
-
-/* Adds a pair when it continues the canonical form: `__name__` leads, names rise, nothing is empty or over a limit. */
-static bool run_add(struct run *r, struct slice pair)
+static inline bool run_add(struct label_run *r, struct slice pair)
 {
     struct label l;
-    if (!label_read_quick(pair, &l) || pair.len + 8 > RUN_BYTES_MAX - r->len || r->count == LABELS_PER_SERIES_MAX)
-        return false;
-    if (l.name.len == 0 || l.value.len == 0 || l.name.len > LABEL_NAME_BYTES_MAX || l.value.len > LABEL_VALUE_BYTES_MAX)
-        return false;
-    bool in_order = r->count ? rises(r->last, l.name) : slice_eq(l.name, NAME_LABEL);
-    if (!in_order || (!is_ascii(pair) && (!utf8_is_valid(l.name) || !utf8_is_valid(l.value))))
-        return false;
-    char *at = put_text(put_text(r->bytes + r->len, l.name), l.value);
-    r->len = (size_t)(at - r->bytes);
-    r->last = l.name;
-    r->count++;
-    return true;
+    return label_read_quick(pair, &l) && label_run_add(r, &l, label_is_ascii(pair));
 }
 
 /* ---- a series ---- */
 
 struct series {
-    struct run run;
+    struct label_run run;
     bool fast;           /* run holds all labels */
     bool samples_broken;
     size_t samples, exemplars, histograms;
@@ -142,20 +69,7 @@ static enum status labels_slow(struct slice body, struct arena *a, struct slice 
         if (!label_read(p.bytes, &list[count++]))
             return err_set(err, ST_INVALID, "a label is no protobuf message");
     }
-    enum status st = labels_build(a, list, count, out, err);
-    if (st)
-        return st;
-    if (out->len == 0)
-        return err_set(err, ST_INVALID, "a series has no labels");
-    if (labels_get(*out, NAME_LABEL).len == 0) {
-        struct buf text;
-        buf_init(&text, 0);
-        labels_format(*out, &text);
-        err_set(err, ST_INVALID, "series %.*s has no metric name", SLICE_FMT(utf8_cut(buf_as_slice(&text), SERIES_TEXT_BYTES_MAX)));
-        buf_free(&text);
-        return ST_INVALID;
-    }
-    return ST_OK;
+    return prom_labels_build(a, list, count, out, err);
 }
 
 static bool sample_read(struct slice bytes, struct batch *out)
@@ -202,15 +116,22 @@ static bool series_scan(struct slice body, struct batch *out, struct series *s)
     return !p.bad;
 }
 
-/* What of a series is not stored, by name. */
-static void series_report(struct ingest_result *r, const struct series *s, struct slice labels)
+/* Bad ones are left out; the good ones stand behind the series' samples. */
+static void histograms_decode(struct slice body, struct slice labels, struct batch *out, struct ingest_result *r)
 {
-    struct err why;
-    struct slice name = utf8_cut(labels_get(labels, NAME_LABEL), SERIES_TEXT_BYTES_MAX);
-    r->kinds[INGEST_SAMPLES].accepted += s->samples;
-    if (s->histograms) {
-        err_set(&why, ST_UNSUPPORTED, "series %.*s: native histograms are not stored; send classic ones", SLICE_FMT(name));
-        ingest_reject(r, INGEST_HISTOGRAMS, s->histograms, &why);
+    struct pb p = pb_of(body);
+    while (pb_next(&p)) {
+        struct native_point point;
+        struct err why;
+        if (p.field != SERIES_HISTOGRAM)
+            continue;
+        if (native_read(out->arena, p.bytes, &native_remote_write, &point, &why)) {
+            prom_name_prefix(&why, labels);
+            ingest_reject(r, INGEST_HISTOGRAMS, 1, &why);
+        } else {
+            batch_histogram(out, point.t_ms, point.histogram);
+            r->kinds[INGEST_HISTOGRAMS].accepted++;
+        }
     }
 }
 
@@ -246,7 +167,7 @@ static void exemplars_decode(struct slice body, struct slice labels, struct batc
         if (p.field != SERIES_EXEMPLAR)
             continue;
         if (exemplar_decode(p.bytes, labels, out, &why)) {
-            err_prefix(&why, "series %.*s: ", SLICE_FMT(utf8_cut(labels_get(labels, NAME_LABEL), SERIES_TEXT_BYTES_MAX)));
+            prom_name_prefix(&why, labels);
             ingest_reject(r, INGEST_EXEMPLARS, 1, &why);
         } else {
             r->kinds[INGEST_EXEMPLARS].accepted++;
@@ -270,29 +191,23 @@ static enum status series_decode(struct slice body, struct batch *out, struct in
         st = labels_slow(body, out->arena, &labels, &why);
     if (!st && s.samples_broken)
         st = err_set(&why, ST_INVALID, "a sample of a series is no protobuf message");
-    if (st || s.samples == 0) {
+    if (st) {
         out->series_count = series_before;
         out->sample_count = samples_before;
-    }
-    if (st) {
         ingest_reject(r, INGEST_SAMPLES, s.samples, &why);
         ingest_reject(r, INGEST_HISTOGRAMS, s.histograms, &why);
         ingest_reject(r, INGEST_EXEMPLARS, s.exemplars, &why);
         return ST_OK;
     }
-    if (s.samples)
-        out->series[series_before].labels = labels;
-    series_report(r, &s, labels);
+    out->series[series_before].labels = labels;
+    r->kinds[INGEST_SAMPLES].accepted += s.samples;
+    if (s.histograms)
+        histograms_decode(body, labels, out, r);
+    if (out->sample_count == samples_before)
+        out->series_count = series_before;
     if (s.exemplars)
         exemplars_decode(body, labels, out, r);
     return ST_OK;
-}
-
-static enum metric_type metadata_type(uint64_t wire)
-{
-    static const uint8_t types[] = { METRIC_UNKNOWN, METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_GAUGEHISTOGRAM, METRIC_SUMMARY,
-                                     METRIC_INFO, METRIC_STATESET };
-    return wire < COUNT_OF(types) ? (enum metric_type)types[wire] : METRIC_UNKNOWN;
 }
 
 static void metadata_decode(struct slice body, struct batch *out, struct ingest_result *r)
@@ -302,7 +217,7 @@ static void metadata_decode(struct slice body, struct batch *out, struct ingest_
     while (pb_next(&p)) {
         switch (p.field) {
         case 1:
-            m.type = metadata_type(p.value);
+            m.type = prom_metadata_type(p.value);
             break;
         case 2:
             m.name = p.bytes;
@@ -316,16 +231,11 @@ static void metadata_decode(struct slice body, struct batch *out, struct ingest_
         }
     }
     struct err why;
-    bool too_long = m.name.len > LABEL_NAME_BYTES_MAX || m.unit.len > LABEL_NAME_BYTES_MAX;
-    if (p.bad || m.name.len == 0 || too_long || !utf8_is_valid(m.name) || !utf8_is_valid(m.help) || !utf8_is_valid(m.unit)) {
-        err_set(&why, ST_INVALID, "metadata of a metric: %s",
-                p.bad ? "no protobuf message" : m.name.len == 0 ? "no name" : too_long ? "the name or unit has over 1024 bytes" : "not UTF-8");
+    enum status st = p.bad ? err_set(&why, ST_INVALID, "metadata of a metric: no protobuf message") : prom_metadata_add(out, &m, &why);
+    if (st)
         ingest_reject(r, INGEST_METADATA, 1, &why);
-        return;
-    }
-    struct arena *a = out->arena;
-    batch_metadata(out, arena_copy(a, m.name), m.type, arena_copy(a, utf8_cut(m.help, LABEL_VALUE_BYTES_MAX)), arena_copy(a, m.unit));
-    r->kinds[INGEST_METADATA].accepted++;
+    else
+        r->kinds[INGEST_METADATA].accepted++;
 }
 
 enum status prom_write_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)

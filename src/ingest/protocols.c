@@ -13,6 +13,7 @@ enum {
 
 const struct ingest_protocol ingest_protocols[] = {
     { SLICE_INIT("prometheus_remote_write"), METRICS_BODY_BYTES_MAX, true, false, prom_write_decode },
+    { SLICE_INIT("prometheus_remote_write_2"), METRICS_BODY_BYTES_MAX, true, false, prom_write2_decode },
     { SLICE_INIT("loki_push"), LOGS_BODY_BYTES_MAX, true, true, loki_push_decode },
     { SLICE_INIT("otlp_metrics"), METRICS_BODY_BYTES_MAX, false, true, otlp_metrics_decode },
     { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, true, otlp_logs_decode },

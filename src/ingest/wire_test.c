@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "base/unit.h"
 #include "ingest/ingest.h"
+#include "model/histogram.h"
 
 enum { FILE_BYTES_MAX = 1 * MIB, RECEIVED_S = 1767229200 /* 2026-01-01T01:00:00Z */, MUTATIONS = 400 };
 
@@ -16,6 +17,9 @@ static const struct wire_case {
     { "prometheus_remote_write", "plain.snappy", "application/x-protobuf" },
     { "prometheus_remote_write", "partial.snappy", "application/x-protobuf" },
     { "prometheus_remote_write", "bare.pb", "application/x-protobuf" },
+    { "prometheus_remote_write", "native.snappy", "application/x-protobuf" },
+    { "prometheus_remote_write_2", "plain.snappy", "application/x-protobuf;proto=io.prometheus.write.v2.Request" },
+    { "prometheus_remote_write_2", "partial.pb", "application/x-protobuf;proto=io.prometheus.write.v2.Request" },
     { "loki_push", "plain.snappy", "application/x-protobuf" },
     { "loki_push", "plain.json", "application/json" },
     { "otlp_logs", "plain.pb", "application/x-protobuf" },
@@ -25,6 +29,8 @@ static const struct wire_case {
     { "otlp_metrics", "plain.pb", "application/x-protobuf" },
     { "otlp_metrics", "plain.json", "application/json" },
     { "otlp_metrics", "exemplars.json", "application/json" },
+    { "otlp_metrics", "exponential.pb", "application/x-protobuf" },
+    { "otlp_metrics", "exponential.json", "application/json" },
     { "lines", "mixed.txt", "text/plain" },
     { "lines", "ends.txt", "text/plain" },
 };
@@ -104,6 +110,15 @@ static void put_event(struct buf *out, struct arena *a, const struct event *e)
     }
 }
 
+/* Its schema and hint, then as Prometheus prints it. */
+static void put_histogram(struct buf *out, const struct histogram *h)
+{
+    struct err err;
+    CHECK_INT(histogram_check(h, &err), ST_OK);
+    buf_printf(out, "schema %d hint %d ", h->schema, h->hint);
+    histogram_format(out, h);
+}
+
 static void put_batch(struct buf *out, const struct batch *b)
 {
     char number[NUM_TEXT_BYTES_MAX];
@@ -111,10 +126,14 @@ static void put_batch(struct buf *out, const struct batch *b)
         const struct batch_series *s = &b->series[i];
         CHECK(labels_check(s->labels));
         labels_format(s->labels, out);
+        if (s->delta_from_ms)
+            buf_printf(out, " delta from %lld:", (long long)s->delta_from_ms);
         for (uint32_t k = 0; k < s->count; k++) {
             const struct sample *p = &b->samples[s->first + k];
             buf_printf(out, " %lld=", (long long)p->t_ms);
-            if (p->v != p->v)
+            if (is_histogram(p->v))
+                put_histogram(out, histogram_unbox(p->v));
+            else if (p->v != p->v)
                 buf_printf(out, "NaN:%016llx", (unsigned long long)double_bits(p->v));
             else
                 buf_put(out, number, num_format_short(p->v, number));
@@ -149,6 +168,7 @@ static void put_result(struct buf *out, const struct ingest_result *r)
 static struct ingest_ctx ctx_for(const struct wire_case *c, struct ingest_header *header, struct arena *a)
 {
     struct ingest_ctx ctx = { .received_ns = RECEIVED_S * NS_S, .headers = header, .header_count = 1, .peer = SLICE_EMPTY, .tenant = SLICE_EMPTY };
+    ctx.start_zero = ctx.takes_deltas = true;
     *header = (struct ingest_header){ SLICE("Content-Type"), slice_str(c->content_type) };
     CHECK_INT(labels_parse(a, SLICE("{filename=\"/var/log/x\"}"), &ctx.stream, NULL), ST_OK);
     return ctx;
@@ -247,9 +267,10 @@ TEST(wire_decoders_alone_survive_changed_messages)
     uint64_t random = unit_seed();
     static const struct wire_case raw[] = {
         { "prometheus_remote_write", "bare.pb", "application/x-protobuf" }, { "otlp_logs", "plain.pb", "application/x-protobuf" },
+        { "prometheus_remote_write_2", "partial.pb", "application/x-protobuf" },
         { "otlp_traces", "plain.pb", "application/x-protobuf" },            { "otlp_metrics", "plain.pb", "application/x-protobuf" },
         { "loki_push", "plain.json", "application/json" },                  { "otlp_metrics", "plain.json", "application/json" },
-    { "otlp_metrics", "exemplars.json", "application/json" },
+        { "otlp_metrics", "exemplars.json", "application/json" },           { "otlp_metrics", "exponential.pb", "application/x-protobuf" },
     };
     struct arena *a = arena_new(0);
     for (size_t i = 0; i < COUNT_OF(raw); i++) {

@@ -18,6 +18,7 @@ struct batch_series {
     struct slice labels;      /* canonical */
     uint32_t first, count;    /* into batch.samples */
     uint64_t ref;             /* in the pipeline: a hash of labels, or 0; then the engine's own, between prepare and apply */
+    int64_t delta_from_ms;    /* not 0: its one sample says what came since then (-1: since the one before): pipeline/delta.h */
 };
 
 struct metric_metadata {

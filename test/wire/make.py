@@ -95,6 +95,101 @@ write("prometheus_remote_write/partial.snappy", snappy(
     series([("__name__", "last")], [(T_MS, 9)])))
 write("prometheus_remote_write/bare.pb", series([("__name__", "not_compressed")], [(T_MS, 1)]))
 
+
+
+def zigzag(n):
+    return varint((n << 1) ^ (n >> 63))
+
+
+def f_sint(number, n):
+    return varint(number << 3) + zigzag(n)
+
+
+def f_sints(number, *list_):
+    return f_bytes(number, b"".join(zigzag(n) for n in list_))
+
+
+def f_doubles(number, *list_):
+    return f_bytes(number, b"".join(struct.pack("<d", v) for v in list_))
+
+
+def span(number, offset, length):
+    return f_msg(number, f_sint(1, offset), f_int(2, length))
+
+
+def ints(t, hint=0):
+    """12 observations: 2 around zero, 1 and 3 in buckets 1 and 2, 2 in bucket 5; 4 in bucket 0 below zero."""
+    return b"".join([f_int(1, 12), f_double(3, 18.4), f_sint(4, 1), f_double(5, 0.001), f_int(6, 2), span(8, 0, 1), f_sints(9, 4),
+                     span(11, 1, 2), span(11, 2, 1), f_sints(12, 1, 2, -1), f_int(14, hint), f_int(15, t)])
+
+
+FLOATS = [f_double(2, 7.5), f_double(3, -1), f_sint(4, -1), f_double(5, 0.5), f_double(7, 1.5), span(11, -2, 2), f_doubles(13, 2.5, 3.5)]
+CUSTOM = [f_int(1, 6), f_double(3, 3.5), f_sint(4, -53), span(11, 0, 3), f_sints(12, 1, 1, 1), f_doubles(16, 0.5, 1)]
+FINE = [f_int(1, 6), f_double(3, 9), f_sint(4, 10), span(11, 1, 6), f_sints(12, 1, 0, 0, 0, 0, 0)]
+STALE_HISTOGRAM = varint(3 << 3 | 1) + struct.pack("<Q", 0x7FF0000000000002)
+
+write("prometheus_remote_write/native.snappy", snappy(
+    series([("__name__", "ints"), ("a", "1")], [], f_msg(4, ints(T_MS)), f_msg(4, ints(T_MS + 15000, 2)), f_msg(4, STALE_HISTOGRAM, f_int(15, T_MS + 30000)),
+           f_msg(3, label("trace_id", "abc"), f_double(2, 1), f_int(3, T_MS))) +
+    series([("__name__", "floats")], [], f_msg(4, *FLOATS, f_int(14, 3), f_int(15, T_MS))) +
+    series([("__name__", "custom")], [], f_msg(4, *CUSTOM, f_int(15, T_MS))) +
+    series([("__name__", "fine")], [], f_msg(4, *FINE, f_int(15, T_MS))) +
+    series([("__name__", "wrong_count")], [(T_MS, 1)], f_msg(4, f_int(1, 13), ints(T_MS)[2:])) +
+    series([("__name__", "wrong_spans")], [], f_msg(4, f_int(1, 1), span(11, 0, 4000000000), f_sints(12, 1))) +
+    series([("__name__", "wrong_kind")], [], f_msg(4, f_double(2, 1), span(11, 0, 1), f_sints(12, 1))) +
+    series([("__name__", "wrong_schema")], [], f_msg(4, f_sint(4, -9)))))
+
+# ---- Prometheus remote write 2.0 ----
+
+
+class Symbols:
+    def __init__(self):
+        self.list = [""]
+
+    def ref(self, text):
+        if text not in self.list:
+            self.list.append(text)
+        return self.list.index(text)
+
+    def refs(self, number, pairs):
+        return f_bytes(number, b"".join(varint(self.ref(t)) for pair in pairs for t in pair))
+
+    def series(self, labels, samples, *more):
+        return f_msg(5, self.refs(1, labels), *[f_msg(2, f_double(1, v) if v else b"", f_int(2, t)) for t, v in samples], *more)
+
+    def metadata(self, type_, help_, unit):
+        return f_msg(5, f_int(1, type_), f_int(3, self.ref(help_)), f_int(4, self.ref(unit)))
+
+    def exemplar(self, labels, v, t):
+        return f_msg(4, self.refs(1, labels), f_double(2, v), f_int(3, t))
+
+    def request(self, *series_):
+        return b"".join(f_bytes(4, t) for t in self.list) + b"".join(series_)
+
+
+y = Symbols()
+write("prometheus_remote_write_2/plain.snappy", snappy(y.request(
+    y.series([("__name__", "up"), ("instance", "a:9100"), ("job", "node")], [(T_MS, 1), (T_MS + 15000, 0)], y.metadata(2, "Is it up?", "")),
+    y.series([("job", "node"), ("__name__", "unsorted"), ("Area", "eu"), ("empty", "")], [(T_MS, 0.1)]),
+    y.series([("__name__", "jobs_total"), ("a", "wörld")], [(T_MS, 3)], y.metadata(1, "Jobs.", ""), f_int(6, T_MS - 1000),
+             y.exemplar([("trace_id", "0af7651916cd43dd8448eb211c80319c")], 1, T_MS - 10)),
+    y.series([("__name__", "rpc_seconds_count")], [(T_MS, 3)], y.metadata(5, "Time.", "seconds"), f_int(6, T_MS - 10**9)),
+    y.series([("__name__", "rpc_seconds_sum")], [(T_MS, 4)], y.metadata(5, "Time.", "seconds")),
+    y.series([("__name__", "native")], [], f_msg(3, ints(T_MS), f_int(17, T_MS - 2000)), y.metadata(3, "Sizes.", "")),
+    y.series([("__name__", "floats")], [], f_msg(3, *FLOATS, f_int(14, 3), f_int(15, T_MS)), f_int(6, T_MS - 1000)),
+    y.series([("__name__", "custom")], [], f_msg(3, *CUSTOM, f_int(15, T_MS))))))
+y = Symbols()
+write("prometheus_remote_write_2/partial.pb", y.request(
+    y.series([("__name__", "good")], [(T_MS, 1)]),
+    y.series([("a", "1")], [(T_MS, 2), (T_MS + 1, 3)]),
+    y.series([("__name__", "twice"), ("a", "1"), ("a", "2")], [(T_MS, 4)]),
+    f_msg(5, f_bytes(1, varint(1) + varint(99)), f_msg(2, f_double(1, 1), f_int(2, T_MS))),
+    f_msg(5, f_bytes(1, varint(1)), f_msg(2, f_double(1, 1), f_int(2, T_MS))),
+    y.series([("__name__", "empty")], []),
+    y.series([("__name__", "wrong_count")], [], f_msg(3, f_int(1, 13), ints(T_MS)[2:])),
+    y.series([("__name__", "bad_exemplar")], [(T_MS, 5)], y.exemplar([("trace_id", "x" * 2000)], 1, T_MS)),
+    y.series([("__name__", "last")], [(T_MS, 9)])))
+
 # ---- Loki push ----
 
 
@@ -185,3 +280,25 @@ write("otlp_metrics/plain.pb", f_msg(1, RESOURCE, f_msg(2, SCOPE,
       metric("delta.count", "", 7, DELTA, f_int(3, 1), point(T_NS, f_fixed64(6, 1)), point(T_NS, f_fixed64(6, 2))),
       metric("exp", "", 10, CUMULATIVE, f_msg(1, f_fixed64(3, T_NS))),
       metric("no.value", "", 5, point(T_NS)))))
+
+
+def packed(*counts):
+    return f_bytes(2, b"".join(varint(c) for c in counts))
+
+
+def exponential(t, count, total, scale, zeros, *parts):
+    return f_msg(1, f_fixed64(2, T_NS - 10**9), f_fixed64(3, t), f_fixed64(4, count), f_double(5, total), f_sint(6, scale), f_fixed64(7, zeros), *parts)
+
+
+write("otlp_metrics/exponential.pb", f_msg(1, RESOURCE, f_msg(2, SCOPE,
+      metric("size", "By", 10, CUMULATIVE,
+             exponential(T_NS, 10, 50.5, 1, 2, f_msg(8, f_sint(1, -1), packed(1, 0, 0, 0, 3)), f_msg(9, f_sint(1, 2), packed(4)), attr(1, "route", "/"),
+                         f_msg(11, f_fixed64(2, T_NS - 5), f_double(3, 2.5), f_bytes(5, TRACE)))),
+      metric("fine", "", 10, CUMULATIVE, exponential(T_NS, 6, 9, 10, 0, f_msg(8, f_sint(1, 0), packed(1, 1, 1, 1, 1, 1)))),
+      metric("gone", "", 10, CUMULATIVE, f_msg(1, f_fixed64(3, T_NS), f_int(10, 1))),
+      metric("coarse", "", 10, CUMULATIVE, exponential(T_NS, 1, 9, -9, 0, f_msg(8, packed(1)))),
+      metric("wrong", "", 10, CUMULATIVE, exponential(T_NS, 2, 9, 0, 0, f_msg(8, packed(1)))),
+      metric("delta.exp", "", 10, DELTA, exponential(T_NS, 1, 1, 0, 0, f_msg(8, packed(1)))),
+      metric("delta.wait", "s", 9, DELTA, f_msg(1, f_fixed64(2, T_NS - 10**9), f_fixed64(3, T_NS), f_fixed64(4, 2), f_double(5, 3), f_bytes(6, struct.pack("<2Q", 1, 1)),
+                                                f_bytes(7, struct.pack("<d", 1)))),
+      metric("delta.updown", "", 7, DELTA, point(T_NS, f_fixed64(6, 1))))))

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What pushed metrics meet between their decoder and the pipeline: how OTLP is translated, deltas added up, samples of replicas
+ * told apart. */
+#ifndef STOA_API_INTAKE_H
+#define STOA_API_INTAKE_H
+
+#include "ingest/ingest.h"
+#include "ingest/otlp_options.h"
+#include "pipeline/replica.h"
+#include "sys/snap.h"
+
+struct intake_config {
+    struct otlp_options otlp;
+    struct replica_options replicas;
+    bool start_zero; /* --enable-feature=created-timestamp-zero-ingestion */
+};
+
+/* An immutable copy: take, use, snap_drop(&o->snap). */
+struct intake_options {
+    struct snap snap;
+    struct arena *arena;
+    struct otlp_options otlp;
+    bool start_zero;
+};
+
+struct intake;
+/* Copies config. */
+struct intake *intake_new(const struct intake_config *config);
+void intake_free(struct intake *i); /* accepts NULL */
+void intake_configure(struct intake *i, const struct intake_config *config);
+struct intake_options *intake_take(struct intake *i);
+/* Deltas of b become totals; rows of replicas that are not listened to go, and *dropped says how many they were. ST_LIMIT: too many clusters. */
+MUST_CHECK enum status intake_run(struct intake *i, struct batch *b, struct ingest_result *result, size_t *dropped, struct err *err);
+/* Our own metrics about it, as text. */
+void intake_metrics(struct intake *i, struct buf *out);
+
+/* Sections otlp and ha_tracker of a configuration. Texts live in root's tree. */
+MUST_CHECK enum status intake_config_read(struct arena *a, const struct yaml_node *root, struct intake_config *out, struct err *err);
+
+#endif
