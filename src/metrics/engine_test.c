@@ -452,6 +452,48 @@ TEST(engine_refuses_times_before_1970_and_too_many_days)
     world_close(&w);
 }
 
+TEST(engine_counts_a_histogram_as_the_samples_its_memory_would_hold)
+{
+    struct world w;
+    struct err err = { 0 };
+    struct engine_ctx ctx;
+    struct samples_iter *it;
+    struct series_samples got;
+    world_open(&w);
+    for (int i = 0; i < 50; i++) {
+        struct batch *b = batch_of(w.arena, "h", 1, base_ms + i, 0);
+        b->samples[0].v = histogram_box(histogram_any(&w.rand, b->arena));
+        append(w.store, b);
+    }
+    for (int round = 0; round < 2; round++) { /* raw rows, then a part */
+        struct samples_query q = { .start_ms = 0, .end_ms = base_ms + 1000 };
+        engine_ctx_init(&ctx, tenant_names, 1, w.clock);
+        CHECK(metrics_samples(w.store, &ctx, &q, &it, &err) == ST_OK);
+        CHECK(it->ops->next(it, &got, &err) == ST_OK && got.n == 50);
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < got.n; i++)
+            bytes += histogram_bytes(histogram_unbox(got.v[i]));
+        CHECK_INT(ctx.samples_read, bytes / sizeof(struct sample));
+        it->ops->close(it);
+        ctx.samples_max = ctx.samples_read / 2;
+        ctx.samples_read = 0;
+        CHECK(metrics_samples(w.store, &ctx, &q, &it, &err) == ST_OK);
+        enum status st = it->ops->next(it, &got, &err);
+        CHECK(st == ST_LIMIT || (round == 0 && it->ops->next(it, &got, &err) == ST_NOT_FOUND)); /* rows are in memory already */
+        it->ops->close(it);
+        q.mode = SAMPLES_PRESENT; /* decodes none */
+        ctx.samples_read = 0;
+        ctx.samples_max = 1;
+        CHECK(metrics_samples(w.store, &ctx, &q, &it, &err) == ST_OK);
+        CHECK(it->ops->next(it, &got, &err) == ST_OK && it->ops->next(it, &got, &err) == ST_NOT_FOUND);
+        CHECK_INT(ctx.samples_read, 1);
+        it->ops->close(it);
+        engine_ctx_free(&ctx);
+        CHECK(store_flush(w.store, &err) == ST_OK);
+    }
+    world_close(&w);
+}
+
 /* Turns bits in the middle third of every part file. */
 static void parts_flip(struct fs *fs, struct arena *a, struct slice dir)
 {
@@ -485,7 +527,7 @@ TEST(engine_answers_without_blocks_that_do_not_check_and_says_so)
     for (int i = 0; i < 300; i++) {
         struct batch *b = batch_of(w.arena, "m", 400, base_ms - i * 1000, 0);
         for (size_t j = 0; j < b->sample_count; j++)
-            b->samples[j].v = rand_unit(&w.rand);
+            b->samples[j].v = j % 4 ? rand_unit(&w.rand) : histogram_box(histogram_any(&w.rand, b->arena));
         append(w.store, b);
     }
     store_close(w.store);
@@ -498,7 +540,7 @@ TEST(engine_answers_without_blocks_that_do_not_check_and_says_so)
     enum status st;
     for (; (st = it->ops->next(it, &got, &err)) == ST_OK; samples += got.n)
         for (size_t i = 1; i < got.n; i++)
-            CHECK(got.t_ms[i - 1] < got.t_ms[i]);
+            CHECK(got.t_ms[i - 1] < got.t_ms[i] && is_histogram(got.v[i]) == is_histogram(got.v[0]));
     it->ops->close(it);
     CHECK(st == ST_NOT_FOUND && samples < 120000 && samples > 30000);
     CHECK(slice_contains(buf_as_slice(&ctx.warnings), SLICE("some samples are missing")));
