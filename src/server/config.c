@@ -411,7 +411,7 @@ static enum status check_keys(struct config *c, const struct yaml_node *all, str
     return ST_OK;
 }
 
-enum status config_read(struct fs *fs, const struct slice *paths, size_t count, struct config **out, struct err *err)
+enum status config_read(struct fs *fs, const struct slice *paths, size_t count, uint32_t features, struct config **out, struct err *err)
 {
     struct arena *a = arena_new(0);
     struct config *c = arena_new_of(a, struct config);
@@ -419,6 +419,7 @@ enum status config_read(struct fs *fs, const struct slice *paths, size_t count, 
     enum status st = ST_OK;
     c->arena = a;
     c->fs = fs;
+    c->features = features;
     all->type = YAML_MAP;
     all->line = 1;
     buf_init(&c->warnings, 64 * KIB);

@@ -43,6 +43,7 @@ struct config {
     struct scrape_set *scrapes;
     struct dispatch_config *notify;
     struct rule_set *rules;
+    uint32_t features;                /* of the languages */
     struct fs *fs;                    /* it was read from */
     struct check_set *checks;
     struct module_set *modules;
@@ -52,9 +53,14 @@ struct config {
     struct slice text;                /* the merged files, as may be shown */
 };
 
-/* paths: count files; none gives the defaults. Borrows paths. *out set on success only. */
-MUST_CHECK enum status config_read(struct fs *fs, const struct slice *paths, size_t count, struct config **out, struct err *err);
+/* paths: count files; none gives the defaults. Borrows paths. features: enum query_feature, for the rules' expressions. *out set
+ * on success only. */
+MUST_CHECK enum status config_read(struct fs *fs, const struct slice *paths, size_t count, uint32_t features, struct config **out,
+                                   struct err *err);
 void config_free(struct config *c); /* accepts NULL */
+
+/* config_query.c: fills c->query. */
+MUST_CHECK enum status config_query_read(struct config *c, const struct yaml_node *root, struct err *err);
 
 /* config_rules.c: fills c->rules. */
 MUST_CHECK enum status config_rules_read(struct config *c, struct fs *fs, const struct yaml_node *root, struct err *err);

@@ -119,7 +119,7 @@ static enum status reload(void *arg, struct err *err)
     struct server *s = arg;
     struct config *fresh = NULL;
     mutex_lock(&s->reload_lock);
-    enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, &fresh, err);
+    enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, s->flags.features, &fresh, err);
     if (!st && s->scraper == NULL)
         st = err_set(err, ST_UNAVAILABLE, "the server is starting or stopping");
     if (!st && s->retired_count == RETIRED_MAX)
@@ -189,6 +189,7 @@ static void fill_api(struct server *s)
         .pipeline = s->pipeline,
         .config_text = on_config_text,
         .flags_json = s->flags.json,
+        .features = s->flags.features,
         .version = slice_str(STOA_VERSION),
         .revision = slice_str(STOA_REVISION),
         .started_ns = clock_wall_ns(s->clock),
@@ -311,7 +312,7 @@ static enum status start_collectors(struct server *s, struct err *err)
 
 static enum status start(struct server *s, struct err *err)
 {
-    enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, &s->config, err);
+    enum status st = config_read(s->fs, s->flags.configs, s->flags.config_count, s->flags.features, &s->config, err);
     if (st)
         return st;
     s->first = s->config;
