@@ -66,7 +66,7 @@ static enum status iter_next(struct samples_iter *iter, struct series_samples *o
     CHECK(!labels_parse(it->arena, slice_sub(text, 0, space + 1), &labels, err));
     CHECK(num_parse_double(slice_trim(slice_skip(text, space + 2)), &it->v));
     it->t_ms = it->f->for_state_ms;
-    *out = (struct series_samples){labels, SLICE("default"), 1, &it->t_ms, &it->v};
+    *out = (struct series_samples){labels, SLICE("default"), 1, &it->t_ms, &it->v, NULL};
     return ST_OK;
 }
 

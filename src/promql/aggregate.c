@@ -3,8 +3,9 @@
  * is a cell a step. topk and its kin keep the labels of what they saw, and the values of what is in. */
 #include "base/num.h"
 #include "base/utf8.h"
-#include "promql/eval.h"
+#include "promql/native.h"
 #include "promql/rows.h"
+#include "promql/words.h"
 #include "query/token.h"
 
 enum { GROUPING_NAMES_MAX = 260 };
@@ -13,6 +14,7 @@ struct group {
     struct slice labels;
     bool drop_name;              /* some input will lose its name, so the group will, even one by name */
     struct agg_cell *cells;      /* sum and its kin */
+    struct native_sum *sums;     /* beside them, once there are histograms to add up */
     struct agg_values *values;   /* quantile */
     struct agg_top *tops;        /* topk, bottomk, limitk, limit_ratio */
 };
@@ -22,7 +24,7 @@ struct agg_sink {
     struct eval *e;
     const struct node *n;
     const struct grid *g;
-    struct arena *a;
+    struct arena *a, *scratch;
     enum agg_op op;
     double *param;              /* a step each; NULL: none */
     struct slice text;          /* count_values: the label */
@@ -67,11 +69,64 @@ static struct group *group_of(struct agg_sink *s, const struct row *row)
     return &s->groups[s->group_count - 1];
 }
 
+static void tell_ignored(struct agg_sink *s, const struct node *at)
+{
+    struct slice name = words_aggregation_name(s->n->agg);
+    eval_info(s->e, at, "ignored histogram in %.*s aggregation", SLICE_FMT(name));
+}
+
+static const struct node *argument(const struct agg_sink *s)
+{
+    return s->n->kids[s->n->kid_count - 1];
+}
+
+/* Takes histograms out of a row for those who cannot use them. */
+static void ignore_histograms(struct agg_sink *s, struct row *row, const struct node *at)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->g->n; i++) {
+        if (!is_histogram(row->v[i]))
+            continue;
+        row->v[i] = ABSENT;
+        any = true;
+    }
+    if (any)
+        tell_ignored(s, at);
+}
+
+/* A step where buckets of both kinds met has no result, whatever else comes. */
+static void fold_histograms(struct agg_sink *s, struct group *g, const struct row *row)
+{
+    if (g->sums == NULL)
+        g->sums = arena_zalloc(s->a, s->g->n * sizeof *g->sums);
+    for (size_t i = 0; i < s->g->n; i++) {
+        struct native_sum *sum = &g->sums[i];
+        if (is_absent(row->v[i]) || sum->is_mixed)
+            continue;
+        if (!is_histogram(row->v[i])) {
+            agg_add(s->op, &g->cells[i], row->v[i]);
+            continue;
+        }
+        sum->is_mean = s->op == AGG_AVG;
+        arena_reset(s->scratch);
+        struct slice name = labels_get(row->labels, NAME_LABEL);
+        if (!native_sum_add(s->a, s->scratch, sum, histogram_unbox(row->v[i])))
+            eval_warn(s->e, argument(s),
+                      "vector contains a mix of histograms with exponential and custom buckets schemas for metric name \"%.*s\"",
+                      SLICE_FMT(name));
+    }
+}
+
 static enum status fold_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct agg_sink *s = (struct agg_sink *)sink;
     struct group *g = group_of(s, row);
-    agg_add_row(s->op, g->cells, row->v, s->g->n, STALE_NAN_BITS);
+    if (row->has_histograms && s->op != AGG_SUM && s->op != AGG_AVG && s->op != AGG_COUNT && s->op != AGG_GROUP)
+        ignore_histograms(s, row, argument(s));
+    if (g->sums || (row->has_histograms && (s->op == AGG_SUM || s->op == AGG_AVG)))
+        fold_histograms(s, g, row);
+    else
+        agg_add_row(s->op, g->cells, row->v, s->g->n, STALE_NAN_BITS);
     return arena_over(s->a) ? eval_check(s->e, err) : ST_OK;
 }
 
@@ -79,10 +134,25 @@ static enum status values_put(struct sink *sink, struct row *row, struct err *er
 {
     struct agg_sink *s = (struct agg_sink *)sink;
     struct group *g = group_of(s, row);
+    if (row->has_histograms)
+        ignore_histograms(s, row, argument(s));
     for (size_t i = 0; i < s->g->n; i++)
         if (!is_absent(row->v[i]))
             agg_values_add(s->a, &g->values[i], row->v[i]);
     return arena_over(s->a) ? eval_check(s->e, err) : ST_OK;
+}
+
+static struct slice value_text(struct arena *a, double v)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    struct buf long_text;
+    if (!is_histogram(v))
+        return arena_copy(a, slice_of(text, num_format_fixed(v, text)));
+    buf_init(&long_text, 0);
+    histogram_format(&long_text, histogram_unbox(v));
+    struct slice out = arena_copy(a, buf_as_slice(&long_text));
+    buf_free(&long_text);
+    return out;
 }
 
 static enum status count_put(struct sink *sink, struct row *row, struct err *err)
@@ -96,9 +166,7 @@ static enum status count_put(struct sink *sink, struct row *row, struct err *err
         if (is_absent(v))
             continue;
         if (to == NULL || double_bits(v) != double_bits(last)) {
-            char text[NUM_TEXT_BYTES_MAX];
-            size_t n = num_format_fixed(v, text);
-            to = rows_get(&s->counted, labels_with(s->e->line, base, s->text, slice_of(text, n)), row->drop_name);
+            to = rows_get(&s->counted, labels_with(s->e->line, base, s->text, value_text(s->e->line, v)), row->drop_name);
             last = v;
         }
         to->v[i] = is_absent(to->v[i]) ? 1 : to->v[i] + 1;
@@ -135,6 +203,7 @@ static void top_step(struct agg_sink *s, struct agg_top *top, double v, double p
     case AGGR_STDVAR: case AGGR_QUANTILE: case AGGR_COUNT_VALUES:
         return;
     }
+    eval_keep_histograms(s->a, &v, 1);
     ARENA_PUSH(s->a, top->list, top->count, top->cap) = (struct agg_ranked){ v, tag };
 }
 
@@ -143,7 +212,12 @@ static enum status top_put(struct sink *sink, struct row *row, struct err *err)
     struct agg_sink *s = (struct agg_sink *)sink;
     struct group *g = group_of(s, row);
     uint64_t tag = s->seen_count;
-    ARENA_PUSH(s->a, s->seen, s->seen_count, s->seen_cap) = (struct row){ arena_copy(s->a, row->labels), row->drop_name, NULL };
+    if (row->has_histograms && (s->n->agg == AGGR_TOPK || s->n->agg == AGGR_BOTTOMK)) {
+        ignore_histograms(s, row, s->n);
+        row->has_histograms = false;
+    }
+    ARENA_PUSH(s->a, s->seen, s->seen_count, s->seen_cap) =
+        (struct row){ arena_copy(s->a, row->labels), row->drop_name, NULL, row->has_histograms };
     for (size_t i = 0; i < s->g->n; i++)
         if (!is_absent(row->v[i]))
             top_step(s, &g->tops[i], row->v[i], s->param[i], tag, row->labels);
@@ -192,6 +266,20 @@ static enum status give_tops(struct agg_sink *s, struct sink *next, struct err *
 
 /* ---- results ---- */
 
+static double sum_result(struct agg_sink *s, const struct group *g, size_t i)
+{
+    const struct native_sum *sum = &g->sums[i];
+    if (sum->sum && g->cells[i].count > 0) {
+        eval_warn(s->e, argument(s), "encountered a mix of histograms and floats for aggregation");
+        return ABSENT;
+    }
+    struct histogram *h = native_sum_result(s->a, sum);
+    if (h == NULL)
+        return ABSENT;
+    native_sum_tell(s->e, argument(s), sum);
+    return histogram_box(histogram_compact(s->a, h));
+}
+
 static enum status give_groups(struct agg_sink *s, struct sink *next, struct err *err)
 {
     double *v = arena_array(s->a, double, s->g->n);
@@ -201,13 +289,15 @@ static enum status give_groups(struct agg_sink *s, struct sink *next, struct err
         bool any = false;
         for (size_t i = 0; i < s->g->n; i++) {
             v[i] = ABSENT;
-            if (g->cells && g->cells[i].count > 0)
+            if (g->sums && g->sums[i].sum)
+                v[i] = sum_result(s, g, i);
+            else if (g->cells && g->cells[i].count > 0)
                 v[i] = agg_result(s->op, &g->cells[i]);
             else if (g->values && g->values[i].count > 0)
                 v[i] = agg_quantile(s->param[i], g->values[i].list, g->values[i].count);
             any |= !is_absent(v[i]);
         }
-        struct row row = { g->labels, g->drop_name, v };
+        struct row row = { g->labels, g->drop_name, v, g->sums != NULL };
         arena_reset(s->e->line);
         if (any)
             st = next->put(next, &row, err);
@@ -289,17 +379,17 @@ enum status eval_aggregate(struct eval *e, const struct node *n, const struct gr
     s->n = n;
     s->g = g;
     s->a = eval_arena(e);
+    s->scratch = eval_arena(e);
     for (size_t i = 0; i < n->grouping.count; i++)
         s->names[s->name_count++] = n->grouping.list[i];
-    const struct slice *names;
-    size_t count = eval_name_labels(e, &names);
-    for (size_t i = 0; n->without && i < count; i++)
-        s->names[s->name_count++] = names[i];
+    if (n->without)
+        s->names[s->name_count++] = NAME_LABEL;
     map_init(&s->index);
     rows_init(&s->counted, e, g->n);
     enum status st = run(s, sink, err);
     rows_free(&s->counted);
     map_free(&s->index);
+    arena_free(s->scratch);
     arena_free(s->a);
     mem_free(s);
     return st;

@@ -16,7 +16,8 @@ enum expr_type { TYPE_NONE, TYPE_SCALAR, TYPE_STRING, TYPE_VECTOR, TYPE_MATRIX }
 enum agg_kind { AGGR_SUM, AGGR_AVG, AGGR_MIN, AGGR_MAX, AGGR_COUNT, AGGR_GROUP, AGGR_STDDEV, AGGR_STDVAR, AGGR_TOPK, AGGR_BOTTOMK,
                 AGGR_QUANTILE, AGGR_COUNT_VALUES, AGGR_LIMITK, AGGR_LIMIT_RATIO };
 
-enum binary_op { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW, OP_ATAN2, OP_EQ, OP_NE, OP_GT, OP_LT, OP_GE, OP_LE, OP_AND, OP_OR, OP_UNLESS };
+enum binary_op { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW, OP_ATAN2, OP_EQ, OP_NE, OP_GT, OP_LT, OP_GE, OP_LE,
+                 OP_TRIM_UPPER, OP_TRIM_LOWER, OP_AND, OP_OR, OP_UNLESS };
 
 enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
 enum card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE /* group_left */, CARD_ONE_TO_MANY /* group_right */, CARD_MANY_TO_MANY };
@@ -54,6 +55,7 @@ struct node {
     int64_t offset_ms;              /* SELECTOR (also that below a MATRIX), SUBQUERY */
     struct node *range_expr, *step_expr, *offset_expr; /* duration expressions, computed before evaluation; NULL: none */
     bool has_offset, is_anchored, is_smoothed;
+    bool is_counted; /* SELECTOR: of histograms only count and sum are looked at */
     enum at_kind at;
     int64_t at_ms;
 
@@ -93,6 +95,10 @@ const struct node *ast_strip_parens(const struct node *n);
 static inline bool op_is_comparison(enum binary_op op)
 {
     return op >= OP_EQ && op <= OP_LE;
+}
+static inline bool op_is_trim(enum binary_op op)
+{
+    return op == OP_TRIM_UPPER || op == OP_TRIM_LOWER;
 }
 static inline bool op_is_set(enum binary_op op)
 {

@@ -4,7 +4,7 @@
  * With a scalar, rows stream through. Between two vectors both sides are held, and joined by signature: the labels that
  * must agree. A signature may belong to several rows of one side, as long as no two of them have a value at the same
  * step; so rows are joined pair by pair, step by step, and results with equal labels grow together in one row. */
-#include "promql/eval.h"
+#include "promql/native.h"
 #include "promql/rows.h"
 
 enum { MATCH_NAMES_MAX = 512 };
@@ -28,7 +28,7 @@ double binary_apply(enum binary_op op, double l, double r)
         return atan2(l, r);
     case OP_EQ: case OP_NE: case OP_GT: case OP_LT: case OP_GE: case OP_LE:
         return binary_compare(op, l, r);
-    case OP_AND: case OP_OR: case OP_UNLESS:
+    case OP_TRIM_UPPER: case OP_TRIM_LOWER: case OP_AND: case OP_OR: case OP_UNLESS:
         break;
     }
     return NAN;
@@ -49,7 +49,8 @@ bool binary_compare(enum binary_op op, double l, double r)
         return l >= r;
     case OP_LE:
         return l <= r;
-    case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: case OP_POW: case OP_ATAN2: case OP_AND: case OP_OR: case OP_UNLESS:
+    case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: case OP_POW: case OP_ATAN2: case OP_TRIM_UPPER:
+    case OP_TRIM_LOWER: case OP_AND: case OP_OR: case OP_UNLESS:
         break;
     }
     return false;
@@ -64,9 +65,17 @@ static double apply(const struct node *n, double l, double r, double kept)
     return n->is_bool ? (double)yes : yes ? kept : ABSENT;
 }
 
+/* As apply, for rows that may have histograms, and for operators that take nothing else. */
+static double apply_any(struct eval *e, const struct node *n, double l, double r, double kept)
+{
+    if (is_histogram(l) || is_histogram(r) || op_is_trim(n->op))
+        return binary_native(e, n, l, r, kept);
+    return apply(n, l, r, kept);
+}
+
 static bool drops_name(const struct node *n)
 {
-    return n->is_bool || !op_is_comparison(n->op);
+    return n->is_bool || !(op_is_comparison(n->op) || op_is_trim(n->op));
 }
 
 /* ---- vector and scalar ---- */
@@ -81,11 +90,24 @@ struct scalar_sink {
     struct sink *next;
 };
 
+static bool scalar_put_any(struct scalar_sink *s, struct row *row)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->steps; i++) {
+        double v = row->v[i], k = s->scalar[i];
+        if (is_absent(v))
+            continue;
+        row->v[i] = s->is_left ? apply_any(s->e, s->n, k, v, v) : apply_any(s->e, s->n, v, k, v);
+        any |= !is_absent(row->v[i]);
+    }
+    return any;
+}
+
 static enum status scalar_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct scalar_sink *s = (struct scalar_sink *)sink;
-    bool any = false;
-    for (size_t i = 0; i < s->steps; i++) {
+    bool is_plain = !row->has_histograms && !op_is_trim(s->n->op), any = !is_plain && scalar_put_any(s, row);
+    for (size_t i = 0; is_plain && i < s->steps; i++) {
         double v = row->v[i], k = s->scalar[i];
         if (is_absent(v))
             continue;
@@ -186,6 +208,7 @@ static enum status join_open(struct join *j, struct err *err)
     rows_init(&j->left, j->e, j->g->n);
     rows_init(&j->right, j->e, j->g->n);
     rows_init(&j->out, j->e, j->g->n);
+    j->out.borrows = true; /* from both sides, or from what is made beside them */
     map_init(&j->by_left);
     map_init(&j->by_right);
     enum status st = eval_vector(j->e, j->n->kids[0], j->g, &j->left.sink, err);
@@ -352,6 +375,9 @@ static enum status pair_put(struct join *j, const struct row *many, const struct
         return ST_OK;
     result_labels(j, many, one, &row);
     row.v = v;
+    row.has_histograms = eval_has_histograms(v, j->g->n);
+    if (row.has_histograms)
+        eval_keep_histograms(j->out.a, v, j->g->n);
     enum status st = rows_put(&j->out, &row, NULL);
     if (st == ST_INVALID)
         return err_set(err, ST_INVALID, j->n->matching.card == CARD_ONE_TO_ONE
@@ -367,9 +393,11 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
     enum status st = ST_OK;
     size_t steps = j->g->n;
     st = eval_check(j->e, err);
+    arena_reset(j->e->line);
     memset(covered, 0, steps);
     for (size_t k = first; !st && k; k = next[k - 1]) {
         const struct row *one = &p->one->list[k - 1];
+        bool is_plain = !many->has_histograms && !one->has_histograms && !op_is_trim(j->n->op);
         for (size_t i = 0; i < steps; i++) {
             double m = many->v[i], o = one->v[i];
             v[i] = ABSENT;
@@ -377,7 +405,7 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
                 continue;
             covered[i] = 1;
             double l = p->swapped ? o : m, r = p->swapped ? m : o;
-            v[i] = apply(j->n, l, r, l);
+            v[i] = is_plain ? apply(j->n, l, r, l) : apply_any(j->e, j->n, l, r, l);
             if (used == NULL || is_absent(v[i]))
                 continue;
             if (used[i])
@@ -392,7 +420,7 @@ static enum status pair_row(struct join *j, struct pairing *p, const struct row 
         double m = many->v[i], o = p->fill_one;
         v[i] = ABSENT;
         if (!is_absent(m) && !covered[i])
-            v[i] = p->swapped ? apply(j->n, o, m, o) : apply(j->n, m, o, m);
+            v[i] = p->swapped ? apply_any(j->e, j->n, o, m, o) : apply_any(j->e, j->n, m, o, m);
     }
     return pair_put(j, many, NULL, v, err);
 }
@@ -409,7 +437,7 @@ static enum status pair_fill(struct join *j, struct pairing *p, const struct map
             double o = bare.v[i], m = p->fill_many;
             v[i] = ABSENT;
             if (!is_absent(o) && !covered[i])
-                v[i] = p->swapped ? apply(j->n, o, m, o) : apply(j->n, m, o, m);
+                v[i] = p->swapped ? apply_any(j->e, j->n, o, m, o) : apply_any(j->e, j->n, m, o, m);
         }
         const struct row *one = &p->one->list[k];
         struct slice name[] = { NAME_LABEL };

@@ -102,6 +102,8 @@ static enum status check_binary(struct ast *ast, struct node *n, struct err *err
         return ast_error(err, ast->text, n->op_start, "bool modifier can only be used on comparison operators");
     if (op_is_comparison(n->op) && !n->is_bool && l == TYPE_SCALAR && r == TYPE_SCALAR)
         return ast_error(err, ast->text, n->op_start, "comparisons between scalars must use BOOL modifier");
+    if (op_is_trim(n->op) && l == TYPE_SCALAR && r == TYPE_SCALAR)
+        return ast_error(err, ast->text, n->op_start, "operator \"%.*s\" not allowed for Scalar operations", SLICE_FMT(op));
     for (size_t i = 0; i < 2; i++)
         if (n->kids[i]->type != TYPE_SCALAR && n->kids[i]->type != TYPE_VECTOR)
             return ast_error(err, ast->text, n->kids[i]->start, "binary expression must contain only scalar and instant vector types");

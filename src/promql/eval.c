@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/num.h"
+#include "promql/native.h"
 #include "promql/rows.h"
 
 /* ---- what all need ---- */
@@ -18,6 +19,29 @@
 enum status eval_same_labels(struct err *err)
 {
     return err_set(err, ST_INVALID, "vector cannot contain metrics with the same labelset");
+}
+
+bool eval_has_histograms(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_histogram(v[i]))
+            return true;
+    return false;
+}
+
+void eval_keep_histograms(struct arena *a, double *v, size_t n)
+{
+    uint64_t last = 0;
+    double copy = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_histogram(v[i]))
+            continue;
+        if (double_bits(v[i]) != last) {
+            last = double_bits(v[i]);
+            copy = histogram_box(histogram_copy(a, histogram_unbox(v[i])));
+        }
+        v[i] = copy;
+    }
 }
 
 struct arena *eval_arena(struct eval *e)
@@ -34,12 +58,29 @@ enum status eval_check(struct eval *e, struct err *err)
     return engine_ctx_check(e->env->ctx, err);
 }
 
+/* Takes out what was said in the same words elsewhere in the query: the latest place stays, as in Prometheus. */
+static void forget(struct buf *notes, struct slice words)
+{
+    size_t end;
+    for (size_t at = 0; at < notes->len; at = end) {
+        struct slice rest = slice_skip(buf_as_slice(notes), at);
+        struct slice line = slice_sub(rest, 0, MIN(slice_find_char(rest, '\n', 0), rest.len)), place = slice_skip(line, MIN(words.len, line.len));
+        end = MIN(at + line.len + 1, notes->len);
+        if (!slice_starts(line, words) || (place.len && !slice_starts(place, SLICE(" ("))))
+            continue;
+        memmove(notes->ptr + at, notes->ptr + end, notes->len - end);
+        notes->len -= end - at;
+        return;
+    }
+}
+
 static void note(struct eval *e, struct buf *to, const char *kind, const struct node *at, const char *fmt, va_list args)
 {
     char text[ERR_TEXT_BYTES_MAX * 2], line[ERR_TEXT_BYTES_MAX * 3];
     vsnprintf(text, sizeof text, fmt, args);
     int n = snprintf(line, sizeof line, "PromQL %s: %s", kind, text);
     size_t used = MIN((size_t)n, sizeof line - 1), column = 1, lines = 1;
+    forget(to, slice_of(line, used));
     for (size_t i = 0; at && i < at->start && i < e->ast->text.len; i++) {
         column = e->ast->text.ptr[i] == '\n' ? 1 : column + 1;
         lines += e->ast->text.ptr[i] == '\n';
@@ -47,10 +88,6 @@ static void note(struct eval *e, struct buf *to, const char *kind, const struct 
     if (at)
         n = snprintf(line + used, sizeof line - used, " (%zu:%zu)", lines, column);
     used += at ? MIN((size_t)n, sizeof line - used - 1) : 0;
-    struct slice all = buf_as_slice(to), piece;
-    while (slice_next(&all, '\n', &piece))
-        if (slice_eq(piece, slice_of(line, used)))
-            return;
     if (to->len + used < NOTES_BYTES_MAX)
         buf_printf(to, "%.*s\n", (int)used, line);
 }
@@ -88,7 +125,7 @@ size_t eval_name_labels(const struct eval *e, const struct slice **out)
 {
     static const struct slice names[] = { SLICE_INIT("__name__"), SLICE_INIT("__type__"), SLICE_INIT("__unit__") };
     *out = names;
-    return (e->features & FEATURE_TYPE_AND_UNIT_LABELS) ? COUNT_OF(names) : 1;
+    return COUNT_OF(names);
 }
 
 void eval_drop_name(const struct eval *e, struct row *row)
@@ -154,13 +191,37 @@ struct map_sink {
     struct sink *next;
 };
 
+/* A function of numbers leaves histograms out, and the other way round. The sign is all that a histogram changes in itself. */
+static void map_histograms(const struct map_sink *m, struct row *row)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (!is_histogram(row->v[i])) {
+            row->v[i] = m->fn && m->fn->of ? ABSENT : row->v[i];
+            continue;
+        }
+        const struct histogram *h = histogram_unbox(row->v[i]);
+        if (m->fn == NULL)
+            row->v[i] = histogram_box(histogram_scale(m->e->line, h, -1));
+        else
+            row->v[i] = m->fn->of ? m->fn->of(h) : ABSENT;
+    }
+    row->has_histograms = m->fn == NULL;
+}
+
 static enum status each_put(struct sink *sink, struct row *row, struct err *err)
 {
     struct map_sink *m = (struct map_sink *)sink;
     double params[FUNCTION_ARGS_MAX];
-    bool any = false;
+    bool any = false, of_numbers = m->fn == NULL || m->fn->map;
+    if (!of_numbers && !row->has_histograms)
+        return ST_OK;
+    if (row->has_histograms)
+        map_histograms(m, row);
     for (size_t i = 0; i < m->n; i++) {
         if (is_absent(row->v[i]))
+            continue;
+        any |= !of_numbers || row->has_histograms;
+        if (!of_numbers || (row->has_histograms && is_histogram(row->v[i])))
             continue;
         for (size_t k = 0; k < m->param_count; k++)
             params[k] = m->params[k][i];
@@ -198,7 +259,7 @@ static enum status map_time(struct map_sink *m, const struct grid *g, struct sin
     double *v = arena_array(a, double, g->n);
     for (size_t i = 0; i < g->n; i++)
         v[i] = m->fn->map((double)grid_at(g, i) / 1000, NULL);
-    struct row row = { SLICE_EMPTY, false, v };
+    struct row row = { SLICE_EMPTY, false, v, false };
     arena_reset(m->e->line);
     enum status st = sink->put(sink, &row, err);
     arena_free(a);
@@ -233,11 +294,11 @@ enum status eval_vector(struct eval *e, const struct node *n, const struct grid 
         return st;
     switch (n->kind) {
     case NODE_SELECTOR:
-        return eval_selector(e, n, g, false, sink, err);
+        return eval_selector(e, n, g, SELECTOR_VALUE, sink, err);
     case NODE_PAREN:
         return eval_vector(e, n->kids[0], g, sink, err);
     case NODE_CALL:
-        if (n->fn->map)
+        if (n->fn->map || n->fn->of)
             return eval_map(e, n, g, sink, err);
         return n->fn->range ? eval_range_fn(e, n, g, sink, err) : n->fn->stream(e, n, g, sink, err);
     case NODE_AGGREGATE:

@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "base/num.h"
 #include "promql/ast.h"
 #include "promql/functions.h"
 #include "query/agg.h"
@@ -42,6 +43,7 @@ struct row {
     struct slice labels;
     bool drop_name; /* with delayed name removal: at the end */
     double *v;      /* the sink may change it */
+    bool has_histograms; /* some of v may be ones (model/sample.h), which live as long as v */
 };
 
 struct sink {
@@ -57,6 +59,16 @@ struct eval {
     struct arena_group memory;
     bool is_range; /* the query, not a subquery */
 };
+
+/* Which time a step looks at. */
+struct reach {
+    bool is_fixed; /* by @: the same for all steps */
+    int64_t at_ms, offset_ms;
+};
+static inline int64_t reach_end(const struct reach *r, const struct grid *g, size_t i)
+{
+    return sat_sub(r->is_fixed ? r->at_ms : grid_at(g, i), r->offset_ms);
+}
 
 /* ---- eval.c ---- */
 enum status eval_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
@@ -77,24 +89,44 @@ void eval_warn(struct eval *e, const struct node *at, const char *fmt, ...) PRIN
 void eval_info(struct eval *e, const struct node *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void eval_warn_quantile(struct eval *e, const struct node *at, const double *q, size_t n);
 enum status eval_same_labels(struct err *err);
+/* Some of v are histograms. */
+bool eval_has_histograms(const double *v, size_t n);
+/* Those of v that are histograms become copies in a; the same one in a row is copied once. */
+void eval_keep_histograms(struct arena *a, double *v, size_t n);
 
 /* ---- eval_select.c ---- */
-enum status eval_selector(struct eval *e, const struct node *n, const struct grid *g, bool times, struct sink *sink, struct err *err);
+/* Times are seconds, also those of histograms, which has_histograms then tells. BORN: since when a sample counts. */
+enum selector_value { SELECTOR_VALUE, SELECTOR_TIME, SELECTOR_BORN };
+enum status eval_selector(struct eval *e, const struct node *n, const struct grid *g, enum selector_value what, struct sink *sink,
+                          struct err *err);
 /* For those who count series: values may all be 1, so that the engine need not read them. */
 enum status eval_selector_present(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
-enum status eval_range_fn(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
-/* The samples of a range vector itself, for an instant query; series go to put. */
+struct reach eval_reach(const struct eval *e, const struct node *n);
+/* Of a range: its selector, or the subquery. */
+const struct node *eval_matrix_selector(const struct node *n);
+/* The samples of a range vector itself, one series after the other; n > 0. Borrowed. */
+struct series {
+    struct slice labels;
+    bool drop_name, has_histograms;
+    const int64_t *t;
+    const int64_t *born_ms; /* since when each counts, 0: not known; NULL: of none */
+    const double *v;
+    size_t n;
+};
 struct series_sink {
-    enum status (*put)(struct series_sink *sink, struct slice labels, bool drop_name, const int64_t *t, const double *v, size_t n,
-                       struct err *err);
+    enum status (*put)(struct series_sink *sink, const struct series *s, struct err *err);
 };
 enum status eval_matrix(struct eval *e, const struct node *n, const struct grid *g, struct series_sink *sink, struct err *err);
+
+/* ---- eval_range.c ---- */
+enum status eval_range_fn(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
 /* Which steps have at least one sample in range: bytes of 0 or 1. */
 enum status eval_present_over_time(struct eval *e, const struct node *n, const struct grid *g, uint8_t *out, struct err *err);
 
 /* ---- aggregate.c, binary.c; what the function table names is in parts.h ---- */
 enum status eval_aggregate(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
 enum status eval_binary(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+/* Of numbers. */
 double binary_apply(enum binary_op op, double l, double r);
 bool binary_compare(enum binary_op op, double l, double r);
 

@@ -5,6 +5,7 @@
  * sample in the range. smoothed: both ends lie on the lines between the samples around them; without a sample before the
  * start or after the end the nearest one counts. Both look past the ends by the lookback.
  * A counter that falls begins at zero: so does the line to the sample behind the fall. */
+#include "promql/native.h"
 #include "promql/parts.h"
 
 struct places {
@@ -34,9 +35,11 @@ static double on_line(const struct extended *x, size_t a, int64_t t, bool is_cou
     return from + (to - from) * share;
 }
 
-double extended_at(const struct extended *x, int64_t t)
+double extended_at(const struct extended *x, int64_t t, const struct window *w)
 {
-    size_t after = behind(x, t), low = behind(x, t - x->lookback_ms);
+    size_t after = behind(x, t), low = behind(x, t - x->lookback_ms), high = behind(x, t + x->lookback_ms);
+    if (x->has_histograms && eval_has_histograms(x->v + low, high - low))
+        return native_between(x, low, high, t, w);
     if (after == low)
         return ABSENT;
     bool has_next = after < x->n && x->t[after] <= t + x->lookback_ms;
@@ -71,6 +74,8 @@ double extended_range(const struct extended *x, const struct window *w, const st
                         x->is_smoothed ? behind(x, w->end_ms + x->lookback_ms) : behind(x, w->end_ms) };
     bool is_rate = fn->range == range_rate, is_counter = is_rate || fn->range == range_increase;
     double result;
+    if (x->has_histograms && (fn->flags & FN_RATE_LIKE) && eval_has_histograms(x->v + p.low, p.high - p.low))
+        return native_extended(x, p.low, p.high, w, is_counter, is_rate);
     if (x->is_smoothed)
         result = smoothed(x, w, &p, is_counter);
     else {
@@ -82,7 +87,7 @@ double extended_range(const struct extended *x, const struct window *w, const st
             whole.t = x->t + anchor;
             whole.v = x->v + anchor;
             whole.n = p.last - anchor;
-            return fn->range(&whole);
+            return x->has_histograms ? fn->range_mixed(&whole) : fn->range(&whole);
         }
         result = difference(x, x->v[anchor], anchor, p.last - 1, x->v[p.last - 1], is_counter);
     }

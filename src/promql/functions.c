@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of functions, sorted by name, and the short ones themselves. */
 #include "base/date.h"
+#include "promql/native.h"
 #include "promql/parts.h"
 
 static double fn_clamp(double v, const double *p)
@@ -146,7 +147,10 @@ static double fn_year(double v, const double *p)
 #define MAP(fn) { .name = SLICE_INIT(#fn), ARGS(V), .returns = V, .map = fn_##fn }
 #define DATE(fn) { .name = SLICE_INIT(#fn), ARGS(V), .optional = 1, .returns = V, .map = fn_##fn }
 #define OVER(text, impl, bits) { .name = SLICE_INIT(text), ARGS(M), .flags = (bits), .returns = V, .range = impl }
-#define NATIVE(text) { .name = SLICE_INIT(text), ARGS(V), .returns = V, .stream = histogram_none }
+/* mixed: for windows with histograms; the same where these need no other treatment. */
+#define MIXED(text, impl, mixed, bits) \
+    { .name = SLICE_INIT(text), ARGS(M), .flags = (bits), .returns = V, .range = impl, .range_mixed = mixed }
+#define NATIVE(text, impl) { .name = SLICE_INIT(text), ARGS(V), .returns = V, .of = impl }
 
 static const struct function functions[] = {
     MAP(abs),
@@ -158,59 +162,63 @@ static const struct function functions[] = {
     MAP(asinh),
     MAP(atan),
     MAP(atanh),
-    OVER("avg_over_time", range_avg, 0),
+    MIXED("avg_over_time", range_avg, native_avg_over, 0),
     MAP(ceil),
-    OVER("changes", range_changes, FN_ANCHORED),
+    MIXED("changes", range_changes, native_changes, FN_ANCHORED),
     { .name = SLICE_INIT("clamp"), ARGS(V, S, S), .returns = V, .map = fn_clamp },
     { .name = SLICE_INIT("clamp_max"), ARGS(V, S), .returns = V, .map = fn_clamp_max },
     { .name = SLICE_INIT("clamp_min"), ARGS(V, S), .returns = V, .map = fn_clamp_min },
     MAP(cos),
     MAP(cosh),
-    OVER("count_over_time", range_count, 0),
+    MIXED("count_over_time", range_count, range_count, 0),
     DATE(day_of_month),
     DATE(day_of_week),
     DATE(day_of_year),
     DATE(days_in_month),
     MAP(deg),
-    OVER("delta", range_delta, FN_RATE_LIKE | FN_ANCHORED),
+    MIXED("delta", range_delta, native_delta, FN_RATE_LIKE | FN_ANCHORED),
     OVER("deriv", range_deriv, 0),
     { .name = SLICE_INIT("double_exponential_smoothing"), ARGS(M, S, S), .flags = FN_EXPERIMENTAL, .returns = V,
       .stream = vector_double_exponential },
+    { .name = SLICE_INIT("end"), .flags = FN_EXPERIMENTAL, .returns = S, .scalar = vector_end },
     MAP(exp),
-    OVER("first_over_time", range_first, FN_KEEPS_NAME | FN_EXPERIMENTAL),
+    MIXED("first_over_time", range_first, range_first, FN_KEEPS_NAME | FN_EXPERIMENTAL),
     MAP(floor),
-    NATIVE("histogram_avg"),
-    NATIVE("histogram_count"),
-    { .name = SLICE_INIT("histogram_fraction"), ARGS(S, S, V), .returns = V, .stream = histogram_fraction },
-    { .name = SLICE_INIT("histogram_quantile"), ARGS(S, V), .returns = V, .stream = histogram_quantile },
+    NATIVE("histogram_avg", native_mean),
+    NATIVE("histogram_count", native_count),
+    { .name = SLICE_INIT("histogram_fraction"), ARGS(S, S, V), .returns = V, .stream = buckets_fraction },
+    { .name = SLICE_INIT("histogram_quantile"), ARGS(S, V), .returns = V, .stream = buckets_quantile },
     { .name = SLICE_INIT("histogram_quantiles"), ARGS(V, T, S), .optional = -1, .flags = FN_EXPERIMENTAL, .returns = V,
-      .stream = histogram_quantiles },
-    NATIVE("histogram_stddev"),
-    NATIVE("histogram_stdvar"),
-    NATIVE("histogram_sum"),
+      .stream = buckets_quantiles },
+    NATIVE("histogram_stddev", native_stddev),
+    NATIVE("histogram_stdvar", native_stdvar),
+    NATIVE("histogram_sum", native_total),
     DATE(hour),
-    OVER("idelta", range_idelta, 0),
-    OVER("increase", range_increase, FN_RATE_LIKE | FN_ANCHORED | FN_COUNTER),
+    MIXED("idelta", range_idelta, native_idelta, 0),
+    MIXED("increase", range_increase, native_increase, FN_RATE_LIKE | FN_ANCHORED | FN_COUNTER),
     { .name = SLICE_INIT("info"), ARGS(V, V), .optional = 1, .flags = FN_EXPERIMENTAL | FN_FILTERED, .returns = V, .stream = info_info },
-    OVER("irate", range_irate, 0),
+    MIXED("irate", range_irate, native_irate, 0),
     { .name = SLICE_INIT("label_join"), ARGS(V, T, T, T), .optional = -1, .returns = V, .stream = label_join },
     { .name = SLICE_INIT("label_replace"), ARGS(V, T, T, T, T), .returns = V, .stream = label_replace },
-    OVER("last_over_time", range_last, FN_KEEPS_NAME),
+    MIXED("last_over_time", range_last, range_last, FN_KEEPS_NAME),
     MAP(ln),
     MAP(log10),
     MAP(log2),
     OVER("mad_over_time", range_mad, FN_EXPERIMENTAL),
+    { .name = SLICE_INIT("max_of"), ARGS(S, S), .flags = FN_EXPERIMENTAL, .returns = S, .scalar = vector_max_of },
     OVER("max_over_time", range_max, 0),
+    { .name = SLICE_INIT("min_of"), ARGS(S, S), .flags = FN_EXPERIMENTAL, .returns = S, .scalar = vector_min_of },
     OVER("min_over_time", range_min, 0),
     DATE(minute),
     DATE(month),
     { .name = SLICE_INIT("pi"), .returns = S, .scalar = vector_pi },
     { .name = SLICE_INIT("predict_linear"), ARGS(M, S), .flags = FN_USES_EVAL_TIME, .returns = V, .range = range_predict_linear },
-    OVER("present_over_time", range_present, 0),
+    MIXED("present_over_time", range_present, range_present, 0),
     { .name = SLICE_INIT("quantile_over_time"), ARGS(S, M), .flags = FN_QUANTILE, .returns = V, .range = range_quantile },
     MAP(rad),
-    OVER("rate", range_rate, FN_RATE_LIKE | FN_ANCHORED | FN_COUNTER),
-    OVER("resets", range_resets, FN_ANCHORED),
+    { .name = SLICE_INIT("range"), .flags = FN_EXPERIMENTAL, .returns = S, .scalar = vector_range },
+    MIXED("rate", range_rate, native_rate, FN_RATE_LIKE | FN_ANCHORED | FN_COUNTER),
+    MIXED("resets", range_resets, native_resets, FN_ANCHORED),
     { .name = SLICE_INIT("round"), ARGS(V, S), .optional = 1, .returns = V, .map = fn_round },
     { .name = SLICE_INIT("scalar"), ARGS(V), .returns = S, .scalar = vector_scalar },
     MAP(sgn),
@@ -223,15 +231,18 @@ static const struct function functions[] = {
       .stream = vector_sort_by_label_desc },
     { .name = SLICE_INIT("sort_desc"), ARGS(V), .returns = V, .stream = vector_sort_desc },
     MAP(sqrt),
+    { .name = SLICE_INIT("start"), .flags = FN_EXPERIMENTAL, .returns = S, .scalar = vector_start },
+    { .name = SLICE_INIT("start_timestamp"), ARGS(V), .flags = FN_EXPERIMENTAL, .returns = V, .stream = vector_start_timestamp },
     OVER("stddev_over_time", range_stddev, 0),
     OVER("stdvar_over_time", range_stdvar, 0),
-    OVER("sum_over_time", range_sum, 0),
+    { .name = SLICE_INIT("step"), .flags = FN_EXPERIMENTAL, .returns = S, .scalar = vector_step },
+    MIXED("sum_over_time", range_sum, native_sum_over, 0),
     MAP(tan),
     MAP(tanh),
     { .name = SLICE_INIT("time"), .returns = S, .scalar = vector_time },
     { .name = SLICE_INIT("timestamp"), ARGS(V), .returns = V, .stream = vector_timestamp },
-    OVER("ts_of_first_over_time", range_ts_of_first, FN_EXPERIMENTAL),
-    OVER("ts_of_last_over_time", range_ts_of_last, FN_EXPERIMENTAL),
+    MIXED("ts_of_first_over_time", range_ts_of_first, range_ts_of_first, FN_EXPERIMENTAL),
+    MIXED("ts_of_last_over_time", range_ts_of_last, range_ts_of_last, FN_EXPERIMENTAL),
     OVER("ts_of_max_over_time", range_ts_of_max, FN_EXPERIMENTAL),
     OVER("ts_of_min_over_time", range_ts_of_min, FN_EXPERIMENTAL),
     { .name = SLICE_INIT("vector"), ARGS(S), .returns = V, .stream = vector_vector },
@@ -244,4 +255,9 @@ const struct function *function_find(struct slice name)
         if (slice_eq(functions[i].name, name))
             return &functions[i];
     return NULL;
+}
+
+const struct function *function_at(size_t i)
+{
+    return i < COUNT_OF(functions) ? &functions[i] : NULL;
 }

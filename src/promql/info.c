@@ -171,7 +171,9 @@ static enum status enrich(struct info *x, const struct row *row, struct err *err
             st = enriched(x, row->labels, chosen, count, &labels, err);
             if (st)
                 return st;
-            to = rows_get(&x->out, labels, row->drop_name)->v;
+            struct row *into = rows_get(&x->out, labels, row->drop_name);
+            into->has_histograms |= row->has_histograms; /* which are the base's */
+            to = into->v;
             before_count = count;
             memcpy(before, chosen, count * sizeof *chosen);
         }
@@ -180,6 +182,17 @@ static enum status enrich(struct info *x, const struct row *row, struct err *err
         to[i] = row->v[i];
     }
     return eval_check(x->e, err);
+}
+
+static enum status not_info(struct slice labels, struct err *err)
+{
+    struct buf text;
+    buf_init(&text, ERR_TEXT_BYTES_MAX);
+    labels_format(labels, &text);
+    struct slice s = buf_as_slice(&text);
+    err_set(err, ST_INVALID, "this should be an info metric, with float samples: %.*s", SLICE_FMT(s));
+    buf_free(&text);
+    return ST_INVALID;
 }
 
 enum status info_info(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
@@ -193,7 +206,10 @@ enum status info_info(struct eval *e, const struct node *n, const struct grid *g
     if (!st)
         st = eval_vector(e, n->kids[0], g, &x.base.sink, err);
     if (!st && x.base.count)
-        st = eval_selector(e, &x.selector, g, true, &x.infos.sink, err);
+        st = eval_selector(e, &x.selector, g, SELECTOR_TIME, &x.infos.sink, err);
+    for (size_t i = 0; !st && i < x.infos.count; i++)
+        if (x.infos.list[i].has_histograms)
+            st = not_info(x.infos.list[i].labels, err);
     if (!st)
         index_infos(&x);
     for (size_t i = 0; !st && i < x.base.count; i++)

@@ -136,6 +136,7 @@ static bool lex_symbol(struct lexer *l)
         char text[3];
         enum token_kind kind;
     } symbols[] = { { "==", TOK_EQ }, { "=~", TOK_RE }, { "!=", TOK_NE }, { "!~", TOK_NOT_RE }, { ">=", TOK_GE }, { "<=", TOK_LE },
+                    { "</", TOK_TRIM_UPPER }, { ">/", TOK_TRIM_LOWER },
                     { ">", TOK_GT }, { "<", TOK_LT }, { "=", TOK_ASSIGN }, { "+", TOK_ADD }, { "-", TOK_SUB }, { "*", TOK_MUL },
                     { "/", TOK_DIV }, { "%", TOK_MOD }, { "^", TOK_POW }, { ",", TOK_COMMA }, { "@", TOK_AT }, { ":", TOK_COLON } };
     char c = peek(l, 0);
@@ -230,7 +231,7 @@ struct slice lexer_describe(struct arena *a, const struct token *t)
         return out;
     }
     case TOK_ADD: case TOK_SUB: case TOK_MUL: case TOK_DIV: case TOK_MOD: case TOK_POW: case TOK_EQ: case TOK_NE:
-    case TOK_GT: case TOK_LT: case TOK_GE: case TOK_LE: case TOK_RE: case TOK_NOT_RE:
+    case TOK_GT: case TOK_LT: case TOK_GE: case TOK_LE: case TOK_TRIM_UPPER: case TOK_TRIM_LOWER: case TOK_RE: case TOK_NOT_RE:
         return arena_printf(a, "<op:%.*s>", SLICE_FMT(t->text));
     case TOK_LPAREN: case TOK_RPAREN: case TOK_LBRACE: case TOK_RBRACE: case TOK_LBRACKET: case TOK_RBRACKET:
     case TOK_COMMA: case TOK_COLON: case TOK_ASSIGN: case TOK_AT:

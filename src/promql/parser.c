@@ -273,7 +273,8 @@ static int binary_precedence(const struct token *t, enum binary_op *op)
         return PREC_OR;
     case OP_AND: case OP_UNLESS:
         return PREC_AND;
-    case OP_EQ: case OP_NE: case OP_GT: case OP_LT: case OP_GE: case OP_LE:
+    case OP_EQ: case OP_NE: case OP_GT: case OP_LT: case OP_GE: case OP_LE: case OP_TRIM_UPPER:
+    case OP_TRIM_LOWER:
         return PREC_COMPARE;
     case OP_ADD: case OP_SUB:
         return PREC_ADD;

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#include "promql/eval.h"
+#include "promql/native.h"
+#include "promql/parts.h"
 #include "promql/rows.h"
 
 static enum value_type value_type_of(enum expr_type type)
@@ -128,6 +129,8 @@ static enum status answer_put(struct sink *sink, struct row *row, struct err *er
         series.t_ms[series.n] = grid_at(s->g, i);
         series.v[series.n++] = row->v[i];
     }
+    if (row->has_histograms)
+        eval_keep_histograms(a, series.v, series.n);
     if (series.n)
         ARENA_PUSH(a, s->out->series, s->out->series_count, s->cap) = series;
     return arena_over(a) ? eval_check(s->e, err) : ST_OK;
@@ -139,6 +142,7 @@ static enum status run_delayed(struct answer_sink *s, const struct node *n, stru
     struct rows all, named;
     rows_init(&all, s->e, s->g->n);
     rows_init(&named, s->e, s->g->n);
+    named.borrows = true;
     enum status st = eval_vector(s->e, n, s->g, &all.sink, err);
     for (size_t i = 0; !st && i < all.count; i++) {
         struct row row = all.list[i];
@@ -185,18 +189,20 @@ struct matrix_sink {
     size_t cap;
 };
 
-static enum status matrix_put(struct series_sink *sink, struct slice labels, bool drop_name, const int64_t *t, const double *v, size_t n,
-                              struct err *err)
+static enum status matrix_put(struct series_sink *sink, const struct series *in, struct err *err)
 {
     struct matrix_sink *s = (struct matrix_sink *)sink;
     struct arena *a = s->e->env->result;
     const struct slice *names;
     size_t count = eval_name_labels(s->e, &names);
-    struct value_series series = { .labels = drop_name ? labels_without(a, labels, names, count) : arena_copy(a, labels), .n = n };
-    series.t_ms = arena_array(a, int64_t, n);
-    series.v = arena_array(a, double, n);
-    memcpy(series.t_ms, t, n * sizeof *t);
-    memcpy(series.v, v, n * sizeof *v);
+    struct value_series series = { .n = in->n };
+    series.labels = in->drop_name ? labels_without(a, in->labels, names, count) : arena_copy(a, in->labels);
+    series.t_ms = arena_array(a, int64_t, in->n);
+    series.v = arena_array(a, double, in->n);
+    memcpy(series.t_ms, in->t, in->n * sizeof *in->t);
+    memcpy(series.v, in->v, in->n * sizeof *in->v);
+    if (in->has_histograms)
+        eval_keep_histograms(a, series.v, series.n);
     ARENA_PUSH(a, s->out->series, s->out->series_count, s->cap) = series;
     return arena_over(a) ? eval_check(s->e, err) : ST_OK;
 }
@@ -220,12 +226,26 @@ static enum status answer_scalar(struct eval *e, const struct node *n, const str
     }
     double *v = mem_alloc(g->n * sizeof *v);
     struct answer_sink s = { { answer_put }, e, g, out, 0 };
-    struct row row = { SLICE_EMPTY, false, v };
+    struct row row = { SLICE_EMPTY, false, v, false };
     enum status st = eval_scalar(e, n, g, v, err);
     if (!st)
         st = answer_put(&s.sink, &row, err);
     mem_free(v);
     return st;
+}
+
+/* Which selectors only give counts and sums, so that nobody looks at buckets. Resets are then seen from sample to sample
+ * (eval_select.c), which subqueries would not do as they skip samples. */
+static void mark_counted(struct node *n, bool is_counted, bool is_whole)
+{
+    if (n->kind == NODE_CALL) {
+        is_counted |= n->fn->of == native_count || n->fn->of == native_total || n->fn->of == native_mean;
+        is_whole |= n->fn->stream == buckets_quantile || n->fn->stream == buckets_quantiles || n->fn->stream == buckets_fraction;
+    }
+    is_whole |= n->kind == NODE_SUBQUERY || (n->kind == NODE_BINARY && op_is_trim(n->op));
+    n->is_counted = n->kind == NODE_SELECTOR && is_counted && !is_whole;
+    for (size_t i = 0; i < n->kid_count; i++)
+        mark_counted(n->kids[i], is_counted, is_whole);
 }
 
 static enum status answer(struct eval *e, struct node *n, const struct grid *g, struct value *out, struct err *err)
@@ -234,6 +254,7 @@ static enum status answer(struct eval *e, struct node *n, const struct grid *g, 
     enum status st = set_timings(e, n, err);
     if (st)
         return st;
+    mark_counted(n, false, false);
     if (n->type == TYPE_VECTOR)
         return answer_vector(e, n, g, out, err);
     if (n->type == TYPE_SCALAR)

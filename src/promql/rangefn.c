@@ -2,34 +2,70 @@
 /* Functions of the samples in one window. Sums are Kahan's, in Prometheus's order of operations. */
 #include "promql/parts.h"
 
-/* How far the slope between first and last sample is carried towards the ends of the range: to the end when it is near
- * (1.1 of the mean distance between samples), else half such a distance; a counter not below zero. */
-static double extrapolation(const struct window *w, double result, bool is_counter)
+bool range_is_born_inside(const struct window *w)
+{
+    return w->born_ms && w->born_ms[0] != 0 && w->born_ms[0] > w->start_ms && w->born_ms[0] < w->t[0];
+}
+
+/* A start at the sample before is one anew only when that one had a start of its own: so it is with deltas; else it says
+ * that the start is not known. */
+bool range_is_born_anew(const struct window *w, size_t i)
+{
+    if (w->born_ms == NULL)
+        return false;
+    int64_t born = w->born_ms[i], before = w->born_ms[i - 1], t = w->t[i - 1];
+    if (born == 0 || born >= w->t[i] || born < t)
+        return false;
+    return born > t || (before != 0 && before < t);
+}
+
+double range_stretch(const struct window *w, double first, double result, bool is_counter)
 {
     double to_start = (double)(w->t[0] - w->start_ms) / 1000, to_end = (double)(w->end_ms - w->t[w->n - 1]) / 1000;
-    double sampled = (double)(w->t[w->n - 1] - w->t[0]) / 1000, mean = sampled / (double)(w->n - 1);
+    double sampled = (double)(w->t[w->n - 1] - w->t[0]) / 1000, mean = w->n > 1 ? sampled / (double)(w->n - 1) : 0;
     double threshold = mean * 1.1;
-    if (to_start >= threshold)
+    if (is_counter && range_is_born_inside(w)) {
+        to_start = 0;
+        sampled = (double)(w->t[w->n - 1] - w->born_ms[0]) / 1000;
+    } else if (to_start >= threshold)
         to_start = mean / 2;
-    if (is_counter && result > 0 && w->v[0] >= 0) {
-        double to_zero = sampled * (w->v[0] / result);
+    if (is_counter && result > 0 && first >= 0) {
+        double to_zero = sampled * (first / result);
         if (to_zero < to_start)
             to_start = to_zero;
     }
     if (to_end >= threshold)
         to_end = mean / 2;
-    return (sampled + to_start + to_end) / sampled;
+    return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
+}
+
+static void note_overlap(const struct window *w)
+{
+    struct slice name = labels_get(w->labels, NAME_LABEL);
+    for (size_t i = 1; i < w->n; i++) {
+        int64_t born = w->born_ms[i];
+        if (born == 0 || born >= w->t[i - 1] || born == w->born_ms[i - 1])
+            continue;
+        eval_warn(w->e, ast_strip_parens(w->call->kids[0]),
+                  "sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"", SLICE_FMT(name));
+        return;
+    }
 }
 
 static double increase(const struct window *w, bool is_counter, bool is_rate)
 {
-    if (w->n < 2)
+    bool has_births = is_counter && w->born_ms, is_born = has_births && range_is_born_inside(w);
+    if (w->n < 2 && !is_born)
         return ABSENT;
     double result = w->v[w->n - 1] - w->v[0];
-    for (size_t i = 1; is_counter && w->has_resets && i < w->n; i++)
-        if (w->v[i] < w->v[i - 1])
+    for (size_t i = 1; is_counter && (w->has_resets || has_births) && i < w->n; i++)
+        if (w->v[i] < w->v[i - 1] || range_is_born_anew(w, i))
             result += w->v[i - 1];
-    double factor = extrapolation(w, result, is_counter);
+    if (has_births)
+        note_overlap(w);
+    if (is_born)
+        result += w->v[0];
+    double factor = range_stretch(w, w->v[0], result, is_counter);
     if (is_rate)
         factor /= (double)w->range_ms / 1000;
     return result * factor;
@@ -56,7 +92,8 @@ static double last_two(const struct window *w, bool is_rate)
         return ABSENT;
     double last = w->v[w->n - 1], before = w->v[w->n - 2];
     int64_t ms = w->t[w->n - 1] - w->t[w->n - 2];
-    double result = is_rate && last < before ? last : last - before;
+    bool is_reset = is_rate && (last < before || range_is_born_anew(w, w->n - 1));
+    double result = is_reset ? last : last - before;
     return is_rate ? result / ((double)ms / 1000) : result;
 }
 
@@ -207,7 +244,7 @@ double range_resets(const struct window *w)
 {
     double n = 0;
     for (size_t i = 1; i < w->n; i++)
-        n += w->v[i] < w->v[i - 1];
+        n += w->v[i] < w->v[i - 1] || range_is_born_anew(w, i);
     return n;
 }
 

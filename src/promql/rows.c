@@ -32,14 +32,17 @@ struct row *rows_get(struct rows *r, struct slice labels, bool drop_name)
     for (size_t i = 0; i < r->n; i++)
         v[i] = ABSENT;
     *map_put(&r->index, own, &added) = r->count;
-    ARENA_PUSH(r->a, r->list, r->count, r->cap) = (struct row){ own, drop_name, v };
+    ARENA_PUSH(r->a, r->list, r->count, r->cap) = (struct row){ own, drop_name, v, false };
     return &r->list[r->count - 1];
 }
 
 enum status rows_put(struct rows *r, struct row *row, struct err *err)
 {
     size_t before = r->count;
+    if (row->has_histograms && !r->borrows)
+        eval_keep_histograms(r->a, row->v, r->n);
     struct row *to = rows_get(r, row->labels, row->drop_name);
+    to->has_histograms |= row->has_histograms;
     if (r->count > before) {
         memcpy(to->v, row->v, r->n * sizeof *to->v);
         return eval_check(r->e, err);

@@ -15,6 +15,7 @@ struct rows {
     size_t count, cap;
     struct map index; /* labels to position */
     bool is_strict;   /* two rows of equal labels are an error, even where they do not meet */
+    bool borrows;     /* histograms live elsewhere for as long, and are not copied */
 };
 
 /* A new arena of its own. Free it whatever happens. */

@@ -65,7 +65,7 @@ static enum status mem_next(struct samples_iter *iter, struct series_samples *ou
         if (it->q.mode != SAMPLES_RAW)
             from = to - 1;
         bool has = it->q.mode != SAMPLES_PRESENT || !is_stale(m->v[from]);
-        *out = (struct series_samples){ m->labels, it->ctx->tenants[0], has ? to - from : 0, m->t + from, m->v + from };
+        *out = (struct series_samples){ m->labels, it->ctx->tenants[0], has ? to - from : 0, m->t + from, m->v + from, NULL };
         it->ctx->samples_read += to - from;
         return ST_OK;
     }

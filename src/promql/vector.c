@@ -20,6 +20,61 @@ enum status vector_pi(struct eval *e, const struct node *n, const struct grid *g
     return ST_OK;
 }
 
+static void fill(double *out, const struct grid *g, double v)
+{
+    for (size_t i = 0; i < g->n; i++)
+        out[i] = v;
+}
+
+enum status vector_start(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
+{
+    fill(out, g, (double)e->query_start_ms / 1000);
+    return ST_OK;
+}
+
+enum status vector_end(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
+{
+    fill(out, g, (double)e->query_end_ms / 1000);
+    return ST_OK;
+}
+
+enum status vector_range(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
+{
+    fill(out, g, (double)(e->query_end_ms - e->query_start_ms) / 1000);
+    return ST_OK;
+}
+
+enum status vector_step(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
+{
+    fill(out, g, e->query_end_ms == e->query_start_ms ? 0 : (double)e->query_step_ms / 1000);
+    return ST_OK;
+}
+
+/* NaN when one is. */
+static enum status pick(struct eval *e, const struct node *n, const struct grid *g, bool is_max, double *out, struct err *err)
+{
+    struct arena *a = eval_arena(e);
+    double *other = arena_array(a, double, g->n);
+    enum status st = eval_scalar(e, n->kids[0], g, out, err);
+    if (!st)
+        st = eval_scalar(e, n->kids[1], g, other, err);
+    for (size_t i = 0; !st && i < g->n; i++)
+        if (isnan(other[i]) || (is_max ? other[i] > out[i] : other[i] < out[i]))
+            out[i] = other[i];
+    arena_free(a);
+    return st;
+}
+
+enum status vector_min_of(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
+{
+    return pick(e, n, g, false, out, err);
+}
+
+enum status vector_max_of(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err)
+{
+    return pick(e, n, g, true, out, err);
+}
+
 /* ---- scalar(), vector() ---- */
 
 struct scalar_of_sink {
@@ -33,7 +88,7 @@ static enum status scalar_of_put(struct sink *sink, struct row *row, struct err 
 {
     struct scalar_of_sink *s = (struct scalar_of_sink *)sink;
     for (size_t i = 0; i < s->n; i++)
-        if (!is_absent(row->v[i]))
+        if (!is_absent(row->v[i]) && !is_histogram(row->v[i]))
             s->out[i] = s->counts[i]++ == 0 ? row->v[i] : NAN;
     return ST_OK;
 }
@@ -51,7 +106,7 @@ enum status vector_scalar(struct eval *e, const struct node *n, const struct gri
 
 static enum status give_one(struct eval *e, struct slice labels, double *v, struct sink *sink, struct err *err)
 {
-    struct row row = { labels, false, v };
+    struct row row = { labels, false, v, false };
     return sink->put(sink, &row, err);
 }
 
@@ -83,11 +138,13 @@ static enum status times_put(struct sink *sink, struct row *row, struct err *err
     for (size_t i = 0; !s->is_done && i < s->g->n; i++)
         if (!is_absent(row->v[i]))
             row->v[i] = (double)grid_at(s->g, i) / 1000;
+    row->has_histograms = false;
     eval_drop_name(s->e, row);
     return s->next->put(s->next, row, err);
 }
 
-enum status vector_timestamp(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+static enum status times_run(struct eval *e, const struct node *n, const struct grid *g, enum selector_value what, struct sink *sink,
+                             struct err *err)
 {
     const struct node *arg = ast_strip_parens(n->kids[0]);
     bool is_direct = arg->kind == NODE_SELECTOR;
@@ -96,11 +153,23 @@ enum status vector_timestamp(struct eval *e, const struct node *n, const struct 
     rows_init(&r, e, g->n);
     bool collect = !(e->features & FEATURE_DELAYED_NAME_REMOVAL) && !eval_name_is_fixed(arg);
     s.next = collect ? &r.sink : sink;
-    enum status st = is_direct ? eval_selector(e, arg, g, true, &s.sink, err) : eval_vector(e, arg, g, &s.sink, err);
+    enum status st = is_direct ? eval_selector(e, arg, g, what, &s.sink, err) : eval_vector(e, arg, g, &s.sink, err);
     if (!st && collect)
         st = rows_give(&r, sink, err);
     rows_free(&r);
     return st;
+}
+
+enum status vector_timestamp(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    return times_run(e, n, g, SELECTOR_TIME, sink, err);
+}
+
+/* An expression has no start, and neither has anything unless they are asked for. */
+enum status vector_start_timestamp(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+{
+    bool knows = (e->features & FEATURE_START_TIMESTAMPS) && ast_strip_parens(n->kids[0])->kind == NODE_SELECTOR;
+    return knows ? times_run(e, n, g, SELECTOR_BORN, sink, err) : ST_OK;
 }
 
 /* ---- absence ---- */
@@ -204,6 +273,23 @@ enum status vector_double_exponential(struct eval *e, const struct node *n, cons
 
 /* ---- order ---- */
 
+/* Passes on what are numbers. */
+struct numbers_sink {
+    struct sink sink;
+    size_t n;
+    struct sink *next;
+};
+
+static enum status numbers_put(struct sink *sink, struct row *row, struct err *err)
+{
+    struct numbers_sink *s = (struct numbers_sink *)sink;
+    for (size_t i = 0; row->has_histograms && i < s->n; i++)
+        if (is_histogram(row->v[i]))
+            row->v[i] = ABSENT;
+    row->has_histograms = false;
+    return s->next->put(s->next, row, err);
+}
+
 struct order {
     const struct node *call;
     int sign; /* -1: descending */
@@ -270,12 +356,14 @@ static enum status sort_rows(struct eval *e, const struct node *n, const struct 
 {
     struct rows r;
     struct order order = { n, sign };
+    struct numbers_sink numbers = { { numbers_put }, g->n, sink };
     if (e->is_range)
         eval_warn(e, n, "sort is ineffective for range queries since results are always ordered by labels");
     if (e->is_range || g->n != 1)
-        return eval_vector(e, n->kids[0], g, sink, err);
+        return eval_vector(e, n->kids[0], g, cmp == by_value ? &numbers.sink : sink, err);
     rows_init(&r, e, g->n);
-    enum status st = eval_vector(e, n->kids[0], g, &r.sink, err);
+    numbers.next = &r.sink;
+    enum status st = eval_vector(e, n->kids[0], g, cmp == by_value ? &numbers.sink : &r.sink, err);
     if (!st && r.count > 1)
         qsort_r(r.list, r.count, sizeof *r.list, cmp, &order);
     if (!st)

@@ -16,7 +16,8 @@ static const struct slice operators[] = {
     [OP_ADD] = SLICE_INIT("+"),  [OP_SUB] = SLICE_INIT("-"),  [OP_MUL] = SLICE_INIT("*"),      [OP_DIV] = SLICE_INIT("/"),
     [OP_MOD] = SLICE_INIT("%"),  [OP_POW] = SLICE_INIT("^"),  [OP_ATAN2] = SLICE_INIT("atan2"), [OP_EQ] = SLICE_INIT("=="),
     [OP_NE] = SLICE_INIT("!="),  [OP_GT] = SLICE_INIT(">"),   [OP_LT] = SLICE_INIT("<"),       [OP_GE] = SLICE_INIT(">="),
-    [OP_LE] = SLICE_INIT("<="),  [OP_AND] = SLICE_INIT("and"), [OP_OR] = SLICE_INIT("or"),     [OP_UNLESS] = SLICE_INIT("unless"),
+    [OP_LE] = SLICE_INIT("<="),  [OP_TRIM_UPPER] = SLICE_INIT("</"), [OP_TRIM_LOWER] = SLICE_INIT(">/"),
+    [OP_AND] = SLICE_INIT("and"), [OP_OR] = SLICE_INIT("or"),     [OP_UNLESS] = SLICE_INIT("unless"),
 };
 
 static const struct slice keywords[] = {

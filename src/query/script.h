@@ -8,6 +8,9 @@
 
 enum { SCRIPT_BYTES_MAX = 8 * MIB, SCRIPT_RESULT_BYTES_MAX = 256 * MIB };
 
+/* Those that Prometheus's own scripts assume: all but one, which changes what infos say. */
+#define SCRIPT_FEATURES (UINT32_MAX & ~(uint32_t)FEATURE_TYPE_AND_UNIT_LABELS)
+
 struct script_result {
     size_t passed, failed;
 };
@@ -20,7 +23,7 @@ typedef enum status script_run_fn(struct slice name, struct slice text, uint32_t
 /* Runs the script in a file. ST_LIMIT: it has more than SCRIPT_BYTES_MAX. */
 MUST_CHECK enum status script_run_file(script_run_fn *run, const char *path, uint32_t features, struct script_result *result,
                                        struct buf *out, struct err *err);
-/* `stoa test LANGUAGE FILE...`: argv[0] is no file. Ends with "N passed, N failed"; 0 when none failed, else 1. All features are on. */
+/* `stoa test LANGUAGE FILE...`: argv[0] is no file. Ends with "N passed, N failed"; 0 when none failed, else 1. SCRIPT_FEATURES are on. */
 int script_main(script_run_fn *run, int argc, char **argv);
 
 /* Takes the word at the front of *rest, and the blanks around it; empty at the end. */

@@ -23,7 +23,7 @@ static inline void script_test_folder(script_run_fn *run, const char *folder, si
         if (!slice_ends(name, SLICE(".test")))
             continue;
         struct slice path = arena_printf(a, "%s/%.*s", folder, SLICE_FMT(name));
-        if (script_run_file(run, path.ptr, slice_starts(name, SLICE("flag_")) ? UINT32_MAX : 0, &r, &out, &err))
+        if (script_run_file(run, path.ptr, slice_starts(name, SLICE("flag_")) ? SCRIPT_FEATURES : 0, &r, &out, &err))
             unit_fail(__FILE__, __LINE__, err.text);
         buf_char(&out, 0);
         if (r.failed)

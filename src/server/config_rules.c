@@ -44,7 +44,8 @@ static enum status read_files(const struct rule_reading *r, struct fs *fs, const
 
 enum status config_rules_read(struct config *c, struct fs *fs, const struct yaml_node *root, struct err *err)
 {
-    struct rule_reading r = {.arena = c->arena, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS};
+    struct rule_reading r = {.arena = c->arena, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS,
+                             .features = c->features};
     c->rules = arena_new_of(c->arena, struct rule_set);
     c->rules->external_labels = SLICE_EMPTY;
     enum status st = rule_globals_read(&r, root, c->rules, err);

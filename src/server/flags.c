@@ -4,6 +4,61 @@
 #include <stdlib.h>
 
 #include "codec/json.h"
+#include "query/lang.h"
+
+/* What Prometheus has behind --enable-feature. 0: what it names is always on here, or nothing that Stoa has. */
+static const struct {
+    struct slice name;
+    uint32_t bit;
+} features[] = {
+    { SLICE_INIT("promql-experimental-functions"), FEATURE_EXPERIMENTAL_FUNCTIONS },
+    { SLICE_INIT("promql-delayed-name-removal"), FEATURE_DELAYED_NAME_REMOVAL },
+    { SLICE_INIT("promql-extended-range-selectors"), FEATURE_EXTENDED_RANGE_SELECTORS },
+    { SLICE_INIT("promql-binop-fill-modifiers"), FEATURE_BINOP_FILL_MODIFIERS },
+    { SLICE_INIT("type-and-unit-labels"), FEATURE_TYPE_AND_UNIT_LABELS },
+    { SLICE_INIT("use-start-timestamps"), FEATURE_START_TIMESTAMPS },
+    { SLICE_INIT("promql-duration-expr"), 0 },
+    { SLICE_INIT("promql-per-step-stats"), 0 },
+    { SLICE_INIT("native-histograms"), 0 },
+    { SLICE_INIT("ooo-native-histograms"), 0 },
+    { SLICE_INIT("exemplar-storage"), 0 },
+    { SLICE_INIT("memory-snapshot-on-shutdown"), 0 },
+    { SLICE_INIT("extra-scrape-metrics"), 0 },
+    { SLICE_INIT("metadata-wal-records"), 0 },
+    { SLICE_INIT("auto-reload-config"), 0 },
+    { SLICE_INIT("concurrent-rule-eval"), 0 },
+    { SLICE_INIT("created-timestamp-zero-ingestion"), FEATURE_START_ZERO },
+    { SLICE_INIT("xor2-encoding"), 0 },
+    { SLICE_INIT("histograms-st-encoding"), 0 },
+    { SLICE_INIT("st-synthesis"), 0 },
+    { SLICE_INIT("st-storage"), 0 },
+    { SLICE_INIT("delayed-compaction"), 0 },
+    { SLICE_INIT("old-ui"), 0 },
+    { SLICE_INIT("otlp-deltatocumulative"), 0 },
+    { SLICE_INIT("otlp-native-delta-ingestion"), 0 },
+    { SLICE_INIT("use-uncached-io"), 0 },
+    { SLICE_INIT("fast-startup"), 0 },
+    { SLICE_INIT("search-api"), 0 },
+};
+
+static enum status add_features(struct flags *f, struct slice names, struct err *err)
+{
+    struct slice rest = names, name;
+    while (slice_next(&rest, ',', &name)) {
+        size_t i = 0;
+        while (i < COUNT_OF(features) && !slice_eq(features[i].name, name))
+            i++;
+        if (i == COUNT_OF(features))
+            return err_set(err, ST_INVALID,
+                           "--enable-feature: unknown feature \"%.*s\"; allowed: promql-experimental-functions, promql-delayed-name-removal, "
+                           "promql-extended-range-selectors, promql-binop-fill-modifiers, type-and-unit-labels, use-start-timestamps",
+                           SLICE_FMT(name));
+        f->features |= features[i].bit;
+    }
+    f->feature_names = f->feature_names.len ? arena_printf(f->arena, "%.*s,%.*s", SLICE_FMT(f->feature_names), SLICE_FMT(names))
+                                            : arena_copy(f->arena, names);
+    return ST_OK;
+}
 
 static enum status add_config(struct flags *f, struct slice path, struct err *err)
 {
@@ -17,12 +72,16 @@ static enum status set(struct flags *f, struct slice name, struct slice value, s
 {
     if (slice_eq(name, SLICE("--config")))
         return add_config(f, value, err);
+    if (slice_eq(name, SLICE("--enable-feature")))
+        return add_features(f, value, err);
     if (slice_eq(name, SLICE("--data")))
         f->data = arena_copy(f->arena, value);
     else if (slice_eq(name, SLICE("--listen")))
         f->listen = arena_copy(f->arena, value);
     else
-        return err_set(err, ST_INVALID, "unknown flag %.*s; allowed: --config FILE, --data DIR, --listen ADDRESS:PORT, --insecure", SLICE_FMT(name));
+        return err_set(err, ST_INVALID,
+                       "unknown flag %.*s; allowed: --config FILE, --data DIR, --listen ADDRESS:PORT, --enable-feature NAMES, --insecure",
+                       SLICE_FMT(name));
     return ST_OK;
 }
 
@@ -40,6 +99,12 @@ static enum status from_environment(struct flags *f, struct err *err)
         f->data = slice_str(getenv("STOA_DATA"));
     if (f->listen.len == 0)
         f->listen = slice_str(getenv("STOA_LISTEN"));
+    struct slice wanted = slice_str(getenv("STOA_ENABLE_FEATURE"));
+    if (f->feature_names.len == 0 && wanted.len) {
+        enum status st = add_features(f, wanted, err);
+        if (st)
+            return st;
+    }
     struct slice insecure = slice_str(getenv("STOA_INSECURE"));
     f->insecure |= slice_eq(insecure, SLICE("1")) || slice_eq_nocase(insecure, SLICE("true"));
     return ST_OK;
@@ -60,6 +125,8 @@ static void write_json(struct flags *f)
     json_string(&w, f->data);
     json_key(&w, SLICE("listen"));
     json_string(&w, f->listen);
+    json_key(&w, SLICE("enable-feature"));
+    json_string(&w, f->feature_names);
     json_key(&w, SLICE("insecure"));
     json_string(&w, f->insecure ? SLICE("true") : SLICE("false"));
     json_object_end(&w);
@@ -71,6 +138,7 @@ enum status flags_read(int argc, char **argv, struct flags *out, struct err *err
 {
     memset(out, 0, sizeof *out);
     out->arena = arena_new(0);
+    out->features = FEATURE_DURATION_EXPR; /* on in Prometheus since 3.14 */
     for (int i = 1; i < argc; i++) {
         struct slice name, value, arg = slice_str(argv[i]);
         if (slice_eq(arg, SLICE("--insecure"))) {

@@ -12,6 +12,8 @@ struct flags {
     struct arena *arena;
     struct slice configs[FLAG_CONFIGS_MAX]; /* --config, repeated; STOA_CONFIG: separated by ':' */
     size_t config_count;
+    uint32_t features;                      /* --enable-feature, repeated or with commas; enum query_feature, what is always on among them */
+    struct slice feature_names;             /* as given, with commas */
     bool insecure;                          /* beyond loopback without TLS or a login */
     struct slice data, listen;              /* empty: from the configuration */
     struct slice json;                      /* {"config":"...",...} as Prometheus's status/flags gives them */

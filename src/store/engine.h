@@ -71,6 +71,7 @@ struct series_samples {
     size_t n;
     const int64_t *t_ms;
     const double *v;
+    const int64_t *born_ms; /* since when each counts, 0: not known; NULL: of none */
 };
 
 struct samples_iter {
@@ -262,6 +263,18 @@ struct engine_stats {
     char reason[ERR_TEXT_BYTES_MAX]; /* why read-only or full */
 };
 
+/* Where series in use come from: the largest first, as many as asked for. */
+struct engine_count {
+    struct slice name, value; /* value empty: of all its values together */
+    uint64_t count;
+};
+struct engine_cardinality {
+    uint64_t series, metric_count, pair_count;
+    struct engine_count *metrics, *pairs; /* series with this __name__; with this label pair */
+    struct engine_count *names, *bytes;   /* values of this label; their bytes, in every series that has them */
+    size_t metrics_shown, pairs_shown, names_shown, bytes_shown;
+};
+
 struct engine {
     const struct engine_ops *ops;
 };
@@ -294,9 +307,17 @@ struct engine_ops {
     enum status (*set_classes)(struct engine *, struct engine_class *list, size_t count, struct err *err);
     /* Living in a. by_service false: classes and days alone, which costs nothing. */
     enum status (*usage)(struct engine *, bool by_service, struct arena *a, struct engine_usage *out, struct err *err);
+    /* Every series that has samples since then, and some beside them that had a little before; as often as it stands anywhere.
+     * visit gives false when it has had enough. */
+    enum status (*each_series)(struct engine *, int64_t since_ms, bool (*visit)(void *arg, struct slice tenant, struct slice labels), void *arg,
+                               struct err *err);
+    enum status (*cardinality)(struct engine *, const struct slice *tenants, size_t tenant_count, size_t limit, struct arena *a,
+                               struct engine_cardinality *out, struct err *err);
     enum status (*flush)(struct engine *, struct err *err);  /* everything into file parts; an empty WAL */
     enum status (*merge)(struct engine *, struct err *err);  /* each partition down to one part a kind and class */
     void (*stats)(struct engine *, struct engine_stats *out);
+    /* See store_snapshot. NULL: this engine has no files. */
+    enum status (*snapshot)(struct engine *, const char *to, bool skip_head, struct err *err);
     void (*close)(struct engine *);                          /* flushes */
 };
 

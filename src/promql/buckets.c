@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Classic histograms: series with a label "le" are the buckets of what the other labels name.
+/* histogram_quantile and its kin, over histograms of both kinds: native ones (native.c), and classic ones, where series with
+ * a label "le" are the buckets of what the other labels name. Where both have the same labels at one step, neither counts.
  *
  * The rows are held and grouped; then each group is looked at step by step. Counts that are not monotonic (scraped while
  * they grew) are raised, silently when the difference is noise. */
@@ -7,6 +8,7 @@
 
 #include "base/date.h"
 #include "base/num.h"
+#include "promql/native.h"
 #include "promql/parts.h"
 #include "promql/rows.h"
 
@@ -14,37 +16,52 @@
 #define DOUBLE_SMALL 2.2250738585072014e-308
 #define LE           SLICE("le")
 
+static const struct slice LE_LABEL = SLICE_INIT("le");
+
 struct bucket {
     double le, count;
 };
 
 struct bucket_row {
     double le;
-    const double *v;
+    double *v;
 };
 
-struct histogram {
+struct classic {
     struct slice labels, name; /* without le; the name it had, for sentences */
     bool drop_name;
     struct bucket_row *rows;
     size_t count, cap;
 };
 
-struct histogram_sink {
+struct native_row {
+    struct slice labels, name;
+    bool drop_name;
+    double *v;           /* numbers are left out */
+};
+
+struct buckets_sink {
     struct sink sink;
     struct eval *e;
     const struct node *arg;
     const struct grid *g;
     struct arena *a;
-    struct map index;
-    struct histogram *list;
+    struct map index;    /* of classic ones, by labels without le */
+    struct classic *list;
     size_t count, cap;
+    struct native_row *natives;
+    size_t native_count, native_cap;
 };
 
-static enum status histogram_put(struct sink *sink, struct row *row, struct err *err)
+/* How notes call a metric: not at all when names go away at once. */
+static struct slice shown_name(const struct buckets_sink *s, struct slice labels)
 {
-    struct histogram_sink *s = (struct histogram_sink *)sink;
-    struct slice le = labels_get(row->labels, LE), name = labels_get(row->labels, NAME_LABEL);
+    return (s->e->features & FEATURE_DELAYED_NAME_REMOVAL) ? labels_get(labels, NAME_LABEL) : SLICE_EMPTY;
+}
+
+static enum status classic_put(struct buckets_sink *s, struct row *row, struct err *err)
+{
+    struct slice le = labels_get(row->labels, LE), name = shown_name(s, row->labels);
     double bound;
     bool added;
     if (!num_parse_double(le, &bound)) {
@@ -52,24 +69,87 @@ static enum status histogram_put(struct sink *sink, struct row *row, struct err 
                   name.len ? " for metric name \"" : "", SLICE_FMT(name), name.len ? "\"" : "");
         return ST_OK;
     }
-    struct slice drop[] = { NAME_LABEL, LE };
     /* With the name, while it is not dropped at once: two histograms of one name each must not mix. */
-    struct slice key = labels_without(s->e->line, row->labels, drop + 1, 1);
+    struct slice key = labels_without(s->e->line, row->labels, &LE_LABEL, 1);
     uint64_t *at = map_get(&s->index, key);
     if (at == NULL) {
-        struct row kept = { arena_copy(s->a, key), row->drop_name, NULL };
+        struct row kept = { arena_copy(s->a, key), row->drop_name, NULL, false };
         struct slice own = kept.labels;
         eval_drop_name(s->e, &kept);
         at = map_put(&s->index, own, &added);
         *at = s->count;
-        ARENA_PUSH(s->a, s->list, s->count, s->cap) = (struct histogram){ .labels = kept.labels, .name = arena_copy(s->a, name),
-                                                                         .drop_name = kept.drop_name };
+        ARENA_PUSH(s->a, s->list, s->count, s->cap) = (struct classic){ .labels = arena_copy(s->a, kept.labels), .name = arena_copy(s->a, name),
+                                                                       .drop_name = kept.drop_name };
     }
-    struct histogram *h = &s->list[*at];
+    struct classic *h = &s->list[*at];
     double *v = arena_array(s->a, double, s->g->n);
     memcpy(v, row->v, s->g->n * sizeof *v);
     ARENA_PUSH(s->a, h->rows, h->count, h->cap) = (struct bucket_row){ bound, v };
     return eval_check(s->e, err);
+}
+
+/* Where a classic histogram of the same labels has buckets, both go. The rows of the one side may come before or after. */
+static enum status native_put(struct buckets_sink *s, struct row *row, struct err *err)
+{
+    double *v = arena_array(s->a, double, s->g->n);
+    for (size_t i = 0; i < s->g->n; i++) {
+        bool is_native = is_histogram(row->v[i]);
+        v[i] = is_native ? row->v[i] : ABSENT;
+        row->v[i] = is_native ? ABSENT : row->v[i];
+    }
+    eval_keep_histograms(s->a, v, s->g->n);
+    ARENA_PUSH(s->a, s->natives, s->native_count, s->native_cap) =
+        (struct native_row){ arena_copy(s->a, row->labels), arena_copy(s->a, shown_name(s, row->labels)), row->drop_name, v };
+    return eval_check(s->e, err);
+}
+
+static bool has_any(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!is_absent(v[i]))
+            return true;
+    return false;
+}
+
+static enum status buckets_put(struct sink *sink, struct row *row, struct err *err)
+{
+    struct buckets_sink *s = (struct buckets_sink *)sink;
+    enum status st = row->has_histograms ? native_put(s, row, err) : ST_OK;
+    return st || (row->has_histograms && !has_any(row->v, s->g->n)) ? st : classic_put(s, row, err);
+}
+
+static bool has_buckets(const struct classic *h, size_t step)
+{
+    for (size_t i = 0; i < h->count; i++)
+        if (!is_absent(h->rows[i].v[step]))
+            return true;
+    return false;
+}
+
+/* Takes out what is there as both kinds. */
+static void settle(struct buckets_sink *s)
+{
+    for (size_t k = 0; k < s->native_count; k++) {
+        struct native_row *native = &s->natives[k];
+        const uint64_t *at = map_get(&s->index, native->labels);
+        bool any = false;
+        for (size_t i = 0; at && i < s->g->n; i++) {
+            struct classic *h = &s->list[*at];
+            if (is_absent(native->v[i]) || !has_buckets(h, i))
+                continue;
+            any = true;
+            native->v[i] = ABSENT;
+            for (size_t b = 0; b < h->count; b++)
+                h->rows[b].v[i] = ABSENT;
+        }
+        if (any)
+            eval_warn(s->e, s->arg, "vector contains a mix of classic and native histograms%s%.*s%s",
+                      native->name.len ? " for metric name \"" : "", SLICE_FMT(native->name), native->name.len ? "\"" : "");
+        struct row row = { native->labels, native->drop_name, native->v, false };
+        eval_drop_name(s->e, &row);
+        native->labels = arena_copy(s->a, row.labels);
+        native->drop_name = row.drop_name;
+    }
 }
 
 static int bucket_cmp(const void *a, const void *b)
@@ -79,7 +159,7 @@ static int bucket_cmp(const void *a, const void *b)
 }
 
 /* The buckets of one step, by bound, equal bounds made one. */
-static size_t buckets_at(const struct histogram *h, size_t step, struct bucket *out)
+static size_t buckets_at(const struct classic *h, size_t step, struct bucket *out)
 {
     size_t n = 0, kept = 0;
     for (size_t i = 0; i < h->count; i++)
@@ -197,7 +277,7 @@ static double fraction(double lower, double upper, const struct bucket *b, size_
 }
 
 /* The end of each of the functions: what was asked for is given out unless something failed, and all of it is freed. */
-static enum status give_and_free(struct histogram_sink *s, struct rows *out, enum status st, struct sink *sink, struct err *err)
+static enum status give_and_free(struct buckets_sink *s, struct rows *out, enum status st, struct sink *sink, struct err *err)
 {
     if (!st)
         st = rows_give(out, sink, err);
@@ -207,14 +287,17 @@ static enum status give_and_free(struct histogram_sink *s, struct rows *out, enu
     return st;
 }
 
-static enum status collect(struct histogram_sink *s, struct eval *e, const struct node *arg, const struct grid *g, struct err *err)
+static enum status collect(struct buckets_sink *s, struct eval *e, const struct node *arg, const struct grid *g, struct err *err)
 {
-    *s = (struct histogram_sink){ .sink = { histogram_put }, .e = e, .arg = arg, .g = g, .a = eval_arena(e) };
+    *s = (struct buckets_sink){ .sink = { buckets_put }, .e = e, .arg = arg, .g = g, .a = eval_arena(e) };
     map_init(&s->index);
-    return eval_vector(e, arg, g, &s->sink, err);
+    enum status st = eval_vector(e, arg, g, &s->sink, err);
+    if (!st)
+        settle(s);
+    return st;
 }
 
-static void note_forced(struct histogram_sink *s, const struct histogram *h, const struct forced *f)
+static void note_forced(struct buckets_sink *s, const struct classic *h, const struct forced *f)
 {
     char first[DATE_TEXT_BYTES_MAX], last[DATE_TEXT_BYTES_MAX];
     if (f->steps == 0)
@@ -229,13 +312,31 @@ static void note_forced(struct histogram_sink *s, const struct histogram *h, con
               f->steps, (int)first_len, first, (int)last_len, last);
 }
 
+static enum status give_native_quantiles(struct buckets_sink *s, const double *q, struct slice label, struct rows *out, struct err *err)
+{
+    enum status st = ST_OK;
+    char text[NUM_TEXT_BYTES_MAX];
+    for (size_t k = 0; !st && k < s->native_count; k++) {
+        const struct native_row *h = &s->natives[k];
+        double *v = arena_array(s->a, double, s->g->n);
+        for (size_t i = 0; i < s->g->n; i++)
+            v[i] = is_absent(h->v[i]) ? ABSENT : native_quantile(s->e, s->arg, h->name, q[i], histogram_unbox(h->v[i]));
+        struct row row = { h->labels, h->drop_name, v, false };
+        if (label.len)
+            row.labels = labels_with(s->a, row.labels, label, slice_of(text, num_format_short(q[0], text)));
+        if (has_any(v, s->g->n))
+            st = rows_put(out, &row, err);
+    }
+    return st;
+}
+
 /* Names may be several, and going away: then results grow together or collide in rows. */
-static enum status give_quantiles(struct histogram_sink *s, const double *q, struct slice label, struct rows *out, struct err *err)
+static enum status give_quantiles(struct buckets_sink *s, const double *q, struct slice label, struct rows *out, struct err *err)
 {
     enum status st = ST_OK;
     char text[NUM_TEXT_BYTES_MAX];
     for (size_t k = 0; !st && k < s->count; k++) {
-        struct histogram *h = &s->list[k];
+        struct classic *h = &s->list[k];
         struct forced forced = { 0 };
         struct bucket *b = arena_array(s->a, struct bucket, h->count);
         double *v = arena_array(s->a, double, s->g->n);
@@ -244,7 +345,7 @@ static enum status give_quantiles(struct histogram_sink *s, const double *q, str
             v[i] = n ? quantile(q[i], b, n, grid_at(s->g, i), &forced) : ABSENT;
         }
         note_forced(s, h, &forced);
-        struct row row = { h->labels, h->drop_name, v };
+        struct row row = { h->labels, h->drop_name, v, false };
         if (label.len)
             row.labels = labels_with(s->a, row.labels, label, slice_of(text, num_format_short(q[0], text)));
         st = rows_put(out, &row, err);
@@ -256,7 +357,7 @@ static enum status give_quantiles(struct histogram_sink *s, const double *q, str
 static enum status quantiles(struct eval *e, const struct node *n, const struct node *arg, size_t first, size_t end, struct slice label,
                              const struct grid *g, struct sink *sink, struct err *err)
 {
-    struct histogram_sink s;
+    struct buckets_sink s;
     struct rows out;
     rows_init(&out, e, g->n);
     double *q = arena_array(out.a, double, g->n);
@@ -266,17 +367,19 @@ static enum status quantiles(struct eval *e, const struct node *n, const struct 
         if (st)
             break;
         eval_warn_quantile(e, n->kids[k], q, g->n);
-        st = give_quantiles(&s, q, label, &out, err);
+        st = give_native_quantiles(&s, q, label, &out, err);
+        if (!st)
+            st = give_quantiles(&s, q, label, &out, err);
     }
     return give_and_free(&s, &out, st, sink, err);
 }
 
-enum status histogram_quantile(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+enum status buckets_quantile(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
     return quantiles(e, n, n->kids[1], 0, 1, SLICE_EMPTY, g, sink, err);
 }
 
-enum status histogram_quantiles(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+enum status buckets_quantiles(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
     struct slice label = eval_string(n->kids[1]);
     if (label.len == 0)
@@ -284,28 +387,35 @@ enum status histogram_quantiles(struct eval *e, const struct node *n, const stru
     return quantiles(e, n, n->kids[0], 2, n->kid_count, label, g, sink, err);
 }
 
-static enum status give_fractions(struct histogram_sink *s, const double *lower, const double *upper, struct rows *out, struct err *err)
+static enum status give_fractions(struct buckets_sink *s, const double *lower, const double *upper, struct rows *out, struct err *err)
 {
     enum status st = ST_OK;
     for (size_t k = 0; !st && k < s->count; k++) {
-        struct histogram *h = &s->list[k];
+        struct classic *h = &s->list[k];
         struct bucket *b = arena_array(s->a, struct bucket, h->count);
         double *v = arena_array(s->a, double, s->g->n);
-        struct forced forced = { 0 };
         for (size_t i = 0; i < s->g->n; i++) {
             size_t count = buckets_at(h, i, b);
-            make_monotonic(b, count, grid_at(s->g, i), &forced);
             v[i] = count ? fraction(lower[i], upper[i], b, count) : ABSENT;
         }
-        struct row row = { h->labels, h->drop_name, v };
+        struct row row = { h->labels, h->drop_name, v, false };
         st = rows_put(out, &row, err);
+    }
+    for (size_t k = 0; !st && k < s->native_count; k++) {
+        const struct native_row *h = &s->natives[k];
+        double *v = arena_array(s->a, double, s->g->n);
+        for (size_t i = 0; i < s->g->n; i++)
+            v[i] = is_absent(h->v[i]) ? ABSENT : native_fraction(s->e, s->arg, h->name, lower[i], upper[i], histogram_unbox(h->v[i]));
+        struct row row = { h->labels, h->drop_name, v, false };
+        if (has_any(v, s->g->n))
+            st = rows_put(out, &row, err);
     }
     return st;
 }
 
-enum status histogram_fraction(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+enum status buckets_fraction(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
-    struct histogram_sink s;
+    struct buckets_sink s;
     struct rows out;
     rows_init(&out, e, g->n);
     double *lower = arena_array(out.a, double, g->n), *upper = arena_array(out.a, double, g->n);
@@ -317,20 +427,4 @@ enum status histogram_fraction(struct eval *e, const struct node *n, const struc
     if (!st)
         st = give_fractions(&s, lower, upper, &out, err);
     return give_and_free(&s, &out, st, sink, err);
-}
-
-struct none_sink {
-    struct sink sink;
-};
-
-static enum status none_put(struct sink *sink, struct row *row, struct err *err)
-{
-    return ST_OK;
-}
-
-/* histogram_count() and its kin look at native histograms only: plain numbers are not theirs. */
-enum status histogram_none(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
-{
-    struct none_sink none = { { none_put } };
-    return eval_vector(e, n->kids[0], g, &none.sink, err);
 }
