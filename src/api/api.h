@@ -15,6 +15,7 @@
 struct alert_eval;
 struct dispatch;
 struct pipeline;
+struct intake;
 struct auth;
 struct auth_caller;
 struct audit;
@@ -22,17 +23,30 @@ struct kv;
 struct fs;
 struct probe;
 struct push;
+struct statsd;
+struct message_stats;
 struct rum;
 struct fold;
+struct reads;
+struct query_log;
 
 enum {
-    QUERIES_RUNNING_MAX = 16,           /* more wait for nobody: 503 with Retry-After */
-    QUERY_SECONDS_MAX = 120,            /* default deadline */
-    QUERY_SAMPLES_MAX = 50 * 1000 * 1000,
+    QUERIES_RUNNING_MAX = 16,           /* unless configured; more wait for nobody: 503 with Retry-After */
+    QUERIES_RUNNING_MOST = 64,          /* that can be configured */
+    QUERY_SECONDS_MAX = 120,            /* unless configured: the deadline, and the longest a request may ask for */
+    QUERY_SAMPLES_MAX = 50 * 1000 * 1000, /* unless configured: what a query may read */
+    QUERY_LOOKBACK_SECONDS = 5 * 60,    /* unless configured or asked for */
     QUERY_RESULT_BYTES_MAX = 256 * MIB,
     API_PARAMS_MAX = 64,                /* of one query string or form */
     API_FORM_BYTES_MAX = 1 * MIB,
     API_SELECTORS_MAX = 64              /* match[] of one request */
+};
+
+/* What a query may cost; from the configuration. Zero: the default, which is the constant above. */
+struct api_limits {
+    uint64_t samples_max;
+    int64_t timeout_ns, lookback_ns;
+    unsigned running_max;
 };
 
 /* What the server gives and the handlers use. Lives as long as the HTTP server. */
@@ -49,14 +63,23 @@ struct api {
     struct slice audit_dir;
     struct self *self;                  /* our own metrics, logs and traces; see api/self.h */
     struct pipeline *pipeline;
+    struct intake *intake;              /* pushed metrics, before the pipeline; NULL: nothing comes between */
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
     struct probe *probe;                /* synthetic checks; NULL: not running */
     struct push *push;                  /* pushed metrics; NULL: not running */
+    struct statsd *statsd;              /* NULL: not running */
+    void (*message_stats)(void *server, struct message_stats *out); /* of StatsD's sockets; NULL: none */
     struct rum *rum;                    /* real users; never NULL while HTTP is served */
     struct dispatch *dispatch;          /* incidents, silences, notifications; NULL: not running */
     struct fold *fold;                  /* labels that name a request; never NULL while HTTP is served */
+    struct reads *reads;                /* when metrics were last read; never NULL while HTTP is served */
     struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
     bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
+    struct query_log *queries;          /* never NULL while HTTP is served */
+    struct api_limits limits;
+    struct slice (*external_labels)(void *arg, struct arena *a); /* of `global`, canonical; NULL: there are none */
+    /* A copy of the data folder in its folder `snapshots`; its name in a. skip_head: without what is in memory alone. */
+    enum status (*snapshot)(void *arg, bool skip_head, struct arena *a, struct slice *name, struct err *err);
     struct slice flags_json;            /* {"name":"value"}: the flags we were started with */
     struct slice version, revision;
     int64_t started_ns;
@@ -141,6 +164,11 @@ struct api_query {
     struct slice text;          /* what is asked, for our own telemetry: lives as long as the arena */
     struct self_ids ids;        /* of the request's span */
     int64_t start_mono_ns;
+    uint64_t log_id;            /* in api.queries */
+    const atomic_bool *cancelled; /* by a person; NULL: cannot be */
+    bool has_times;             /* for the query log: the next three */
+    int64_t from_ns, to_ns, step_ns;
+    bool is_running;            /* what was asked is well formed: what fails from here on is no fault of the text */
 };
 /* The tenants are X-Scope-OrgID's, joined by `|`; "default" when absent. Answers 503 and returns false when too many run, 400
  * when the tenants are malformed. */
@@ -153,10 +181,15 @@ struct api_query_kind {
     const char *dialect;
     enum status (*run)(struct api_query *q, const struct api_params *p, struct value *out, struct err *err);
     void (*answer)(struct api_query *q, const struct value *v, const struct api_params *p);
-    void (*fail)(struct http_exchange *x, enum status st, const struct err *err);
+    void (*fail)(struct api_query *q, enum status st, const struct err *err);
 };
 /* A whole query call: place, parameters, run, limit of the result, answer, end. The text is the parameter "query". */
 void api_serve_query(struct api *api, struct http_exchange *x, const struct api_query_kind *kind);
+
+/* The limits in force. */
+uint64_t api_samples_max(const struct api *api);
+int64_t api_timeout_ns(const struct api *api);
+unsigned api_running_max(const struct api *api);
 
 /* Statuses as HTTP sees them: 400, 413, 404, 503, ... */
 int api_http_status(enum status st);

@@ -13,7 +13,21 @@ HANDLER(self_ready);
 HANDLER(self_metrics);
 HANDLER(self_reload);
 
-/* prom_query.c, prom_meta.c, prom_status.c: Prometheus */
+/* prom_query.c, prom_meta.c, prom_status.c, prom_server.c, prom_read.c, prom_federate.c: Prometheus */
+HANDLER(prom_parse_query);
+HANDLER(prom_read);
+HANDLER(prom_federate);
+HANDLER(prom_clean_tombstones);
+HANDLER(prom_snapshot);
+HANDLER(prom_scrape_pools);
+HANDLER(prom_targets_metadata);
+HANDLER(prom_alertmanagers);
+HANDLER(prom_walreplay);
+HANDLER(prom_notifications);
+HANDLER(prom_notifications_live);
+HANDLER(prom_features);
+HANDLER(queries_list);
+HANDLER(queries_cancel);
 HANDLER(prom_query);
 HANDLER(prom_query_range);
 HANDLER(prom_format_query);
@@ -70,6 +84,10 @@ HANDLER(stoa_tools);
 HANDLER(redaction_get);
 HANDLER(redaction_try);
 
+/* cardinality.c */
+HANDLER(prom_tsdb);
+HANDLER(cardinality_get);
+
 /* cost.c, erase.c */
 HANDLER(cost_get);
 HANDLER(erase_post);
@@ -107,6 +125,10 @@ HANDLER(probe_http_probe);
 HANDLER(rum_http_post);
 HANDLER(rum_http_preflight);
 HANDLER(rum_http_report);
+
+/* statsd_http.c */
+HANDLER(statsd_http_post);
+void statsd_http_metrics(struct api *api, struct buf *out);
 
 /* push_http.c: Pushgateway */
 HANDLER(push_http_put);

@@ -4,6 +4,7 @@
  * One struct pending a request lives in the exchange's arena; the store's acknowledgement answers it from the commit
  * thread. How an answer looks is the dialect's: a table row each. */
 #include "api/handlers.h"
+#include "api/intake.h"
 #include "api/self.h"
 #include "ingest/ingest.h"
 #include "ingest/otlp.h"
@@ -22,7 +23,7 @@ struct pending {
     enum otlp_signal signal;
     bool json;
     struct ingest_result result;
-    size_t samples, events;
+    size_t samples, events, deduplicated; /* the last: of a replica that is not listened to */
 };
 
 static int grpc_status(enum status st)
@@ -59,9 +60,11 @@ static int ingest_http_status(enum status st)
 static void reply_failed(struct pending *p, enum status st, const struct err *err)
 {
     struct slice text = slice_str(err->text);
-    int code = ingest_http_status(st);
+    int code = p->result.retry_after_s ? 429 : ingest_http_status(st);
     if (code == 503)
         http_set_header(p->x, SLICE("Retry-After"), SLICE("5"));
+    if (code == 429)
+        http_set_header(p->x, SLICE("Retry-After"), arena_printf(http_arena(p->x), "%u", p->result.retry_after_s));
     switch (p->dialect) {
     case DIALECT_OTLP_GRPC:
         http_reply_grpc(p->x, grpc_status(st), text);
@@ -80,29 +83,48 @@ static void reply_failed(struct pending *p, enum status st, const struct err *er
     }
 }
 
-/* The first reason for which something was left out. */
-static const struct ingest_tally *first_rejected(const struct ingest_result *r)
+/* What was left out, kind by kind, with the first reason of each. */
+static struct slice rejected_text(struct pending *p)
 {
-    for (size_t i = 0; i < INGEST_KIND_COUNT; i++)
-        if (r->kinds[i].rejected)
-            return &r->kinds[i];
-    return NULL;
+    struct buf out;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < INGEST_KIND_COUNT; i++) {
+        const struct ingest_tally *t = &p->result.kinds[i];
+        if (t->rejected)
+            buf_printf(&out, "%llu %s refused, %llu taken; the first: %s\n", (unsigned long long)t->rejected, ingest_kind_name((enum ingest_kind)i),
+                       (unsigned long long)t->accepted, t->first.text);
+    }
+    struct slice text = arena_copy(http_arena(p->x), buf_as_slice(&out));
+    buf_free(&out);
+    return text;
+}
+
+/* Remote write 2.0: how much is kept, on every answer. */
+static void set_written(struct pending *p, enum status st)
+{
+    static const struct {
+        struct slice header;
+        enum ingest_kind kind;
+    } rows[] = {
+        { SLICE_INIT("X-Prometheus-Remote-Write-Samples-Written"), INGEST_SAMPLES },
+        { SLICE_INIT("X-Prometheus-Remote-Write-Histograms-Written"), INGEST_HISTOGRAMS },
+        { SLICE_INIT("X-Prometheus-Remote-Write-Exemplars-Written"), INGEST_EXEMPLARS },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        http_set_header(p->x, rows[i].header, arena_printf(http_arena(p->x), "%llu", st ? 0ull : (unsigned long long)p->result.kinds[rows[i].kind].accepted));
 }
 
 static void reply_done(struct pending *p)
 {
-    const struct ingest_tally *bad = first_rejected(&p->result);
     struct buf out;
     switch (p->dialect) {
     case DIALECT_PROM:
     case DIALECT_LOKI:
         /* Both say 400 when some of the request was refused; what was good is kept. */
-        if (bad)
-            http_reply(p->x, 400, SLICE("text/plain; charset=utf-8"),
-                       arena_printf(http_arena(p->x), "%llu of the request refused, the rest is stored; the first: %s\n",
-                                    (unsigned long long)ingest_rejected(&p->result), bad->first.text));
+        if (ingest_rejected(&p->result))
+            http_reply(p->x, 400, SLICE("text/plain; charset=utf-8"), rejected_text(p));
         else
-            http_reply(p->x, 204, SLICE_EMPTY, SLICE_EMPTY);
+            http_reply(p->x, p->deduplicated ? 202 : 204, SLICE_EMPTY, SLICE_EMPTY);
         return;
     case DIALECT_OTLP:
         buf_init(&out, 0);
@@ -125,10 +147,17 @@ static void finish(struct pending *p, enum status st, const struct err *err)
     memcpy(name, p->protocol->name.ptr, n);
     name[n] = 0;
     self_ingest_done(p->api->self, name, p->samples, p->events, ingest_rejected(&p->result), st);
-    if (st)
+    if (p->dialect == DIALECT_PROM)
+        set_written(p, st);
+    struct err over;
+    if (!st && p->result.retry_after_s) { /* what was good is kept; the rest may come again */
+        struct slice text = slice_trim(rejected_text(p));
+        reply_failed(p, err_set(&over, ST_LIMIT, "%.*s", SLICE_FMT(text)), &over);
+    } else if (st) {
         reply_failed(p, st, err);
-    else
+    } else {
         reply_done(p);
+    }
 }
 
 static void on_ack(void *arg, enum status st, const struct err *err)
@@ -146,13 +175,30 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     struct ingest_ctx ctx = { .received_ns = http_received_ns(p->x), .peer = http_peer(p->x), .tenant = tenant, .headers = list, .header_count = n };
     struct slice body = http_body(p->x);
     p->json = p->dialect == DIALECT_OTLP && ingest_is_json(&ctx, body);
+    struct intake *intake = p->dialect == DIALECT_LOKI ? NULL : p->api->intake;
+    struct intake_options *options = intake ? intake_take(intake) : NULL;
+    ctx.otlp = options ? &options->otlp : NULL;
+    ctx.start_zero = options && options->start_zero;
+    ctx.takes_deltas = intake != NULL;
     enum status st = ingest_decode(p->protocol, &ctx, body, b, &p->result, err);
+    snap_drop(options ? &options->snap : NULL);
+    if (!st && intake && p->signal == OTLP_METRICS)
+        st = intake_run(intake, b, &p->result, &p->deduplicated, err);
     if (!st)
         st = pipeline_run(p->api->pipeline, b, &p->result, err);
     struct slice key = http_header(p->x, SLICE("Idempotency-Key"));
     if (!st && key.len)
         b->idempotency_key = arena_copy(b->arena, key);
     return st;
+}
+
+/* Only samples have a rate. What a tenant has in hand is asked for before the work, and paid after it. */
+static enum status check_rate(struct pending *p, struct slice tenant, struct err *err)
+{
+    bool is_metrics = p->dialect == DIALECT_PROM || ((p->dialect == DIALECT_OTLP || p->dialect == DIALECT_OTLP_GRPC) && p->signal == OTLP_METRICS);
+    if (!is_metrics || firewall_rate_allows(pipeline_firewall(p->api->pipeline), tenant, http_received_ns(p->x), &p->result.retry_after_s, err))
+        return ST_OK;
+    return ST_LIMIT;
 }
 
 static void serve(struct api *api, struct http_exchange *x, struct slice protocol, enum dialect dialect, enum otlp_signal signal)
@@ -165,7 +211,11 @@ static void serve(struct api *api, struct http_exchange *x, struct slice protoco
     struct batch *b = batch_new(BATCH_ARENA_BYTES_MAX);
     enum status st = api_write_tenant(x, &tenant, &err);
     if (!st)
+        st = check_rate(p, tenant, &err);
+    if (!st)
         st = decode(p, tenant, b, &err);
+    if (!st)
+        firewall_rate_take(pipeline_firewall(api->pipeline), tenant, b->sample_count, http_received_ns(x));
     p->samples = b->sample_count;
     p->events = b->event_count;
     if (st || (batch_rows(b) == 0 && b->metadata_count == 0)) {
@@ -180,7 +230,13 @@ static void serve(struct api *api, struct http_exchange *x, struct slice protoco
 
 void ingest_prom_write(void *user, struct http_exchange *x)
 {
-    serve(user, x, SLICE("prometheus_remote_write"), DIALECT_PROM, OTLP_METRICS);
+    struct slice type = http_header(x, SLICE("Content-Type")), protocol = prom_write_protocol(type);
+    if (protocol.len)
+        serve(user, x, protocol, DIALECT_PROM, OTLP_METRICS);
+    else
+        http_reply(x, 415, SLICE("text/plain; charset=utf-8"),
+                   arena_printf(http_arena(x), "Content-Type \"%.*s\" names a message we do not know: prometheus.WriteRequest and "
+                                "io.prometheus.write.v2.Request are taken\n", SLICE_FMT(slice_sub(type, 0, 200))));
 }
 
 void ingest_loki_push(void *user, struct http_exchange *x)

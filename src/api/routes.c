@@ -12,6 +12,7 @@
 #include "api/self.h"
 #include "auth/auth.h"
 #include "collect/push.h"
+#include "collect/statsd.h"
 #include "probe/probe.h"
 #include "rum/rum.h"
 
@@ -26,7 +27,7 @@ enum {
     OPTIONS = 64, /* of routes that answer a browser's preflight by themselves */
     VISIT = 32, /* only for a browser that asks for a page: everybody else gets the 404 they can read */
     SERVER = 128, /* about the whole server or its tenant "default": not for who is tied to other tenants */
-    ROUTES_MAX = 160,
+    ROUTES_MAX = 256,
     BODY_NONE = 64 * KIB, /* routes that expect no body */
     BODY_FORM = API_FORM_BYTES_MAX,
     BODY_ALERTS = 16 * MIB,
@@ -58,19 +59,34 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET | POST, "/api/v1/query", 0, BODY_FORM, prom_query),
     ROW(READ, NULL, GET | POST, "/api/v1/query_range", 0, BODY_FORM, prom_query_range),
     ROW(READ, NULL, GET | POST, "/api/v1/format_query", 0, BODY_FORM, prom_format_query),
+    ROW(READ, NULL, GET | POST, "/api/v1/parse_query", 0, BODY_FORM, prom_parse_query),
+    ROW(READ, NULL, POST, "/api/v1/read", 0, BODY_FORM, prom_read),
+    ROW(READ, NULL, GET | HEAD, "/federate", 0, BODY_NONE, prom_federate),
     ROW(READ, NULL, GET | POST, "/api/v1/query_exemplars", 0, BODY_FORM, prom_query_exemplars),
     ROW(READ, NULL, GET | POST, "/api/v1/labels", 0, BODY_FORM, prom_labels),
     ROW(READ, NULL, GET, "/api/v1/label/{name}/values", 0, BODY_NONE, prom_label_values),
     ROW(READ, NULL, GET | POST, "/api/v1/series", 0, BODY_FORM, prom_series),
     ROW(READ, NULL, GET, "/api/v1/metadata", 0, BODY_NONE, prom_metadata),
     ROW(READ, NULL, GET | SERVER, "/api/v1/targets", 0, BODY_NONE, prom_targets),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/targets/metadata", 0, BODY_NONE, prom_targets_metadata),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/scrape_pools", 0, BODY_NONE, prom_scrape_pools),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/alertmanagers", 0, BODY_NONE, prom_alertmanagers),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/notifications", 0, BODY_NONE, prom_notifications),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/notifications/live", 0, BODY_NONE, prom_notifications_live),
+    ROW(READ, NULL, GET, "/api/v1/features", 0, BODY_NONE, prom_features),
+    ROW(READ, NULL, GET, "/api/v1/status/walreplay", 0, BODY_NONE, prom_walreplay),
     ROW(READ, NULL, GET | SERVER, "/api/v1/rules", 0, BODY_NONE, prom_rules),
     ROW(READ, NULL, GET | SERVER, "/api/v1/alerts", 0, BODY_NONE, prom_alerts),
     ROW(READ, NULL, GET, "/api/v1/status/buildinfo", 0, BODY_NONE, prom_buildinfo),
     ROW(READ, NULL, GET, "/api/v1/status/runtimeinfo", 0, BODY_NONE, prom_runtimeinfo),
+    ROW(READ, NULL, GET, "/api/v1/status/tsdb", 0, BODY_NONE, prom_tsdb),
     ROW(READ, NULL, GET | SERVER, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
     ROW(READ, NULL, GET | SERVER, "/api/v1/status/config", 0, BODY_NONE, prom_config),
     ROW(ADMIN, "metrics.delete", POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
+    ROW(ADMIN, "store.clean", POST | PUT, "/api/v1/admin/tsdb/clean_tombstones", 0, BODY_FORM, prom_clean_tombstones),
+    ROW(ADMIN, "store.snapshot", POST | PUT, "/api/v1/admin/tsdb/snapshot", 0, BODY_FORM, prom_snapshot),
+    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/queries", 0, BODY_NONE, queries_list),
+    ROW(ADMIN, "query.cancel", DELETE | SERVER, "/api/stoa/v1/queries/{id}", 0, BODY_NONE, queries_cancel),
     ROW(WRITE, NULL, POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
 
     /* Loki */
@@ -105,6 +121,7 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, DELETE, "/metrics/job/{key...}", 0, BODY_NONE, push_http_delete),
     ROW(WRITE, NULL, PUT | POST, "/metrics/job@base64/{key...}", 0, PUSH_BODY_BYTES_MAX, push_http_put),
     ROW(WRITE, NULL, DELETE, "/metrics/job@base64/{key...}", 0, BODY_NONE, push_http_delete),
+    ROW(WRITE, NULL, POST, "/dogstatsd/v2/proxy", 0, STATSD_BODY_BYTES_MAX, statsd_http_post),
     ROW(READ, NULL, GET, "/api/stoa/v1/pushes", 0, BODY_NONE, push_http_list),
 
     /* one request over all signals */
@@ -151,6 +168,7 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
     ROW(READ, NULL, GET, "/api/stoa/v1/redaction", 0, BODY_NONE, redaction_get),
     ROW(READ, NULL, POST, "/api/stoa/v1/redaction", 0, BODY_FORM, redaction_try),
+    ROW(READ, NULL, GET, "/api/stoa/v1/cardinality", 0, BODY_NONE, cardinality_get),
     ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/cost", 0, BODY_NONE, cost_get),
     ROW(ADMIN, "data.erase", POST, "/api/stoa/v1/erase", 0, BODY_FORM, erase_post),
     ROW(ADMIN, NULL, GET, "/api/stoa/v1/erases", 0, BODY_NONE, erase_list),

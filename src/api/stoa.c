@@ -4,8 +4,11 @@
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "api/access.h"
+#include "api/cardinality.h"
 #include "api/cost.h"
+#include "api/query_log.h"
 #include "api/self.h"
+#include "api/intake.h"
 #include "pipeline/pipeline.h"
 #include "probe/probe.h"
 
@@ -65,6 +68,11 @@ void api_metrics_text(struct api *api, struct buf *out)
         buf_printf(out, "stoa_redacted_total{detector=\"%s\"} %llu\n", redact_detector_name((enum redact_detector)i),
                    (unsigned long long)pipeline_redacted(api->pipeline, (enum redact_detector)i));
     cost_metrics(api, out);
+    if (api->intake)
+        intake_metrics(api->intake, out);
+    cardinality_metrics(api, out);
+    if (api->queries)
+        query_log_metrics(api->queries, out);
     if (api->dispatch)
         dispatch_metrics(api->dispatch, out);
     if (api->alerts)
@@ -73,6 +81,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         probe_metrics_text(api->probe, out);
     if (api->push)
         push_http_metrics(api->push, out);
+    if (api->statsd)
+        statsd_http_metrics(api, out);
     if (api->fold)
         correlation_metrics(api->fold, out);
 }

@@ -13,6 +13,7 @@
 #include "sys/file.h"
 #include "sys/log.h"
 
+struct firewall;
 struct fold;
 struct scrape_set; /* an immutable parsed configuration, in an arena */
 
@@ -34,6 +35,7 @@ struct collect_env {
     /* The scraper needs set, which a reload replaced, no more. Not told at scraper_stop. May be NULL. */
     void (*set_unused)(void *arg, const struct scrape_set *set);
     struct fold *fold; /* labels that name a request; NULL: none do */
+    struct firewall *firewall; /* limits of new series; NULL: there are none */
 };
 
 /* ---- host.c and its families: node_exporter's and process-exporter's names ---- */
@@ -69,6 +71,8 @@ void logs_stop(struct logs_collector *l); /* waits; accepts NULL */
 MUST_CHECK enum status scrape_config_read(struct arena *a, const struct yaml_node *root, struct scrape_set **out, struct buf *warnings,
                                           struct err *err);
 size_t scrape_set_jobs(const struct scrape_set *s);
+/* --enable-feature=created-timestamp-zero-ingestion: a new series' start, where told, becomes a sample of 0. Before scraper_start. */
+void scrape_set_start_zero(struct scrape_set *s);
 
 struct scraper;
 /* Keeps set until env->set_unused or scraper_stop: a scrape under way may still go by an earlier one. */

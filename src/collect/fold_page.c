@@ -77,7 +77,7 @@ static void series_begin(struct fold_page *p, struct fold_series *s, size_t at, 
     /* The row may have been made by a line of this series that had no id when nothing was folded into it yet. */
     s->sum = is_first ? 0 : p->b->samples[at].v;
     s->kept_before = s->returned = 0;
-    s->count = s->kept = s->ids = 0;
+    s->count = s->kept = s->ids = s->lines = 0;
     s->exemplars = s->exemplars_left = 0;
     s->decreased = false;
     s->rank = 0;
@@ -145,6 +145,7 @@ void fold_sample(struct fold_page *p, struct fold_line *line, double v, size_t a
     line->next = v;
     line->next_round = p->round;
     s->ids += line->ids.len > 0;
+    s->lines++;
     if (s->named == NULL && line->ids.len)
         s->named = line;
     if (s->how == FOLD_SUM)
@@ -250,7 +251,7 @@ static void tell(struct fold_page *p, struct fold *f, struct slice labels)
     size_t count = 0, cap = 0;
     map_init(&index);
     for (const struct fold_series *s = p->all; s; s = s->next) {
-        if (s->round != p->round)
+        if (s->round != p->round || (s->is_overflow && s->ids == 0))
             continue;
         uint64_t *at = map_put(&index, labels_get(s->labels, SLICE("__name__")), NULL);
         if (*at == 0) {

@@ -43,6 +43,7 @@ struct fold_series {
     struct fold_series *next;
     struct slice labels; /* of the series; lives as long as the memory */
     enum fold_how how;
+    bool is_overflow;      /* of label values over a limit of the firewall, too */
     /* As of the last page that was read to its end. */
     uint64_t good_round, reset_round;
     uint64_t bad_round;    /* the last page that was not */
@@ -53,7 +54,7 @@ struct fold_series {
     uint64_t round;
     size_t at; /* into the batch's samples */
     double sum, kept_before, returned;
-    size_t count, kept, ids;
+    size_t count, kept, ids, lines;
     bool decreased;
     int rank;
     const struct fold_line *chosen, *named; /* named: the first with ids */

@@ -3,6 +3,7 @@
 #include "collect/fold.h"
 #include "collect/scrape_round.h"
 #include "model/exemplar.h"
+#include "pipeline/firewall.h"
 
 /* A target whose pages are folded, and what of each page would be stored, as text: samples, then exemplars. */
 struct rig {
@@ -13,6 +14,7 @@ struct rig {
     struct arena *arena;
     struct slice labels;
     int64_t t_ms;
+    struct firewall *firewall; /* NULL: nothing is limited */
 };
 
 static void rig_start(struct rig *r)
@@ -29,6 +31,7 @@ static void rig_end(struct rig *r)
     scrape_memory_free(r->memory);
     relabel_free(r->rules);
     fold_free(r->fold);
+    firewall_free(r->firewall);
     arena_free(r->arena);
 }
 
@@ -62,7 +65,7 @@ static void check_page(struct rig *r, const char *type, const char *text, const 
     struct buf out;
     buf_init(&out, 0);
     r->t_ms += 1000;
-    struct scrape_page page = { &r->job, r->rules, r->labels, slice_str(text), slice_str(type), r->t_ms, fold, r->fold };
+    struct scrape_page page = { &r->job, r->rules, r->labels, slice_str(text), slice_str(type), r->t_ms, fold, r->fold, r->firewall };
     if (text[0])
         CHECK_INT(scrape_round(r->memory, &page, b, &counts, &err), ST_OK);
     else
@@ -130,7 +133,7 @@ TEST(fold_takes_nothing_from_a_page_that_broke_off)
     struct batch *b = batch_new(0);
     struct fold_rules *fold = fold_rules_take(r.fold);
     struct scrape_page page = { &r.job, r.rules, r.labels, SLICE("c_total{request_id=\"b\"} 9\nc_total{request_id=\"z\"} 2\n!\n"), SLICE(TEXT),
-                                r.t_ms, fold, r.fold };
+                                r.t_ms, fold, r.fold, NULL };
     CHECK_INT(scrape_round(r.memory, &page, b, &counts, &err), ST_INVALID);
     CHECK_INT(batch_rows(b), 0);
     batch_drop(b);
@@ -178,7 +181,7 @@ TEST(fold_counts_series_and_not_lines_against_sample_limit)
     struct fold_rules *fold = fold_rules_take(r.fold);
     struct scrape_page page = { &r.job, r.rules, r.labels,
                                 SLICE("c_total{request_id=\"a\"} 1\nd_total{request_id=\"a\"} 1\nd_total{request_id=\"b\"} 1\n"),
-                                SLICE(TEXT), r.t_ms + 1000, fold, r.fold };
+                                SLICE(TEXT), r.t_ms + 1000, fold, r.fold, NULL };
     CHECK_INT(scrape_round(r.memory, &page, b, &counts, &err), ST_LIMIT);
     CHECK_INT(batch_rows(b), 0);
     batch_drop(b);
@@ -267,7 +270,7 @@ TEST(fold_goes_on_when_the_memory_is_rebuilt)
     struct fold_rules *fold = fold_rules_take(r.fold);
     struct scrape_counts counts;
     struct err err = { 0 };
-    struct scrape_page p = { &r.job, r.rules, r.labels, buf_as_slice(&page), SLICE(TEXT), r.t_ms, fold, r.fold };
+    struct scrape_page p = { &r.job, r.rules, r.labels, buf_as_slice(&page), SLICE(TEXT), r.t_ms, fold, r.fold, NULL };
     CHECK_INT(scrape_round(r.memory, &p, b, &counts, &err), ST_OK);
     batch_drop(b);
     b = batch_new(0);
@@ -334,4 +337,77 @@ TEST(fold_configuration_has_defaults_and_refuses_what_tells_series_apart)
     CHECK_INT(read_config(a, "correlation: {label: [cid]}\n", &c, &err), ST_INVALID);
     CHECK(slice_contains(slice_str(err.text), SLICE("labels")));
     arena_free(a);
+}
+
+/* ---- the firewall ---- */
+
+static void limit_values(struct rig *r, uint64_t values, uint64_t series)
+{
+    struct firewall_config c = { .on = true, .window_ns = 3600 * NS_S, .limits = { .values_per_label = values, .series = series } };
+    r->firewall = firewall_new();
+    firewall_configure(r->firewall, &c);
+}
+
+TEST(values_over_a_limit_are_summed_into_one_series_and_it_does_not_fall_when_they_go)
+{
+    struct rig r;
+    rig_start(&r);
+    limit_values(&r, 2, 0);
+    check_page(&r, TEXT, "# TYPE hits counter\nhits{u=\"a\"} 1\nhits{u=\"b\"} 2\nhits{u=\"c\"} 3\nhits{u=\"d\"} 4\n",
+               "hits{u=\"a\"} 1\nhits{u=\"b\"} 2\nhits{u=\"__overflow__\"} 7\n");
+    check_page(&r, TEXT, "# TYPE hits counter\nhits{u=\"a\"} 1\nhits{u=\"b\"} 2\nhits{u=\"d\"} 5\nhits{u=\"e\"} 10\n",
+               "hits{u=\"a\"} 1\nhits{u=\"b\"} 2\nhits{u=\"__overflow__\"} 18\n");
+    check_page(&r, TEXT, "# TYPE hits counter\nhits{u=\"d\"} 6\n", "hits{u=\"__overflow__\"} 19\nhits{u=\"a\"} stale\nhits{u=\"b\"} stale\n");
+    struct firewall_offender *o;
+    size_t n;
+    firewall_offenders(r.firewall, NULL, 0, r.arena, &o, &n);
+    CHECK_INT(n, 1);
+    CHECK_STR(o[0].metric, "hits");
+    CHECK_STR(o[0].label, "u");
+    CHECK_STR(o[0].job, "j");
+    CHECK_INT(o[0].samples, 5);
+    CHECK_INT(o[0].different, 3);
+    CHECK(o[0].is_folded);
+    rig_end(&r);
+}
+
+TEST(a_gauge_over_a_limit_keeps_the_value_that_changed_last_and_says_so)
+{
+    struct rig r;
+    rig_start(&r);
+    limit_values(&r, 1, 0);
+    check_page(&r, TEXT, "# TYPE t gauge\nt{u=\"a\"} 1\nt{u=\"b\"} 2\nt{u=\"c\"} 3\n", "t{u=\"a\"} 1\nt{folded=\"last\",u=\"__overflow__\"} 3\n");
+    check_page(&r, TEXT, "# TYPE t gauge\nt{u=\"a\"} 1\nt{u=\"b\"} 5\nt{u=\"c\"} 3\n", "t{u=\"a\"} 1\nt{folded=\"last\",u=\"__overflow__\"} 5\n");
+    rig_end(&r);
+}
+
+TEST(a_histogram_over_a_limit_keeps_its_buckets_apart)
+{
+    struct rig r;
+    rig_start(&r);
+    limit_values(&r, 3, 0);
+    check_page(&r, TEXT, "# TYPE h histogram\nh_bucket{u=\"a\",le=\"1\"} 1\nh_bucket{u=\"a\",le=\"+Inf\"} 2\n"
+               "h_bucket{u=\"b\",le=\"1\"} 1\nh_bucket{u=\"b\",le=\"+Inf\"} 2\nh_bucket{u=\"c\",le=\"1\"} 1\n"
+               "h_bucket{u=\"d\",le=\"1\"} 10\nh_bucket{u=\"d\",le=\"+Inf\"} 20\nh_bucket{u=\"e\",le=\"1\"} 5\nh_bucket{u=\"e\",le=\"+Inf\"} 7\n",
+               "h_bucket{le=\"1\",u=\"a\"} 1\nh_bucket{le=\"+Inf\",u=\"a\"} 2\nh_bucket{le=\"1\",u=\"b\"} 1\nh_bucket{le=\"+Inf\",u=\"b\"} 2\n"
+               "h_bucket{le=\"1\",u=\"c\"} 1\nh_bucket{le=\"1\",u=\"__overflow__\"} 15\nh_bucket{le=\"+Inf\",u=\"__overflow__\"} 27\n");
+    rig_end(&r);
+}
+
+TEST(a_new_line_that_a_full_tenant_has_no_room_for_is_left_out_and_told_page_by_page)
+{
+    struct rig r;
+    rig_start(&r);
+    limit_values(&r, 0, 2);
+    check_page(&r, TEXT, "a 1\nb 2\nc 3\n", "a 1\nb 2\n");
+    check_page(&r, TEXT, "a 1\nb 2\nc 3\n", "a 1\nb 2\n");
+    struct firewall_offender *o;
+    size_t n;
+    firewall_offenders(r.firewall, NULL, 0, r.arena, &o, &n);
+    CHECK_INT(n, 1);
+    CHECK_STR(o[0].metric, "c");
+    CHECK_INT(o[0].samples, 2);
+    CHECK_INT(o[0].reason, FIREWALL_TENANT);
+    CHECK(!o[0].is_folded);
+    rig_end(&r);
 }

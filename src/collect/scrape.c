@@ -25,9 +25,6 @@ enum { WORKERS_MAX = 32, BODY_BYTES_MAX = 256 * MIB, BATCH_BYTES_MAX = 1024 * MI
 #define DISCOVERY_INTERVAL_NS (5 * NS_S)
 #define IDLE_WAIT_NS          (60 * NS_S)
 #define ALIGN_TOLERANCE_NS    (2 * NS_MS)
-#define ACCEPT                                                                                                                              \
-    SLICE("application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"                              \
-          "text/plain;version=0.0.4;q=0.4,*/*;q=0.1")
 
 struct jobs;
 
@@ -103,7 +100,7 @@ static enum status fetch(struct scraper *s, const struct round *r, struct batch 
     const struct scrape_job *job = r->pool->job;
     if (r->over_limit)
         return err_set(err, ST_LIMIT, "the job has more targets than its target_limit of %llu", (unsigned long long)job->limits.targets);
-    struct scrape_get get = { .url = r->spec.url, .accept = ACCEPT, .timeout_ns = r->spec.timeout_ns, .compression = job->compression,
+    struct scrape_get get = { .url = r->spec.url, .accept = job->accept, .timeout_ns = r->spec.timeout_ns, .compression = job->compression,
                               .tell_timeout = true };
     get.bytes_max = job->limits.body_bytes ? (size_t)MIN(job->limits.body_bytes, (uint64_t)BODY_BYTES_MAX) : BODY_BYTES_MAX;
     return scrape_http_get(&s->env, &job->http, &get, b->arena, resp, err);
@@ -143,7 +140,7 @@ static void scrape(struct scraper *s, const struct round *r)
         /* The page's texts are referred to by rows, so it moves into the batch. */
         struct fold_rules *fold = s->env.fold ? fold_rules_take(s->env.fold) : NULL;
         struct scrape_page page = { r->pool->job, r->pool->metric_relabel, r->spec.labels, arena_copy(b->arena, buf_as_slice(&resp.body)),
-                                    resp.content_type, t_ms, fold, s->env.fold };
+                                    resp.content_type, t_ms, fold, s->env.fold, s->env.firewall };
         st = scrape_round(t->memory, &page, b, &report.counts, &err);
         snap_drop(fold ? &fold->snap : NULL);
     }

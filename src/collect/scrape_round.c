@@ -9,17 +9,24 @@
  * (3) Series whose samples carry times of their own get no marker (unless track_timestamps_staleness).
  * (4) When most of what is remembered is gone from the page, the memory is rebuilt from what is there.
  * (5) Lines with a label that names a request lead to one series together: see fold_page.c.
- * (6) A page repeats a line's exemplar until there is another: it is taken once. */
+ * (6) A page repeats a line's exemplar until there is another: it is taken once.
+ * (7) A series that is new in the page and tells when it began counting has a sample of 0 there, when the job asks for it.
+ * (8) A new line that the firewall does not let in has one label after another set to OVERFLOW_VALUE until it does, and is
+ *     folded as (5). When no label is left that could, it is left out of this page and asked about again in the next; so are
+ *     native histograms, which have no sum that a page could give. */
 #include "collect/scrape_round.h"
 
 #include <math.h>
 
 #include "base/map.h"
 #include "base/num.h"
-#include "codec/promtext.h"
 #include "collect/fold_page.h"
 #include "collect/page.h"
+#include "collect/page_source.h"
+#include "ingest/ingest.h"
+#include "ingest/native.h"
 #include "model/exemplar.h"
+#include "pipeline/firewall.h"
 
 enum { GONE_KEPT_MAX = 1024 };
 
@@ -55,6 +62,7 @@ struct work {
     struct scrape_counts *counts;
     const struct page_family *family;
     struct fold_page fold;
+    bool left_out; /* the line just read: (8) */
 };
 
 struct scrape_memory *scrape_memory_new(void)
@@ -258,11 +266,12 @@ static void add_target_labels(const struct scrape_page *page, struct label_list 
     }
 }
 
-/* What a request's id is for: takes such labels off l, and gives them in list. The target's own labels are the operator's. */
-static size_t take_ids(const struct scrape_page *page, struct label_list *l, struct label *list)
+/* What a request's id is for: takes such labels off l, and gives them in list. The target's own labels are the operator's.
+ * Native histograms are not folded. */
+static size_t take_ids(const struct scrape_page *page, const struct promtext_entry *e, struct label_list *l, struct label *list)
 {
     size_t n = 0, kept = 0;
-    if (page->fold == NULL || !page->fold->on)
+    if (page->fold == NULL || !page->fold->on || is_histogram(e->value))
         return 0;
     for (size_t i = 0; i < l->count; i++) {
         bool is_id = n < FOLD_LABELS_MAX && fold_rules_has(page->fold, l->list[i].name) && labels_get(page->labels, l->list[i].name).len == 0;
@@ -310,7 +319,39 @@ static struct fold_kind kind_of(const struct work *w, const struct promtext_entr
     return fold_kind_of(w->family->type, w->family->name, e->name, has_quantile);
 }
 
-/* *out NULL: relabelling drops it. *line NULL: it is not folded. */
+/* (8) *labels are those of l; *kind is found when something folds. */
+static enum status let_in(struct work *w, const struct promtext_entry *e, struct label_list *l, struct slice *labels, struct fold_kind *kind,
+                          bool *is_overflow, struct err *err)
+{
+    const struct scrape_page *page = w->page;
+    struct firewall_verdict v;
+    int64_t now_ns = page->t_ms * NS_MS;
+    w->left_out = false;
+    while (page->firewall && !firewall_scraped(page->firewall, w->b->tenant, *labels, page->labels, now_ns, &v)) {
+        w->left_out = v.label.len == 0 || is_histogram(e->value);
+        firewall_tell_scraped(page->firewall, w->b->tenant, *labels, w->left_out, page->t_ms, now_ns, &v, w->left_out);
+        if (w->left_out)
+            return ST_OK;
+        *kind = kind_of(w, e);
+        *is_overflow = true;
+        label_list_set(l, arena_copy(l->arena, v.label), OVERFLOW_VALUE);
+        if (kind->how == FOLD_LAST)
+            label_list_set(l, FOLD_MARK, FOLD_MARK_VALUE);
+        if (labels_build(l->arena, l->list, l->count, labels, err))
+            return err_prefix(err, "line %zu: ", e->line);
+    }
+    return ST_OK;
+}
+
+/* What the firewall folded of this page, series by series. */
+static void overflow_tell(const struct work *w)
+{
+    for (const struct fold_series *s = w->m->folds; w->page->firewall && s; s = s->next)
+        if (s->is_overflow && s->round == w->m->round)
+            firewall_tell_scraped(w->page->firewall, w->b->tenant, s->labels, s->lines, w->page->t_ms, w->page->t_ms * NS_MS, NULL, false);
+}
+
+/* *out NULL: relabelling drops it, or it is left out. *line NULL: it is not folded. */
 static enum status series_of(struct work *w, const struct promtext_entry *e, struct series **out, struct fold_line **line, struct err *err)
 {
     struct label ids[FOLD_LABELS_MAX];
@@ -318,8 +359,10 @@ static enum status series_of(struct work *w, const struct promtext_entry *e, str
     struct fold_kind kind = { .how = FOLD_SUM };
     struct label_list l = label_list_new(w->b->arena);
     struct slice labels;
+    bool is_overflow = false;
     *out = NULL;
     *line = NULL;
+    w->left_out = false;
     label_list_set(&l, SLICE("__name__"), e->name);
     for (size_t i = 0; i < e->label_count; i++) {
         /* A page with a label twice is ambiguous: refused, as in Prometheus. */
@@ -333,7 +376,7 @@ static enum status series_of(struct work *w, const struct promtext_entry *e, str
     if (!label_list_has(&l, SLICE("__name__")))
         return err_set(err, ST_INVALID, "line %zu: relabelling left no metric name", e->line);
     enum status st = check_limits(&w->page->job->limits, e, &l, err);
-    size_t id_count = st ? 0 : take_ids(w->page, &l, ids);
+    size_t id_count = st ? 0 : take_ids(w->page, e, &l, ids);
     if (id_count) {
         kind = kind_of(w, e);
         if (kind.how == FOLD_LAST)
@@ -341,11 +384,15 @@ static enum status series_of(struct work *w, const struct promtext_entry *e, str
     }
     if (!st && (labels_build(l.arena, l.list, l.count, &labels, err) || labels_build(l.arena, ids, id_count, &id_labels, err)))
         return err_prefix(err, "line %zu: ", e->line);
-    if (st)
+    if (!st)
+        st = let_in(w, e, &l, &labels, &kind, &is_overflow, err);
+    if (st || w->left_out)
         return st;
     *out = series_put(w->m, labels);
-    if (id_labels.len)
+    if (id_labels.len || is_overflow)
         *line = line_new(w, *out, &kind, id_labels, &l);
+    if (is_overflow)
+        (*line)->to->is_overflow = true;
     return ST_OK;
 }
 
@@ -357,25 +404,70 @@ static void marker_add(const struct series *s, int64_t t_ms, struct batch *b)
     batch_sample(b, t_ms, double_of_bits(STALE_NAN_BITS));
 }
 
-/* (6) */
-static void exemplar_take(struct work *w, const struct promtext_entry *e, struct known_text *k)
+static uint64_t exemplar_hash(const struct promtext_exemplar *x, uint64_t hash)
+{
+    hash = hash_u64(hash + double_bits(x->value) + (uint64_t)(x->has_time ? x->t_ms : 1));
+    for (size_t i = 0; i < x->label_count; i++)
+        hash = hash64(x->labels[i].value, hash64(x->labels[i].name, hash));
+    return hash;
+}
+
+static void exemplar_put(struct work *w, const struct promtext_exemplar *x, struct slice series)
 {
     struct label list[EXEMPLAR_LABELS_MAX];
-    const struct promtext_exemplar *x = &e->exemplar;
     struct err err;
     int64_t t_ms = x->has_time ? x->t_ms : w->page->t_ms;
-    uint64_t hash = double_bits(x->value) + (uint64_t)(x->has_time ? x->t_ms : 1);
-    if (x->label_count > EXEMPLAR_LABELS_MAX || w->b->event_count >= FOLD_EXEMPLARS_PER_SCRAPE_MAX)
-        return;
-    for (size_t i = 0; i < x->label_count; i++) {
-        list[i] = (struct label){ x->labels[i].name, x->labels[i].value };
-        hash = hash64(list[i].value, hash64(list[i].name, hash));
-    }
     bool is_old = w->page->t_ms - t_ms > (int64_t)EXEMPLAR_AGE_HOURS_MAX * 3600 * 1000;
+    if (is_old || x->label_count > EXEMPLAR_LABELS_MAX || w->b->event_count >= FOLD_EXEMPLARS_PER_SCRAPE_MAX)
+        return;
+    for (size_t i = 0; i < x->label_count; i++)
+        list[i] = (struct label){ x->labels[i].name, x->labels[i].value };
     /* Too many or too long labels are refused as Prometheus refuses them: the sample stays. */
-    if (hash != k->exemplar_hash && !is_old)
-        (void)!exemplar_add(w->b, arena_copy(w->b->arena, k->series->labels), list, x->label_count, x->value, t_ms * NS_MS, &err);
+    (void)!exemplar_add(w->b, arena_copy(w->b->arena, series), list, x->label_count, x->value, t_ms * NS_MS, &err);
+}
+
+/* (6) A native histogram's are taken together when one of them is another. */
+static void exemplars_take(struct work *w, const struct promtext_entry *e, struct known_text *k)
+{
+    uint64_t hash = e->has_exemplar ? exemplar_hash(&e->exemplar, 0) : 0;
+    for (size_t i = 0; i < e->more_count; i++)
+        hash = exemplar_hash(&e->more[i], hash);
+    if (hash == k->exemplar_hash)
+        return;
     k->exemplar_hash = hash;
+    if (e->has_exemplar)
+        exemplar_put(w, &e->exemplar, k->series->labels);
+    for (size_t i = 0; i < e->more_count; i++)
+        exemplar_put(w, &e->more[i], k->series->labels);
+}
+
+/* (7) */
+static void start_add(struct work *w, const struct promtext_entry *e, int64_t t_ms)
+{
+    if (e->start_ms <= 0 || e->start_ms >= t_ms || t_ms - e->start_ms > INGEST_START_GAP_MS_MAX)
+        return;
+    if (is_histogram(e->value))
+        batch_histogram(w->b, e->start_ms, native_empty(w->b->arena, histogram_unbox(e->value)));
+    else
+        batch_sample(w->b, e->start_ms, 0);
+}
+
+/* In a resolution that the job's limits allow; NULL with err set when there is none. */
+static const struct histogram *histogram_limit(const struct work *w, const struct promtext_entry *e, struct err *err)
+{
+    const struct scrape_limits *l = &w->page->job->limits;
+    const struct histogram *h = histogram_unbox(e->value);
+    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM)
+        return h;
+    if (h->schema > l->schema_max)
+        h = histogram_reduce(w->b->arena, h, l->schema_max);
+    while (l->buckets && h->positive.bucket_count + h->negative.bucket_count > l->buckets && h->schema > HISTOGRAM_SCHEMA_MIN)
+        h = histogram_reduce(w->b->arena, h, h->schema - 1);
+    if (l->buckets == 0 || h->positive.bucket_count + h->negative.bucket_count <= l->buckets)
+        return h;
+    err_set(err, ST_LIMIT, "line %zu: a native histogram has %u buckets in the lowest resolution, native_histogram_bucket_limit is %llu", e->line,
+            h->positive.bucket_count + h->negative.bucket_count, (unsigned long long)l->buckets);
+    return NULL;
 }
 
 /* (5) at: of the row of the series, which this line just made when is_first. */
@@ -402,7 +494,7 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
         struct series *s;
         struct fold_line *line;
         enum status st = series_of(w, e, &s, &line, err);
-        if (st)
+        if (st || w->left_out)
             return st;
         k = text_put(m, e->series, s);
         k->line = line;
@@ -414,8 +506,8 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
         return ST_OK;
     bool is_first = s->round != m->round;
     int64_t t_ms = own_time ? e->t_ms : w->page->t_ms;
-    if (e->has_exemplar)
-        exemplar_take(w, e, k);
+    if (e->has_exemplar || e->more_count)
+        exemplars_take(w, e, k);
     bool is_over = job->limits.samples && w->counts->kept > job->limits.samples; /* then series have no rows: counted to the end, and refused */
     if (!is_first && s->fold) {
         if (!is_over)
@@ -434,7 +526,16 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
     if (job->limits.samples && w->counts->kept > job->limits.samples)
         return ST_OK; /* counted to the end, then refused */
     batch_series(w->b, arena_copy(w->b->arena, s->labels));
+    if (is_first && job->start_zero && (m->last == 0 || s->round_before != m->last))
+        start_add(w, e, t_ms);
     s->at = w->b->sample_count;
+    if (is_histogram(e->value)) {
+        const struct histogram *h = histogram_limit(w, e, err);
+        if (h == NULL)
+            return ST_LIMIT;
+        batch_histogram(w->b, t_ms, h);
+        return ST_OK;
+    }
     batch_sample(w->b, t_ms, e->value);
     if (s->fold)
         fold_add(w, e, k, true, t_ms);
@@ -461,8 +562,8 @@ static enum status read_page(struct work *w, struct err *err)
     struct batch *b = w->b;
     const struct scrape_limits *limits = &w->page->job->limits;
     w->family = &family;
-    struct promtext *p = promtext_new(b->arena, w->page->text, promtext_format_of(w->page->content_type));
-    enum status st = promtext_next(p, &e, err);
+    struct page_source *p = page_source_new(b->arena, w->page->text, w->page->content_type, &w->page->job->source);
+    enum status st = page_source_next(p, &e, err);
     while (!st && e.kind != PROMTEXT_END) {
         if (e.kind == PROMTEXT_SAMPLE)
             st = sample_add(w, &e, err);
@@ -471,10 +572,10 @@ static enum status read_page(struct work *w, struct err *err)
         if (!st && (batch_rows(b) > BATCH_ROWS_MAX / 2 || arena_over(b->arena)))
             st = err_set(err, ST_LIMIT, "line %zu: the page has over %d samples or does not fit in memory's share", e.line, BATCH_ROWS_MAX / 2);
         if (!st)
-            st = promtext_next(p, &e, err);
+            st = page_source_next(p, &e, err);
     }
     page_family_flush(&family, b);
-    promtext_free(p);
+    page_source_free(p);
     if (!st && limits->samples && w->counts->kept > limits->samples)
         st = err_set(err, ST_LIMIT, "%zu samples, sample_limit is %llu", w->counts->kept, (unsigned long long)limits->samples);
     return st;
@@ -504,6 +605,7 @@ enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page
             marker_add(s, page->t_ms, b);
     }
     fold_settle(&w.fold, page->folded, page->labels);
+    overflow_tell(&w);
     m->last = m->round;
     m->last_ms = page->t_ms;
     m->is_learning = false;

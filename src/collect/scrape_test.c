@@ -119,9 +119,9 @@ TEST(scrape_config_warns_of_what_is_known_but_not_served)
     struct scrape_set *set;
     struct buf warnings;
     struct err err;
-    CHECK_INT(config(a, "global:\n  query_log_file: q.log\nscrape_configs:\n- job_name: k\n  kubernetes_sd_configs: [{role: pod}]\n", &set,
+    CHECK_INT(config(a, "global:\n  scrape_failure_log_file: q.log\nscrape_configs:\n- job_name: k\n  kubernetes_sd_configs: [{role: pod}]\n", &set,
                      &warnings, &err), ST_OK);
-    CHECK(slice_contains(buf_as_slice(&warnings), SLICE("p.yml:2: \"query_log_file\"")));
+    CHECK(slice_contains(buf_as_slice(&warnings), SLICE("p.yml:2: \"scrape_failure_log_file\"")));
     CHECK(slice_contains(buf_as_slice(&warnings), SLICE("p.yml:5: \"kubernetes_sd_configs\"")));
     CHECK_INT(scrape_set_jobs(set), 1);
     buf_free(&warnings);
@@ -215,7 +215,7 @@ static void rig_end(struct page_rig *r)
 static enum status rig_page(struct page_rig *r, const char *text, int64_t t_ms, struct batch **out, struct scrape_counts *counts, struct err *err)
 {
     *out = batch_new(0);
-    struct scrape_page page = { &r->job, r->rules, r->labels, slice_str(text), SLICE("text/plain"), t_ms, NULL, NULL };
+    struct scrape_page page = { &r->job, r->rules, r->labels, slice_str(text), SLICE("text/plain"), t_ms, NULL, NULL, NULL };
     return scrape_round(r->memory, &page, *out, counts, err);
 }
 

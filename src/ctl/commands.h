@@ -9,14 +9,19 @@
 int query_command(int argc, char **argv);
 /* The answer of --correlate: 0 when anything was found. */
 int correlate_print(struct slice body);
+/* The answer of --cardinality. */
+int cardinality_print(struct slice body);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int check_redaction(int argc, char **argv); /* behind "check redaction" */
+int check_metrics(int argc, char **argv);   /* behind "check metrics" */
 int test_command(int argc, char **argv);
 int user_command(int argc, char **argv);
 int token_command(int argc, char **argv);
 int audit_command(int argc, char **argv);
 int erase_command(int argc, char **argv);
+int import_command(int argc, char **argv);
+int export_command(int argc, char **argv);
 int version_command(int argc, char **argv);
 
 #endif

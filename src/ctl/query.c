@@ -16,13 +16,14 @@ enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
     struct slice url, query, start, end, step, at, limit, tenant;
-    bool logs, json, correlate;
+    bool logs, json, correlate, cardinality;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
                             "       stoa query --start T --end T --step D QUERY        (a range; T: seconds or RFC 3339)\n"
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
-                            "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n";
+                            "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
+                            "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n";
 
 static bool parse(int argc, char **argv, struct options *o)
 {
@@ -44,6 +45,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->logs = true;
         } else if (slice_eq(arg, SLICE("--correlate"))) {
             o->correlate = true;
+        } else if (slice_eq(arg, SLICE("--cardinality"))) {
+            o->cardinality = true;
         } else if (slice_eq(arg, SLICE("--json"))) {
             o->json = true;
         } else if (slice_starts(arg, SLICE("--")) || o->query.len) {
@@ -52,7 +55,7 @@ static bool parse(int argc, char **argv, struct options *o)
             o->query = arg;
         }
     }
-    return o->query.len > 0;
+    return o->cardinality ? o->query.len == 0 && !o->logs && !o->correlate : o->query.len > 0;
 }
 
 static void add(struct buf *out, const char *name, struct slice value)
@@ -189,6 +192,8 @@ static struct slice path_of(const struct options *o)
     bool is_range = o->step.len > 0 || (o->start.len > 0 && !o->logs);
     if (o->correlate)
         return SLICE("/api/stoa/v1/correlate");
+    if (o->cardinality)
+        return SLICE("/api/stoa/v1/cardinality");
     if (o->logs)
         return SLICE("/loki/api/v1/query_range");
     return is_range ? SLICE("/api/v1/query_range") : SLICE("/api/v1/query");
@@ -218,7 +223,7 @@ int query_command(int argc, char **argv)
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
-    if (o.correlate) {
+    if (o.correlate || o.cardinality) {
         req.method = "GET";
         req.url = arena_printf(a, "%.*s%.*s?%.*s", SLICE_FMT(o.url), SLICE_FMT(path), SLICE_FMT(buf_as_slice(&form)));
         req.body = SLICE_EMPTY;
@@ -233,6 +238,8 @@ int query_command(int argc, char **argv)
         code = fwrite(resp.body.ptr, 1, resp.body.len, stdout) == resp.body.len ? 0 : 1;
     else if (o.correlate)
         code = correlate_print(buf_as_slice(&resp.body));
+    else if (o.cardinality)
+        code = cardinality_print(buf_as_slice(&resp.body));
     else
         code = print_answer(buf_as_slice(&resp.body));
     buf_free(&resp.body);

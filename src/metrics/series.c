@@ -506,6 +506,17 @@ void series_with_index(struct series_dict *d, void (*visit)(void *arg, const str
     mutex_unlock(&d->index_lock);
 }
 
+void series_each(struct series_dict *d, bool (*visit)(void *arg, const struct series *s), void *arg)
+{
+    pthread_rwlock_rdlock(&d->lock);
+    for (uint32_t i = 0; i < d->slot_end; i++) {
+        const struct series *s = slot_of(d, i)->series;
+        if (s && !visit(arg, s))
+            break;
+    }
+    pthread_rwlock_unlock(&d->lock);
+}
+
 size_t series_count(struct series_dict *d)
 {
     pthread_rwlock_rdlock(&d->lock);

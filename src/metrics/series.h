@@ -60,6 +60,8 @@ void series_sort(struct series_dict *d, uint32_t *slots, size_t count);
 roaring_bitmap_t *series_resolve(struct series_dict *d, struct slice tenant, const struct matcher *matchers, size_t count);
 /* Calls visit with the index under its lock: short work only. */
 void series_with_index(struct series_dict *d, void (*visit)(void *arg, const struct index *ix), void *arg);
+/* All in use, in no order; visit gives false when it has had enough. Appends of new series wait. */
+void series_each(struct series_dict *d, bool (*visit)(void *arg, const struct series *s), void *arg);
 size_t series_count(struct series_dict *d);
 /* One more than the highest slot ever given. */
 uint32_t series_slot_end(struct series_dict *d);

@@ -14,9 +14,10 @@
  * (4) Values that folded (OVERFLOW_VALUE) are not counted as values.
  *
  * All but the cache is under one lock: in the steady state nobody takes it. */
+#include "base/utf8.h"
 #include "pipeline/firewall_parts.h"
 
-enum { GROUP = 32, KEY_BYTES_MAX = 64 + 1 + LABEL_VALUE_BYTES_MAX };
+enum { GROUP = 32, SHOWN_BYTES = 80 };
 
 static const char *const reason_names[FIREWALL_REASON_COUNT] = { "label", "metric", "tenant" };
 static const char *const reason_settings[FIREWALL_REASON_COUNT] = { "values_per_label", "series_per_metric", "series_per_tenant" };
@@ -447,20 +448,21 @@ static void explain(struct firewall *f, const struct batch *b, struct slice labe
     struct buf text;
     buf_init(&text, 0);
     labels_format(labels, &text);
-    struct slice shown = slice_sub(buf_as_slice(&text), 0, FW_EXAMPLE_BYTES_MAX);
+    struct slice shown = utf8_cut(buf_as_slice(&text), FW_EXAMPLE_BYTES_MAX);
     long long minutes = (long long)(2 * f->config.window_ns / NS_S / 60);
+    const char *setting = reason_settings[v->reason];
+    unsigned long long found = v->found, limit = v->limit;
     if (v->reason == FIREWALL_LABEL)
-        err_set(err, ST_LIMIT, "metric %.*s: label %.*s has %llu values in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series %.*s is refused, "
-                "known ones go on", SLICE_FMT(slice_sub(metric, 0, 80)), SLICE_FMT(slice_sub(v->label, 0, 60)), (unsigned long long)v->found, minutes,
-                reason_settings[v->reason], SLICE_FMT(b->tenant), (unsigned long long)v->limit, SLICE_FMT(shown));
+        err_set(err, ST_LIMIT, "metric %.*s: label %.*s has %llu values in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series "
+                "%.*s is refused, known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), SLICE_FMT(utf8_cut(v->label, SHOWN_BYTES)),
+                found, minutes, setting, SLICE_FMT(b->tenant), limit, SLICE_FMT(shown));
     else if (v->reason == FIREWALL_METRIC)
-        err_set(err, ST_LIMIT, "metric %.*s has %llu series in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series %.*s is refused, known ones "
-                "go on", SLICE_FMT(slice_sub(metric, 0, 80)), (unsigned long long)v->found, minutes, reason_settings[v->reason], SLICE_FMT(b->tenant),
-                (unsigned long long)v->limit, SLICE_FMT(shown));
+        err_set(err, ST_LIMIT, "metric %.*s has %llu series in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series %.*s is refused, "
+                "known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), found, minutes, setting, SLICE_FMT(b->tenant), limit,
+                SLICE_FMT(shown));
     else
         err_set(err, ST_LIMIT, "tenant %.*s has %llu series in %lld minutes, cardinality.%s is %llu: new series %.*s is refused, known ones go on",
-                SLICE_FMT(b->tenant), (unsigned long long)v->found, minutes, reason_settings[v->reason], (unsigned long long)v->limit,
-                SLICE_FMT(shown));
+                SLICE_FMT(b->tenant), found, minutes, setting, limit, SLICE_FMT(shown));
     buf_free(&text);
 }
 
@@ -643,9 +645,9 @@ bool firewall_scraped(struct firewall *f, struct slice tenant, struct slice labe
 }
 
 void firewall_tell_scraped(struct firewall *f, struct slice tenant, struct slice labels, uint64_t lines, int64_t t_ms, int64_t now_ns,
-                           const struct firewall_verdict *why)
+                           const struct firewall_verdict *why, bool left_out)
 {
-    bool is_folded = why == NULL || why->label.len > 0;
+    bool is_folded = !left_out;
     struct firewall_verdict v = why ? *why : (struct firewall_verdict){ .reason = FIREWALL_LABEL, .label = SLICE_EMPTY };
     mutex_lock(&f->lock);
     if (is_folded && lines)

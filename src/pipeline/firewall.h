@@ -74,9 +74,10 @@ uint64_t firewall_batch(struct firewall *f, struct batch *b, struct ingest_resul
  * labels that cannot, for they tell targets apart. */
 bool firewall_scraped(struct firewall *f, struct slice tenant, struct slice labels, struct slice fixed, int64_t now_ns,
                       struct firewall_verdict *out);
-/* A page had so many lines that were folded into the series labels (left_out false), or left out because of why. */
+/* A page had so many lines with these labels that fold or were left out because of why; or that folded into the series labels,
+ * why NULL. */
 void firewall_tell_scraped(struct firewall *f, struct slice tenant, struct slice labels, uint64_t lines, int64_t t_ms, int64_t now_ns,
-                           const struct firewall_verdict *why);
+                           const struct firewall_verdict *why, bool left_out);
 /* The store has this series: it is known from now on. */
 void firewall_learn(struct firewall *f, struct slice tenant, struct slice labels, int64_t now_ns);
 

@@ -2,6 +2,7 @@
 /* Who is over a limit, and who is near one: for the API, the page and our own metrics. */
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "pipeline/firewall_parts.h"
 
 /* ---- offenders; under the lock ---- */
@@ -35,7 +36,7 @@ static struct slice job_of(struct slice labels)
     struct slice job = labels_get(labels, SLICE("job"));
     if (job.len == 0)
         job = labels_get(labels, SLICE("service_name"));
-    return slice_sub(job, 0, FW_EXAMPLE_BYTES_MAX);
+    return utf8_cut(job, FW_EXAMPLE_BYTES_MAX);
 }
 
 static void forget_quietest(struct firewall *f)
@@ -77,7 +78,7 @@ static struct fw_offender *offender_put(struct firewall *f, const struct fw_even
     struct buf example;
     buf_init(&example, 0);
     labels_format(e->labels, &example);
-    struct slice shown = slice_sub(buf_as_slice(&example), 0, FW_EXAMPLE_BYTES_MAX);
+    struct slice shown = utf8_cut(buf_as_slice(&example), FW_EXAMPLE_BYTES_MAX);
     struct fw_offender *o = mem_new(struct fw_offender);
     o->texts = mem_alloc(key.len + e->tenant.len + metric.len + label.len + job.len + shown.len + 1);
     o->key_len = (uint32_t)key.len;

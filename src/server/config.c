@@ -154,7 +154,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
     static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
-                                            SLICE_INIT("jaeger_query"), SLICE_INIT("pushgateway")};
+                                            SLICE_INIT("jaeger_query"), SLICE_INIT("pushgateway"), SLICE_INIT("statsd"),
+                                            SLICE_INIT("dogstatsd")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     struct config_listener *l = &c->listeners[c->listener_count];
     size_t i = 0;
@@ -177,7 +178,7 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     if (i == COUNT_OF(dialects) || l->address.len == 0)
         return yaml_fail(n, err,
                          "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, "
-                         "pushgateway and an address such as 127.0.0.1:9090",
+                         "pushgateway, statsd, dogstatsd and an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
     c->listener_count++;
     return ST_OK;
@@ -199,7 +200,10 @@ static enum status read_listeners(struct config *c, const struct yaml_node *root
 
 static enum status read_scrapes(struct config *c, const struct yaml_node *root, struct err *err)
 {
-    return scrape_config_read(c->arena, root, &c->scrapes, &c->warnings, err);
+    enum status st = scrape_config_read(c->arena, root, &c->scrapes, &c->warnings, err);
+    if (!st && c->features & FEATURE_START_ZERO)
+        scrape_set_start_zero(c->scrapes);
+    return st;
 }
 
 static enum status read_checks(struct config *c, const struct yaml_node *root, struct err *err)
@@ -246,6 +250,19 @@ static enum status read_correlation(struct config *c, const struct yaml_node *ro
     return fold_config_read(c->arena, root, &c->fold, &c->warnings, err);
 }
 
+static enum status read_cardinality(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return firewall_config_read(c->arena, root, &c->firewall, err);
+}
+
+/* otlp and ha_tracker. */
+static enum status read_intake(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    c->intake = arena_new_of(c->arena, struct intake_config);
+    c->intake->start_zero = c->features & FEATURE_START_ZERO;
+    return intake_config_read(c->arena, root, c->intake, err);
+}
+
 static enum status read_classes(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return class_config_read(c->arena, root, &c->classes, &c->warnings, err);
@@ -254,6 +271,11 @@ static enum status read_classes(struct config *c, const struct yaml_node *root, 
 static enum status read_samples(struct config *c, const struct yaml_node *root, struct err *err)
 {
     return sample_config_read(c->arena, root, &c->samples, &c->warnings, err);
+}
+
+static enum status read_statsd(struct config *c, const struct yaml_node *root, struct err *err)
+{
+    return statsd_config_read(c->arena, root, &c->statsd, err);
 }
 
 static enum status read_elsewhere(struct config *c, const struct yaml_node *root, struct err *err)
@@ -282,7 +304,10 @@ static const struct {
     {SLICE_INIT("checks"), read_checks},
     {SLICE_INIT("modules"), read_modules},
     {SLICE_INIT("rum"), read_rum},
+    {SLICE_INIT("statsd"), read_statsd},
     {SLICE_INIT("correlation"), read_correlation},
+    {SLICE_INIT("cardinality"), read_cardinality},
+    {SLICE_INIT("query"), config_query_read},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
     {SLICE_INIT("rule_files"), read_rules},
     {SLICE_INIT("scrape_config_files"), NULL},
@@ -291,7 +316,8 @@ static const struct {
     {SLICE_INIT("remote_read"), NULL},
     {SLICE_INIT("storage"), read_elsewhere}, /* read with retention_policies */
     {SLICE_INIT("tracing"), NULL},
-    {SLICE_INIT("otlp"), NULL},
+    {SLICE_INIT("otlp"), read_intake},
+    {SLICE_INIT("ha_tracker"), read_elsewhere}, /* read with otlp */
     {SLICE_INIT("runtime"), NULL},
     {SLICE_INIT("groups"), read_elsewhere}, /* read with rule_files */
     {SLICE_INIT("alerts"), read_elsewhere}, /* read with rule_files */

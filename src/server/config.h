@@ -8,16 +8,27 @@
 #include "alert/rule.h"
 #include "collect/collect.h"
 #include "collect/fold.h"
+#include "collect/statsd.h"
 #include "pipeline/class.h"
+#include "pipeline/firewall.h"
 #include "pipeline/redact.h"
 #include "pipeline/sample.h"
 #include "probe/probe.h"
+#include "api/intake.h"
 #include "rum/rum.h"
 
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
 
 struct config_listener {
     struct slice dialect, address, tls_cert, tls_key;
+};
+
+/* What queries may cost. Zero: the default. */
+struct config_query {
+    uint64_t samples_max;
+    int64_t timeout_ns, lookback_ns;
+    unsigned running_max;
+    struct slice log_file; /* global.query_log_file; empty: none */
 };
 
 struct config {
@@ -48,7 +59,11 @@ struct config {
     struct check_set *checks;
     struct module_set *modules;
     struct rum_config *rum;
+    struct intake_config *intake;     /* otlp, ha_tracker */
+    struct statsd_options *statsd;
     struct fold_config *fold;         /* correlation */
+    struct firewall_config *firewall; /* cardinality */
+    struct config_query query;
     struct buf warnings;              /* sentences, each ended by '\n' */
     struct slice text;                /* the merged files, as may be shown */
 };

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wiring only: which kind answers which call. */
+/* Wiring: which kind answers which call; and the note of which metrics were read, at the one door all reading goes through. */
 #include "server/local_engine.h"
 
 #include "events/events.h"
+#include "metrics/cardinality.h"
 #include "metrics/metrics.h"
 
 struct local_engine {
     struct engine engine; /* first */
     struct store *store;
+    struct reads *reads; /* NULL: nothing is noted */
+    struct clock *clock;
 };
 
 static struct store *store_of(struct engine *e)
@@ -27,10 +30,84 @@ static enum status local_series(struct engine *e, struct engine_ctx *ctx, int64_
     return metrics_series(store_of(e), ctx, start_ms, end_ms, matchers, matcher_count, max, a, out, count, err);
 }
 
+/* ---- what is read ---- */
+
+/* A selector without a name's equality: the names are those of the series it gives. */
+struct noted_iter {
+    struct samples_iter iter; /* first */
+    struct samples_iter *of;
+    struct local_engine *e;
+    uint64_t last; /* hash of the name before: series come in the order of their names */
+};
+
+static enum status noted_next(struct samples_iter *it, struct series_samples *out, struct err *err)
+{
+    struct noted_iter *n = (struct noted_iter *)it;
+    enum status st = n->of->ops->next(n->of, out, err);
+    if (st)
+        return st;
+    struct slice name = labels_get(out->labels, SLICE("__name__"));
+    uint64_t hash = hash64(name, 1);
+    if (hash != n->last)
+        reads_note(n->e->reads, out->tenant, name, clock_wall_ms(n->e->clock));
+    n->last = hash;
+    return ST_OK;
+}
+
+static void noted_close(struct samples_iter *it)
+{
+    struct noted_iter *n = (struct noted_iter *)it;
+    n->of->ops->close(n->of);
+    mem_free(n);
+}
+
+static const struct samples_iter_ops noted_ops = { noted_next, noted_close };
+
+static const struct matcher *name_of(const struct samples_query *q)
+{
+    for (size_t i = 0; i < q->matcher_count; i++)
+        if (q->matchers[i].op == MATCH_EQ && slice_eq(q->matchers[i].name, SLICE("__name__")))
+            return &q->matchers[i];
+    return NULL;
+}
+
 static enum status local_samples(struct engine *e, struct engine_ctx *ctx, const struct samples_query *q, struct samples_iter **out,
                                  struct err *err)
 {
-    return metrics_samples(store_of(e), ctx, q, out, err);
+    struct local_engine *l = (struct local_engine *)e;
+    const struct matcher *name = name_of(q);
+    enum status st = metrics_samples(store_of(e), ctx, q, out, err);
+    if (st || l->reads == NULL)
+        return st;
+    for (size_t i = 0; name && i < ctx->tenant_count; i++)
+        reads_note(l->reads, ctx->tenants[i], name->value, clock_wall_ms(l->clock));
+    if (name == NULL) {
+        struct noted_iter *n = mem_new(struct noted_iter);
+        *n = (struct noted_iter){ .iter = { &noted_ops }, .of = *out, .e = l };
+        *out = &n->iter;
+    }
+    return ST_OK;
+}
+
+void local_engine_track(struct engine *e, struct reads *reads, struct clock *clock)
+{
+    struct local_engine *l = (struct local_engine *)e;
+    l->reads = reads;
+    l->clock = clock;
+}
+
+/* ---- the rest ---- */
+
+static enum status local_each_series(struct engine *e, int64_t since_ms, bool (*visit)(void *arg, struct slice tenant, struct slice labels),
+                                     void *arg, struct err *err)
+{
+    return metrics_each_series(store_of(e), since_ms, visit, arg, err);
+}
+
+static enum status local_cardinality(struct engine *e, const struct slice *tenants, size_t tenant_count, size_t limit, struct arena *a,
+                                     struct engine_cardinality *out, struct err *err)
+{
+    return metrics_cardinality(store_of(e), tenants, tenant_count, limit, a, out, err);
 }
 
 static enum status local_events(struct engine *e, struct engine_ctx *ctx, const struct events_query *q, struct events_iter **out,
@@ -94,6 +171,11 @@ static enum status local_merge(struct engine *e, struct err *err)
     return store_merge(store_of(e), err);
 }
 
+static enum status local_snapshot(struct engine *e, const char *to, bool skip_head, struct err *err)
+{
+    return store_snapshot(store_of(e), to, skip_head, err);
+}
+
 static void local_stats(struct engine *e, struct engine_stats *out)
 {
     memset(out, 0, sizeof *out);
@@ -120,9 +202,12 @@ static const struct engine_ops local_ops = {
     .erases = local_erases,
     .set_classes = local_set_classes,
     .usage = local_usage,
+    .each_series = local_each_series,
+    .cardinality = local_cardinality,
     .flush = local_flush,
     .merge = local_merge,
     .stats = local_stats,
+    .snapshot = local_snapshot,
     .close = local_close,
 };
 

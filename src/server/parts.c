@@ -18,12 +18,16 @@ static enum status redaction_prepare(struct server *s, struct err *err)
 }
 
 const struct server_part server_parts[] = {
-    { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* first: others may put what they do on record */
+    { "cardinality", part_cardinality_prepare, part_cardinality_run, part_cardinality_reload, part_cardinality_stop }, /* before anything reads or appends */
+    { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* before others, which may put what they do on record */
     { "notify", part_notify_prepare, part_notify_run, part_notify_reload, part_notify_stop },
     { "alert", part_alert_prepare, part_alert_run, part_alert_reload, part_alert_stop },
     { "retention", part_retention_prepare, NULL, part_retention_reload, NULL }, /* before anything is appended */
+    { "query", part_query_prepare, NULL, part_query_reload, part_query_stop },
+    { "intake", part_intake_prepare, NULL, part_intake_reload, part_intake_stop },
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },
     { "push", part_push_prepare, part_push_run, NULL, part_push_stop },
+    { "statsd", part_statsd_prepare, part_statsd_run, NULL, part_statsd_stop },
     { "rum", part_rum_prepare, part_rum_run, part_rum_reload, part_rum_stop },
     { "correlate", part_correlate_prepare, NULL, part_correlate_reload, part_correlate_stop },
     { "probe", part_probe_prepare, part_probe_run, part_probe_reload, part_probe_stop },

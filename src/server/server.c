@@ -25,6 +25,7 @@ enum status server_append(void *arg, struct batch *b, struct err *err)
 {
     struct server *s = arg;
     struct ingest_result result = { 0 };
+    b->is_own = true;
     enum status st = pipeline_run(s->pipeline, b, &result, err);
     if (st) {
         batch_drop(b);
@@ -241,6 +242,8 @@ static enum status start_listeners(struct server *s, struct err *err)
     size_t n = given ? c->listener_count : nothing_else ? 0 : COUNT_OF(usual);
     for (size_t i = 0; i < n; i++) {
         struct slice bound;
+        if (part_statsd_has(list[i].dialect))
+            continue;
         enum status st = http_server_listen(s->http, list[i].address, path_or_null(list[i].tls_cert), path_or_null(list[i].tls_key),
                                             api_listener_tag(list[i].dialect), &bound, err);
         if (st && given)

@@ -14,6 +14,7 @@
 enum { HOST_NAME_BYTES_MAX = 256, RETIRED_MAX = 64, EXTERNAL_URL_BYTES_MAX = 256 };
 
 struct telemetry;
+struct statsd_ports;
 
 struct server {
     struct flags flags;
@@ -29,6 +30,7 @@ struct server {
     struct telemetry *telemetry;
     struct self *self;
     struct pipeline *pipeline;
+    struct reads_keeper *reads_keeper;
     struct api api;
     struct api_sources sources;
     struct collect_env env;
@@ -42,6 +44,7 @@ struct server {
     char host_name[HOST_NAME_BYTES_MAX];
     char external_url[EXTERNAL_URL_BYTES_MAX]; /* of the page; from HTTP's start on */
     struct slice data_dir;
+    struct statsd_ports *statsd_ports; /* part_statsd.c */
 };
 
 /* Any of the functions may be NULL. */
@@ -85,6 +88,11 @@ enum status part_rum_run(struct server *s, struct err *err);
 void part_rum_reload(struct server *s);
 void part_rum_stop(struct server *s);
 
+/* part_intake.c */
+enum status part_intake_prepare(struct server *s, struct err *err);
+void part_intake_reload(struct server *s);
+void part_intake_stop(struct server *s);
+
 /* part_notify.c */
 enum status part_notify_prepare(struct server *s, struct err *err);
 enum status part_notify_run(struct server *s, struct err *err);
@@ -96,10 +104,32 @@ enum status part_alert_run(struct server *s, struct err *err);
 void part_alert_reload(struct server *s);
 void part_alert_stop(struct server *s);
 
+/* part_cardinality.c */
+enum status part_cardinality_prepare(struct server *s, struct err *err);
+enum status part_cardinality_run(struct server *s, struct err *err);
+void part_cardinality_reload(struct server *s);
+void part_cardinality_stop(struct server *s);
+/* part_query.c */
+enum status part_query_prepare(struct server *s, struct err *err);
+void part_query_reload(struct server *s);
+void part_query_stop(struct server *s);
+
+/* part_statsd.c */
+enum status part_statsd_prepare(struct server *s, struct err *err);
+enum status part_statsd_run(struct server *s, struct err *err);
+void part_statsd_stop(struct server *s);
+/* Listeners of this dialect are no HTTP. */
+bool part_statsd_has(struct slice dialect);
+/* host:port of such a listener's address; empty: a Unix socket. */
+struct slice part_statsd_host(struct slice address);
+
 /* part_correlate.c */
 enum status part_correlate_prepare(struct server *s, struct err *err);
 void part_correlate_reload(struct server *s);
 void part_correlate_stop(struct server *s);
+
+/* snapshot.c: api.snapshot. */
+enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct slice *name, struct err *err);
 
 /* For parts' environments; arg is the server. Takes b; pipeline, then append; blocks until durable. */
 enum status server_append(void *arg, struct batch *b, struct err *err);

@@ -169,6 +169,27 @@ export const checks = [
     },
   },
   {
+    name: 'cardinality: nothing over a limit, the largest metrics, and what nobody reads',
+    async run({ page, base }) {
+      const metric = `e2e_unread_${Date.now().toString(36)}`
+      const timeUnixNano = `${Date.now()}000000`
+      const dataPoints = [0, 1, 2].map((i) => ({ asInt: '1', timeUnixNano, attributes: [{ key: 'kind', value: { stringValue: `k${i}` } }] }))
+      const data = { resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: metric, gauge: { dataPoints } }] }] }] }
+      await sent(await page.request.post(`${base}/v1/metrics`, { headers: { 'Content-Type': 'application/json' }, data }), 'the push of samples')
+      const report = async () => (await (await page.request.get(`${base}/api/stoa/v1/cardinality?limit=1000`)).json()).metrics.never_read.map((m) => m.name)
+      must((await report()).includes(metric), 'a metric that nobody read is not told')
+      await page.goto(`${base}/cardinality`)
+      await panel(page, 'largest').locator('tbody tr').first().waitFor()
+      must(/series in use/.test(await textOf(panel(page, 'totals'))), 'the series in use are not told')
+      must(/by no query, rule or board since/.test(await textOf(panel(page, 'never-read'))), 'never read is said without a time')
+      must(/limit/.test(await textOf(panel(page, 'near'))), 'what is near a limit is not shown')
+      await panel(page, 'label-values').locator('tbody tr').first().waitFor()
+      must(/job|service_name|instance/.test(await textOf(panel(page, 'label-values'))), 'labels with most values are not shown')
+      await page.request.get(`${base}/api/v1/query?query=${metric}`)
+      must(!(await report()).includes(metric), 'a metric that was just read is still called never read')
+    },
+  },
+  {
     name: 'one id: lines, trace and points in the order of time',
     full: true,
     async run({ page, base, wide }) {

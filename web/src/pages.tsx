@@ -5,6 +5,7 @@ import type { Permission } from './api/account'
 import type { Session } from './state/session'
 import { W } from './lib/words'
 import { Alerts } from './pages/Alerts'
+import { Cardinality } from './pages/Cardinality'
 import { Check } from './pages/Check'
 import { Checks } from './pages/Checks'
 import { ComingFrom } from './pages/ComingFrom'
@@ -55,6 +56,7 @@ export const PAGES: PageRow[] = [
   { path: '/correlate', name: W.pages.correlate, key: 'i', menu: true, draw: () => <Correlate id="" /> },
   { path: '/correlate/', name: W.pages.correlate, under: '/correlate', draw: (id) => <Correlate id={id} key={id} /> },
   { path: '/cost', name: W.pages.cost, key: 'o', menu: true, draw: () => <Cost /> },
+  { path: '/cardinality', name: W.pages.cardinality, key: 'n', menu: true, draw: () => <Cardinality /> },
   { path: '/security', name: W.pages.security, key: 's', menu: true, needs: ['read', 'admin', 'audit'], draw: () => <Security /> },
   { path: '/coming-from', name: W.pages.comingFrom, menu: true, draw: () => <ComingFrom /> },
   { path: '/graph', name: W.pages.metrics, under: '/metrics-explorer', draw: () => <Graph /> },

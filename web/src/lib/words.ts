@@ -23,6 +23,7 @@ export const W = {
     comingFrom: 'Coming from',
     realUsers: 'Real users',
     cost: 'Cost',
+    cardinality: 'Cardinality',
     correlate: 'One id',
     logReport: 'Log report',
     service: 'Service',
