@@ -30,7 +30,8 @@ struct scrape_page {
 };
 
 /* The page's samples, folded where ids or too many values of a label ask for it, its exemplars, and stale markers for series that
- * were in the last page and are not in this one. text must live as long as b. On an error b holds no samples of this page: call scrape_round_failed() then. *counts is filled as far as it went. */
+ * were in the last page and are not in this one. text must live as long as b. On an error b holds no samples of this page: call
+ * scrape_round_failed() then. *counts is filled as far as it went. */
 MUST_CHECK enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page, struct batch *b, struct scrape_counts *counts,
                                     struct err *err);
 /* There is no page: every series of the last one ends at t_ms. Also when a target is removed. */
