@@ -150,6 +150,9 @@ SEEDS |= {
     "fuzz_redact": {"lines": SECRETS, "json": JSON},
     "fuzz_login": {"basic": b"Basic YWRhOmNvcnJlY3Q=\nstoa_session=abc; x=y", "bearer": b"Bearer stoa_abc\n", "basictoken": b"basic OnN0b2FfYQ==\na=;=b;;"},
     "fuzz_audit": {"line": b'{"seq":1,"t_ms":1,"user":"a","prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n{"seq":2'},
+    "fuzz_statsd": {f"l{i}": c for i, c in enumerate([
+        b"a.b:1:2|ms|@0.5|#x:y,z|c:c1|e:e|card:low|T1767225600\na:+1|g\nb:2|c:3|ms\nw:x|s", b"f,t=1:1|c\nf#t=1:1|h\nf[t=1]x:1|d",
+        b"_e{1,1}:a|b|d:1|h:h|p:low|t:error|k:k|s:s|#service:x", b"_sc|a|2|d:1|h:h|#service:x,y:z|m:a|b"])},
     "fuzz_push": {"path": b"/a/instance/h:1/path@base64/L3g=", "matchers": b'{a="b",c=~"d|e", f!=g}', "vital": VITALS, "vitals": b"[" + VITALS + b"," + VITALS + b"]"},
 }
 SEEDS["fuzz_promql"] = queries("promql")

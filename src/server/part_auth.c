@@ -49,13 +49,27 @@ static enum status check_address(struct server *s, struct slice address, bool ha
                    SLICE_FMT(address), missing, SLICE_FMT(s->data_dir));
 }
 
+/* StatsD has neither TLS nor login. */
+static enum status check_statsd(struct server *s, struct slice address, struct err *err)
+{
+    struct slice host = part_statsd_host(address);
+    if (host.len == 0 || is_loopback(host) || s->flags.insecure)
+        return ST_OK;
+    return err_set(err, ST_DENIED,
+                   "%.*s can be reached from other machines, and StatsD knows no login. Listen on 127.0.0.1 or a Unix socket, or say --insecure to "
+                   "take metrics from whoever sends them",
+                   SLICE_FMT(address));
+}
+
 static enum status check_addresses(struct server *s, bool *beyond, struct err *err)
 {
     const struct config *c = s->config;
     struct slice main_address = s->flags.listen.len ? s->flags.listen : c->listen;
     enum status st = check_address(s, main_address, c->tls_cert.len > 0, beyond, err);
     for (size_t i = 0; !st && c->listeners_given && i < c->listener_count; i++)
-        st = check_address(s, c->listeners[i].address, c->listeners[i].tls_cert.len > 0, beyond, err);
+        st = part_statsd_has(c->listeners[i].dialect) ?
+                 check_statsd(s, c->listeners[i].address, err) :
+                 check_address(s, c->listeners[i].address, c->listeners[i].tls_cert.len > 0, beyond, err);
     return st;
 }
 

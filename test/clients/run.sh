@@ -5,13 +5,13 @@ set -u
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 stoa=${STOA:-$root/build/stoa}
-[ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs node_http2.mjs
+[ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs node_http2.mjs hot_shots.mjs
 ready_tenths_max=300
 
 stamp=$root/build/.clients-deps
 if [ ! -d node_modules ] || [ ! -f "$stamp" ] || ! cmp -s package-lock.json "$stamp"; then
     mkdir -p "$root/build"
-    npm ci --no-audit --no-fund --loglevel=error || { echo "clients: npm ci failed" >&2; exit 1; }
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || { echo "clients: npm ci failed" >&2; exit 1; }
     cp package-lock.json "$stamp"
 fi
 
@@ -28,6 +28,9 @@ trap 'exit 130' INT TERM
 if [ -z "${STOA_URL:-}" ]; then
     # Observes nothing by itself: the tests see what they send.
     printf 'host:\n  enabled: false\nlogs:\n  journal: false\n  files: []\nself:\n  enabled: false\n' >"$work/quiet.yml"
+    port=$(node -e 's = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
+    printf 'listeners: [{dialect: dogstatsd, address: "127.0.0.1:%s"}]\nstatsd: {flush_interval: 200ms}\n' "$port" >>"$work/quiet.yml"
+    export STOA_STATSD="127.0.0.1:$port"
     "$stoa" serve --data "$work/data" --listen 127.0.0.1:0 --config "$work/quiet.yml" 2>"$work/log" >/dev/null &
     server=$!
     tenths=0

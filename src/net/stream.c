@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection gathers bytes until a message is whole. What is left over moves to the front; a message that cannot fit ends the
+ * connection, for nobody knows where the next one would begin. */
+#include "net/udp.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { FRAME_HEAD_BYTES = 4, ROOM_BYTES = STREAM_MESSAGE_BYTES_MAX + FRAME_HEAD_BYTES };
+enum framing { FRAMING_UNKNOWN, FRAMING_LINES, FRAMING_LENGTHS };
+
+union handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+struct peer {
+    union handle h;
+    struct stream *of;
+    struct peer *before, *next;
+    enum framing framing;
+    size_t len;
+    char room[ROOM_BYTES];
+};
+
+struct stream {
+    struct message_options opt;
+    union handle h;
+    bool is_unix, is_closed;
+    int rc;
+    int fd;
+    char text[UNIX_PATH_BYTES_MAX + 1];
+    struct slice address;
+    struct sockaddr_un path;
+    struct peer *peers;
+    size_t peer_count;
+    _Atomic uint64_t count, bytes, truncated, connections;
+};
+
+static void give(struct peer *p, const char *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    atomic_fetch_add(&p->of->count, 1);
+    p->of->opt.message(p->of->opt.arg, slice_of(bytes, n));
+}
+
+static void on_peer_closed(uv_handle_t *h)
+{
+    struct peer *p = h->data;
+    struct stream *s = p->of;
+    if (p->before)
+        p->before->next = p->next;
+    else
+        s->peers = p->next;
+    if (p->next)
+        p->next->before = p->before;
+    s->peer_count--;
+    atomic_store(&s->connections, s->peer_count);
+    mem_free(p);
+}
+
+static void peer_end(struct peer *p)
+{
+    if (!uv_is_closing(&p->h.handle))
+        uv_close(&p->h.handle, on_peer_closed);
+}
+
+static size_t frame_bytes(const char *at)
+{
+    const uint8_t *b = (const uint8_t *)at;
+    return b[0] | (size_t)b[1] << 8 | (size_t)b[2] << 16 | (size_t)b[3] << 24;
+}
+
+/* Gives away what is whole; the count of bytes that are done with. SIZE_MAX: a frame that is too long. */
+static size_t cut(struct peer *p)
+{
+    size_t at = 0;
+    if (p->framing == FRAMING_UNKNOWN && p->len >= FRAME_HEAD_BYTES)
+        p->framing = p->room[2] == 0 && p->room[3] == 0 ? FRAMING_LENGTHS : FRAMING_LINES;
+    if (p->framing == FRAMING_LENGTHS) {
+        while (p->len - at >= FRAME_HEAD_BYTES) {
+            size_t n = frame_bytes(p->room + at);
+            if (n > STREAM_MESSAGE_BYTES_MAX)
+                return SIZE_MAX;
+            if (p->len - at - FRAME_HEAD_BYTES < n)
+                break;
+            give(p, p->room + at + FRAME_HEAD_BYTES, n);
+            at += FRAME_HEAD_BYTES + n;
+        }
+        return at;
+    }
+    if (p->framing == FRAMING_LINES) {
+        at = p->len;
+        while (at > 0 && p->room[at - 1] != '\n')
+            at--;
+        give(p, p->room, at);
+    }
+    return at;
+}
+
+static void on_room(uv_handle_t *h, size_t hint, uv_buf_t *out)
+{
+    struct peer *p = h->data;
+    *out = uv_buf_init(p->room + p->len, (unsigned)(ROOM_BYTES - p->len));
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *unused)
+{
+    struct peer *p = h->data;
+    if (n < 0) {
+        if (p->framing != FRAMING_LENGTHS)
+            give(p, p->room, p->len);
+        p->len = 0;
+        peer_end(p);
+        return;
+    }
+    atomic_fetch_add(&p->of->bytes, (uint64_t)n);
+    p->len += (size_t)n;
+    size_t done = cut(p);
+    if (done == SIZE_MAX || (done == 0 && p->len == ROOM_BYTES)) {
+        atomic_fetch_add(&p->of->truncated, 1);
+        peer_end(p);
+        return;
+    }
+    memmove(p->room, p->room + done, p->len - done);
+    p->len -= done;
+}
+
+static void on_connection(uv_stream_t *h, int status)
+{
+    struct stream *s = h->data;
+    if (status < 0)
+        return;
+    struct peer *p = mem_new(struct peer);
+    p->of = s;
+    if (s->is_unix)
+        uv_pipe_init(loop_uv(s->opt.loop), &p->h.pipe, 0);
+    else
+        uv_tcp_init(loop_uv(s->opt.loop), &p->h.tcp);
+    p->h.handle.data = p;
+    p->next = s->peers;
+    if (s->peers)
+        s->peers->before = p;
+    s->peers = p;
+    s->peer_count++;
+    atomic_store(&s->connections, s->peer_count);
+    if (uv_accept(h, &p->h.stream) != 0 || s->peer_count > STREAM_CONNECTIONS_MAX || uv_read_start(&p->h.stream, on_room, on_read) != 0)
+        peer_end(p);
+}
+
+/* ---- opening and closing ---- */
+
+static void on_closed(uv_handle_t *h)
+{
+    ((struct stream *)h->data)->is_closed = true;
+}
+
+static void start_here(void *arg)
+{
+    struct stream *s = arg;
+    if (s->is_unix)
+        s->rc = uv_pipe_init(loop_uv(s->opt.loop), &s->h.pipe, 0);
+    else
+        s->rc = uv_tcp_init(loop_uv(s->opt.loop), &s->h.tcp);
+    s->h.handle.data = s;
+    if (s->rc == 0)
+        s->rc = s->is_unix ? uv_pipe_open(&s->h.pipe, s->fd) : uv_tcp_open(&s->h.tcp, s->fd);
+    if (s->rc == 0) {
+        s->fd = -1; /* the handle's from here on */
+        s->rc = uv_listen(&s->h.stream, LISTEN_BACKLOG, on_connection);
+    }
+}
+
+static void close_here(void *arg)
+{
+    struct stream *s = arg;
+    uv_close(&s->h.handle, on_closed);
+    for (struct peer *p = s->peers; p; p = p->next)
+        peer_end(p);
+}
+
+static void nothing(void *arg)
+{
+}
+
+static enum status open_unix(struct stream *s, struct slice path, struct err *err)
+{
+    enum status st = unix_path_prepare(path, SOCK_STREAM, &s->path, err);
+    if (st)
+        return st;
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool is_bound = s->fd >= 0 && bind(s->fd, (const struct sockaddr *)&s->path, sizeof s->path) == 0;
+    if (!is_bound || chmod(s->path.sun_path, UNIX_MODE) != 0) {
+        st = err_set(err, ST_IO, "socket %s: %s", s->path.sun_path, strerror(errno));
+        if (!is_bound)
+            s->path.sun_path[0] = 0; /* it is not ours to remove */
+        return st;
+    }
+    memcpy(s->text, path.ptr, path.len);
+    s->address = slice_of(s->text, path.len);
+    s->is_unix = true;
+    return ST_OK;
+}
+
+static enum status open_tcp(struct stream *s, struct slice text, struct err *err)
+{
+    struct address a, bound;
+    enum status st = address_parse(text, &a, err);
+    if (!st)
+        st = listener_open(&a, 1, &s->fd, &bound, err);
+    if (!st)
+        s->address = address_print(&bound.u.sa, s->text);
+    return st;
+}
+
+static void stream_end(struct stream *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    if (s->path.sun_path[0])
+        unlink(s->path.sun_path);
+    mem_free(s);
+}
+
+enum status stream_open(struct stream **out, const struct message_options *opt, struct slice address, struct err *err)
+{
+    struct stream *s = mem_new(struct stream);
+    s->opt = *opt;
+    s->fd = -1;
+    enum status st = slice_starts(address, SLICE("/")) ? open_unix(s, address, err) : open_tcp(s, address, err);
+    if (st) {
+        stream_end(s);
+        return st;
+    }
+    loop_call(opt->loop, start_here, s);
+    if (s->rc) {
+        st = err_set(err, ST_IO, "address %.*s: %s", SLICE_FMT(address), uv_strerror(s->rc));
+        stream_close(s);
+        return st;
+    }
+    *out = s;
+    return ST_OK;
+}
+
+struct slice stream_address(const struct stream *s)
+{
+    return s->address;
+}
+
+void stream_stats(const struct stream *s, struct message_stats *add)
+{
+    add->messages += atomic_load(&s->count);
+    add->bytes += atomic_load(&s->bytes);
+    add->truncated += atomic_load(&s->truncated);
+    add->connections += atomic_load(&s->connections);
+}
+
+void stream_close(struct stream *s)
+{
+    if (s == NULL)
+        return;
+    loop_call(s->opt.loop, close_here, s);
+    while (!s->is_closed || s->peers) /* closing takes a round of the loop; each call is one */
+        loop_call(s->opt.loop, nothing, NULL);
+    stream_end(s);
+}
