@@ -18,7 +18,8 @@ static bool on_metric(void *arg, const struct statsd_metric *m, enum statsd_reas
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t sum = 0, lost = 0;
-    struct statsd_ctx ctx = { .received_ns = RECEIVED_S * NS_S, .is_signed_delta = size % 2, .events_max = EVENTS_MAX, .arg = &sum, .metric = on_metric };
+    struct statsd_ctx ctx = { .received_ns = RECEIVED_S * NS_S, .is_signed_delta = size % 2, .events_max = EVENTS_MAX,
+                              .arg = &sum, .metric = on_metric };
     struct statsd_counts counts = { 0 };
     struct arena *scratch = arena_new(0);
     struct batch *b = batch_new(0);

@@ -32,9 +32,10 @@ struct values {
 
 const char *statsd_reason_name(enum statsd_reason reason)
 {
-    static const char *const names[STATSD_REASON_COUNT] = { "bad_line",  "bad_utf8",  "bad_name", "bad_value",     "bad_type",     "bad_rate", "bad_tags",
-                                                            "bad_field", "bad_event", "bad_check", "too_long", "type_conflict", "series_limit",
-                                                            "pending_limit" };
+    static const char *const names[STATSD_REASON_COUNT] = {
+        "bad_line", "bad_utf8", "bad_name", "bad_value", "bad_type", "bad_rate", "bad_tags",
+        "bad_field", "bad_event", "bad_check", "too_long", "type_conflict", "series_limit", "pending_limit",
+    };
     return names[reason];
 }
 

@@ -57,7 +57,8 @@ static void put_events(struct buf *out, const struct batch *b)
 static void decode(struct slice text, bool is_signed_delta, struct buf *out, struct statsd_counts *counts)
 {
     struct said said = { out, false };
-    struct statsd_ctx ctx = { .received_ns = RECEIVED_S * NS_S, .is_signed_delta = is_signed_delta, .events_max = 1000, .arg = &said, .metric = on_metric };
+    struct statsd_ctx ctx = { .received_ns = RECEIVED_S * NS_S, .is_signed_delta = is_signed_delta, .events_max = 1000,
+                              .arg = &said, .metric = on_metric };
     struct arena *scratch = arena_new(0);
     struct batch *b = batch_new(0);
     statsd_decode(&ctx, text, scratch, b, counts);

@@ -59,7 +59,6 @@ struct config {
     struct check_set *checks;
     struct module_set *modules;
     struct rum_config *rum;
-    struct statsd_options *statsd;
     struct intake_config *intake;     /* otlp, ha_tracker */
     struct statsd_options *statsd;
     struct fold_config *fold;         /* correlation */
