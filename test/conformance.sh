@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
-# (promql/.../*.test and logql/.../*.logqltest, at any depth) and tells a line a file. It is a report: cases that fail do not
+# (promql/.../*.test and logql/.../*.logqltest, at any depth) and OpenMetrics's pages (exposition/.../test.json beside a page that
+# parses or does not), and tells a line a file. It is a report: cases that fail do not
 # fail it, nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that
 # breaks.
 set -u
@@ -52,8 +53,34 @@ scripts promql '*.test' >"$work/promql"
 scripts logql '*.logqltest' >"$work/logql"
 while read -r file; do report promql "$file"; done <"$work/promql"
 while read -r file; do report logql "$file"; done <"$work/logql"
-if [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
-    echo "conformance: no scripts below $folder/promql or $folder/logql" >&2
+
+# OpenMetrics's vectors: each folder has a page, and a test.json that says whether it must parse. Why not is told with its line.
+find "$folder/exposition" -name test.json 2>/dev/null | sort >"$work/pages"
+page_good=0 page_bad=0
+while read -r file; do
+    want=$(sed -n 's/.*"shouldParse": *\([a-z]*\).*/\1/p' "$file")
+    page=$(dirname "$file")/$(sed -n 's/.*"file": *"\([^"]*\)".*/\1/p' "$file")
+    "$stoa" check metrics --openmetrics "$page" >"$work/out" 2>&1
+    case $? in
+    0 | 3) got=true ;;
+    1) got=false && grep -q ': line [0-9]' "$work/out" || got=unplaced ;;
+    *) got=broken && broken=$((broken + 1)) ;;
+    esac
+    if [ "$got" = "$want" ]; then
+        page_good=$((page_good + 1))
+    else
+        page_bad=$((page_bad + 1))
+        echo "  openmetrics ${page#"$folder"/}: must parse: $want, found $got: $(head -n 1 "$work/out" | cut -c 1-200)"
+    fi
+done <"$work/pages"
+if [ -s "$work/pages" ]; then
+    echo "  openmetrics: $page_good passed, $page_bad failed"
+    passed=$((passed + page_good))
+    failed=$((failed + page_bad))
+fi
+
+if [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
+    echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition" >&2
     exit 1
 fi
 echo "conformance total: $passed of $((passed + failed)) cases pass; $stopped scripts are in another dialect, $broken broke the runner"

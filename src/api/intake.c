@@ -123,7 +123,8 @@ void intake_metrics(struct intake *i, struct buf *out)
     buf_printf(out, "# HELP stoa_ha_failovers_total Times another replica was elected.\n# TYPE stoa_ha_failovers_total counter\n");
     for (size_t k = 0; k < count; k++)
         put_cluster(out, "stoa_ha_failovers_total", &list[k], list[k].failovers);
-    buf_printf(out, "# HELP stoa_ha_heard_timestamp_seconds When the elected replica was heard last.\n# TYPE stoa_ha_heard_timestamp_seconds gauge\n");
+    buf_printf(out, "# HELP stoa_ha_heard_timestamp_seconds When the elected replica was heard last.\n"
+                    "# TYPE stoa_ha_heard_timestamp_seconds gauge\n");
     for (size_t k = 0; k < count; k++)
         put_cluster(out, "stoa_ha_heard_timestamp_seconds", &list[k], (uint64_t)(list[k].heard_ns / NS_S));
     arena_free(a);

@@ -41,7 +41,7 @@ struct page_source {
     struct promtext *text;
     struct prom_page *proto;
     struct promtext_entry held;
-    bool has_held, is_histogram;
+    bool has_held, is_histogram, has_native;
     struct slice family;
     uint64_t native_key; /* (3) of the native histogram that came last */
     struct open open;
@@ -234,10 +234,12 @@ static bool take_held(struct page_source *s, char part, uint64_t key)
     if (e->kind == PROMTEXT_TYPE) {
         s->family = e->name;
         s->is_histogram = e->type == PROMTEXT_HISTOGRAM;
-        s->native_key = 0;
+        s->has_native = false;
     }
-    if (e->kind == PROMTEXT_SAMPLE && is_histogram(e->value))
+    if (e->kind == PROMTEXT_SAMPLE && is_histogram(e->value)) {
+        s->has_native = true;
         s->native_key = labels_key(e);
+    }
     if (!part)
         return true;
     if (!s->open.is_open)
@@ -257,7 +259,7 @@ enum status page_source_next(struct page_source *s, struct promtext_entry *out, 
         }
         char part = part_of(s, &s->held);
         uint64_t key = part ? labels_key(&s->held) : 0;
-        if (part && key == s->native_key)
+        if (part && s->has_native && key == s->native_key)
             part = 0; /* (3) */
         if (s->open.is_open && (!part || key != s->open.key)) {
             if (open_end(s, out))

@@ -4,10 +4,13 @@
  * Paths are seen from the folder of the file they stand in, as Prometheus does. */
 #include "collect/scrape_config.h"
 
+#include <math.h>
+
 #include "base/map.h"
 #include "collect/files.h"
+#include "model/histogram.h"
 
-enum { JOBS_MAX = 10000 };
+enum { JOBS_MAX = 10000, BUCKET_FACTOR_MAX = 65536 };
 #define INTERVAL_DEFAULT_NS (60 * NS_S)
 #define TIMEOUT_DEFAULT_NS  (10 * NS_S)
 #define REFRESH_DEFAULT_NS  (60 * NS_S)
@@ -23,14 +26,15 @@ struct reading {
 static const struct slice served_global[] = {
     SLICE_INIT("scrape_interval"), SLICE_INIT("scrape_timeout"), SLICE_INIT("body_size_limit"), SLICE_INIT("sample_limit"),
     SLICE_INIT("label_limit"), SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"), SLICE_INIT("target_limit"),
+    SLICE_INIT("scrape_protocols"), SLICE_INIT("scrape_native_histograms"), SLICE_INIT("always_scrape_classic_histograms"),
+    SLICE_INIT("convert_classic_histograms_to_nhcb"),
     SLICE_INIT("evaluation_interval"), SLICE_INIT("external_labels"), SLICE_INIT("rule_query_offset"), /* read with the rules */
+    SLICE_INIT("query_log_file"), /* read with `query` */
 };
 static const struct slice known_global[] = {
-    SLICE_INIT("query_log_file"),
-    SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("keep_dropped_targets"), SLICE_INIT("scrape_protocols"),
+    SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("keep_dropped_targets"),
     SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"), SLICE_INIT("runtime"),
-    SLICE_INIT("always_scrape_classic_histograms"), SLICE_INIT("convert_classic_histograms_to_nhcb"),
-    SLICE_INIT("scrape_native_histograms"), SLICE_INIT("extra_scrape_metrics"),
+    SLICE_INIT("extra_scrape_metrics"),
 };
 static const struct slice served_http[] = {
     SLICE_INIT("basic_auth"), SLICE_INIT("authorization"), SLICE_INIT("bearer_token"), SLICE_INIT("bearer_token_file"),
@@ -46,12 +50,12 @@ static const struct slice served_job[] = {
     SLICE_INIT("static_configs"), SLICE_INIT("file_sd_configs"), SLICE_INIT("http_sd_configs"), SLICE_INIT("relabel_configs"),
     SLICE_INIT("metric_relabel_configs"), SLICE_INIT("body_size_limit"), SLICE_INIT("sample_limit"), SLICE_INIT("label_limit"),
     SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"), SLICE_INIT("target_limit"),
-    SLICE_INIT("enable_compression"),
+    SLICE_INIT("enable_compression"), SLICE_INIT("scrape_protocols"), SLICE_INIT("fallback_scrape_protocol"),
+    SLICE_INIT("scrape_native_histograms"), SLICE_INIT("scrape_classic_histograms"), SLICE_INIT("always_scrape_classic_histograms"),
+    SLICE_INIT("convert_classic_histograms_to_nhcb"), SLICE_INIT("native_histogram_bucket_limit"),
+    SLICE_INIT("native_histogram_min_bucket_factor"),
 };
 static const struct slice known_job[] = {
-    SLICE_INIT("scrape_protocols"), SLICE_INIT("fallback_scrape_protocol"), SLICE_INIT("scrape_classic_histograms"),
-    SLICE_INIT("always_scrape_classic_histograms"), SLICE_INIT("convert_classic_histograms_to_nhcb"),
-    SLICE_INIT("scrape_native_histograms"), SLICE_INIT("native_histogram_bucket_limit"), SLICE_INIT("native_histogram_min_bucket_factor"),
     SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"), SLICE_INIT("keep_dropped_targets"),
     SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("extra_scrape_metrics"),
     SLICE_INIT("aws_sd_configs"), SLICE_INIT("azure_sd_configs"), SLICE_INIT("consul_sd_configs"), SLICE_INIT("digitalocean_sd_configs"),
@@ -205,8 +209,9 @@ static enum status read_http(const struct reading *r, const struct yaml_node *n,
 static enum status read_limits(const struct reading *r, const struct yaml_node *n, struct scrape_limits *l)
 {
     static const struct slice keys[] = { SLICE_INIT("sample_limit"), SLICE_INIT("target_limit"), SLICE_INIT("label_limit"),
-                                         SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit") };
-    uint64_t *const places[] = { &l->samples, &l->targets, &l->labels, &l->label_name_bytes, &l->label_value_bytes };
+                                         SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"),
+                                         SLICE_INIT("native_histogram_bucket_limit") };
+    uint64_t *const places[] = { &l->samples, &l->targets, &l->labels, &l->label_name_bytes, &l->label_value_bytes, &l->buckets };
     enum status st = yaml_size(n, SLICE("body_size_limit"), &l->body_bytes, r->err);
     for (size_t i = 0; !st && i < COUNT_OF(keys); i++) {
         int64_t v = (int64_t)*places[i];
@@ -214,6 +219,105 @@ static enum status read_limits(const struct reading *r, const struct yaml_node *
         *places[i] = (uint64_t)v;
     }
     return st;
+}
+
+/* A factor by which each bucket must be at least wider than the one below: the finest schema that has it. */
+static enum status read_bucket_factor(const struct reading *r, const struct yaml_node *n, struct scrape_limits *l)
+{
+    double factor = 0;
+    enum status st = yaml_double(n, SLICE("native_histogram_min_bucket_factor"), 0, BUCKET_FACTOR_MAX, &factor, r->err);
+    if (st || factor <= 1)
+        return st;
+    int schema = HISTOGRAM_SCHEMA_MAX;
+    while (schema > HISTOGRAM_SCHEMA_MIN && exp2(exp2(-schema)) < factor)
+        schema--;
+    l->schema_max = schema;
+    return ST_OK;
+}
+
+/* ---- formats ---- */
+
+static const struct protocol {
+    struct slice name, accept;
+} protocols[] = {
+    { SLICE_INIT("PrometheusProto"), SLICE_INIT("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited") },
+    { SLICE_INIT("PrometheusText1.0.0"), SLICE_INIT("text/plain;version=1.0.0;escaping=allow-utf-8") },
+    { SLICE_INIT("PrometheusText0.0.4"), SLICE_INIT("text/plain;version=0.0.4") },
+    { SLICE_INIT("OpenMetricsText1.0.0"), SLICE_INIT("application/openmetrics-text;version=1.0.0") },
+    { SLICE_INIT("OpenMetricsText0.0.1"), SLICE_INIT("application/openmetrics-text;version=0.0.1") },
+};
+
+static enum status protocol_find(const struct reading *r, const struct yaml_node *n, struct slice name, const struct protocol **out)
+{
+    for (size_t i = 0; i < COUNT_OF(protocols); i++)
+        if (slice_eq(name, protocols[i].name)) {
+            *out = &protocols[i];
+            return ST_OK;
+        }
+    return yaml_fail(n, r->err, "found \"%.*s\", allowed are PrometheusProto, PrometheusText1.0.0, PrometheusText0.0.4, OpenMetricsText1.0.0 and "
+                     "OpenMetricsText0.0.1", SLICE_FMT(slice_sub(name, 0, 60)));
+}
+
+/* The Accept header: the first is liked best. */
+static struct slice accept_of(struct arena *a, const struct protocol *const *list, size_t count)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&out, "%.*s;q=0.%zu,", SLICE_FMT(list[i]->accept), count + 1 - i);
+    buf_slice(&out, SLICE("*/*;q=0.1"));
+    struct slice text = arena_copy(a, buf_as_slice(&out));
+    buf_free(&out);
+    return text;
+}
+
+static enum status read_protocols(const struct reading *r, const struct yaml_node *n, struct scrape_job *j)
+{
+    const struct protocol *list[COUNT_OF(protocols)] = { NULL };
+    const struct yaml_node *at = yaml_get(n, SLICE("scrape_protocols"));
+    struct slice *names = NULL, fallback = SLICE_EMPTY;
+    size_t count = 0;
+    enum status st = yaml_texts(r->a, n, SLICE("scrape_protocols"), &names, &count, r->err);
+    if (!st && count > COUNT_OF(protocols))
+        return yaml_fail(at, r->err, "scrape_protocols: each one once, found %zu", count);
+    for (size_t i = 0; !st && i < count; i++) {
+        st = protocol_find(r, at, names[i], &list[i]);
+        for (size_t k = 0; !st && k < i; k++)
+            if (list[k] == list[i])
+                st = yaml_fail(at, r->err, "scrape_protocols: \"%.*s\" stands twice", SLICE_FMT(names[i]));
+    }
+    if (!st)
+        st = yaml_text(n, SLICE("fallback_scrape_protocol"), &fallback, r->err);
+    if (!st && fallback.len) {
+        const struct protocol *p = NULL;
+        st = protocol_find(r, yaml_get(n, SLICE("fallback_scrape_protocol")), fallback, &p);
+        j->source.fallback = p ? p->accept : SLICE_EMPTY;
+    }
+    if (st)
+        return st;
+    if (count) {
+        j->accept = accept_of(r->a, list, count);
+        j->has_protocols = true;
+    } else if (!j->has_protocols) {
+        const struct protocol *const usual[] = { &protocols[0], &protocols[3], &protocols[4], &protocols[2] };
+        size_t from = j->source.native ? 0 : 1; /* native histograms come by protobuf alone */
+        j->accept = accept_of(r->a, usual + from, COUNT_OF(usual) - from);
+    }
+    return ST_OK;
+}
+
+static enum status read_histograms(const struct reading *r, const struct yaml_node *n, struct scrape_job *j)
+{
+    enum status st = yaml_bool(n, SLICE("scrape_native_histograms"), &j->source.native, r->err);
+    if (!st)
+        st = yaml_bool(n, SLICE("scrape_classic_histograms"), &j->source.classic, r->err); /* its name before Prometheus 3 */
+    if (!st)
+        st = yaml_bool(n, SLICE("always_scrape_classic_histograms"), &j->source.classic, r->err);
+    if (!st)
+        st = yaml_bool(n, SLICE("convert_classic_histograms_to_nhcb"), &j->source.convert, r->err);
+    if (!st)
+        st = read_bucket_factor(r, n, &j->limits);
+    return st ? st : read_protocols(r, n, j);
 }
 
 static enum status read_times(const struct reading *r, const struct yaml_node *n, struct scrape_job *j)
@@ -410,6 +514,8 @@ static enum status read_job(const struct reading *r, const struct yaml_node *n, 
     if (!st)
         st = read_limits(r, n, &j->limits);
     if (!st)
+        st = read_histograms(r, n, j);
+    if (!st)
         st = read_http(r, n, &j->http);
     if (!st)
         st = target_groups_read(r->a, yaml_get(n, SLICE("static_configs")), &j->groups, &j->group_count, r->err);
@@ -433,7 +539,9 @@ static enum status read_global(struct reading *r, const struct yaml_node *root)
                                        .interval_ns = INTERVAL_DEFAULT_NS,
                                        .timeout_ns = TIMEOUT_DEFAULT_NS,
                                        .honor_timestamps = true,
-                                       .compression = true };
+                                       .compression = true,
+                                       .source.fallback = SLICE_EMPTY,
+                                       .limits.schema_max = HISTOGRAM_SCHEMA_MAX };
     if (g && g->type != YAML_MAP)
         return yaml_fail(g, r->err, "global: expected a map");
     enum status st = check_keys(r, g, lists, COUNT_OF(lists), 1);
@@ -441,6 +549,8 @@ static enum status read_global(struct reading *r, const struct yaml_node *root)
         st = yaml_duration(g, SLICE("evaluation_interval"), &evaluation_ns, r->err);
     if (!st)
         st = read_times(r, g, &r->defaults);
+    if (!st)
+        st = read_histograms(r, g, &r->defaults);
     return st ? st : read_limits(r, g, &r->defaults.limits);
 }
 
@@ -484,4 +594,10 @@ enum status scrape_config_read(struct arena *a, const struct yaml_node *root, st
 size_t scrape_set_jobs(const struct scrape_set *s)
 {
     return s->job_count;
+}
+
+void scrape_set_start_zero(struct scrape_set *s)
+{
+    for (size_t i = 0; i < s->job_count; i++)
+        s->jobs[i].start_zero = true;
 }

@@ -4,6 +4,7 @@
 #define STOA_COLLECT_SCRAPE_CONFIG_H
 
 #include "collect/collect.h"
+#include "collect/page_source.h"
 #include "collect/relabel.h"
 
 /* How to ask a target or a discovery server. Empty: not set. Files are read at every request. */
@@ -17,6 +18,8 @@ struct scrape_http {
 /* 0: no limit. */
 struct scrape_limits {
     uint64_t body_bytes, samples, targets, labels, label_name_bytes, label_value_bytes;
+    uint64_t buckets; /* of a native histogram: more make it coarser */
+    int schema_max;   /* finer ones become coarser */
 };
 
 struct target_group {
@@ -49,6 +52,10 @@ struct scrape_job {
     struct scrape_param *params;
     size_t param_count;
     struct scrape_limits limits;
+    struct page_source_options source;
+    struct slice accept;  /* the header by scrape_protocols */
+    bool start_zero;      /* a new series' start, where told, is a sample of 0 */
+    bool has_protocols;   /* scrape_protocols is given */
     struct scrape_http http;
     struct target_group *groups;
     struct file_sd *file_sds;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `stoa check config FILE...`, `stoa check rules FILE...`, `stoa test promql FILE...` and `stoa test logql FILE...`. */
+/* `stoa check config FILE...`, `stoa check rules FILE...`, `stoa check metrics FILE...`, `stoa test promql FILE...` and `stoa test logql FILE...`. */
 #include <stdio.h>
 
 #include "alert/review.h"
@@ -86,14 +86,17 @@ int check_command(int argc, char **argv)
         return check_rules(argc - 2, argv + 2);
     if (argc >= 2 && slice_eq(slice_str(argv[1]), SLICE("redaction")))
         return check_redaction(argc - 2, argv + 2);
+    if (argc >= 2 && slice_eq(slice_str(argv[1]), SLICE("metrics")))
+        return check_metrics(argc - 2, argv + 2);
     if (argc < 3 || !slice_eq(slice_str(argv[1]), SLICE("config")) || argc - 2 > CONFIG_FILES_MAX) {
         fprintf(stderr, "usage: stoa check config FILE...   (1 to %d files)\n       stoa check rules FILE...\n"
+                        "       stoa check metrics [--openmetrics|--text] [FILE...]\n"
                         "       stoa check redaction [--profile default|article|off] [-z] < TEXT\n", CONFIG_FILES_MAX);
         return 2;
     }
     for (int i = 2; i < argc; i++)
         paths[i - 2] = slice_str(argv[i]);
-    if (config_read(fs_real(), paths, (size_t)argc - 2, &c, &err)) {
+    if (config_read(fs_real(), paths, (size_t)argc - 2, UINT32_MAX, &c, &err)) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }

@@ -461,7 +461,8 @@ static enum status metric_check(const struct sink *s, const struct metric *m, st
         return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": delta temporality of a sum that goes up and down: where it began is not known; set "
                        "the exporter to cumulative", SLICE_FMT(name));
     if (!s->ctx->takes_deltas)
-        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": delta temporality is not supported here; set the exporter to cumulative", SLICE_FMT(name));
+        return err_set(why, ST_UNSUPPORTED, "metric \"%.*s\": delta temporality is not supported here; set the exporter to cumulative",
+                       SLICE_FMT(name));
     return ST_OK;
 }
 
