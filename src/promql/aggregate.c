@@ -166,7 +166,7 @@ static enum status count_put(struct sink *sink, struct row *row, struct err *err
         if (is_absent(v))
             continue;
         if (to == NULL || double_bits(v) != double_bits(last)) {
-            to = rows_get(&s->counted, labels_with(s->e->line, base, s->text, value_text(s->e->line, v)), row->drop_name);
+            to = rows_get(&s->counted, labels_with(s->e->line, base, s->text, value_text(s->e->line, v)), false);
             last = v;
         }
         to->v[i] = is_absent(to->v[i]) ? 1 : to->v[i] + 1;

@@ -343,13 +343,19 @@ static enum status check_one_side(struct join *j, const struct rows *one, const 
     return ST_OK;
 }
 
-/* Labels of a result: those of the many side, as the matching says. one may be NULL (a filled-in partner). */
+/* Labels of a result: those of the many side, as the matching says. one may be NULL (a filled-in partner). Arithmetic takes the
+ * name off at once, even where that is delayed, bool does not; what the sides said of theirs is forgotten: Prometheus's way. */
 static void result_labels(struct join *j, const struct row *many, const struct row *one, struct row *out)
 {
     const struct matching *m = &j->n->matching;
     struct arena *a = j->out.a;
+    const struct slice *names;
+    size_t name_count = eval_name_labels(j->e, &names);
     *out = *many;
-    if (drops_name(j->n))
+    out->drop_name = false;
+    if (drops_name(j->n) && !op_is_comparison(j->n->op))
+        out->labels = labels_without(a, out->labels, names, name_count);
+    else if (drops_name(j->n))
         eval_drop_name(j->e, out);
     if (m->card == CARD_ONE_TO_ONE)
         out->labels = m->on ? labels_only(a, out->labels, m->names.list, m->names.count)

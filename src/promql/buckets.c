@@ -312,10 +312,18 @@ static void note_forced(struct buckets_sink *s, const struct classic *h, const s
               f->steps, (int)first_len, first, (int)last_len, last);
 }
 
+/* As OpenMetrics writes numbers: always with a point or an exponent. */
+static struct slice quantile_text(struct arena *a, double q)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    struct slice s = slice_of(text, num_format_short(q, text));
+    bool is_whole = isfinite(q) && slice_find_char(s, '.', 0) == SIZE_MAX && slice_find_char(s, 'e', 0) == SIZE_MAX;
+    return arena_printf(a, "%.*s%s", SLICE_FMT(s), is_whole ? ".0" : "");
+}
+
 static enum status give_native_quantiles(struct buckets_sink *s, const double *q, struct slice label, struct rows *out, struct err *err)
 {
     enum status st = ST_OK;
-    char text[NUM_TEXT_BYTES_MAX];
     for (size_t k = 0; !st && k < s->native_count; k++) {
         const struct native_row *h = &s->natives[k];
         double *v = arena_array(s->a, double, s->g->n);
@@ -323,7 +331,7 @@ static enum status give_native_quantiles(struct buckets_sink *s, const double *q
             v[i] = is_absent(h->v[i]) ? ABSENT : native_quantile(s->e, s->arg, h->name, q[i], histogram_unbox(h->v[i]));
         struct row row = { h->labels, h->drop_name, v, false };
         if (label.len)
-            row.labels = labels_with(s->a, row.labels, label, slice_of(text, num_format_short(q[0], text)));
+            row.labels = labels_with(s->a, row.labels, label, quantile_text(s->a, q[0]));
         if (has_any(v, s->g->n))
             st = rows_put(out, &row, err);
     }
@@ -334,7 +342,6 @@ static enum status give_native_quantiles(struct buckets_sink *s, const double *q
 static enum status give_quantiles(struct buckets_sink *s, const double *q, struct slice label, struct rows *out, struct err *err)
 {
     enum status st = ST_OK;
-    char text[NUM_TEXT_BYTES_MAX];
     for (size_t k = 0; !st && k < s->count; k++) {
         struct classic *h = &s->list[k];
         struct forced forced = { 0 };
@@ -347,7 +354,7 @@ static enum status give_quantiles(struct buckets_sink *s, const double *q, struc
         note_forced(s, h, &forced);
         struct row row = { h->labels, h->drop_name, v, false };
         if (label.len)
-            row.labels = labels_with(s->a, row.labels, label, slice_of(text, num_format_short(q[0], text)));
+            row.labels = labels_with(s->a, row.labels, label, quantile_text(s->a, q[0]));
         st = rows_put(out, &row, err);
     }
     return st;
