@@ -43,7 +43,6 @@ struct test_case {
     bool has_scalar;
     double scalar;
     int64_t range_start_ms, range_step_ms; /* EXPECT_RANGE: times of the points */
-    bool needs_histograms;
 };
 
 struct script {
@@ -89,23 +88,18 @@ static bool parse_time(struct slice text, int64_t *ms)
     return *ms <= time_ms_max && *ms >= -time_ms_max;
 }
 
-static enum status read_load(struct script *s, struct slice rest)
+static enum status read_load(struct script *s, struct slice word, struct slice rest)
 {
-    int64_t step;
+    struct script_load load = { .engine = s->engine, .a = s->a, .is_nhcb = slice_eq(word, SLICE("load_with_nhcb")) };
     struct slice line;
-    if (!parse_time(script_take_word(&rest), &step))
+    struct err why;
+    if ((!load.is_nhcb && !slice_eq(word, SLICE("load"))) || !parse_time(script_take_word(&rest), &load.step_ms))
         return wrong(s, "load without a step", rest);
-    while (next_line(s, &line) && line.len) {
-        struct slice labels;
-        struct script_points p;
-        if (slice_find(line, SLICE("}@st"), 0) != SIZE_MAX || slice_find(line, SLICE("@st "), 0) != SIZE_MAX)
-            continue; /* start times: samples have none here */
-        if (script_series(s->a, line, &labels, &p, s->err))
-            return wrong(s, "a series cannot be read", line);
-        for (size_t i = 0; i < p.count; i++)
-            p.list[i].t_ms = sat_mul(p.list[i].t_ms, step);
-        script_engine_add(s->engine, labels, p.list, p.count);
-    }
+    while (next_line(s, &line) && line.len)
+        if (script_load_line(&load, line, &why))
+            return wrong(s, arena_printf(s->a, "a series cannot be read, %s", why.text).ptr, line);
+    if (script_load_end(&load, &why))
+        return wrong(s, why.text, rest);
     return ST_OK;
 }
 
@@ -162,13 +156,8 @@ static enum status read_expectation(struct script *s, struct test_case *c, struc
         return ST_OK;
     }
     struct expect_series es = { .line = line };
-    if (slice_starts(line, SLICE("{{")) ) {
-        c->needs_histograms = true;
-        return ST_OK;
-    }
     if (script_series(s->a, line, &es.labels, &es.points, s->err))
         return wrong(s, "an expected series cannot be read", line);
-    c->needs_histograms |= es.points.has_histograms;
     ARENA_PUSH(s->a, c->series, c->series_count, c->series_cap) = es;
     return ST_OK;
 }
@@ -270,18 +259,52 @@ static bool is_near(double want, double got)
     return diff / fmin(sum, 1.7976931348623157e308) < NEAR;
 }
 
-static bool series_matches(const struct expect_series *want, const struct value_series *got, int64_t start_ms, int64_t step_ms)
+static bool sides_match(const struct histogram_side *want, const struct histogram_side *got)
+{
+    if (want->span_count != got->span_count || want->bucket_count != got->bucket_count)
+        return false;
+    for (uint32_t i = 0; i < want->span_count; i++)
+        if (want->spans[i].offset != got->spans[i].offset || want->spans[i].length != got->spans[i].length)
+            return false;
+    for (uint32_t i = 0; i < want->bucket_count; i++)
+        if (!is_near(want->buckets[i], got->buckets[i]))
+            return false;
+    return true;
+}
+
+/* Empty buckets do not count, hints only where they are expected. */
+static bool histogram_matches(struct arena *a, const struct histogram *want, const struct histogram *got, bool with_hint)
+{
+    want = histogram_compact(a, want);
+    got = histogram_compact(a, got);
+    bool same = want->schema == got->schema && want->bound_count == got->bound_count && want->zero_threshold == got->zero_threshold &&
+                is_near(want->count, got->count) && is_near(want->sum, got->sum) && is_near(want->zero_count, got->zero_count) &&
+                sides_match(&want->positive, &got->positive) && sides_match(&want->negative, &got->negative);
+    for (uint32_t i = 0; same && i < want->bound_count; i++)
+        same = want->bounds[i] == got->bounds[i];
+    return same && (!with_hint || want->hint == got->hint);
+}
+
+static bool value_matches(struct arena *a, double want, double got, bool with_hint)
+{
+    if (is_histogram(want) && is_histogram(got))
+        return histogram_matches(a, histogram_unbox(want), histogram_unbox(got), with_hint);
+    return is_histogram(want) == is_histogram(got) && is_near(want, got);
+}
+
+static bool series_matches(struct arena *a, const struct expect_series *want, const struct value_series *got, int64_t start_ms, int64_t step_ms)
 {
     if (!slice_eq(want->labels, got->labels) || want->points.count != got->n)
         return false;
     for (size_t i = 0; i < got->n; i++)
-        if (got->t_ms[i] != sat_add(start_ms, sat_mul(want->points.list[i].t_ms, step_ms)) || !is_near(want->points.list[i].v, got->v[i]))
+        if (got->t_ms[i] != sat_add(start_ms, sat_mul(want->points.list[i].t_ms, step_ms)) ||
+            !value_matches(a, want->points.list[i].v, got->v[i], want->points.tells_hint[i]))
             return false;
     return true;
 }
 
 /* NULL: as expected. */
-static const char *check_series(const struct test_case *c, const struct value *v, int64_t start_ms, int64_t step_ms)
+static const char *check_series(struct arena *a, const struct test_case *c, const struct value *v, int64_t start_ms, int64_t step_ms)
 {
     bool ordered = find_expect(c, EXPECT_ORDERED) != NULL;
     size_t want = 0;
@@ -291,28 +314,26 @@ static const char *check_series(const struct test_case *c, const struct value *v
             continue;
         want++;
         for (size_t k = 0; k < v->series_count && !found; k++)
-            found = (!ordered || k == i) && series_matches(&c->series[i], &v->series[k], start_ms, step_ms);
+            found = (!ordered || k == i) && series_matches(a, &c->series[i], &v->series[k], start_ms, step_ms);
         if (!found)
             return "other series";
     }
     return want == v->series_count ? NULL : "another number of series";
 }
 
-static const char *check_value(const struct test_case *c, const struct value *v)
+static const char *check_value(struct arena *a, const struct test_case *c, const struct value *v)
 {
     const struct expect *string = find_expect(c, EXPECT_STRING);
     int64_t start_ms = c->params.start_ns / NS_MS;
     if (string)
         return v->type == VALUE_STRING && slice_eq(v->text, string->text) ? NULL : "another string";
-    if (c->needs_histograms)
-        return "native histograms, which are not served";
     if (c->has_scalar)
         return v->type == VALUE_SCALAR && is_near(c->scalar, v->scalar.v) ? NULL : "another scalar";
     if (v->type == VALUE_SCALAR || v->type == VALUE_STRING)
         return "series";
     if (find_expect(c, EXPECT_RANGE))
-        return check_series(c, v, c->range_start_ms, c->range_step_ms);
-    return check_series(c, v, start_ms, c->is_range ? c->params.step_ns / NS_MS : 0);
+        return check_series(a, c, v, c->range_start_ms, c->range_step_ms);
+    return check_series(a, c, v, start_ms, c->is_range ? c->params.step_ns / NS_MS : 0);
 }
 
 /* The same query as the middle step of three. */
@@ -342,7 +363,7 @@ static const char *check_as_range(struct script *s, const struct test_case *c, c
         }
     }
     v.scalar = (struct sample){ middle, scalar };
-    return check_value(c, &v) ? "the same answer in range mode" : NULL;
+    return check_value(s->a, c, &v) ? "the same answer in range mode" : NULL;
 }
 
 static const char *check_outcome(struct script *s, const struct test_case *c, const struct script_answer *o)
@@ -360,7 +381,7 @@ static const char *check_outcome(struct script *s, const struct test_case *c, co
         return "success";
     const char *why = check_notes(c, EXPECT_WARN, o->warnings);
     why = why ? why : check_notes(c, EXPECT_INFO, o->infos);
-    why = why ? why : check_value(c, &o->value);
+    why = why ? why : check_value(s->a, c, &o->value);
     return why ? why : check_as_range(s, c, &o->value);
 }
 
@@ -396,7 +417,7 @@ static enum status run_command(struct script *s, struct slice line)
 {
     struct slice rest = line, word = script_take_word(&rest);
     if (slice_starts(word, SLICE("load")))
-        return read_load(s, rest);
+        return read_load(s, word, rest);
     if (slice_eq(word, SLICE("clear"))) {
         script_engine_clear(s->engine);
         return ST_OK;

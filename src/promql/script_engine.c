@@ -8,7 +8,8 @@ struct mem_series {
     struct slice labels;
     int64_t *t;
     double *v;
-    size_t n, cap;
+    int64_t *born; /* NULL: of none */
+    size_t n;
 };
 
 struct script_engine {
@@ -65,7 +66,8 @@ static enum status mem_next(struct samples_iter *iter, struct series_samples *ou
         if (it->q.mode != SAMPLES_RAW)
             from = to - 1;
         bool has = it->q.mode != SAMPLES_PRESENT || !is_stale(m->v[from]);
-        *out = (struct series_samples){ m->labels, it->ctx->tenants[0], has ? to - from : 0, m->t + from, m->v + from, NULL };
+        *out = (struct series_samples){ .labels = m->labels, .tenant = it->ctx->tenants[0], .n = has ? to - from : 0, .t_ms = m->t + from,
+                                        .v = m->v + from, .born_ms = m->born ? m->born + from : NULL };
         it->ctx->samples_read += to - from;
         return ST_OK;
     }
@@ -123,7 +125,47 @@ void script_engine_clear(struct script_engine *s)
     arena_reset(s->arena);
 }
 
-void script_engine_add(struct script_engine *s, struct slice labels, const struct sample *samples, size_t count)
+/* The same, as those are in one run of a store: nothing that tells them apart but counts. */
+static bool is_one_run(const struct histogram *x, const struct histogram *y)
+{
+    return x->hint != HINT_GAUGE && x->schema == y->schema && x->zero_threshold == y->zero_threshold && x->bound_count == y->bound_count &&
+           (x->bound_count == 0 || memcmp(x->bounds, y->bounds, x->bound_count * sizeof *x->bounds) == 0);
+}
+
+static double keep_value(struct script_engine *s, double v, const double *before)
+{
+    if (!is_histogram(v))
+        return v;
+    struct histogram *h = histogram_copy(s->arena, histogram_unbox(v));
+    if (h->hint == HINT_GAUGE)
+        return histogram_box(h);
+    bool is_told = h->hint == HINT_RESET;
+    h->hint = HINT_UNKNOWN;
+    if (!is_told && before && is_histogram(*before) && is_one_run(histogram_unbox(*before), h) && !histogram_is_reset(histogram_unbox(*before), h))
+        h->hint = HINT_NOT_RESET;
+    return histogram_box(h);
+}
+
+static void put(struct script_engine *s, struct mem_series *m, struct sample sample, int64_t born)
+{
+    size_t at = first_after(m, sample.t_ms);
+    bool is_there = at && m->t[at - 1] == sample.t_ms; /* the later load says it anew */
+    if (is_there)
+        at--;
+    else {
+        memmove(m->t + at + 1, m->t + at, (m->n - at) * sizeof *m->t);
+        memmove(m->v + at + 1, m->v + at, (m->n - at) * sizeof *m->v);
+        if (m->born)
+            memmove(m->born + at + 1, m->born + at, (m->n - at) * sizeof *m->born);
+        m->n++;
+    }
+    m->t[at] = sample.t_ms;
+    m->v[at] = keep_value(s, sample.v, at ? &m->v[at - 1] : NULL);
+    if (m->born)
+        m->born[at] = born;
+}
+
+void script_engine_add_born(struct script_engine *s, struct slice labels, const struct sample *samples, const int64_t *born_ms, size_t count)
 {
     struct mem_series *m = NULL;
     for (size_t i = 0; i < s->count && m == NULL; i++)
@@ -136,16 +178,15 @@ void script_engine_add(struct script_engine *s, struct slice labels, const struc
     size_t room = m->n + count;
     m->t = arena_grow(s->arena, m->t, m->n * sizeof *m->t, room * sizeof *m->t);
     m->v = arena_grow(s->arena, m->v, m->n * sizeof *m->v, room * sizeof *m->v);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = first_after(m, samples[i].t_ms);
-        if (at && m->t[at - 1] == samples[i].t_ms) { /* the later load says it anew */
-            m->v[at - 1] = samples[i].v;
-            continue;
-        }
-        memmove(m->t + at + 1, m->t + at, (m->n - at) * sizeof *m->t);
-        memmove(m->v + at + 1, m->v + at, (m->n - at) * sizeof *m->v);
-        m->t[at] = samples[i].t_ms;
-        m->v[at] = samples[i].v;
-        m->n++;
-    }
+    if (m->born)
+        m->born = arena_grow(s->arena, m->born, m->n * sizeof *m->born, room * sizeof *m->born);
+    else if (born_ms)
+        m->born = arena_zalloc(s->arena, (room + 1) * sizeof *m->born);
+    for (size_t i = 0; i < count; i++)
+        put(s, m, samples[i], born_ms ? born_ms[i] : 0);
+}
+
+void script_engine_add(struct script_engine *s, struct slice labels, const struct sample *samples, size_t count)
+{
+    script_engine_add_born(s, labels, samples, NULL, count);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Series with points, as scripts write them. A point is a number, "_" (none), "stale", or a run of them: 1+2x3 counts 1, 3, 5, 7;
- * 4x2 says 4 three times; _x5 leaves five places out; {{...}} is a native histogram. */
+ * 4x2 says 4 three times; _x5 leaves five places out; {{...}} is a native histogram, which repeats in the same ways. */
 #include "base/num.h"
 #include "promql/script.h"
 #include "query/token.h"
@@ -47,8 +47,9 @@ static bool take_times(struct slice *s, uint64_t *times)
     return ok;
 }
 
-static void put(struct arena *a, struct script_points *p, double v)
+static void put(struct arena *a, struct script_points *p, double v, bool tells_hint)
 {
+    ARENA_PUSH(a, p->tells_hint, p->told, p->told_cap) = tells_hint;
     ARENA_PUSH(a, p->list, p->count, p->cap) = (struct sample){ (int64_t)p->next++, v };
 }
 
@@ -84,25 +85,39 @@ static bool take_points(struct arena *a, struct slice s, struct script_points *p
     if (!take_times(&s, &times) || s.len || p->next + times > SCRIPT_POINTS_MAX)
         return false;
     for (uint64_t i = 0; i <= times; i++, v = stale ? v : v + step)
-        put(a, p, v);
+        put(a, p, v, false);
     return true;
 }
 
-/* Skips a histogram and what repeats it; counts its points. */
-static bool skip_histogram(struct slice *rest, struct script_points *p)
+/* One histogram, or a run of them: {{...}}x3 is four of the same, {{...}}+{{...}}x3 adds the second three times. */
+static enum status take_histograms(struct arena *a, struct slice *rest, struct script_points *p, struct err *err)
 {
+    static const char *const cannot = "a histogram cannot be read";
+    struct histogram *h = NULL, *step = NULL;
+    struct histogram_note note = { 0 };
+    struct slice text = *rest;
     uint64_t times = 0;
-    for (bool again = true; again;) {
-        size_t end = slice_find(*rest, SLICE("}}"), 0);
-        if (end == SIZE_MAX)
-            return false;
-        *rest = slice_skip(*rest, end + 2);
-        again = rest->len > 2 && (rest->ptr[0] == '+' || rest->ptr[0] == '-') && rest->ptr[1] == '{';
+    bool tells_hint, is_sum = true;
+    if (!script_histogram(a, rest, &h, &tells_hint))
+        return err_set(err, ST_INVALID, "%s: %.*s", cannot, SLICE_FMT(text));
+    if (rest->len > 2 && (rest->ptr[0] == '+' || rest->ptr[0] == '-') && slice_starts(slice_skip(*rest, 1), SLICE("{{"))) {
+        is_sum = rest->ptr[0] == '+';
+        *rest = slice_skip(*rest, 1);
+        if (!script_histogram(a, rest, &step, &tells_hint))
+            return err_set(err, ST_INVALID, "%s: %.*s", cannot, SLICE_FMT(text));
     }
-    bool ok = take_times(rest, &times);
-    p->next += times + 1;
-    p->has_histograms = true;
-    return ok;
+    bool has_times = rest->len && rest->ptr[0] == 'x';
+    if (!take_times(rest, &times) || (step && !has_times) || (rest->len && !token_is_space(rest->ptr[0])) || p->next + times > SCRIPT_POINTS_MAX)
+        return err_set(err, ST_INVALID, "%s: %.*s", cannot, SLICE_FMT(text));
+    for (uint64_t i = 0; i <= times; i++) {
+        put(a, p, histogram_box(h), tells_hint);
+        if (step == NULL || i == times)
+            continue;
+        h = is_sum ? histogram_add(a, h, step, &note) : histogram_sub(a, h, step, &note);
+        if (h == NULL)
+            return err_set(err, ST_INVALID, "histograms of two kinds do not add up: %.*s", SLICE_FMT(text));
+    }
+    return ST_OK;
 }
 
 /* Where the series ends and its points begin: the first blank outside of braces, or behind them. */
@@ -146,8 +161,9 @@ enum status script_series(struct arena *a, struct slice line, struct slice *labe
         return st;
     for (struct slice rest = slice_trim(slice_skip(line, end)); rest.len; rest = slice_trim(rest)) {
         if (slice_starts(rest, SLICE("{{"))) {
-            if (!skip_histogram(&rest, out))
-                return err_set(err, ST_INVALID, "a histogram is not closed: %.*s", SLICE_FMT(rest));
+            st = take_histograms(a, &rest, out, err);
+            if (st)
+                return st;
             continue;
         }
         size_t n = 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/num.h"
+#include "model/histogram.h"
 #include "query/token.h"
 #include "sys/file.h"
 
@@ -77,8 +78,15 @@ void script_ask(const struct query_lang *lang, struct engine *engine, struct are
 
 static void tell_number(double v, struct buf *out)
 {
+    static const char *const hints[] = { "", " reset", " not_reset", " gauge" };
     char text[NUM_TEXT_BYTES_MAX];
-    buf_put(out, text, num_format_short(v, text));
+    if (!is_histogram(v)) {
+        buf_put(out, text, num_format_short(v, text));
+        return;
+    }
+    const struct histogram *h = histogram_unbox(v);
+    histogram_format(out, h);
+    buf_printf(out, "(schema %d%s, zero within %g)", h->schema, hints[h->hint], h->zero_threshold);
 }
 
 void script_tell_scalar(const char *what, double v, struct buf *out)
