@@ -155,6 +155,53 @@ SEEDS |= {
         b"_e{1,1}:a|b|d:1|h:h|p:low|t:error|k:k|s:s|#service:x", b"_sc|a|2|d:1|h:h|#service:x,y:z|m:a|b"])},
     "fuzz_push": {"path": b"/a/instance/h:1/path@base64/L3g=", "matchers": b'{a="b",c=~"d|e", f!=g}', "vital": VITALS, "vitals": b"[" + VITALS + b"," + VITALS + b"]"},
 }
+HISTOGRAM = b"\x01\x03\x00\x03" + struct.pack("<d", 2.5) + b"\x01" + struct.pack("<d", 0.001) + b"\x00\x01\x00\x02\x02\x00"
+FRAME = b"\x02\x07default\x01\x02\x00\x05\x0b\x08__name__\x01m" + varint(2000) * 2 + b"\x01\x05\x60" + HISTOGRAM + b"\x00"
+PIECE = b"\x01\x06" + struct.pack("<d", 0.001) + b"\x00\x01\x00\x00\x01\x00\x02\x00\x00\x01\x01" + b"\x00\x00\x02" + b"\x00\x01\x32" + b"\x00\x00\x02" * 2
+SEEDS |= {
+    "fuzz_wal_rows": {"two": (struct.pack("<H", len(FRAME)) + FRAME) * 2},
+    "fuzz_hchunk": {"piece": b"\x00\x00" + PIECE, "log": b"\x00\x00" + HISTOGRAM, "entry": b"\x01\x00\x05\x01\x00\x00\x02\x01\x01\x08\x40\x00\x20"},
+}
+
+
+def bodies(protocol):
+    """The request bodies of the golden tests, as protobuf where they are inside a block of literals."""
+    found = {}
+    for path in sorted((ROOT.parent.parent.parent / "test" / "wire" / protocol).iterdir()):
+        if path.suffix != ".expect":
+            found[path.name] = data = path.read_bytes()
+        if path.suffix == ".snappy":
+            at = next(i for i, byte in enumerate(data) if byte < 0x80) + 1
+            plain = b""
+            while at < len(data):
+                length = (data[at] >> 2) + 1
+                plain += data[at + 1:at + 1 + length]
+                at += 1 + length
+            found[path.stem + ".plain"] = plain
+    return found
+
+
+def double(number, v):
+    return field(number, 1, struct.pack("<d", v))
+
+
+def family(name, kind, *metrics):
+    data = message(1, name) + message(2, b"help") + field(3, 0, varint(kind)) + b"".join(message(4, m) for m in metrics)
+    return varint(len(data)) + data
+
+
+EXEMPLAR = message(1, message(1, b"trace_id") + message(2, b"abc")) + double(2, 1.5) + message(3, field(1, 0, varint(1767225600)))
+BUCKETS = message(3, field(1, 0, varint(1)) + double(2, 1)) + message(3, field(1, 0, varint(3)) + double(2, 2.5) + message(3, EXEMPLAR))
+NATIVE = field(1, 0, varint(4)) + double(2, 7) + BUCKETS + field(5, 0, varint(0)) + message(12, field(2, 0, varint(2))) + message(13, b"\x02\x04") + message(16, EXEMPLAR)
+PROTO_PAGE = (family(b"jobs", 0, message(1, message(1, b"k") + message(2, b"v")) + message(3, double(1, 3) + message(3, field(1, 0, varint(1767225599))))) +
+              family(b"temp", 1, message(2, double(1, 2))) + family(b"wait", 2, message(4, field(1, 0, varint(9)) + message(3, double(1, 0.5) + double(2, 1)))) +
+              family(b"old", 4, message(7, field(1, 0, varint(4)) + double(2, 7) + BUCKETS)) + family(b"new", 4, message(7, NATIVE)))
+SEEDS |= {
+    "fuzz_page": {f"p{how}": bytes([how]) + {0: PROTO_PAGE, 1: OPENMETRICS, 2: CLASSIC}[how & 3] for how in (0, 4, 12, 28, 20, 1, 17, 25, 2, 18)},
+    "fuzz_prom_write": bodies("prometheus_remote_write"),
+    "fuzz_prom_write2": bodies("prometheus_remote_write_2"),
+    "fuzz_otlp_metrics": bodies("otlp_metrics"),
+}
 SEEDS["fuzz_promql"] = queries("promql")
 SEEDS["fuzz_logql"] = queries("logql")
 

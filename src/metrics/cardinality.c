@@ -47,11 +47,13 @@ enum status metrics_each_series(struct store *s, int64_t since_ms, bool (*visit)
     struct store_view *v = store_view_take(s, KIND_METRICS, sat_mul(since_ms, NS_MS), INT64_MAX);
     for (size_t i = 0; i < v->part_count && !e.is_over && !status; i++) {
         const struct spart_index *ix;
-        status = spart_index_get(part_user(v->parts[i]), &ix, err);
+        status = spart_index_take(part_user(v->parts[i]), &ix, err);
         if (status == ST_CORRUPT) /* queries tell of it; its other series are known from elsewhere, or new */
             status = ST_OK;
-        else if (!status)
+        else if (!status) {
             part_visit(&e, ix, since_ms);
+            spart_index_drop(part_user(v->parts[i]));
+        }
     }
     store_view_drop(v);
     return status;

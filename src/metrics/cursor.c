@@ -70,7 +70,7 @@ void run_free(struct run *r)
 enum status spart_cursor_open(struct spart *sp, struct engine_ctx *ctx, struct spart_cursor **out, struct err *err)
 {
     const struct spart_index *ix;
-    enum status st = spart_index_get(sp, &ix, err);
+    enum status st = spart_index_take(sp, &ix, err);
     if (st)
         return st;
     struct spart_cursor *c = mem_new(struct spart_cursor);
@@ -99,6 +99,7 @@ void spart_cursor_close(struct spart_cursor *c)
     group_leave(c);
     block_drop(c->times_block);
     hpage_reader_free(c->histograms);
+    spart_index_drop(c->sp);
     for (size_t i = 0; i < TIMES_CACHE; i++)
         mem_free(c->times[i]);
     mem_free(c->times);

@@ -7,6 +7,7 @@
 #include "base/unit.h"
 #include "metrics/histograms_test.h"
 #include "metrics/metrics.h"
+#include "metrics/state.h"
 #include "sys/file_sim.h"
 
 enum { MODEL_SERIES = 40, MODEL_TENANTS = 2, MODEL_TIMES_MAX = 4096 };
@@ -368,6 +369,48 @@ TEST(engine_forgets_series_that_are_no_longer_written)
     metrics_stats(w.store, &stats);
     CHECK_INT(stats.samples, 40000);
     CHECK(stats.memory_bytes < 4000 * KIB);
+    world_close(&w);
+}
+
+static size_t samples_of_all(struct samples_iter *it)
+{
+    struct series_samples got;
+    struct err err;
+    size_t n = 0;
+    while (it->ops->next(it, &got, &err) == ST_OK)
+        n += got.n;
+    it->ops->close(it);
+    return n;
+}
+
+TEST(engine_frees_indexes_of_parts_that_are_over_their_maximum_and_decodes_them_again)
+{
+    enum { DAYS = 12, SERIES = 500 };
+    struct world w;
+    struct err err;
+    struct engine_ctx ctx;
+    struct samples_iter *one, *other;
+    world_open(&w);
+    for (int d = 0; d < DAYS; d++) {
+        append(w.store, batch_of(w.arena, "churn", SERIES, base_ms - d * day_ms, d));
+        CHECK(store_flush(w.store, &err) == ST_OK);
+    }
+    struct metrics_state *st = store_kind_state(w.store, KIND_METRICS);
+    st->index_bytes_max = 600 * KIB;
+    engine_ctx_init(&ctx, tenant_names, 1, w.clock);
+    struct samples_query q = { .start_ms = 0, .end_ms = base_ms }, last = { .start_ms = base_ms - day_ms, .end_ms = base_ms };
+    for (int round = 0; round < 3; round++) {
+        CHECK(metrics_samples(w.store, &ctx, &q, &one, &err) == ST_OK);
+        CHECK(atomic_load(&st->index_bytes) > st->index_bytes_max); /* all of them in use */
+        CHECK(metrics_samples(w.store, &ctx, &last, &other, &err) == ST_OK);
+        CHECK_INT(samples_of_all(other), SERIES);
+        CHECK_INT(samples_of_all(one), DAYS * SERIES);
+        uint64_t left = atomic_load(&st->index_bytes);
+        CHECK(left <= st->index_bytes_max);
+        CHECK(left > 0);
+    }
+    CHECK(store_merge(w.store, &err) == ST_OK);
+    engine_ctx_free(&ctx);
     world_close(&w);
 }
 

@@ -203,8 +203,10 @@ static enum status inputs_open(struct merge *m, const struct part *const *parts,
     for (size_t i = 0; i < count; i++) {
         struct input *in = &m->in[i];
         buf_init(&in->labels, 0);
-        enum status st = spart_index_get(in->sp, &in->ix, err);
-        if (st == ST_OK)
+        enum status st = spart_index_take(in->sp, &in->ix, err);
+        if (st)
+            in->ix = NULL;
+        else
             st = spart_cursor_open(in->sp, NULL, &in->cursor, err);
         if (st) {
             m->count = i + 1;
@@ -245,6 +247,8 @@ enum status merge_parts(void *state, const struct part *const *parts, size_t cou
         st = finish(&m, b, meta, err);
     for (size_t i = 0; i < m.count; i++) {
         spart_cursor_close(m.in[i].cursor);
+        if (m.in[i].ix)
+            spart_index_drop(m.in[i].sp);
         buf_free(&m.in[i].labels);
     }
     mem_free(m.in);

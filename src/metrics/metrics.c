@@ -16,6 +16,7 @@ static void state_close(void *state)
         return;
     wal_rows_free(st->wal);
     metadata_free(st->metadata);
+    mutex_destroy(&st->index_lock);
     series_dict_free(st->dict);
     mem_free(st);
 }
@@ -28,6 +29,8 @@ static enum status state_open(struct store *s, uint64_t seed, void **state, stru
     st->dict = series_dict_new(seed);
     st->metadata = metadata_new();
     st->wal = wal_rows_new();
+    mutex_init(&st->index_lock);
+    st->index_bytes_max = PART_INDEXES_BYTES_MAX;
     *state = st;
     return ST_OK;
 }

@@ -85,7 +85,7 @@ static enum status part_look(struct found *f, struct metrics_state *st, const st
 {
     const struct spart_index *ix;
     struct err why = { 0 };
-    enum status status = spart_index_get(part_user(p), &ix, &why);
+    enum status status = spart_index_take(part_user(p), &ix, &why);
     if (status == ST_CORRUPT) {
         atomic_fetch_add_explicit(&st->corrupt_blocks, 1, memory_order_relaxed);
         engine_warn(ctx, "some names are missing: %s", why.text);
@@ -100,6 +100,7 @@ static enum status part_look(struct found *f, struct metrics_state *st, const st
             roaring_bitmap_free(ids);
         }
     }
+    spart_index_drop(part_user(p));
     return ST_OK;
 }
 

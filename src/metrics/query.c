@@ -72,7 +72,7 @@ static enum status part_source(struct query *q, const struct part *p, struct sli
 {
     *out = (struct source){ .order = part_info(p)->max_lsn, .sp = part_user(p) };
     struct err why = { 0 };
-    enum status st = spart_index_get(out->sp, &out->ix, &why);
+    enum status st = spart_index_take(out->sp, &out->ix, &why);
     if (st == ST_CORRUPT) {
         atomic_fetch_add_explicit(&q->st->corrupt_blocks, 1, memory_order_relaxed);
         engine_warn(q->ctx, "some samples are missing: %s", why.text);
@@ -81,14 +81,21 @@ static enum status part_source(struct query *q, const struct part *p, struct sli
     if (st)
         return err_set(err, st, "%s", why.text);
     roaring_bitmap_t *ids = index_resolve(&out->ix->labels, tenant, matchers, count);
-    if (ids == NULL)
+    if (ids == NULL || roaring_bitmap_is_empty(ids)) {
+        if (ids)
+            roaring_bitmap_free(ids);
+        spart_index_drop(out->sp);
         return ST_OK;
+    }
     out->count = roaring_bitmap_get_cardinality(ids);
     out->ordinals = arena_array(q->arena, uint32_t, out->count + 1);
     roaring_bitmap_to_uint32_array(ids, out->ordinals);
     roaring_bitmap_free(ids);
     buf_init(&out->labels, 0);
-    return spart_cursor_open(out->sp, q->ctx, &out->cursor, err);
+    st = spart_cursor_open(out->sp, q->ctx, &out->cursor, err);
+    if (st)
+        spart_index_drop(out->sp);
+    return st;
 }
 
 static void source_add(struct query *q, struct tenant_sources *t, struct source *s)
@@ -134,8 +141,11 @@ static void query_close(struct samples_iter *it)
     struct query *q = (struct query *)it;
     for (size_t t = 0; t < q->tenant_count; t++)
         for (size_t i = 0; i < q->tenants[t].count; i++) {
-            spart_cursor_close(q->tenants[t].list[i].cursor);
-            buf_free(&q->tenants[t].list[i].labels);
+            struct source *s = &q->tenants[t].list[i];
+            spart_cursor_close(s->cursor);
+            if (s->sp)
+                spart_index_drop(s->sp);
+            buf_free(&s->labels);
         }
     dead_free(q->dead);
     store_view_drop(q->view);
@@ -294,7 +304,7 @@ static enum status query_next(struct samples_iter *it, struct series_samples *ou
                 continue;
             if (q->series_max && ++q->series_given > q->series_max)
                 return err_set(err, ST_LIMIT, "query: more than %zu series match", q->series_max);
-            *out = (struct series_samples){ buf_as_slice(&q->key), t->tenant, q->all.n, q->all.t_ms, q->all.v, NULL };
+            *out = (struct series_samples){ .labels = buf_as_slice(&q->key), .tenant = t->tenant, .n = q->all.n, .t_ms = q->all.t_ms, .v = q->all.v };
             return ST_OK;
         }
     }

@@ -2,10 +2,13 @@
 /* Opening a part of samples and its index.
  *
  * At open only the small meta is looked at, and its metadata goes to the table, so that a start with many parts is quick.
- * The index (pairs, rows, lists of times, groups) is read and decoded once, when a query first needs it; postings are not
- * stored at all but made from the rows then. It stays until the part is closed.
+ * The index (pairs, rows, lists of times, groups) is read and decoded when a query first needs it; postings are not
+ * stored at all but made from the rows then. It stays for later ones, but those used longest ago go when all together take
+ * more than PART_INDEXES_BYTES_MAX: with many new series a day, the indexes of a month are more than memory.
  *
- * (1) Nothing here trusts counts or numbers before they are checked against what is left of the bytes. */
+ * (1) Nothing here trusts counts or numbers before they are checked against what is left of the bytes.
+ * (2) index, users, bytes and the list are under the state's index_lock; lock is held while decoding, so that of two who
+ *     ask one waits. It comes before index_lock. */
 #include "metrics/spart.h"
 
 #include "metrics/layout.h"
@@ -22,9 +25,11 @@ struct spart {
     size_t index_ref_count, times_ref_count;
     struct slice about;
     struct mutex lock;
-    _Atomic bool is_loaded;
+    bool is_loaded;
     struct spart_index index;
     size_t bytes;
+    uint32_t users;
+    struct spart *before, *after; /* in the state's list, when loaded */
 };
 
 static bool refs_read(struct reader *r, size_t count, struct block_ref **out)
@@ -82,17 +87,63 @@ enum status spart_open(void *state, const struct part *p, void **user, struct er
     return ST_OK;
 }
 
+/* ---- the list of parts with an index (2) ---- */
+
+static void list_leave(struct spart *sp)
+{
+    struct metrics_state *st = sp->st;
+    *(sp->before ? &sp->before->after : &st->indexed_first) = sp->after;
+    *(sp->after ? &sp->after->before : &st->indexed_last) = sp->before;
+    sp->before = sp->after = NULL;
+    sp->is_loaded = false;
+    atomic_fetch_sub_explicit(&st->index_bytes, sp->bytes, memory_order_relaxed);
+}
+
+static void list_enter(struct spart *sp)
+{
+    struct metrics_state *st = sp->st;
+    sp->after = st->indexed_first;
+    *(sp->after ? &sp->after->before : &st->indexed_last) = sp;
+    st->indexed_first = sp;
+    sp->is_loaded = true;
+    atomic_fetch_add_explicit(&st->index_bytes, sp->bytes, memory_order_relaxed);
+}
+
+static void index_reset(struct spart_index *ix)
+{
+    index_free(&ix->labels);
+    mem_free(ix->row_at);
+    mem_free(ix->row_pairs);
+    mem_free(ix->times);
+    mem_free(ix->groups);
+    *ix = (struct spart_index){ 0 };
+}
+
+/* Frees what is over the maximum and not used, the one used longest ago first; the one used last stays, however large. */
+static void list_shrink(struct metrics_state *st)
+{
+    for (struct spart *sp = st->indexed_last, *next; sp && sp != st->indexed_first; sp = next) {
+        if (atomic_load_explicit(&st->index_bytes, memory_order_relaxed) <= st->index_bytes_max)
+            return;
+        next = sp->before;
+        if (sp->users > 0)
+            continue;
+        list_leave(sp);
+        index_reset(&sp->index);
+    }
+}
+
 void spart_close(void *user)
 {
     struct spart *sp = user;
     if (sp == NULL)
         return;
-    atomic_fetch_sub_explicit(&sp->st->index_bytes, sp->bytes, memory_order_relaxed);
-    index_free(&sp->index.labels);
-    mem_free(sp->index.row_at);
-    mem_free(sp->index.row_pairs);
-    mem_free(sp->index.times);
-    mem_free(sp->index.groups);
+    mutex_lock(&sp->st->index_lock);
+    assert(sp->users == 0);
+    if (sp->is_loaded)
+        list_leave(sp);
+    mutex_unlock(&sp->st->index_lock);
+    index_reset(&sp->index);
     mem_free(sp->index_refs);
     mem_free(sp->times_refs);
     mutex_destroy(&sp->lock);
@@ -148,7 +199,7 @@ static bool tenants_read(struct decode *d, struct reader *r)
     for (size_t i = 0; i < d->tenant_count; i++) {
         d->tenants[i] = read_lenslice(r);
         d->tenant_series[i] = (uint32_t)read_varint(r);
-        if (!tenant_is_valid(d->tenants[i]))
+        if (!tenant_is_stored(d->tenants[i]))
             return false;
     }
     return !r->bad;
@@ -347,7 +398,7 @@ static enum status index_load(struct spart *sp, struct err *err)
         struct spart_index ix = { .series_count = sp->series_count };
         index_init(&ix.labels);
         bool ok = bytes.len == sp->index_bytes && index_decode(sp, &ix, buf_as_slice(&bytes));
-        sp->index = ix; /* spart_close frees it, good or bad */
+        sp->index = ix; /* good or bad, the caller frees it */
         if (!ok)
             st = err_set(err, ST_CORRUPT, "part %016llx: its index of %zu bytes does not parse", (unsigned long long)part_info(sp->part)->id,
                          bytes.len);
@@ -357,38 +408,53 @@ static enum status index_load(struct spart *sp, struct err *err)
         return st;
     sp->bytes = index_bytes(&sp->index.labels) + sp->index.row_at[sp->series_count] * sizeof(uint32_t) +
                 ((size_t)sp->series_count + 1) * sizeof(size_t) + sp->index.times_count * sizeof(struct spart_times);
-    atomic_fetch_add_explicit(&sp->st->index_bytes, sp->bytes, memory_order_relaxed);
     return ST_OK;
 }
 
-static void index_reset(struct spart_index *ix)
+/* True when it is there: it is used once more then. */
+static bool index_use(struct spart *sp)
 {
-    index_free(&ix->labels);
-    mem_free(ix->row_at);
-    mem_free(ix->row_pairs);
-    mem_free(ix->times);
-    mem_free(ix->groups);
-    *ix = (struct spart_index){ 0 };
-}
-
-enum status spart_index_get(struct spart *sp, const struct spart_index **out, struct err *err)
-{
-    if (!atomic_load_explicit(&sp->is_loaded, memory_order_acquire)) {
-        enum status st = ST_OK;
-        mutex_lock(&sp->lock);
-        if (!atomic_load_explicit(&sp->is_loaded, memory_order_relaxed)) {
-            st = index_load(sp, err);
-            if (st)
-                index_reset(&sp->index);
-            else
-                atomic_store_explicit(&sp->is_loaded, true, memory_order_release);
-        }
-        mutex_unlock(&sp->lock);
-        if (st)
-            return st;
+    mutex_lock(&sp->st->index_lock);
+    bool is_loaded = sp->is_loaded;
+    if (is_loaded) {
+        list_leave(sp);
+        list_enter(sp);
+        sp->users++;
     }
+    mutex_unlock(&sp->st->index_lock);
+    return is_loaded;
+}
+
+enum status spart_index_take(struct spart *sp, const struct spart_index **out, struct err *err)
+{
     *out = &sp->index;
-    return ST_OK;
+    if (index_use(sp))
+        return ST_OK;
+    mutex_lock(&sp->lock);
+    enum status st = ST_OK;
+    if (!index_use(sp)) {
+        st = index_load(sp, err);
+        if (st) {
+            index_reset(&sp->index);
+        } else {
+            mutex_lock(&sp->st->index_lock);
+            sp->users++;
+            list_enter(sp);
+            list_shrink(sp->st);
+            mutex_unlock(&sp->st->index_lock);
+        }
+    }
+    mutex_unlock(&sp->lock);
+    return st;
+}
+
+void spart_index_drop(struct spart *sp)
+{
+    mutex_lock(&sp->st->index_lock);
+    assert(sp->users > 0);
+    sp->users--;
+    list_shrink(sp->st);
+    mutex_unlock(&sp->st->index_lock);
 }
 
 void spart_labels(const struct spart_index *ix, uint32_t ordinal, struct buf *out)

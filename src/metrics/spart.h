@@ -42,11 +42,13 @@ struct metrics_state *spart_state(const struct spart *sp);
 const struct block_ref *spart_times_ref(const struct spart *sp, uint32_t page);
 /* The metadata entries it came with, as metadata_write_entries made them. */
 struct slice spart_about(const struct spart *sp);
-/* Any thread. ST_CORRUPT, ST_IO: the part's samples cannot be reached. */
-MUST_CHECK enum status spart_index_get(struct spart *sp, const struct spart_index **out, struct err *err);
+/* Any thread. Decodes it, unless it is there from an earlier call; it lives until the drop. ST_CORRUPT, ST_IO: the part's
+ * samples cannot be reached. */
+MUST_CHECK enum status spart_index_take(struct spart *sp, const struct spart_index **out, struct err *err);
+void spart_index_drop(struct spart *sp);
 /* Replaces *out by the labels of a series. */
 void spart_labels(const struct spart_index *ix, uint32_t ordinal, struct buf *out);
-/* The tenant of a series: good while the part lives. */
+/* The tenant of a series: good as long as the index. */
 struct slice spart_tenant(const struct spart_index *ix, uint32_t ordinal);
 
 /* ---- reading samples: ordinals must not go down. One thread. ---- */

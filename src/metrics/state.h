@@ -8,8 +8,12 @@
 #include "metrics/metadata.h"
 #include "metrics/metrics.h"
 #include "metrics/series.h"
+#include "sys/thread.h"
 
 struct wal_rows;
+struct spart;
+
+enum { PART_INDEXES_BYTES_MAX = 256 * MIB /* decoded indexes of parts that are kept for the next query */ };
 
 struct metrics_state {
     struct store *store;
@@ -19,6 +23,10 @@ struct metrics_state {
     struct wal_rows *wal;
     _Atomic uint64_t corrupt_blocks;
     _Atomic uint64_t index_bytes; /* decoded indexes of open parts */
+    /* The parts with one, the one used last in front; under the lock. What nobody uses goes when they are over the maximum. */
+    struct mutex index_lock;
+    struct spart *indexed_first, *indexed_last;
+    uint64_t index_bytes_max;
 };
 
 #endif

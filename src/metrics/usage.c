@@ -25,7 +25,7 @@ static void count_series(const struct spart_index *ix, struct arena *a, struct m
 enum status metrics_part_usage(void *state, const struct part *p, struct usage *u, struct err *err)
 {
     const struct spart_index *ix;
-    enum status st = spart_index_get(part_user(p), &ix, err);
+    enum status st = spart_index_take(part_user(p), &ix, err);
     (void)state;
     if (st)
         return st;
@@ -38,6 +38,7 @@ enum status metrics_part_usage(void *state, const struct part *p, struct usage *
         double share = (double)e->value / (double)MAX(ix->series_count, 1u);
         usage_add(u, SLICE("metrics"), e->key, (uint64_t)((double)part_info(p)->rows * share), (uint64_t)((double)part_info(p)->bytes * share));
     }
+    spart_index_drop(part_user(p));
     map_free(&counts);
     arena_free(a);
     return ST_OK;
