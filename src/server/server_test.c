@@ -3,6 +3,7 @@
 
 #include "base/unit.h"
 #include "pipeline/pipeline.h"
+#include "query/lang.h"
 #include "server/config.h"
 #include "server/config_text.h"
 #include "server/flags.h"
@@ -24,6 +25,21 @@ TEST(flags_take_every_file_of_the_environment_unless_the_command_line_has_one)
     CHECK_INT(flags_read(3, one, &f, &err), ST_OK);
     CHECK_INT(f.config_count, 1);
     CHECK_STR(f.configs[0], "d.yml");
+    flags_free(&f);
+}
+
+TEST(flags_name_features_as_prometheus_does)
+{
+    struct flags f;
+    struct err err;
+    char *many[] = { "serve", "--enable-feature=promql-experimental-functions,native-histograms", "--enable-feature", "use-start-timestamps" };
+    char *unknown[] = { "serve", "--enable-feature=promql-telepathy" };
+    CHECK_INT(flags_read(4, many, &f, &err), ST_OK);
+    CHECK_INT(f.features, FEATURE_DURATION_EXPR | FEATURE_EXPERIMENTAL_FUNCTIONS | FEATURE_START_TIMESTAMPS);
+    CHECK_STR(f.feature_names, "promql-experimental-functions,native-histograms,use-start-timestamps");
+    flags_free(&f);
+    CHECK_INT(flags_read(2, unknown, &f, &err), ST_INVALID);
+    CHECK(slice_contains(slice_str(err.text), SLICE("unknown feature \"promql-telepathy\"")));
     flags_free(&f);
 }
 
