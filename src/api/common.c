@@ -2,6 +2,7 @@
 /* What all handlers share: parameters, tenants, times, the budget of running queries, errors as answers. */
 #include "api/api.h"
 
+#include "api/query_log.h"
 #include "api/self.h"
 #include "auth/auth.h"
 #include "base/date.h"
@@ -167,9 +168,46 @@ enum status api_write_tenant(struct http_exchange *x, struct slice *out, struct 
 
 /* ---- queries ---- */
 
-static bool peer_is_gone(void *arg)
+uint64_t api_samples_max(const struct api *api)
 {
-    return http_is_gone(arg);
+    return api->limits.samples_max ? api->limits.samples_max : QUERY_SAMPLES_MAX;
+}
+
+int64_t api_timeout_ns(const struct api *api)
+{
+    return api->limits.timeout_ns ? api->limits.timeout_ns : QUERY_SECONDS_MAX * NS_S;
+}
+
+unsigned api_running_max(const struct api *api)
+{
+    return api->limits.running_max ? api->limits.running_max : QUERIES_RUNNING_MAX;
+}
+
+/* The peer went away, or a person ended the query. */
+static bool is_cancelled(void *arg)
+{
+    const struct api_query *q = arg;
+    return http_is_gone(q->x) || (q->cancelled && atomic_load(q->cancelled));
+}
+
+static void set_limits(struct api_query *q)
+{
+    q->ctx.deadline_mono_ns = q->start_mono_ns + api_timeout_ns(q->api);
+    q->ctx.samples_max = api_samples_max(q->api);
+    q->ctx.is_cancelled = is_cancelled;
+    q->ctx.cancel_arg = q;
+}
+
+/* Into the list of those that run. */
+static void enlist(struct api_query *q, const struct slice *tenants, size_t count)
+{
+    struct buf names;
+    buf_init(&names, 0);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&names, "%s%.*s", i ? "|" : "", SLICE_FMT(tenants[i]));
+    q->log_id = query_log_begin(q->api->queries, q->x, buf_as_slice(&names), api_caller(q->x)->user, &q->cancelled);
+    query_log_text(q->api->queries, q->log_id, q->text);
+    buf_free(&names);
 }
 
 bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query *q)
@@ -182,9 +220,9 @@ bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query 
         api_fail(x, st, &err);
         return false;
     }
-    if (atomic_fetch_add(&api->queries_running, 1) >= QUERIES_RUNNING_MAX) {
+    if (atomic_fetch_add(&api->queries_running, 1) >= (int)api_running_max(api)) {
         atomic_fetch_sub(&api->queries_running, 1);
-        err_set(&err, ST_UNAVAILABLE, "%d queries are running, which is the limit; try again", QUERIES_RUNNING_MAX);
+        err_set(&err, ST_UNAVAILABLE, "%u queries are running, which is the limit; try again", api_running_max(api));
         http_set_header(x, SLICE("Retry-After"), SLICE("1"));
         api_fail(x, ST_UNAVAILABLE, &err);
         return false;
@@ -197,20 +235,19 @@ bool api_query_begin(struct api *api, struct http_exchange *x, struct api_query 
     q->text = arena_copy(q->arena, http_query(x));
     q->ids = *self_request_ids(x);
     engine_ctx_init(&q->ctx, tenants, tenant_count, api->clock);
-    q->ctx.deadline_mono_ns = q->start_mono_ns + QUERY_SECONDS_MAX * NS_S;
-    q->ctx.samples_max = QUERY_SAMPLES_MAX;
-    q->ctx.is_cancelled = peer_is_gone;
-    q->ctx.cancel_arg = x;
+    set_limits(q);
     q->env.engine = api->engine;
     q->env.ctx = &q->ctx;
     q->env.result = q->arena;
     buf_init(&q->env.infos, 64 * KIB);
+    enlist(q, tenants, tenant_count);
     return true;
 }
 
 void api_query_end(struct api_query *q, const char *dialect, enum status st, const struct err *err)
 {
     atomic_fetch_sub(&q->api->queries_running, 1);
+    query_log_end(q->api->queries, q, dialect, st, err);
     self_query_done(q->api->self, &q->ids, dialect, q->text, &q->ctx, clock_mono_ns(q->api->clock) - q->start_mono_ns, st, err);
     buf_free(&q->env.infos);
     engine_ctx_free(&q->ctx);
@@ -237,15 +274,16 @@ void api_serve_query(struct api *api, struct http_exchange *x, const struct api_
     if (!api_query_begin(api, x, &q))
         return;
     enum status st = api_params_read(x, &p, &err);
+    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
+    query_log_text(api->queries, q.log_id, q.text);
     if (!st)
         st = kind->run(&q, &p, &v, &err);
     if (!st && arena_over(q.arena))
         st = err_set(&err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(q.arena),
                      QUERY_RESULT_BYTES_MAX);
-    q.text = arena_copy(q.arena, api_param(&p, SLICE("query"), NULL));
     api_audit_note(x, SLICE_EMPTY, st ? 0 : rows_of(&v));
     if (st)
-        kind->fail(x, st, &err);
+        kind->fail(&q, st, &err);
     else
         kind->answer(&q, &v, &p);
     api_query_end(&q, kind->dialect, st, &err);
@@ -265,8 +303,8 @@ int api_http_status(enum status st)
     case ST_DENIED: return 403;
     case ST_UNAVAILABLE:
     case ST_FULL:
-    case ST_TIMEOUT:
-    case ST_CANCELLED: return 503;
+    case ST_TIMEOUT: return 503;
+    case ST_CANCELLED: return 499;
     case ST_CORRUPT:
     case ST_IO:
     case ST_INTERNAL: return 500;

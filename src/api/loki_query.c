@@ -161,9 +161,9 @@ static enum status run_range(struct api_query *q, const struct api_params *p, st
 }
 
 /* Loki calls its limits bad requests. */
-static void fail(struct http_exchange *x, enum status st, const struct err *err)
+static void fail(struct api_query *q, enum status st, const struct err *err)
 {
-    api_fail_text(x, st == ST_LIMIT ? ST_INVALID : st, err);
+    api_fail_text(q->x, st == ST_LIMIT ? ST_INVALID : st, err);
 }
 
 static const struct api_query_kind instant_kind = { "logql", run_instant, answer, fail };

@@ -1,48 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus: labels, label values, series, metadata, delete_series. */
+/* Prometheus: labels, label values, series, metadata, delete_series, clean_tombstones, snapshot. */
 #include "api/handlers.h"
 #include "api/prom_json.h"
+#include "api/prom_selectors.h"
 #include "base/num.h"
-#include "promql/promql.h"
 
 #include <stdlib.h>
 
 enum { NAMES_MAX = 1000 * 1000 };
 
-/* The match[] selectors of a request. */
-struct selectors {
-    struct matcher *list[API_SELECTORS_MAX];
-    size_t counts[API_SELECTORS_MAX], count;
-};
-
-static void selectors_free(struct selectors *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t k = 0; k < s->counts[i]; k++)
-            matcher_destroy(&s->list[i][k]);
-}
-
-static enum status selectors_read(struct arena *a, const struct api_params *p, struct selectors *out, struct err *err)
-{
-    out->count = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        if (!slice_eq(p->list[i].name, SLICE("match[]")))
-            continue;
-        if (out->count == API_SELECTORS_MAX)
-            return err_set(err, ST_LIMIT, "more than %d match[] parameters", API_SELECTORS_MAX);
-        enum status st = promql_parse_selector(a, p->list[i].value, &out->list[out->count], &out->counts[out->count], err);
-        if (st)
-            return err_prefix(err, "invalid parameter \"match[]\": ");
-        out->count++;
-    }
-    return ST_OK;
-}
-
 /* What every call of this file reads first. */
 struct meta {
     struct api_query q;
     struct api_params p;
-    struct selectors match;
+    struct prom_selectors match;
     int64_t start_ns, end_ns;
     size_t limit;
     struct err err;
@@ -58,14 +29,16 @@ static enum status meta_read(struct meta *m)
         st = api_param_time(&m->p, SLICE("end"), clock_wall_ns(m->q.api->clock) + 86400 * NS_S, &m->end_ns, &m->err);
     if (!st)
         st = api_param_size(&m->p, SLICE("limit"), 0, NAMES_MAX, &m->limit, &m->err);
-    return st ? st : selectors_read(m->q.arena, &m->p, &m->match, &m->err);
+    if (!st && m->end_ns < m->start_ns)
+        st = err_set(&m->err, ST_INVALID, "invalid parameter \"end\": end timestamp must not be before start timestamp");
+    return st ? st : prom_selectors_read(m->q.arena, &m->p, &m->match, &m->err);
 }
 
 static void meta_end(struct meta *m, enum status st)
 {
     if (st)
         api_fail(m->q.x, st, &m->err);
-    selectors_free(&m->match);
+    prom_selectors_free(&m->match);
     api_query_end(&m->q, "prometheus_meta", st, &m->err);
 }
 
@@ -185,13 +158,15 @@ void prom_metadata(void *user, struct http_exchange *x)
 {
     struct meta m;
     struct name_hit *hits;
-    size_t n, written = 0;
+    size_t n, written = 0, per_metric;
     if (!api_query_begin(user, x, &m.q))
         return;
     enum status st = meta_read(&m);
     struct names_query nq = { .what = NAMES_METADATA, .start_ns = m.start_ns, .end_ns = m.end_ns };
     if (!st)
         nq.name = api_param(&m.p, SLICE("metric"), NULL);
+    if (!st)
+        st = api_param_size(&m.p, SLICE("limit_per_metric"), 0, NAMES_MAX, &per_metric, &m.err); /* there is one each */
     if (!st)
         st = m.q.api->engine->ops->names(m.q.api->engine, &m.q.ctx, &nq, m.q.arena, &hits, &n, &m.err);
     if (!st) {
@@ -244,4 +219,46 @@ void prom_delete_series(void *user, struct http_exchange *x)
     if (!st)
         http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
     meta_end(&m, st);
+}
+
+/* What is deleted is out of answers at once; a merge takes it off the disk too. */
+void prom_clean_tombstones(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct err err;
+    enum status st = api->engine->ops->flush(api->engine, &err);
+    if (!st)
+        st = api->engine->ops->merge(api->engine, &err);
+    if (st)
+        api_fail(x, st, &err);
+    else
+        http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
+}
+
+void prom_snapshot(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct slice name, skip;
+    struct api_params p;
+    struct err err;
+    enum status st = api_params_read(x, &p, &err);
+    skip = st ? SLICE_EMPTY : api_param(&p, SLICE("skip_head"), NULL);
+    bool skip_head = slice_eq(skip, SLICE("true")) || slice_eq(skip, SLICE("1"));
+    if (!st && skip.len && !skip_head && !slice_eq(skip, SLICE("false")) && !slice_eq(skip, SLICE("0")))
+        st = err_set(&err, ST_INVALID, "invalid parameter \"skip_head\": found \"%.*s\", allowed true and false", SLICE_FMT(skip));
+    if (!st)
+        st = api->snapshot ? api->snapshot(api->server, skip_head, http_arena(x), &name, &err)
+                           : err_set(&err, ST_UNAVAILABLE, "there is no data folder to copy");
+    if (st) {
+        api_fail(x, st, &err);
+        return;
+    }
+    struct json_writer w;
+    struct buf out;
+    prom_json_begin(&w, &out, 0);
+    json_object_begin(&w);
+    json_key(&w, SLICE("name"));
+    json_string(&w, name);
+    json_object_end(&w);
+    prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus: query, query_range, format_query.
+/* Prometheus: query, query_range, format_query, parse_query.
  * https://prometheus.io/docs/prometheus/latest/querying/api/ */
 #include "api/handlers.h"
 #include "api/prom_json.h"
+#include "api/query_log.h"
 #include "base/num.h"
+#include "promql/promql.h"
 
 enum { PROM_ANSWER_BYTES_MAX = 512 * MIB };
 
@@ -18,11 +20,7 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     if (stats.len) {
         json_key(&w, SLICE("stats"));
         json_object_begin(&w);
-        json_key(&w, SLICE("samples"));
-        json_object_begin(&w);
-        json_key(&w, SLICE("totalQueryableSamples"));
-        json_uint(&w, q->ctx.samples_read);
-        json_object_end(&w);
+        query_log_stats(&w, q, (double)(clock_mono_ns(q->api->clock) - q->start_mono_ns) / 1e9);
         json_object_end(&w);
     }
     json_object_end(&w);
@@ -34,28 +32,55 @@ static enum status common_params(struct api_query *q, const struct api_params *p
 {
     struct slice timeout = api_param(p, SLICE("timeout"), NULL), lookback = api_param(p, SLICE("lookback_delta"), NULL);
     enum status st = api_param_size(p, SLICE("limit"), 0, 1000 * 1000 * 1000, &out->limit, err);
+    out->lookback_ns = q->api->limits.lookback_ns;
+    out->features = q->api->features;
     if (!st && timeout.len) {
         int64_t ns;
-        st = api_parse_duration(timeout, &ns, err);
-        if (!st && ns > 0)
-            q->ctx.deadline_mono_ns = q->start_mono_ns + MIN(ns, QUERY_SECONDS_MAX * NS_S);
+        if (api_parse_duration(timeout, &ns, err))
+            return err_prefix(err, "invalid parameter \"timeout\": ");
+        if (ns > 0)
+            q->ctx.deadline_mono_ns = q->start_mono_ns + MIN(ns, api_timeout_ns(q->api));
     }
-    if (!st && lookback.len)
-        st = api_parse_duration(lookback, &out->lookback_ns, err);
-    out->features = q->api->features;
+    if (!st && lookback.len && api_parse_duration(lookback, &out->lookback_ns, err))
+        return err_prefix(err, "invalid parameter \"lookback_delta\": ");
+    q->has_times = true;
+    q->from_ns = out->start_ns;
+    q->to_ns = out->end_ns;
+    q->step_ns = out->step_ns;
     return st;
+}
+
+/* What the engine calls invalid though the text is well formed came of the data: Prometheus tells the two apart. */
+static enum status run(struct api_query *q, const struct api_params *p, const struct query_params *params, bool is_range, struct value *v,
+                       struct err *err)
+{
+    struct slice text = api_param(p, SLICE("query"), NULL);
+    enum status st = is_range ? q->api->promql->range(&q->env, text, params, v, err) : q->api->promql->instant(&q->env, text, params, v, err);
+    if (st != ST_INVALID)
+        return st;
+    struct err why;
+    enum value_type type;
+    q->is_running = q->api->promql->check(text, params->features, &type, &why) == ST_OK &&
+                    !(is_range && (type == VALUE_MATRIX || type == VALUE_STRING));
+    return q->is_running ? st : err_prefix(err, "invalid parameter \"query\": ");
+}
+
+static void fail(struct api_query *q, enum status st, const struct err *err)
+{
+    if (st == ST_INVALID && q->is_running)
+        api_fail_as(q->x, 422, SLICE("execution"), slice_str(err->text));
+    else
+        api_fail(q->x, st, err);
 }
 
 static enum status run_instant(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
     struct query_params params = {0};
     enum status st = api_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
+    params.end_ns = params.start_ns;
     if (!st)
         st = common_params(q, p, &params, err);
-    if (st)
-        return st;
-    params.end_ns = params.start_ns;
-    return q->api->promql->instant(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
+    return st ? st : run(q, p, &params, false, v, err);
 }
 
 static enum status range_params(const struct api_params *p, struct query_params *out, struct err *err)
@@ -88,11 +113,11 @@ static enum status run_range(struct api_query *q, const struct api_params *p, st
     enum status st = range_params(p, &params, err);
     if (!st)
         st = common_params(q, p, &params, err);
-    return st ? st : q->api->promql->range(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
+    return st ? st : run(q, p, &params, true, v, err);
 }
 
-static const struct api_query_kind instant_kind = { "promql", run_instant, answer, api_fail };
-static const struct api_query_kind range_kind = { "promql", run_range, answer, api_fail };
+static const struct api_query_kind instant_kind = { "promql", run_instant, answer, fail };
+static const struct api_query_kind range_kind = { "promql", run_range, answer, fail };
 
 void prom_query(void *user, struct http_exchange *x)
 {
@@ -122,6 +147,8 @@ void api_format_query(const struct query_lang *lang, uint32_t features, struct h
     enum status st = api_params_read(x, &p, &err);
     if (!st)
         st = lang->format(api_param(&p, SLICE("query"), NULL), features, &text, &err);
+    if (st == ST_INVALID)
+        st = err_prefix(&err, "invalid parameter \"query\": ");
     if (st)
         api_fail(x, st, &err);
     else
@@ -133,4 +160,28 @@ void prom_format_query(void *user, struct http_exchange *x)
 {
     struct api *api = user;
     api_format_query(api->promql, api->features, x);
+}
+
+void prom_parse_query(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct api_params p;
+    struct buf tree, out;
+    struct json_writer w;
+    struct err err;
+    buf_init(&tree, PROM_ANSWER_BYTES_MAX);
+    enum status st = api_params_read(x, &p, &err);
+    if (!st) {
+        st = promql_tree_json(api_param(&p, SLICE("query"), NULL), api->features, &tree, &err);
+        if (st)
+            st = err_prefix(&err, "invalid parameter \"query\": ");
+    }
+    if (st) {
+        api_fail(x, st, &err);
+    } else {
+        prom_json_begin(&w, &out, PROM_ANSWER_BYTES_MAX);
+        json_raw(&w, buf_as_slice(&tree));
+        prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
+    }
+    buf_free(&tree);
 }

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "api/prom_json.h"
 #include "base/date.h"
+#include "base/num.h"
 
 enum { TIME_TEXT_BYTES_MAX = DURATION_TEXT_BYTES_MAX };
 static_assert((int)DURATION_TEXT_BYTES_MAX >= (int)DATE_TEXT_BYTES_MAX, "one room for both");
@@ -42,30 +43,62 @@ static void put_target(struct json_writer *w, const struct api_target *t)
     json_object_end(w);
 }
 
-void prom_targets(void *user, struct http_exchange *x)
+/* Pools with targets; what relabelling dropped is not kept. */
+static void put_dropped_counts(struct json_writer *w, const struct api_target *targets, size_t n)
 {
-    struct api *api = user;
-    struct api_target *targets = NULL;
+    json_key(w, SLICE("droppedTargetCounts"));
+    json_object_begin(w);
+    for (size_t i = 0; i < n; i++) {
+        bool is_first = true;
+        for (size_t k = 0; k < i && is_first; k++)
+            is_first = !slice_eq(targets[k].pool, targets[i].pool);
+        if (is_first) {
+            json_key(w, targets[i].pool);
+            json_uint(w, 0);
+        }
+    }
+    json_object_end(w);
+}
+
+static void reply_targets(struct http_exchange *x, const struct api_target *targets, size_t n, bool active, bool dropped, struct slice pool)
+{
     struct json_writer w;
     struct buf out;
-    size_t n = 0;
-    if (api->sources)
-        api->sources->targets(api->sources->arg, http_arena(x), &targets, &n);
     prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     json_key(&w, SLICE("activeTargets"));
     json_array_begin(&w);
-    for (size_t i = 0; i < n; i++)
-        put_target(&w, &targets[i]);
+    for (size_t i = 0; i < n && active; i++)
+        if (pool.len == 0 || slice_eq(targets[i].pool, pool))
+            put_target(&w, &targets[i]);
     json_array_end(&w);
     json_key(&w, SLICE("droppedTargets"));
     json_array_begin(&w);
     json_array_end(&w);
-    json_key(&w, SLICE("droppedTargetCounts"));
-    json_object_begin(&w);
-    json_object_end(&w);
+    if (dropped)
+        put_dropped_counts(&w, targets, n);
     json_object_end(&w);
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
+}
+
+void prom_targets(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct api_target *targets = NULL;
+    struct api_params p;
+    struct err err;
+    size_t n = 0;
+    enum status st = api_params_read(x, &p, &err);
+    if (st) {
+        api_fail(x, st, &err);
+        return;
+    }
+    struct slice state = api_param(&p, SLICE("state"), NULL);
+    bool active = slice_eq_nocase(state, SLICE("active")), dropped = slice_eq_nocase(state, SLICE("dropped"));
+    bool any = !active && !dropped;
+    if (api->sources)
+        api->sources->targets(api->sources->arg, http_arena(x), &targets, &n);
+    reply_targets(x, targets, n, active || any, dropped || any, api_param(&p, SLICE("scrapePool"), NULL));
 }
 
 void prom_buildinfo(void *user, struct http_exchange *x)
@@ -76,7 +109,7 @@ void prom_buildinfo(void *user, struct http_exchange *x)
     prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     /* Clients read the version to learn which PromQL they may send. */
-    put_text(&w, SLICE("version"), SLICE("3.0.0"));
+    put_text(&w, SLICE("version"), SLICE("3.14.0"));
     put_text(&w, SLICE("revision"), api->revision);
     put_text(&w, SLICE("branch"), SLICE(""));
     put_text(&w, SLICE("buildUser"), SLICE(""));
@@ -111,13 +144,35 @@ void prom_runtimeinfo(void *user, struct http_exchange *x)
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
+static void put_limit_flags(struct json_writer *w, const struct api *api)
+{
+    char text[TIME_TEXT_BYTES_MAX];
+    int64_t lookback_ns = api->limits.lookback_ns ? api->limits.lookback_ns : QUERY_LOOKBACK_SECONDS * NS_S;
+    put_text(w, SLICE("query.lookback-delta"), slice_of(text, duration_format_prom(lookback_ns / NS_MS, text)));
+    put_text(w, SLICE("query.max-concurrency"), slice_of(text, num_format_u64(api_running_max(api), text)));
+    put_text(w, SLICE("query.max-samples"), slice_of(text, num_format_u64(api_samples_max(api), text)));
+    put_text(w, SLICE("query.timeout"), slice_of(text, duration_format_prom(api_timeout_ns(api) / NS_MS, text)));
+    put_text(w, SLICE("storage.tsdb.retention.time"), slice_of(text, duration_format_prom(api->retention_ns / NS_MS, text)));
+    put_text(w, SLICE("web.enable-admin-api"), SLICE("true"));
+    put_text(w, SLICE("web.enable-lifecycle"), SLICE("true"));
+    put_text(w, SLICE("web.enable-remote-write-receiver"), SLICE("true"));
+}
+
+/* Our own flags, and those of Prometheus that clients look at. */
 void prom_flags(void *user, struct http_exchange *x)
 {
     struct api *api = user;
     struct json_writer w;
     struct buf out;
+    struct slice own = api->flags_json;
     prom_json_begin(&w, &out, 0);
-    json_raw(&w, api->flags_json);
+    json_object_begin(&w);
+    put_limit_flags(&w, api);
+    if (own.len > 2) { /* {...}: its pairs stand behind ours */
+        buf_char(&out, ',');
+        buf_slice(&out, slice_sub(own, 1, own.len - 1));
+    }
+    json_object_end(&w);
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 

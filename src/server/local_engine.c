@@ -5,6 +5,7 @@
 #include "events/events.h"
 #include "metrics/cardinality.h"
 #include "metrics/metrics.h"
+#include "store/snapshot.h"
 
 struct local_engine {
     struct engine engine; /* first */

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "sys/file.h"
 #include "sys/thread.h"
 
 enum { KV_BUSY_MS_MAX = 5000 };
@@ -161,6 +162,26 @@ enum status kv_put(struct kv *kv, struct slice key, struct slice value, struct e
 enum status kv_delete(struct kv *kv, struct slice key, struct err *err)
 {
     return run(kv, SQL_DELETE, key, NULL, "delete", err);
+}
+
+enum status kv_copy(struct kv *kv, const char *path, struct err *err)
+{
+    sqlite3_stmt *sql = NULL;
+    enum status st = ST_OK;
+    enter(kv);
+    if (sqlite3_prepare_v2(kv->db, "VACUUM INTO ?1", -1, &sql, NULL) != SQLITE_OK)
+        st = fail(kv, "copy", err);
+    if (!st && (sqlite3_bind_text(sql, 1, path, -1, SQLITE_STATIC) != SQLITE_OK || sqlite3_step(sql) != SQLITE_DONE))
+        st = fail(kv, "copy", err);
+    sqlite3_finalize(sql);
+    mutex_unlock(&kv->lock);
+    struct file *f = NULL;
+    if (!st)
+        st = fs_open(fs_real(), path, FILE_APPEND, &f, err);
+    if (!st)
+        st = file_sync(f, err);
+    file_close(f);
+    return st;
 }
 
 enum status kv_list(struct kv *kv, struct slice prefix, struct arena *a, struct kv_pair **out, size_t *count, struct err *err)

@@ -23,6 +23,9 @@ MUST_CHECK enum status kv_put(struct kv *kv, struct slice key, struct slice valu
 /* ST_OK also when there was none. */
 MUST_CHECK enum status kv_delete(struct kv *kv, struct slice key, struct err *err);
 
+/* A whole copy as a new file. Durable on return. */
+MUST_CHECK enum status kv_copy(struct kv *kv, const char *path, struct err *err);
+
 struct kv_pair {
     struct slice key, value;
 };

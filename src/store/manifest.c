@@ -435,10 +435,11 @@ static void edit_frame(struct buf *to, uint64_t sequence, struct slice body)
     }
 }
 
-enum status manifest_rewrite(struct manifest *m, struct err *err)
+/* A whole file of one edit. */
+static enum status whole_file(const struct manifest *m, const struct part_info *parts, struct buf *file, struct err *err)
 {
     const struct manifest_state *s = &m->state;
-    struct manifest_edit e = { .adds = s->parts,
+    struct manifest_edit e = { .adds = parts,
                                .add_count = s->part_count,
                                .dead_adds = s->dead,
                                .dead_add_count = s->dead_count,
@@ -449,17 +450,43 @@ enum status manifest_rewrite(struct manifest *m, struct err *err)
                                .next_lsn = s->next_lsn,
                                .seed = s->seed };
     memcpy(e.flushed, s->flushed, sizeof e.flushed);
-    struct buf body, file;
+    struct buf body;
     buf_init(&body, MANIFEST_EDIT_BYTES_MAX);
-    buf_init(&file, 0);
     edit_put(&body, &e);
-    buf_slice(&file, SLICE("STOAMANI"));
-    buf_u32(&file, MANIFEST_VERSION);
-    buf_u32(&file, 0);
-    buf_u64(&file, hash64(buf_as_slice(&file), 0));
-    edit_frame(&file, m->sequence + 1, buf_as_slice(&body));
-    enum status st = buf_over(&body) ? err_set(err, ST_LIMIT, "manifest would have an edit over %d bytes", MANIFEST_EDIT_BYTES_MAX)
-                                     : fs_replace(m->env->fs, m->path, buf_as_slice(&file), err);
+    buf_slice(file, SLICE("STOAMANI"));
+    buf_u32(file, MANIFEST_VERSION);
+    buf_u32(file, 0);
+    buf_u64(file, hash64(buf_as_slice(file), 0));
+    edit_frame(file, m->sequence + 1, buf_as_slice(&body));
+    enum status st = buf_over(&body) ? err_set(err, ST_LIMIT, "manifest would have an edit over %d bytes", MANIFEST_EDIT_BYTES_MAX) : ST_OK;
+    buf_free(&body);
+    return st;
+}
+
+enum status manifest_write_copy(const struct manifest *m, const char *path, struct err *err)
+{
+    struct part_info *parts = mem_alloc((m->state.part_count + 1) * sizeof *parts);
+    struct buf file;
+    buf_init(&file, 0);
+    for (size_t i = 0; i < m->state.part_count; i++) {
+        parts[i] = m->state.parts[i];
+        parts[i].tier = TIER_DATA;
+    }
+    enum status st = whole_file(m, parts, &file, err);
+    if (st == ST_OK)
+        st = fs_replace(m->env->fs, path, buf_as_slice(&file), err);
+    buf_free(&file);
+    mem_free(parts);
+    return st;
+}
+
+enum status manifest_rewrite(struct manifest *m, struct err *err)
+{
+    struct buf file;
+    buf_init(&file, 0);
+    enum status st = whole_file(m, m->state.parts, &file, err);
+    if (st == ST_OK)
+        st = fs_replace(m->env->fs, m->path, buf_as_slice(&file), err);
     if (st == ST_OK) {
         file_close(m->file);
         m->file = NULL;
@@ -469,7 +496,6 @@ enum status manifest_rewrite(struct manifest *m, struct err *err)
         st = fs_open(m->env->fs, m->path, FILE_APPEND, &m->file, err);
         st = st == ST_FULL ? ST_IO : st; /* ST_FULL would say that nothing was done */
     }
-    buf_free(&body);
     buf_free(&file);
     return st;
 }

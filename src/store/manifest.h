@@ -68,6 +68,8 @@ void manifest_close(struct manifest *m); /* accepts NULL */
 /* Writes it anew, compacted, without the damage found: only when files it does not name are settled, for afterwards nobody
  * knows any more that edits were lost. The first edit does the same. Errors as below. */
 MUST_CHECK enum status manifest_rewrite(struct manifest *m, struct err *err);
+/* The same content as the file path of another folder, which has all parts in its own data folder. Durable on return. */
+MUST_CHECK enum status manifest_write_copy(const struct manifest *m, const char *path, struct err *err);
 /* Durable on return. ST_FULL: not done, may be tried again, but the files the edit names must stay where they are until
  * then. Any other error: nobody knows; the store must not write any more. One thread at a time. */
 MUST_CHECK enum status manifest_apply(struct manifest *m, const struct manifest_edit *e, struct err *err);

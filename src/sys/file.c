@@ -313,8 +313,17 @@ static enum status real_lock(struct fs *fs, const char *path, struct file **out,
     return ST_OK;
 }
 
+static enum status real_link(struct fs *fs, const char *from, const char *to, struct err *err)
+{
+    if (link(from, to) == 0)
+        return ST_OK;
+    bool never = errno == EXDEV || errno == EPERM || errno == EMLINK || errno == ENOTSUP;
+    enum status st = fail(err, "link", from);
+    return never ? ST_UNSUPPORTED : st;
+}
+
 static const struct fs_ops real_fs_ops = { real_open,     real_rename, real_unlink, real_mkdir, real_rmdir,
-                                           real_sync_dir, real_list,   real_info,   real_space, real_lock };
+                                           real_sync_dir, real_list,   real_info,   real_space, real_lock, real_link };
 
 struct fs *fs_real(void)
 {
@@ -372,6 +381,11 @@ enum status fs_space(struct fs *fs, const char *path, uint64_t *free_bytes, uint
 enum status fs_lock(struct fs *fs, const char *path, struct file **out, struct err *err)
 {
     return fs->ops->lock(fs, path, out, err);
+}
+
+enum status fs_link(struct fs *fs, const char *from, const char *to, struct err *err)
+{
+    return fs->ops->link ? fs->ops->link(fs, from, to, err) : err_set(err, ST_UNSUPPORTED, "link %s: no second names here", from);
 }
 
 /* The folder that path stands in; "." when path has no '/'. False when path is too long. */

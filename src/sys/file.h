@@ -44,6 +44,8 @@ struct fs_ops {
     enum status (*space)(struct fs *, const char *path, uint64_t *free_bytes, uint64_t *total_bytes, struct err *err);
     /* One process per folder: held until the fs user calls the returned file's close. ST_EXISTS when another holds it. */
     enum status (*lock)(struct fs *, const char *path, struct file **out, struct err *err);
+    /* A second name of the same file, on the same file system. NULL: there are none here. */
+    enum status (*link)(struct fs *, const char *from, const char *to, struct err *err);
 };
 
 struct file_ops {
@@ -71,6 +73,8 @@ MUST_CHECK enum status fs_list(struct fs *fs, const char *path, struct buf *name
 MUST_CHECK enum status fs_info(struct fs *fs, const char *path, struct file_info *out, struct err *err);
 MUST_CHECK enum status fs_space(struct fs *fs, const char *path, uint64_t *free_bytes, uint64_t *total_bytes, struct err *err);
 MUST_CHECK enum status fs_lock(struct fs *fs, const char *path, struct file **out, struct err *err);
+/* ST_UNSUPPORTED: not here, or not from one to the other. The new entry is durable by fs_sync_dir. */
+MUST_CHECK enum status fs_link(struct fs *fs, const char *from, const char *to, struct err *err);
 /* The whole file, at most bytes_max (ST_LIMIT above). */
 MUST_CHECK enum status fs_read_all(struct fs *fs, const char *path, size_t bytes_max, struct buf *out, struct err *err);
 /* Writes path.tmp, syncs, renames over path, syncs the folder: readers see the old or the new content, never a part.

@@ -506,7 +506,7 @@ static enum status sim_lock(struct fs *fs, const char *path, struct file **out, 
 }
 
 static const struct fs_ops sim_fs_ops = { sim_open,     sim_rename, sim_unlink, sim_mkdir, sim_rmdir,
-                                          sim_sync_dir, sim_list,   sim_info,   sim_space, sim_lock };
+                                          sim_sync_dir, sim_list,   sim_info,   sim_space, sim_lock, NULL };
 
 /* ---- What a test does to it ---- */
 

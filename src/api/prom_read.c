@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST /api/v1/read: Prometheus's remote read. https://prometheus.io/docs/specs/prw/remote_read/ and prompb/remote.proto
+ *
+ * (1) The body is a snappy block with a ReadRequest: queries of matchers and times. Hints are read for the query log alone:
+ *     samples come as they are stored.
+ * (2) Who accepts STREAMED_XOR_CHUNKS gets frames, { varint length | u32 CRC-32C | ChunkedReadResponse }, each with chunks of
+ *     one series, sent while the next is read: so the answer needs no memory to speak of. Who does not gets one snappy block of
+ *     samples, within the memory of a query.
+ * (3) Once frames are under way the HTTP status is gone. An error then is a frame whose checksum does not match, with the
+ *     sentence as its bytes: so a client fails and never takes half an answer for a whole one.
+ * (4) external_labels are added to series that do not have them; a matcher that asks for one of them finds series without. */
+#include <stdlib.h>
+
+#include "api/handlers.h"
+#include "api/prom_read.h"
+#include "codec/compress.h"
+#include "codec/crc32c.h"
+#include "codec/proto.h"
+#include "codec/xor_chunk.h"
+
+enum {
+    READ_QUERIES_MAX = 64,
+    READ_REQUEST_BYTES_MAX = 1 * MIB,                /* without compression */
+    READ_CHUNK_SAMPLES = 120,                        /* as Prometheus cuts its own chunks */
+    READ_FRAME_BYTES = 1 * MIB,                      /* then a series goes on in the next frame */
+    READ_WRITE_BYTES = 64 * KIB,                     /* frames are put together to pieces of this size */
+    READ_LABELS_MAX = 2 * LABELS_PER_SERIES_MAX + 8  /* of a series, with external labels */
+};
+
+enum response_type { RESPONSE_SAMPLES = 0, RESPONSE_STREAMED = 1 };
+enum chunk_type { CHUNK_XOR = 1, CHUNK_FLOAT_HISTOGRAM = 3 };
+
+struct read_query {
+    int64_t start_ms, end_ms;
+    struct matcher *matchers;
+    size_t matcher_count, matcher_cap;
+};
+
+struct reading {
+    struct api_query q;
+    struct slice external; /* labels */
+    struct read_query queries[READ_QUERIES_MAX];
+    size_t count;
+    bool is_streamed, has_begun;
+    struct buf out, frame; /* what is to be sent; the frame under way */
+    struct crc32c crc;
+    struct slice func; /* of the first hint */
+};
+
+/* ---- the request ---- */
+
+static enum status malformed(struct err *err)
+{
+    return err_set(err, ST_INVALID, "remote read: the body is no ReadRequest");
+}
+
+static enum status read_matcher(struct reading *r, struct slice bytes, struct read_query *to, struct err *err)
+{
+    struct proto_field f;
+    struct slice name = SLICE_EMPTY, value = SLICE_EMPTY;
+    uint64_t type = 0;
+    bool bad = false;
+    while (proto_next(&bytes, &f, &bad)) {
+        if (f.number == 1 && f.wire == WIRE_VARINT)
+            type = f.value;
+        if (f.number == 2 && f.wire == WIRE_BYTES)
+            name = f.bytes;
+        if (f.number == 3 && f.wire == WIRE_BYTES)
+            value = f.bytes;
+    }
+    if (bad)
+        return malformed(err);
+    if (type > MATCH_NRE)
+        return err_set(err, ST_INVALID, "remote read: matcher type %llu is unknown; allowed: 0 to 3", (unsigned long long)type);
+    if (to->matcher_count == SELECTOR_MATCHERS_MAX)
+        return err_set(err, ST_LIMIT, "remote read: more than %d matchers in a query", SELECTOR_MATCHERS_MAX);
+    if (type == MATCH_EQ && value.len && slice_eq(labels_get(r->external, name), value))
+        value = SLICE_EMPTY;
+    struct matcher m;
+    enum status st = matcher_init(&m, (enum match_op)type, name, value, err);
+    if (!st)
+        ARENA_PUSH(r->q.arena, to->matchers, to->matcher_count, to->matcher_cap) = m;
+    return st;
+}
+
+static enum status read_hints(struct reading *r, struct slice bytes, struct err *err)
+{
+    struct proto_field f;
+    bool bad = false;
+    while (proto_next(&bytes, &f, &bad))
+        if (f.number == 2 && f.wire == WIRE_BYTES && r->func.len == 0)
+            r->func = f.bytes;
+    return bad ? malformed(err) : ST_OK;
+}
+
+static enum status read_query(struct reading *r, struct slice bytes, struct err *err)
+{
+    struct proto_field f;
+    bool bad = false;
+    enum status st = ST_OK;
+    if (r->count == READ_QUERIES_MAX)
+        return err_set(err, ST_LIMIT, "remote read: more than %d queries in a request", READ_QUERIES_MAX);
+    struct read_query *to = &r->queries[r->count++];
+    while (!st && proto_next(&bytes, &f, &bad)) {
+        if (f.number == 1 && f.wire == WIRE_VARINT)
+            to->start_ms = (int64_t)f.value;
+        if (f.number == 2 && f.wire == WIRE_VARINT)
+            to->end_ms = (int64_t)f.value;
+        if (f.number == 3 && f.wire == WIRE_BYTES)
+            st = read_matcher(r, f.bytes, to, err);
+        if (f.number == 4 && f.wire == WIRE_BYTES)
+            st = read_hints(r, f.bytes, err);
+    }
+    return st ? st : bad ? malformed(err) : ST_OK;
+}
+
+/* The client's order is its preference; what it lists and nobody knows is passed over. */
+static bool accept_type(struct reading *r, const struct proto_field *f, bool *is_chosen)
+{
+    uint64_t type = f->value;
+    struct slice rest = f->bytes;
+    bool bad = false;
+    bool more = f->wire == WIRE_BYTES ? proto_packed_varint(&rest, &type, &bad) : true;
+    while (more) {
+        if (!*is_chosen && (type == RESPONSE_SAMPLES || type == RESPONSE_STREAMED)) {
+            *is_chosen = true;
+            r->is_streamed = type == RESPONSE_STREAMED;
+        }
+        more = f->wire == WIRE_BYTES && proto_packed_varint(&rest, &type, &bad);
+    }
+    return !bad;
+}
+
+static enum status read_request(struct reading *r, struct slice bytes, struct err *err)
+{
+    struct proto_field f;
+    bool bad = false, is_chosen = false, asks = false;
+    enum status st = ST_OK;
+    while (!st && proto_next(&bytes, &f, &bad)) {
+        if (f.number == 1 && f.wire == WIRE_BYTES)
+            st = read_query(r, f.bytes, err);
+        if (f.number == 2 && (f.wire == WIRE_VARINT || f.wire == WIRE_BYTES)) {
+            asks = true;
+            if (!accept_type(r, &f, &is_chosen))
+                return malformed(err);
+        }
+    }
+    if (!st && bad)
+        return malformed(err);
+    if (!st && asks && !is_chosen)
+        return err_set(err, ST_INVALID, "remote read: none of the accepted response types is known; known: SAMPLES, STREAMED_XOR_CHUNKS");
+    return st;
+}
+
+/* ---- series ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+/* In Prometheus's order: by name alone. */
+static void put_labels(struct reading *r, const struct series_samples *s, uint32_t field, struct buf *out)
+{
+    struct label list[READ_LABELS_MAX];
+    size_t n = 0;
+    struct slice rest = s->labels;
+    while (n < READ_LABELS_MAX && labels_next(&rest, &list[n]))
+        n++;
+    rest = r->external;
+    while (n < READ_LABELS_MAX && labels_next(&rest, &list[n]))
+        if (labels_get(s->labels, list[n].name).len == 0)
+            n++;
+    if (r->q.ctx.tenant_count > 1 && n < READ_LABELS_MAX)
+        list[n++] = (struct label){ SLICE("__tenant_id__"), s->tenant };
+    qsort(list, n, sizeof *list, by_name);
+    for (size_t i = 0; i < n; i++) {
+        size_t mark = proto_nested_begin(out, field);
+        proto_put_bytes(out, 1, list[i].name);
+        proto_put_bytes(out, 2, list[i].value);
+        proto_nested_end(out, mark);
+    }
+}
+
+static void put_samples(struct reading *r, const struct series_samples *s)
+{
+    size_t series = proto_nested_begin(&r->out, 1);
+    put_labels(r, s, 1, &r->out);
+    for (size_t i = 0; i < s->n; i++) {
+        if (is_histogram(s->v[i])) {
+            prom_read_histogram(&r->out, 4, s->t_ms[i], histogram_unbox(s->v[i]));
+            continue;
+        }
+        size_t mark = proto_nested_begin(&r->out, 2);
+        proto_put_double(&r->out, 1, s->v[i]);
+        proto_put_varint(&r->out, 2, (uint64_t)s->t_ms[i]);
+        proto_nested_end(&r->out, mark);
+    }
+    proto_nested_end(&r->out, series);
+}
+
+/* ---- frames ---- */
+
+static enum status send(struct reading *r, struct err *err)
+{
+    if (!r->has_begun)
+        http_begin(r->q.x, 200, SLICE("application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"));
+    r->has_begun = true;
+    enum status st = r->out.len ? http_write(r->q.x, buf_as_slice(&r->out), err) : ST_OK;
+    buf_reset(&r->out);
+    return st;
+}
+
+static void put_frame(struct reading *r, struct slice message, uint32_t flip)
+{
+    uint32_t sum = crc32c_of(&r->crc, message) ^ flip;
+    buf_varint(&r->out, message.len);
+    for (int shift = 24; shift >= 0; shift -= 8)
+        buf_u8(&r->out, (uint8_t)(sum >> shift));
+    buf_slice(&r->out, message);
+}
+
+/* Samples i and on that go into one chunk: numbers together, a histogram alone. */
+static size_t chunk_samples(const struct series_samples *s, size_t i)
+{
+    size_t n = 1;
+    while (!is_histogram(s->v[i]) && i + n < s->n && n < READ_CHUNK_SAMPLES && !is_histogram(s->v[i + n]))
+        n++;
+    return n;
+}
+
+static void put_chunk(struct buf *out, const struct series_samples *s, size_t i, size_t n)
+{
+    bool boxed = is_histogram(s->v[i]);
+    size_t chunk = proto_nested_begin(out, 2);
+    proto_put_varint(out, 1, (uint64_t)s->t_ms[i]);
+    proto_put_varint(out, 2, (uint64_t)s->t_ms[i + n - 1]);
+    proto_put_varint(out, 3, boxed ? CHUNK_FLOAT_HISTOGRAM : CHUNK_XOR);
+    size_t data = proto_nested_begin(out, 4);
+    if (boxed)
+        prom_read_histogram_chunk(out, s->t_ms[i], histogram_unbox(s->v[i]));
+    else
+        xor_chunk_encode(s->t_ms + i, s->v + i, n, out);
+    proto_nested_end(out, data);
+    proto_nested_end(out, chunk);
+}
+
+static enum status put_chunks(struct reading *r, size_t query, const struct series_samples *s, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < s->n && !st;) {
+        buf_reset(&r->frame);
+        size_t series = proto_nested_begin(&r->frame, 1);
+        put_labels(r, s, 1, &r->frame);
+        while (i < s->n && r->frame.len < READ_FRAME_BYTES) {
+            size_t n = chunk_samples(s, i);
+            put_chunk(&r->frame, s, i, n);
+            i += n;
+        }
+        proto_nested_end(&r->frame, series);
+        proto_put_varint(&r->frame, 2, query);
+        put_frame(r, buf_as_slice(&r->frame), 0);
+        if (r->out.len >= READ_WRITE_BYTES)
+            st = send(r, err);
+    }
+    return st;
+}
+
+/* ---- all of it ---- */
+
+static enum status run_query(struct reading *r, size_t i, struct err *err)
+{
+    const struct read_query *from = &r->queries[i];
+    struct engine *engine = r->q.api->engine;
+    struct samples_query sq = { .start_ms = from->start_ms > INT64_MIN ? from->start_ms - 1 : INT64_MIN, .end_ms = from->end_ms,
+                                .matchers = from->matchers, .matcher_count = from->matcher_count };
+    struct samples_iter *it;
+    struct series_samples s;
+    enum status st = engine->ops->samples(engine, &r->q.ctx, &sq, &it, err);
+    if (st)
+        return st;
+    while ((st = it->ops->next(it, &s, err)) == ST_OK) {
+        if (s.n == 0)
+            continue;
+        if (r->is_streamed)
+            st = put_chunks(r, i, &s, err);
+        else
+            put_samples(r, &s);
+        if (!st && buf_over(&r->out))
+            st = err_set(err, ST_LIMIT, "remote read: the answer has over %zu bytes, at most that many are allowed without streaming",
+                         r->out.max);
+        if (st)
+            break;
+    }
+    it->ops->close(it);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status run_queries(struct reading *r, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < r->count && !st; i++) {
+        size_t result = r->is_streamed ? 0 : proto_nested_begin(&r->out, 1);
+        st = run_query(r, i, err);
+        if (!r->is_streamed)
+            proto_nested_end(&r->out, result);
+    }
+    return st;
+}
+
+static void answer_samples(struct reading *r)
+{
+    struct buf body;
+    buf_init(&body, 0);
+    snappy_compress_block(buf_as_slice(&r->out), &body);
+    http_set_header(r->q.x, SLICE("Content-Encoding"), SLICE("snappy"));
+    http_reply_buf(r->q.x, 200, SLICE("application/x-protobuf"), &body);
+}
+
+static void finish_stream(struct reading *r, enum status st, const struct err *err)
+{
+    struct err gone; /* a peer that left needs no answer */
+    if (st)
+        put_frame(r, slice_str(err->text), UINT32_MAX);
+    enum status sent = send(r, &gone);
+    (void)sent;
+    http_end(r->q.x);
+}
+
+static enum status parse(struct reading *r, struct http_exchange *x, struct buf *room, struct err *err)
+{
+    struct slice body;
+    enum status st = body_decode(http_header(x, SLICE("Content-Encoding")), http_body(x), true, READ_REQUEST_BYTES_MAX, room, &body, err);
+    return st ? st : read_request(r, body, err);
+}
+
+/* For the query log and our own spans. */
+static struct slice as_text(struct reading *r)
+{
+    struct buf text;
+    buf_init(&text, QUERY_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < r->count; i++) {
+        if (i)
+            buf_char(&text, ' ');
+        matchers_format(r->queries[i].matchers, r->queries[i].matcher_count, &text);
+    }
+    if (r->func.len)
+        buf_printf(&text, " for %.*s", SLICE_FMT(r->func));
+    struct slice out = arena_copy(r->q.arena, buf_as_slice(&text));
+    buf_free(&text);
+    return out;
+}
+
+void prom_read(void *user, struct http_exchange *x)
+{
+    struct api *api = user;
+    struct reading *r = mem_new(struct reading);
+    struct buf room;
+    struct err err;
+    if (!api_query_begin(api, x, &r->q)) {
+        mem_free(r);
+        return;
+    }
+    r->external = api->external_labels ? api->external_labels(api->server, r->q.arena) : SLICE_EMPTY;
+    crc32c_init(&r->crc);
+    buf_init(&room, 0);
+    buf_init(&r->out, QUERY_RESULT_BYTES_MAX);
+    buf_init(&r->frame, 0);
+    enum status st = parse(r, x, &room, &err);
+    r->q.text = as_text(r);
+    if (!st)
+        st = run_queries(r, &err);
+    if (st && !r->has_begun)
+        api_fail_text(x, st, &err);
+    else if (r->is_streamed)
+        finish_stream(r, st, &err);
+    else
+        answer_samples(r);
+    for (size_t i = 0; i < r->count; i++)
+        for (size_t k = 0; k < r->queries[i].matcher_count; k++)
+            matcher_destroy(&r->queries[i].matchers[k]);
+    buf_free(&r->out);
+    buf_free(&r->frame);
+    buf_free(&room);
+    api_query_end(&r->q, "remote_read", st, &err);
+    mem_free(r);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Snapshots: a second data folder that shares the part files of the first.
+ *
+ * (1) Part files never change, so a second name is a copy. Where the file system gives none, the bytes are copied.
+ * (2) Rows in memory are flushed first. With the manifest's lock held no part comes or goes, so its state and the files it names
+ *     fit together; appends go on meanwhile, and what they bring is not in the snapshot.
+ * (3) The copy has no log. Its manifest says with which LSN the next row begins, so nothing is taken for replayed already.
+ * (4) It is made under another name and renamed when whole and durable: a folder under its own name opens. */
+#include "store/snapshot.h"
+
+#include <stdio.h>
+
+#include "store/ladder.h"
+
+enum { COPY_BYTES = 1 * MIB, TREE_NAMES_BYTES_MAX = 64 * MIB, TREE_DEPTH_MAX = 8 };
+
+static enum status copy_bytes(struct fs *fs, const char *from, const char *to, struct err *err)
+{
+    struct file *in = NULL, *out = NULL;
+    char *chunk = mem_alloc(COPY_BYTES);
+    size_t got = COPY_BYTES;
+    enum status st = fs_open(fs, from, FILE_READ, &in, err);
+    if (!st)
+        st = fs_open(fs, to, FILE_CREATE, &out, err);
+    for (uint64_t at = 0; !st && got == COPY_BYTES; at += got) {
+        st = file_pread(in, at, chunk, COPY_BYTES, &got, err);
+        if (!st)
+            st = file_append(out, chunk, got, err);
+    }
+    if (!st)
+        st = file_sync(out, err);
+    file_close(in);
+    file_close(out);
+    mem_free(chunk);
+    return st;
+}
+
+static enum status copy_file(struct fs *fs, const char *from, const char *to, struct err *err)
+{
+    enum status st = fs_link(fs, from, to, err);
+    return st == ST_UNSUPPORTED ? copy_bytes(fs, from, to, err) : st;
+}
+
+static enum status copy_part(struct store *s, struct part_env *there, const struct part_info *info, struct err *err)
+{
+    char from[PART_PATH_BYTES_MAX], to[PART_PATH_BYTES_MAX], folder[PART_PATH_BYTES_MAX];
+    const struct lane *lane = store_lane(s, info->kind);
+    struct part_info own = *info;
+    own.tier = TIER_DATA;
+    part_path(&s->env, lane->kind, info, from);
+    part_path(there, lane->kind, &own, to);
+    part_folder(there, lane->kind, &own, folder);
+    enum status st = fs_mkdir_all(s->opt.fs, folder, err);
+    if (!st)
+        st = copy_file(s->opt.fs, from, to, err);
+    return st ? st : fs_sync_dir(s->opt.fs, folder, err);
+}
+
+/* manifest_lock held. */
+static enum status copy_all(struct store *s, struct slice dir, struct err *err)
+{
+    char from[PART_PATH_BYTES_MAX], to[PART_PATH_BYTES_MAX];
+    const struct manifest_state *state = manifest_state(s->manifest);
+    struct part_env there = { .dir = dir, .tiers[TIER_DATA] = dir, .fs = s->opt.fs };
+    struct file_info info;
+    struct err none;
+    enum status st = ST_OK;
+    for (size_t i = 0; i < state->part_count && !st; i++)
+        st = copy_part(s, &there, &state->parts[i], err);
+    snprintf(from, sizeof from, "%.4000s/KEYRING", s->dir);
+    snprintf(to, sizeof to, "%.*s/KEYRING", SLICE_FMT(dir));
+    if (!st && fs_info(s->opt.fs, from, &info, &none) == ST_OK) /* an encrypted store */
+        st = copy_bytes(s->opt.fs, from, to, err);
+    snprintf(to, sizeof to, "%.*s/MANIFEST", SLICE_FMT(dir));
+    return st ? st : manifest_write_copy(s->manifest, to, err);
+}
+
+/* What a snapshot that failed has made so far. */
+static void remove_tree(struct fs *fs, const char *path, int depth)
+{
+    char one[PART_PATH_BYTES_MAX];
+    struct buf names;
+    struct file_info info;
+    struct err ignored;
+    enum status gone;
+    buf_init(&names, TREE_NAMES_BYTES_MAX);
+    if (depth < TREE_DEPTH_MAX && fs_list(fs, path, &names, &ignored) == ST_OK) {
+        struct slice rest = buf_as_slice(&names), name;
+        while (slice_next(&rest, 0, &name)) {
+            snprintf(one, sizeof one, "%.3900s/%.*s", path, SLICE_FMT(name));
+            if (fs_info(fs, one, &info, &ignored) == ST_OK && info.is_dir)
+                remove_tree(fs, one, depth + 1);
+            else
+                gone = fs_unlink(fs, one, &ignored);
+        }
+    }
+    gone = fs_rmdir(fs, path, &ignored);
+    (void)gone;
+    buf_free(&names);
+}
+
+enum status store_snapshot(struct store *s, const char *to, bool skip_head, struct err *err)
+{
+    char making[PART_PATH_BYTES_MAX];
+    if (slice_str(to).len > 3000)
+        return err_set(err, ST_LIMIT, "snapshot: the path has %zu bytes, at most 3000 are allowed", slice_str(to).len);
+    snprintf(making, sizeof making, "%.3000s.tmp", to);
+    enum status st = skip_head ? ST_OK : store_flush(s, err);
+    if (!st)
+        st = fs_mkdir_all(s->opt.fs, making, err);
+    if (st)
+        return st;
+    mutex_lock(&s->manifest_lock);
+    st = copy_all(s, slice_str(making), err);
+    mutex_unlock(&s->manifest_lock);
+    if (!st)
+        st = fs_sync_dir(s->opt.fs, making, err);
+    if (!st)
+        st = fs_rename(s->opt.fs, making, to, err);
+    if (st)
+        remove_tree(s->opt.fs, making, 0);
+    return st;
+}
