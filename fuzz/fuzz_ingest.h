@@ -5,13 +5,15 @@
 
 #include "fuzz/fuzz.h"
 #include "ingest/ingest.h"
+#include "model/histogram.h"
 
 enum { FUZZ_ARENA_BYTES_MAX = 64 * MIB, FUZZ_RECEIVED_S = 1767225600 };
 
 /* whole: with the unpacking in front, else the decoder alone. No Content-Type: the decoder looks at the bytes. */
 static inline void fuzz_decode(const struct ingest_protocol *protocol, struct slice body, bool whole)
 {
-    struct ingest_ctx ctx = { .received_ns = FUZZ_RECEIVED_S * NS_S, .peer = SLICE_EMPTY, .tenant = SLICE_EMPTY, .stream = SLICE_EMPTY };
+    struct ingest_ctx ctx = { .received_ns = FUZZ_RECEIVED_S * NS_S, .peer = SLICE_EMPTY, .tenant = SLICE_EMPTY, .stream = SLICE_EMPTY,
+                              .takes_deltas = true, .start_zero = true };
     struct batch *b = batch_new(FUZZ_ARENA_BYTES_MAX);
     struct ingest_result result = { 0 };
     struct err err = { 0 };
@@ -21,6 +23,10 @@ static inline void fuzz_decode(const struct ingest_protocol *protocol, struct sl
     for (size_t i = 0; st == ST_OK && i < b->series_count; i++) {
         MUST(labels_check(b->series[i].labels));
         MUST(b->series[i].first + (size_t)b->series[i].count <= b->sample_count);
+        for (uint32_t k = 0; k < b->series[i].count; k++) {
+            double v = b->samples[b->series[i].first + k].v;
+            MUST(!is_histogram(v) || histogram_check(histogram_unbox(v), &err) == ST_OK);
+        }
     }
     for (size_t i = 0; st == ST_OK && i < b->event_count; i++) {
         MUST(labels_check(b->events[i].stream));

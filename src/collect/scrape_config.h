@@ -4,8 +4,8 @@
 #define STOA_COLLECT_SCRAPE_CONFIG_H
 
 #include "collect/collect.h"
-#include "collect/page_source.h"
 #include "collect/relabel.h"
+#include "ingest/page_source.h"
 
 /* How to ask a target or a discovery server. Empty: not set. Files are read at every request. */
 struct scrape_http {

@@ -22,9 +22,9 @@
 #include "base/num.h"
 #include "collect/fold_page.h"
 #include "collect/page.h"
-#include "collect/page_source.h"
 #include "ingest/ingest.h"
 #include "ingest/native.h"
+#include "ingest/page_source.h"
 #include "model/exemplar.h"
 #include "pipeline/firewall.h"
 

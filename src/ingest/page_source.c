@@ -7,7 +7,7 @@
  * (1) What is open has the labels of its first sample without le, copied.
  * (2) Buckets that do not rise are no histogram: then nothing is given for it.
  * (3) Where the page itself has a native histogram of these labels, its classic buckets are not converted. */
-#include "collect/page_source.h"
+#include "ingest/page_source.h"
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A page's entries, whatever its format (text 0.0.4, OpenMetrics, protobuf), with classic histograms made native where that is
  * wanted. A native histogram's entry has a boxed value. */
-#ifndef STOA_COLLECT_PAGE_SOURCE_H
-#define STOA_COLLECT_PAGE_SOURCE_H
+#ifndef STOA_INGEST_PAGE_SOURCE_H
+#define STOA_INGEST_PAGE_SOURCE_H
 
 #include "codec/promtext.h"
 
