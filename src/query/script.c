@@ -33,7 +33,8 @@ int script_main(script_run_fn *run, int argc, char **argv)
         struct err err;
         buf_init(&out, 0);
         enum status st = script_run_file(run, argv[i], SCRIPT_FEATURES, &one, &out, &err);
-        fwrite(out.ptr, 1, out.len, stdout);
+        if (out.len)
+            fwrite(out.ptr, 1, out.len, stdout);
         if (st)
             printf("%s: %s\n", argv[i], err.text);
         if (argc > 2)
