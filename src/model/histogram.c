@@ -264,7 +264,7 @@ static uint8_t part_after(const struct histogram_walk *w)
 
 bool histogram_next(struct histogram_walk *w, struct histogram_bucket *out)
 {
-    int64_t index;
+    int64_t index = 0;
     *out = (struct histogram_bucket){ 0 };
     for (; w->part != WALK_END; walk_enter(w, part_after(w))) {
         if (w->part == WALK_ZERO) {
