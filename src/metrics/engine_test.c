@@ -636,6 +636,25 @@ struct racer {
     unsigned number;
 };
 
+/* The value of round i: a number of one appender, a histogram of the other. */
+static double race_value(unsigned number, int i, struct arena *a)
+{
+    if (number == 0)
+        return i;
+    struct histogram *h = arena_new_of(a, struct histogram);
+    h->positive.spans = arena_new_of(a, struct histogram_span);
+    h->positive.spans[0].length = h->positive.bucket_count = (uint32_t)(1 + i % 3);
+    h->positive.span_count = 1;
+    h->positive.buckets = arena_zalloc(a, h->positive.bucket_count * sizeof(double));
+    h->positive.buckets[0] = h->count = i;
+    return histogram_box(h);
+}
+
+static double race_round(double v)
+{
+    return is_histogram(v) ? histogram_unbox(v)->positive.buckets[0] : v;
+}
+
 static void race_append(void *arg)
 {
     struct racer *r = arg;
@@ -644,6 +663,8 @@ static void race_append(void *arg)
         struct waiter waiter = { 0 };
         struct err err = { 0 };
         struct batch *b = batch_of(NULL, name, RACE_SERIES, base_ms + i, i);
+        for (size_t k = 0; k < b->sample_count; k++)
+            b->samples[k].v = race_value(r->number, i, b->arena);
         if (store_append(r->race->w->store, b, (struct append_ack){ acked, &waiter }, &err))
             unit_fail(__FILE__, __LINE__, err.text);
         while (!atomic_load(&waiter.done))
@@ -671,7 +692,7 @@ static void race_look(struct race *race, unsigned number)
     for (; it->ops->next(it, &got, &err) == ST_OK; series++) {
         CHECK(got.n >= (size_t)(upto - base_ms));
         for (size_t i = 0; i < got.n; i++)
-            CHECK(got.t_ms[i] == base_ms + 1 + (int64_t)i && got.v[i] == (double)(i + 1));
+            CHECK(got.t_ms[i] == base_ms + 1 + (int64_t)i && race_round(got.v[i]) == (double)(i + 1) && is_histogram(got.v[i]) == number);
     }
     CHECK(upto == base_ms || series == RACE_SERIES);
     CHECK_INT(ctx.warnings.len, 0);
