@@ -156,10 +156,12 @@ SEEDS |= {
     "fuzz_push": {"path": b"/a/instance/h:1/path@base64/L3g=", "matchers": b'{a="b",c=~"d|e", f!=g}', "vital": VITALS, "vitals": b"[" + VITALS + b"," + VITALS + b"]"},
 }
 HISTOGRAM = b"\x01\x03\x00\x03" + struct.pack("<d", 2.5) + b"\x01" + struct.pack("<d", 0.001) + b"\x00\x01\x00\x02\x02\x00"
+CUSTOM = b"\x00\xcb\x03" + struct.pack("<dd", 3, 9) + b"\x02" + struct.pack("<dd", 1, 2.5) + b"\x01\x00\x03" + struct.pack("<ddd", 0.5, 1, 1.5)
 FRAME = b"\x02\x07default\x01\x02\x00\x05\x0b\x08__name__\x01m" + varint(2000) * 2 + b"\x01\x05\x60" + HISTOGRAM + b"\x00"
 PIECE = b"\x01\x06" + struct.pack("<d", 0.001) + b"\x00\x01\x00\x00\x01\x00\x02\x00\x00\x01\x01" + b"\x00\x00\x02" + b"\x00\x01\x32" + b"\x00\x00\x02" * 2
 SEEDS |= {
     "fuzz_wal_rows": {"two": (struct.pack("<H", len(FRAME)) + FRAME) * 2},
+    "fuzz_histogram": {"two": HISTOGRAM * 2, "custom": CUSTOM * 2},
     "fuzz_hchunk": {"piece": b"\x00\x00" + PIECE, "log": b"\x00\x00" + HISTOGRAM, "entry": b"\x01\x00\x05\x01\x00\x00\x02\x01\x01\x08\x40\x00\x20"},
 }
 
