@@ -155,7 +155,8 @@ static struct promtext_entry *entry_add(struct prom_page *p, const struct metric
     struct promtext_entry *e = &ARENA_PUSH(p->scratch, p->queue, p->queued, p->queue_cap);
     struct promtext_label *labels = arena_array(p->scratch, struct promtext_label, p->label_count + 1);
     memcpy(labels, p->labels, p->label_count * sizeof *labels);
-    *e = (struct promtext_entry){ .kind = PROMTEXT_SAMPLE, .line = p->number, .labels = labels, .label_count = p->label_count, .value = v,
+    *e = (struct promtext_entry){ .kind = PROMTEXT_SAMPLE, .line = p->number, .labels = labels, .label_count = p->label_count,
+                                  .value = sample_number(v),
                                   .has_time = m->has_time, .t_ms = m->t_ms, .start_ms = m->start_ms };
     e->name = arena_printf(p->scratch, "%.*s%s", SLICE_FMT(p->family.name), suffix);
     e->text = SLICE_EMPTY;
@@ -364,7 +365,9 @@ static enum status add_histogram(struct prom_page *p, struct metric *m, struct e
             return fail(p, why.text, err);
         if (p->family.type == PROMTEXT_GAUGEHISTOGRAM)
             point.histogram->hint = HINT_GAUGE;
-        ok = native_exemplars(p, m, &h, entry_add(p, m, "", histogram_box(point.histogram)));
+        struct promtext_entry *e = entry_add(p, m, "", 0);
+        e->value = histogram_box(point.histogram);
+        ok = native_exemplars(p, m, &h, e);
     }
     if (ok && (!is_native || p->opt.classic))
         ok = add_classic(p, m, &h);
