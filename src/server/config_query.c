@@ -5,7 +5,8 @@
 
 static enum status read_limits(struct config *c, const struct yaml_node *n, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("max_samples"), SLICE_INIT("timeout"), SLICE_INIT("max_concurrency"), SLICE_INIT("lookback_delta") };
+    static const struct slice keys[] = { SLICE_INIT("max_samples"), SLICE_INIT("timeout"), SLICE_INIT("max_concurrency"),
+                                         SLICE_INIT("lookback_delta") };
     int64_t samples = QUERY_SAMPLES_MAX, running = QUERIES_RUNNING_MAX;
     int64_t timeout_ns = QUERY_SECONDS_MAX * NS_S, lookback_ns = QUERY_LOOKBACK_SECONDS * NS_S;
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);

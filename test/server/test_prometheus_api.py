@@ -282,6 +282,37 @@ class RemoteRead(harness.Case):
         r = self.read(s, queries, [wire.SAMPLES, wire.STREAMED])
         self.assertEqual(wire.samples(r.body), plain)
 
+    def test_native_histograms_come_as_they_are_in_both_forms(self):
+        def hist(t, schema, threshold, zero, spans, counts, bounds=(), gauge=False):
+            zig = lambda n: harness.varint(n << 1 if n >= 0 else (-n << 1) - 1)
+            h = harness.double_field(2, float(zero + sum(counts))) + harness.double_field(3, -1.25) + harness.field(4, 0, zig(schema))
+            h += harness.double_field(5, threshold) + harness.double_field(7, float(zero))
+            h += b"".join(harness.message(11, harness.field(1, 0, zig(o)) + harness.field(2, 0, harness.varint(n))) for o, n in spans)
+            h += harness.message(13, struct.pack(f"<{len(counts)}d", *counts)) + harness.field(14, 0, harness.varint(3 if gauge else 0))
+            h += harness.field(15, 0, harness.varint(t))
+            return h + (harness.message(16, struct.pack(f"<{len(bounds)}d", *bounds)) if bounds else b"")
+        t0 = NOW * 1000 - 60_000
+        several = [hist(t0, 3, 2.0 ** -128, 2, [(-70, 2), (300, 3)], [1, 2, 3, 4, 5.5]), hist(t0 + 15_000, 0, 0.001, 1, [(0, 1)], [7], gauge=True),
+                   hist(t0 + 30_000, -4, 0.0, 0, [(1, 2)], [1, 1]), hist(t0 + 45_000, -53, 0.0, 0, [(0, 4)], [1, 0, 2, 3], [0.1, 0.25, 1e6])]
+        body = b"".join(harness.message(1, harness.text_field(1, n) + harness.text_field(2, v)) for n, v in [("__name__", "native")])
+        s = self.server()
+        r = s.post("/api/v1/write", harness.snappy(harness.message(1, body + b"".join(harness.message(4, h) for h in several))), harness.WRITE_HEADERS)
+        self.assertEqual(r.status, 204, r.text)
+        q = [(t0, NOW * 1000, [(wire.EQ, "__name__", "native")])]
+        (_, points, plain), = wire.samples(self.read(s, q).body)[0]
+        self.assertEqual(points, [])
+        self.assertEqual([(h["schema"], h["zero_threshold"], h["zero_count"], h["count"], h["sum"]) for h in plain],
+                         [(3, 2.0 ** -128, 2, 17.5, -1.25), (0, 0.001, 1, 8, -1.25), (-4, 0, 0, 2, -1.25), (-53, 0, 0, 6, -1.25)])
+        self.assertEqual([(h["t"], h["positive_spans"], h["positive"], h["bounds"]) for h in plain],
+                         [(t0, [(-70, 2), (300, 3)], [1, 2, 3, 4, 5.5], []), (t0 + 15_000, [(0, 1)], [7], []), (t0 + 30_000, [(1, 2)], [1, 1], []),
+                          (t0 + 45_000, [(0, 4)], [1, 0, 2, 3], [0.1, 0.25, 1e6])])
+        (_, points, chunks), = wire.streamed(self.read(s, q, [wire.STREAMED]).body)[0]
+        self.assertEqual((points, chunks), ([], plain))
+        now = int(time.time() * 1000)
+        r = s.post("/api/v1/write", harness.snappy(harness.message(1, body + harness.message(4, hist(now, 0, 0.0, 0, [(0, 1)], [7])))), harness.WRITE_HEADERS)
+        r = s.get("/federate", {"match[]": "native"})
+        self.assertEqual((r.text, r.headers["X-Stoa-Left-Out"]), ("# 1 native histograms are left out: text has no form for them\n", "native-histograms=1"))
+
     def test_external_labels_are_added_and_asked_for(self):
         s = self.server(config="global:\n  external_labels: {cluster: c1, job: never}\n")
         fill(s, some_series())
@@ -478,13 +509,12 @@ class Budget(harness.Case):
                 self.assertEqual((r.status, r.json["errorType"]), (422, "execution"), r.text)
                 self.assertRegex(r.json["error"], r"the query has read \d+ samples, at most 200000 are allowed")
                 self.assertLess(took, BUDGET_SECONDS_MAX)
+            self.eventually(lambda: len(panels) > 60)
         finally:
             stop.set()
             for t in threads:
                 t.join()
-        limited = [e for e in errors if "queries are running" not in e]
-        self.assertEqual(limited, [])
-        self.assertGreater(len(panels), 20)
+        self.assertEqual([e for e in errors if "queries are running" not in e], [])
 
     def test_wrong_limits_are_refused_by_name(self):
         for text, word in [("max_samples: 0", "max_samples"), ("max_concurrency: 1000", "max_concurrency"), ("timeout: 0s", "timeout"),
@@ -496,11 +526,9 @@ class Budget(harness.Case):
     def test_a_running_query_can_be_ended_by_hand(self):
         s = self.server()
         fill(s, some_series())
-        slow = "api_total"
-        for i in range(3):
-            slow = f"max_over_time(({slow})[6h:1s])"
+        slow = "quantile_over_time(0.5, vector(time())[1d:1s])"
         got = []
-        t = threading.Thread(target=lambda: got.append(s.get("/api/v1/query", dict(query=slow, time=NOW), timeout=120)))
+        t = threading.Thread(target=lambda: got.append(s.get("/api/v1/query_range", dict(query=slow, start=NOW - 10000, end=NOW, step=1))))
         t.start()
         find = lambda: [q for q in s.get("/api/stoa/v1/queries").json["data"]["running"] if q["query"] == slow]
         one = self.eventually(find)[0]
