@@ -305,25 +305,57 @@ static enum status give_groups(struct agg_sink *s, struct sink *next, struct err
     return st;
 }
 
+static void warn_quantile(struct agg_sink *s, double q)
+{
+    eval_warn_quantile(s->e, s->n->kids[0], &q, 1);
+}
+
+static enum status fail_number(double v, const char *what, struct err *err)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    int n = (int)num_format_short(v, text);
+    return err_set(err, ST_INVALID, "Scalar value %.*s %s int64", n, text, what);
+}
+
+static void warn_ratio(struct agg_sink *s, double v, int to)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    int n = (int)num_format_short(v, text);
+    eval_warn(s->e, s->n->kids[0], "ratio value should be between -1 and 1, got %.*s, capping to %d", n, text, to);
+}
+
+/* What is wrong is said of the largest and of the smallest of all steps; where none selects anything, nothing is wrong. */
 static enum status check_params(struct agg_sink *s, struct err *err)
 {
-    const struct node *at = s->n->kids[0];
+    double low = INFINITY, high = -INFINITY;
+    bool has_nan = false, is_ratio = s->n->agg == AGGR_LIMIT_RATIO;
     for (size_t i = 0; i < s->g->n; i++) {
         double v = s->param[i];
-        char text[NUM_TEXT_BYTES_MAX];
-        int n = (int)num_format_short(v, text);
-        if (s->n->agg == AGGR_QUANTILE)
-            break;
-        if (isnan(v))
-            return err_set(err, ST_INVALID, s->n->agg == AGGR_LIMIT_RATIO ? "Ratio value is NaN" : "Parameter value is NaN");
-        if (s->n->agg == AGGR_LIMIT_RATIO && fabs(v) > 1) {
-            eval_warn(s->e, at, "ratio value should be between -1 and 1, got %.*s, capping to %d", n, text, v > 0 ? 1 : -1);
-            s->param[i] = v > 0 ? 1 : -1;
-        } else if (s->n->agg != AGGR_LIMIT_RATIO && fabs(v) >= 9223372036854775808.0)
-            return err_set(err, ST_INVALID, "Scalar value %.*s overflows int64", n, text);
+        has_nan |= isnan(v);
+        low = fmin(low, v);
+        high = fmax(high, v);
     }
-    if (s->n->agg == AGGR_QUANTILE)
-        eval_warn_quantile(s->e, at, s->param, s->g->n);
+    if (s->n->agg == AGGR_QUANTILE) {
+        if (has_nan)
+            warn_quantile(s, NAN);
+        if (!has_nan && high > 1)
+            warn_quantile(s, high);
+        if (!has_nan && low < 0)
+            warn_quantile(s, low);
+        return ST_OK;
+    }
+    if (has_nan)
+        return err_set(err, ST_INVALID, is_ratio ? "Ratio value is NaN" : "Parameter value is NaN");
+    if (!is_ratio && high >= 1 && low <= -9223372036854775808.0)
+        return fail_number(low, "underflows", err);
+    if (!is_ratio && high >= 9223372036854774784.0)
+        return fail_number(high, "overflows", err);
+    if (is_ratio && high > 1)
+        warn_ratio(s, high, 1);
+    if (is_ratio && low < -1)
+        warn_ratio(s, low, -1);
+    for (size_t i = 0; is_ratio && i < s->g->n; i++)
+        s->param[i] = fmax(-1, fmin(1, s->param[i]));
     return ST_OK;
 }
 
