@@ -269,7 +269,8 @@ static void cardinality_answer(struct api_query *q, const struct metric_read *me
     put_metrics(&w, q, metrics, metric_count, limit);
     json_key(&w, SLICE("notes"));
     json_array_begin(&w);
-    json_string(&w, SLICE("Counts are of the last one to two windows: exact up to 512, beyond with an error of 1.6 % (HyperLogLog)."));
+    json_string(&w, SLICE("Counts are of the last one to two windows: series exact up to 512 and values up to 131072, beyond with an error "
+                          "of 1.6 % (HyperLogLog)."));
     json_string(&w, SLICE("Series of a metric are those of the last hour, as the largest part or the memory has them."));
     json_string(&w, SLICE("Offenders are told since the start of the server."));
     json_array_end(&w);

@@ -117,7 +117,7 @@ static void sketches_drop(struct distinct *d, size_t *bytes)
 bool distinct_add(struct distinct *d, uint32_t hash, uint32_t remember_max, bool may_grow, size_t *bytes)
 {
     bool was_known = recent_touch(&d->known, hash, NULL);
-    if (!was_known && d->sketches == NULL && d->known.count >= DISTINCT_EXACT_MAX && may_grow)
+    if (!was_known && d->sketches == NULL && d->known.count >= remember_max && may_grow)
         sketches_make(d, bytes);
     if (!was_known) {
         if (d->known.count < remember_max && may_grow)
@@ -147,7 +147,7 @@ void distinct_turn(struct distinct *d, size_t *bytes)
     recent_turn(&d->known, bytes);
     if (d->left_out)
         d->left_out--;
-    if (d->sketches && d->left_out == 0 && d->known.count < DISTINCT_EXACT_MAX / 2) {
+    if (d->sketches && d->left_out == 0) { /* known has everything; new sketches can be made of it */
         sketches_drop(d, bytes);
     } else if (d->sketches) {
         d->sketches->both = d->sketches->now;

@@ -6,7 +6,7 @@
 
 #include "base/hll.h"
 
-enum { DISTINCT_EXACT_MAX = 512 }; /* so many are counted one by one; more by a sketch */
+enum { DISTINCT_EXACT_MAX = 512 }; /* series of a tenant and a metric: so many are counted one by one, more by a sketch */
 
 /* ---- which: four bytes each ---- */
 
@@ -33,7 +33,7 @@ struct distinct {
     uint8_t left_out;                 /* windows until known holds everything again */
 };
 
-/* remember_max: at least DISTINCT_EXACT_MAX; beyond so many a thing is only counted. may_grow false: memory is used up, so
+/* remember_max: so many are remembered and counted one by one, the rest by a sketch alone. may_grow false: memory is used up, so
  * what would need more of it is not counted. True when it was known. */
 bool distinct_add(struct distinct *d, uint32_t hash, uint32_t remember_max, bool may_grow, size_t *bytes);
 bool distinct_knows(const struct distinct *d, uint32_t hash);

@@ -14,10 +14,7 @@
  * (4) Values that folded (OVERFLOW_VALUE) are not counted as values.
  *
  * All but the cache is under one lock: in the steady state nobody takes it. */
-#include "base/utf8.h"
 #include "pipeline/firewall_parts.h"
-
-enum { GROUP = 32, SHOWN_BYTES = 80 };
 
 static const char *const reason_names[FIREWALL_REASON_COUNT] = { "label", "metric", "tenant" };
 static const char *const reason_settings[FIREWALL_REASON_COUNT] = { "values_per_label", "series_per_metric", "series_per_tenant" };
@@ -101,7 +98,7 @@ static struct firewall_limits limits_of(const struct firewall *f, struct slice t
     return f->config.limits;
 }
 
-static struct fw_tenant *tenant_of(struct firewall *f, struct slice name)
+struct fw_tenant *fw_tenant_of(struct firewall *f, struct slice name)
 {
     uint64_t *at = map_get(&f->tenants, name);
     if (at)
@@ -162,26 +159,26 @@ uint64_t firewall_hash(const struct firewall *f, struct slice labels)
     return hash64(labels, f->seed) | 1;
 }
 
-static uint64_t tenant_hash(const struct firewall *f, struct slice tenant)
+uint64_t fw_tenant_hash(const struct firewall *f, struct slice tenant)
 {
     return hash64(tenant, f->seed);
 }
 
-static uint64_t key_of(uint64_t labels_hash, uint64_t of_tenant)
+uint64_t fw_key(uint64_t labels_hash, uint64_t of_tenant)
 {
     return hash_u64(labels_hash ^ of_tenant);
 }
 
-static atomic_uint_fast32_t *bucket_of(const struct firewall *f, uint64_t key)
+atomic_uint_fast32_t *fw_bucket(const struct firewall *f, uint64_t key)
 {
     return f->cache[key >> 46];
 }
 
 static_assert(FW_CACHE_BUCKETS == 1 << (64 - 46), "the high bits of a key choose the bucket");
 
-static bool cache_has(const struct firewall *f, uint64_t key)
+bool fw_cache_has(const struct firewall *f, uint64_t key)
 {
-    atomic_uint_fast32_t *bucket = bucket_of(f, key);
+    atomic_uint_fast32_t *bucket = fw_bucket(f, key);
     uint32_t print = (uint32_t)key | 1;
     for (size_t i = 0; i < FW_CACHE_WAYS; i++)
         if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == print)
@@ -192,7 +189,7 @@ static bool cache_has(const struct firewall *f, uint64_t key)
 /* Into an empty place, or over one that the key itself chooses. */
 static void cache_put(struct firewall *f, uint64_t key)
 {
-    atomic_uint_fast32_t *bucket = bucket_of(f, key);
+    atomic_uint_fast32_t *bucket = fw_bucket(f, key);
     size_t at = key >> 40 & (FW_CACHE_WAYS - 1);
     for (size_t i = 0; i < FW_CACHE_WAYS; i++)
         if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == 0) {
@@ -347,8 +344,7 @@ static bool is_within(struct firewall *f, struct fw_tenant *t, struct slice labe
     return true;
 }
 
-/* must: it is counted and accepted whatever the limits are. */
-static bool admit(struct firewall *f, struct fw_tenant *t, struct slice labels, uint64_t key, bool must, struct firewall_verdict *out)
+bool fw_admit(struct firewall *f, struct fw_tenant *t, struct slice labels, uint64_t key, bool must, struct firewall_verdict *out)
 {
     struct recent *shard = shard_of(f, key);
     bool was_fresh = false;
@@ -422,172 +418,24 @@ static void turn(struct firewall *f, int64_t now_ns)
     atomic_store(&f->turn_ns, now_ns + f->config.window_ns);
 }
 
-static void turn_when_due(struct firewall *f, int64_t now_ns)
+void fw_turn_when_due(struct firewall *f, int64_t now_ns)
 {
     int64_t end_ns = atomic_load_explicit(&f->turn_ns, memory_order_relaxed);
-    if (end_ns && now_ns < end_ns)
+    if (now_ns <= 0 || (end_ns && now_ns < end_ns))
         return;
     mutex_lock(&f->lock);
     turn(f, now_ns);
     mutex_unlock(&f->lock);
 }
 
-/* ---- batches ---- */
-
-static uint64_t histograms_of(const struct batch *b, const struct batch_series *s)
-{
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        n += is_histogram(b->samples[s->first + i].v);
-    return n;
-}
-
-static void explain(struct firewall *f, const struct batch *b, struct slice labels, const struct firewall_verdict *v, struct err *err)
-{
-    struct slice metric = labels_get(labels, SLICE("__name__"));
-    struct buf text;
-    buf_init(&text, 0);
-    labels_format(labels, &text);
-    struct slice shown = utf8_cut(buf_as_slice(&text), FW_EXAMPLE_BYTES_MAX);
-    long long minutes = (long long)(2 * f->config.window_ns / NS_S / 60);
-    const char *setting = reason_settings[v->reason];
-    unsigned long long found = v->found, limit = v->limit;
-    if (v->reason == FIREWALL_LABEL)
-        err_set(err, ST_LIMIT, "metric %.*s: label %.*s has %llu values in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series "
-                "%.*s is refused, known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), SLICE_FMT(utf8_cut(v->label, SHOWN_BYTES)),
-                found, minutes, setting, SLICE_FMT(b->tenant), limit, SLICE_FMT(shown));
-    else if (v->reason == FIREWALL_METRIC)
-        err_set(err, ST_LIMIT, "metric %.*s has %llu series in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series %.*s is refused, "
-                "known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), found, minutes, setting, SLICE_FMT(b->tenant), limit,
-                SLICE_FMT(shown));
-    else
-        err_set(err, ST_LIMIT, "tenant %.*s has %llu series in %lld minutes, cardinality.%s is %llu: new series %.*s is refused, known ones go on",
-                SLICE_FMT(b->tenant), found, minutes, setting, limit, SLICE_FMT(shown));
-    buf_free(&text);
-}
-
-static void refuse(struct firewall *f, const struct batch *b, const struct batch_series *s, const struct firewall_verdict *v,
-                   struct ingest_result *result)
-{
-    struct err why = { 0 };
-    uint64_t histograms = histograms_of(b, s);
-    bool is_told = histograms < s->count ? result->kinds[INGEST_SAMPLES].rejected : result->kinds[INGEST_HISTOGRAMS].rejected;
-    if (!is_told)
-        explain(f, b, s->labels, v, &why);
-    ingest_withdraw(result, INGEST_SAMPLES, s->count - histograms, &why);
-    ingest_withdraw(result, INGEST_HISTOGRAMS, histograms, &why);
-    if (v->reason == FIREWALL_TENANT) {
-        int64_t left_s = (atomic_load(&f->turn_ns) - b->received_ns) / NS_S + 1;
-        result->retry_after_s = (uint32_t)MIN(MAX(left_s, 1), FIREWALL_RETRY_SECONDS_MAX);
-    }
-    atomic_fetch_add_explicit(&f->refused[v->reason], s->count, memory_order_relaxed);
-    fw_offend(f, &(struct fw_event){ b->tenant, s->labels, v, false, s->count, s->count ? b->samples[s->first].t_ms : 0, b->received_ns });
-}
-
-/* Of an event or series that goes, ref becomes 0 for the closing up. */
-struct fw_pass {
-    struct firewall *f;
-    struct batch *b;
-    struct ingest_result *result;
-    uint64_t of_tenant, refused_samples;
-    size_t refused;
-    struct fw_tenant *tenant; /* once the lock is held */
-};
-
-static void judge(struct fw_pass *p, struct batch_series *s, uint64_t key)
-{
-    struct firewall_verdict v;
-    if (p->tenant == NULL) {
-        mutex_lock(&p->f->lock);
-        p->tenant = tenant_of(p->f, p->b->tenant);
-    }
-    if (admit(p->f, p->tenant, s->labels, key, p->b->is_own, &v))
-        return;
-    refuse(p->f, p->b, s, &v, p->result);
-    p->refused_samples += s->count;
-    p->refused++;
-    s->ref = 0;
-}
-
-/* In groups, so that the cache's lines come in together: one after another each would be waited for. */
-static void judge_all(struct fw_pass *p)
-{
-    uint64_t keys[GROUP];
-    for (size_t from = 0; from < p->b->series_count; from += GROUP) {
-        struct batch_series *s = &p->b->series[from];
-        size_t n = MIN(p->b->series_count - from, (size_t)GROUP);
-        for (size_t i = 0; i < n; i++) {
-            if (s[i].ref == 0)
-                s[i].ref = firewall_hash(p->f, s[i].labels);
-            keys[i] = key_of(s[i].ref, p->of_tenant);
-            __builtin_prefetch(bucket_of(p->f, keys[i]));
-        }
-        for (size_t i = 0; i < n; i++)
-            if (!cache_has(p->f, keys[i]))
-                judge(p, &s[i], keys[i]);
-        if (p->tenant) { /* others may want it, too */
-            mutex_unlock(&p->f->lock);
-            p->tenant = NULL;
-        }
-    }
-}
-
-static void close_up_series(struct batch *b)
-{
-    size_t kept = 0, samples = 0;
-    for (size_t i = 0; i < b->series_count; i++) {
-        struct batch_series s = b->series[i];
-        if (s.ref == 0)
-            continue;
-        memmove(&b->samples[samples], &b->samples[s.first], s.count * sizeof *b->samples);
-        s.first = (uint32_t)samples;
-        samples += s.count;
-        b->series[kept++] = s;
-    }
-    b->series_count = kept;
-    b->sample_count = samples;
-}
-
-/* An exemplar of a series that is not known has nothing to belong to. */
-static void close_up_exemplars(struct fw_pass *p)
-{
-    struct batch *b = p->b;
-    struct err why;
-    size_t kept = 0;
-    for (size_t i = 0; i < b->event_count; i++) {
-        struct event *e = &b->events[i];
-        if (e->kind == EVENT_EXEMPLAR && !cache_has(p->f, key_of(firewall_hash(p->f, e->stream), p->of_tenant))) {
-            ingest_withdraw(p->result, INGEST_EXEMPLARS, 1,
-                            (err_set(&why, ST_LIMIT, "an exemplar goes with its series, which is refused: see the samples"), &why));
-            continue;
-        }
-        if (kept != i)
-            b->events[kept] = *e;
-        kept++;
-    }
-    b->event_count = kept;
-}
-
-uint64_t firewall_batch(struct firewall *f, struct batch *b, struct ingest_result *result)
-{
-    if (b->series_count == 0 || !atomic_load_explicit(&f->is_on, memory_order_relaxed))
-        return 0;
-    struct fw_pass p = { .f = f, .b = b, .result = result, .of_tenant = tenant_hash(f, b->tenant) };
-    turn_when_due(f, b->received_ns);
-    judge_all(&p);
-    if (p.refused) {
-        close_up_series(b);
-        close_up_exemplars(&p);
-    }
-    return p.refused_samples;
-}
+/* ---- series of before ---- */
 
 void firewall_learn(struct firewall *f, struct slice tenant, struct slice labels, int64_t now_ns)
 {
     struct firewall_verdict v;
     mutex_lock(&f->lock);
     turn(f, now_ns);
-    admit(f, tenant_of(f, tenant), labels, key_of(firewall_hash(f, labels), tenant_hash(f, tenant)), true, &v);
+    fw_admit(f, fw_tenant_of(f, tenant), labels, fw_key(firewall_hash(f, labels), fw_tenant_hash(f, tenant)), true, &v);
     mutex_unlock(&f->lock);
 }
 
@@ -626,11 +474,11 @@ bool firewall_scraped(struct firewall *f, struct slice tenant, struct slice labe
 {
     if (!atomic_load_explicit(&f->is_on, memory_order_relaxed))
         return true;
-    uint64_t key = key_of(firewall_hash(f, labels), tenant_hash(f, tenant));
+    uint64_t key = fw_key(firewall_hash(f, labels), fw_tenant_hash(f, tenant));
     mutex_lock(&f->lock);
     turn(f, now_ns);
-    struct fw_tenant *t = tenant_of(f, tenant);
-    bool is_in = admit(f, t, labels, key, false, out);
+    struct fw_tenant *t = fw_tenant_of(f, tenant);
+    bool is_in = fw_admit(f, t, labels, key, false, out);
     if (!is_in) {
         /* A label that is the operator's own cannot fold: then another of the series does. */
         struct slice value = labels_get(labels, out->label);
@@ -638,7 +486,7 @@ bool firewall_scraped(struct firewall *f, struct slice tenant, struct slice labe
             out->label = label_to_fold(f, t, labels, fixed);
         /* All that can fold has: one such series a target is let in, but not over the tenant's limit. */
         if (out->label.len == 0 && out->reason != FIREWALL_TENANT)
-            is_in = admit(f, t, labels, key, true, out);
+            is_in = fw_admit(f, t, labels, key, true, out);
     }
     mutex_unlock(&f->lock);
     return is_in;
@@ -675,7 +523,7 @@ bool firewall_rate_allows(struct firewall *f, struct slice tenant, int64_t now_n
     if (!atomic_load_explicit(&f->has_rates, memory_order_relaxed))
         return true;
     mutex_lock(&f->lock);
-    struct fw_tenant *t = tenant_of(f, tenant);
+    struct fw_tenant *t = fw_tenant_of(f, tenant);
     double rate = (double)t->limits.samples_per_second;
     if (rate > 0) {
         refill(t, now_ns);
@@ -697,7 +545,7 @@ void firewall_rate_take(struct firewall *f, struct slice tenant, uint64_t sample
     if (!atomic_load_explicit(&f->has_rates, memory_order_relaxed))
         return;
     mutex_lock(&f->lock);
-    struct fw_tenant *t = tenant_of(f, tenant);
+    struct fw_tenant *t = fw_tenant_of(f, tenant);
     if (t->limits.samples_per_second) {
         refill(t, now_ns);
         t->level -= (double)samples;

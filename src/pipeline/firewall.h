@@ -4,8 +4,8 @@
  *
  * A series that was seen in this window of time or the one before is always accepted, whatever the limits say; only new ones
  * are judged. What is pushed over a limit is refused by name; of what is scraped the label's values fold into OVERFLOW_VALUE
- * (collect/scrape_round.c). Counts are of the last one to two windows: exact up to DISTINCT_EXACT_MAX, beyond by HyperLogLog
- * (base/hll.h). Any thread, but where said. */
+ * (collect/scrape_round.c). Counts are of the last one to two windows: exact up to DISTINCT_EXACT_MAX series or
+ * FIREWALL_VALUES_REMEMBERED_MAX values, beyond by HyperLogLog (base/hll.h). Any thread, but where said. */
 #ifndef STOA_PIPELINE_FIREWALL_H
 #define STOA_PIPELINE_FIREWALL_H
 

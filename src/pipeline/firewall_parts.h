@@ -77,6 +77,17 @@ static inline uint32_t fw_value_hash(const struct firewall *f, struct slice valu
     return (uint32_t)hash64(value, f->seed);
 }
 
+/* firewall.c: the cache, without the lock. */
+uint64_t fw_tenant_hash(const struct firewall *f, struct slice tenant);
+uint64_t fw_key(uint64_t labels_hash, uint64_t of_tenant);
+atomic_uint_fast32_t *fw_bucket(const struct firewall *f, uint64_t key);
+bool fw_cache_has(const struct firewall *f, uint64_t key);
+void fw_turn_when_due(struct firewall *f, int64_t now_ns);
+
+/* firewall.c, under the lock. must: the series is counted and accepted whatever the limits are. */
+struct fw_tenant *fw_tenant_of(struct firewall *f, struct slice name);
+bool fw_admit(struct firewall *f, struct fw_tenant *t, struct slice labels, uint64_t key, bool must, struct firewall_verdict *out);
+
 /* firewall_report.c. Under the lock. */
 struct fw_event {
     struct slice tenant, labels;

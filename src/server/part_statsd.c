@@ -72,7 +72,7 @@ static void message_stats(void *server, struct message_stats *out)
 
 enum status part_statsd_prepare(struct server *s, struct err *err)
 {
-    struct statsd_env env = { .clock = s->clock, .log = &s->log, .arg = s, .append = server_append };
+    struct statsd_env env = { .clock = s->clock, .log = &s->log, .arg = s, .append = server_append_pushed };
     s->api.statsd = statsd_new(&env, s->config->statsd);
     return ST_OK;
 }

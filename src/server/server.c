@@ -23,9 +23,14 @@ enum { DRAIN_SECONDS = 10 };
 
 enum status server_append(void *arg, struct batch *b, struct err *err)
 {
+    b->is_own = true;
+    return server_append_pushed(arg, b, err);
+}
+
+enum status server_append_pushed(void *arg, struct batch *b, struct err *err)
+{
     struct server *s = arg;
     struct ingest_result result = { 0 };
-    b->is_own = true;
     enum status st = pipeline_run(s->pipeline, b, &result, err);
     if (st) {
         batch_drop(b);

@@ -133,5 +133,7 @@ enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct s
 
 /* For parts' environments; arg is the server. Takes b; pipeline, then append; blocks until durable. */
 enum status server_append(void *arg, struct batch *b, struct err *err);
+/* Of what others sent: the firewall may take series out, and tells of them in its report alone. */
+enum status server_append_pushed(void *arg, struct batch *b, struct err *err);
 
 #endif

@@ -173,7 +173,7 @@ class Push(harness.Case):
         self.assertGreater(o["samples"], 1000000)
         self.assertAlmostEqual(o["different"], 1039000, delta=1039000 * 0.07)
         self.assertLess(own_metric(s, "stoa_cardinality_memory_bytes"), 1 << 20)
-        self.assertLess(len(s.query("http_requests_total")), 1010)
+        self.assertLess(len(s.query("http_requests_total")), 1010)  # a hash of 31 bits is shared now and then
 
 
 class Report(harness.Case):

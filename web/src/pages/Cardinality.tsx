@@ -71,11 +71,18 @@ function Offenders({ d }: { d: Data }) {
 
 function Near({ d }: { d: Data }) {
   const columns: Column<CountRow>[] = [
-    { title: W.cardinality.metric, draw: (c) => (c.metric ? metricLink(c.metric) : W.cardinality.tenant(safe(c.tenant))) },
-    { title: W.cardinality.label, class: () => 'mono', draw: (c) => (c.label ? safe(cut(c.label, 40)) : W.cardinality.all) },
+    {
+      title: W.cardinality.of,
+      class: () => 'break',
+      draw: (c) => (
+        <>
+          {c.metric ? metricLink(c.metric) : W.cardinality.tenant(safe(c.tenant))} <small class="dim mono">{c.label ? safe(cut(c.label, 40)) : W.cardinality.all}</small>
+        </>
+      ),
+    },
     { title: W.cardinality.count, number: true, draw: (c) => count(c.count) },
     { title: W.cardinality.limit, number: true, draw: (c) => count(c.limit) },
-    { title: W.cardinality.share, wide: true, draw: (c) => <ShareBar share={c.count / c.limit} tone={c.count / c.limit >= NEAR ? 'c3' : 'c1'} /> },
+    { title: W.cardinality.share, wide: true, draw: (c) => <ShareBar share={c.count / c.limit} tone={c.count / c.limit >= NEAR ? 'warn' : 'c1'} /> },
   ]
   return (
     <Card name="near" title={W.cardinality.near} note={W.cardinality.nearNote}>
