@@ -91,15 +91,15 @@ static bool parse_time(struct slice text, int64_t *ms)
 static enum status read_load(struct script *s, struct slice word, struct slice rest)
 {
     struct script_load load = { .engine = s->engine, .a = s->a, .is_nhcb = slice_eq(word, SLICE("load_with_nhcb")) };
-    struct slice line;
+    struct slice line, asked = rest;
     struct err why;
     if ((!load.is_nhcb && !slice_eq(word, SLICE("load"))) || !parse_time(script_take_word(&rest), &load.step_ms))
-        return wrong(s, "load without a step", rest);
+        return wrong(s, "load without a step", asked);
     while (next_line(s, &line) && line.len)
         if (script_load_line(&load, line, &why))
             return wrong(s, arena_printf(s->a, "a series cannot be read, %s", why.text).ptr, line);
     if (script_load_end(&load, &why))
-        return wrong(s, why.text, rest);
+        return wrong(s, why.text, asked);
     return ST_OK;
 }
 
