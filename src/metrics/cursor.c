@@ -49,6 +49,8 @@ struct spart_cursor {
     uint32_t times_page_1;
     struct times_slot **times;
     struct hpage_reader *histograms; /* NULL: none met so far */
+    uint64_t histogram_bytes, histogram_bytes_max; /* of this read; where it ends, 0: not */
+    bool is_cut;
 };
 
 void run_room(struct run *r, size_t more)
@@ -253,6 +255,7 @@ static enum status histograms_get(struct spart_cursor *c, const struct chunk_at 
         c->histograms = hpage_reader_new(histograms_fetch, c);
     uint64_t bytes = 0;
     enum status st = hpage_read(c->histograms, entry, at->samples, from, to, v, &bytes, err);
+    c->histogram_bytes += bytes;
     if (st == ST_CORRUPT && err->text[0] == 0)
         st = corrupt(c, "histograms", at->page->ref, err);
     if (st == ST_CORRUPT && c->ctx) /* the page's other chunks may be good */
@@ -385,11 +388,28 @@ static enum status page_failed(struct spart_cursor *c, struct page *p, enum stat
     return st ? err_set(err, st, "%s", why->text) : ST_OK;
 }
 
+static void read_begin(struct spart_cursor *c)
+{
+    c->is_cut = false;
+    c->histogram_bytes = 0;
+    if (c->histograms)
+        hpage_reader_reset(c->histograms);
+}
+
+void spart_cursor_limit(struct spart_cursor *c, uint64_t histogram_bytes_max)
+{
+    c->histogram_bytes_max = histogram_bytes_max;
+}
+
+bool spart_cursor_cut(const struct spart_cursor *c)
+{
+    return c->is_cut;
+}
+
 enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, struct run *out, struct err *err)
 {
     uint32_t at, end = groups_of(c, ordinal, &at);
-    if (c->histograms)
-        hpage_reader_reset(c->histograms);
+    read_begin(c);
     for (; at < end; at++) {
         const struct spart_group *g = &c->ix->groups[at];
         if (!overlaps(g->min_ms, g->max_ms, start_ms, end_ms))
@@ -400,6 +420,9 @@ enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_m
             struct err why = { 0 };
             if (!chunk_wanted(c, &c->pages[i], ordinal - g->first, start_ms, end_ms, &chunk))
                 continue;
+            c->is_cut = c->histogram_bytes_max > 0 && c->histogram_bytes > c->histogram_bytes_max;
+            if (c->is_cut)
+                return ST_OK;
             st = chunk_read(c, &chunk, start_ms, end_ms, out, &why);
             if (st)
                 st = page_failed(c, &c->pages[i], st, &why, err);
@@ -415,8 +438,7 @@ enum status spart_read_last(struct spart_cursor *c, uint32_t ordinal, int64_t st
 {
     *out = (struct spart_last){ 0 };
     uint32_t first, at = groups_of(c, ordinal, &first);
-    if (c->histograms)
-        hpage_reader_reset(c->histograms);
+    read_begin(c);
     while (at-- > first && !out->found) {
         const struct spart_group *g = &c->ix->groups[at];
         if (!overlaps(g->min_ms, g->max_ms, start_ms, end_ms))

@@ -55,6 +55,8 @@ static void world_start_with(struct world *w, bool no_background)
     struct err err = { 0 };
     if (store_open(&w->store, &opt, &err))
         unit_fail(__FILE__, __LINE__, err.text);
+    struct metrics_state *st = store_kind_state(w->store, KIND_METRICS);
+    st->merge_bytes_max = rand_one_in(&w->rand, 2) ? 3000 : MERGE_HISTOGRAMS_BYTES_MAX; /* some merges in many steps */
 }
 
 static void world_start(struct world *w)

@@ -4,7 +4,8 @@
  * (1) Tombstones newer than what a part has applied are applied to its rows before they mix with others; afterwards the
  *     merged part has applied them all.
  * (2) Of equal times the part with the higher LSNs wins: parts of a partition follow each other in LSN order.
- * (3) Held in memory: one series of each part, the groups they stand in, and the builder's group and label dictionary. */
+ * (3) Held in memory: one series of each part, of large histograms a part of it (MERGE_HISTOGRAMS_BYTES_MAX) at a time, the
+ *     groups they stand in, and the builder's group and label dictionary. */
 #include "metrics/merge.h"
 
 #include <stdlib.h>
@@ -84,6 +85,11 @@ static bool input_more(const struct input *in)
     return in->at < in->ix->series_count;
 }
 
+static bool input_is_at(const struct input *in, struct slice tenant, struct slice labels)
+{
+    return input_more(in) && slice_eq(in->tenant, tenant) && slice_eq(buf_as_slice(&in->labels), labels);
+}
+
 static void input_load(struct input *in)
 {
     if (!input_more(in))
@@ -102,6 +108,34 @@ static int inputs_cmp(const struct input *a, const struct input *b)
     return c ? c : labels_cmp(buf_as_slice(&a->labels), buf_as_slice(&b->labels));
 }
 
+/* The samples behind *from of a series from every part that has it, to m->all: all of them, or as many as (3) has room for.
+ * Sets *from to where they end, INT64_MAX: at the end. */
+static enum status merge_some(struct merge *m, struct slice tenant, struct slice labels, const struct dead_range *dead, size_t dead_count,
+                              int64_t *from, struct err *err)
+{
+    int64_t end = INT64_MAX;
+    m->all.n = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        struct input *in = &m->in[i];
+        if (!input_is_at(in, tenant, labels))
+            continue;
+        m->one.n = 0;
+        enum status st = spart_read(in->cursor, in->at, *from, end, &m->one, err);
+        if (st)
+            return st;
+        if (spart_cursor_cut(in->cursor) && m->one.n > 0) {
+            end = m->one.t_ms[m->one.n - 1];
+            while (m->all.n > 0 && m->all.t_ms[m->all.n - 1] > end)
+                m->all.n--; /* read again next time */
+        }
+        if (dead_count > 0)
+            merge_bury(&m->one, dead, dead_count, spart_applied_id(in->sp));
+        merge_runs(&m->all, &m->one, &m->spare);
+    }
+    *from = end;
+    return ST_OK;
+}
+
 static enum status merge_series(struct merge *m, struct input *least, struct build *b, struct err *err)
 {
     struct buf key;
@@ -111,22 +145,22 @@ static enum status merge_series(struct merge *m, struct input *least, struct bui
     const struct dead_range *dead = NULL;
     size_t dead_count = dead_of(m->dead, tenant, labels, &dead);
     enum status st = ST_OK;
-    m->all.n = 0;
-    for (size_t i = 0; i < m->count && st == ST_OK; i++) {
-        struct input *in = &m->in[i];
-        if (!input_more(in) || !slice_eq(in->tenant, tenant) || !slice_eq(buf_as_slice(&in->labels), labels))
+    bool is_begun = false;
+    for (int64_t from = INT64_MIN; from != INT64_MAX && st == ST_OK;) {
+        st = merge_some(m, tenant, labels, dead, dead_count, &from, err);
+        if (st || m->all.n == 0)
             continue;
-        m->one.n = 0;
-        st = spart_read(in->cursor, in->at, INT64_MIN, INT64_MAX, &m->one, err);
-        if (dead_count > 0)
-            merge_bury(&m->one, dead, dead_count, spart_applied_id(in->sp));
-        merge_runs(&m->all, &m->one, &m->spare);
+        if (!is_begun)
+            build_series(b, tenant, labels);
+        is_begun = true;
+        st = build_samples(b, m->all.t_ms, m->all.v, m->all.n, err);
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        struct input *in = &m->in[i];
+        if (!input_is_at(in, tenant, labels))
+            continue;
         in->at++;
         input_load(in);
-    }
-    if (st == ST_OK && m->all.n > 0) {
-        build_series(b, tenant, labels);
-        st = build_samples(b, m->all.t_ms, m->all.v, m->all.n, err);
     }
     buf_free(&key);
     return st;
@@ -212,6 +246,7 @@ static enum status inputs_open(struct merge *m, const struct part *const *parts,
             m->count = i + 1;
             return st;
         }
+        spart_cursor_limit(in->cursor, spart_state(in->sp)->merge_bytes_max);
         input_load(in);
     }
     return ST_OK;

@@ -31,6 +31,7 @@ static enum status state_open(struct store *s, uint64_t seed, void **state, stru
     st->wal = wal_rows_new();
     mutex_init(&st->index_lock);
     st->index_bytes_max = PART_INDEXES_BYTES_MAX;
+    st->merge_bytes_max = MERGE_HISTOGRAMS_BYTES_MAX;
     *state = st;
     return ST_OK;
 }

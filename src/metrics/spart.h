@@ -74,6 +74,10 @@ void spart_cursor_close(struct spart_cursor *c); /* accepts NULL */
 /* Appends the samples with start_ms < t <= end_ms to *out. Their histograms are the cursor's: they live until the next read
  * by it, or its close. With ctx each counts as many samples as it takes places of 16 bytes, added here but for one. */
 MUST_CHECK enum status spart_read(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, struct run *out, struct err *err);
+/* From now on a read ends behind a chunk when its histograms take more; cut tells whether the last one did: then later samples
+ * are to be asked for from the last one given on. */
+void spart_cursor_limit(struct spart_cursor *c, uint64_t histogram_bytes_max);
+bool spart_cursor_cut(const struct spart_cursor *c);
 /* The last of those; a histogram lives as long. */
 MUST_CHECK enum status spart_read_last(struct spart_cursor *c, uint32_t ordinal, int64_t start_ms, int64_t end_ms, bool with_value,
                                        struct spart_last *out, struct err *err);

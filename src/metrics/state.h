@@ -13,7 +13,10 @@
 struct wal_rows;
 struct spart;
 
-enum { PART_INDEXES_BYTES_MAX = 256 * MIB /* decoded indexes of parts that are kept for the next query */ };
+enum {
+    PART_INDEXES_BYTES_MAX = 256 * MIB, /* decoded indexes of parts that are kept for the next query */
+    MERGE_HISTOGRAMS_BYTES_MAX = 32 * MIB /* that a merge decodes of one series of one part at once, and one chunk */
+};
 
 struct metrics_state {
     struct store *store;
@@ -26,7 +29,7 @@ struct metrics_state {
     /* The parts with one, the one used last in front; under the lock. What nobody uses goes when they are over the maximum. */
     struct mutex index_lock;
     struct spart *indexed_first, *indexed_last;
-    uint64_t index_bytes_max;
+    uint64_t index_bytes_max, merge_bytes_max; /* the limits above; lower in tests */
 };
 
 #endif
