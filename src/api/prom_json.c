@@ -57,22 +57,92 @@ void prom_json_point(struct json_writer *w, int64_t t_ms, double v)
     json_raw(w, slice_of(text, n));
 }
 
+static void put_number(struct json_writer *w, double v)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    json_string(w, slice_of(text, format_value(v, text)));
+}
+
+/* Which of a bucket's bounds belong to it. */
+static int64_t bounds_rule(const struct histogram_bucket *b)
+{
+    enum { UPPER_BELONGS, LOWER_BELONGS, NONE_BELONGS, BOTH_BELONG };
+    if (b->has_lower)
+        return b->has_upper ? BOTH_BELONG : LOWER_BELONGS;
+    return b->has_upper ? UPPER_BELONGS : NONE_BELONGS;
+}
+
+static void put_buckets(struct json_writer *w, const struct histogram *h)
+{
+    bool is_open = false;
+    struct histogram_walk walk = histogram_walk(h);
+    for (struct histogram_bucket b; histogram_next(&walk, &b);) {
+        if (b.count == 0)
+            continue;
+        if (!is_open) {
+            json_key(w, SLICE("buckets"));
+            json_array_begin(w);
+            is_open = true;
+        }
+        json_array_begin(w);
+        json_int(w, bounds_rule(&b));
+        put_number(w, b.lower);
+        put_number(w, b.upper);
+        put_number(w, b.count);
+        json_array_end(w);
+    }
+    if (is_open)
+        json_array_end(w);
+}
+
+void prom_json_histogram(struct json_writer *w, int64_t t_ms, const struct histogram *h)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    json_array_begin(w);
+    json_raw(w, slice_of(text, format_seconds(t_ms, text)));
+    json_object_begin(w);
+    json_key(w, SLICE("count"));
+    put_number(w, h->count);
+    json_key(w, SLICE("sum"));
+    put_number(w, h->sum);
+    put_buckets(w, h);
+    json_object_end(w);
+    json_array_end(w);
+}
+
+/* The numbers, or the histograms, under a key when there are any. */
+static void put_points(struct json_writer *w, const struct value_series *s, bool histograms, struct slice key, bool is_list)
+{
+    bool is_open = false;
+    for (size_t k = 0; k < s->n; k++) {
+        if (is_histogram(s->v[k]) != histograms)
+            continue;
+        if (!is_open) {
+            json_key(w, key);
+            if (is_list)
+                json_array_begin(w);
+            is_open = true;
+        }
+        if (histograms)
+            prom_json_histogram(w, s->t_ms[k], histogram_unbox(s->v[k]));
+        else
+            prom_json_point(w, s->t_ms[k], s->v[k]);
+    }
+    if (is_open && is_list)
+        json_array_end(w);
+}
+
 static void put_series(struct json_writer *w, const struct value *v)
 {
-    bool is_vector = v->type == VALUE_VECTOR;
+    bool is_list = v->type != VALUE_VECTOR;
     json_array_begin(w);
     for (size_t i = 0; i < v->series_count; i++) {
         const struct value_series *s = &v->series[i];
         json_object_begin(w);
         json_key(w, SLICE("metric"));
         prom_json_labels(w, s->labels);
-        json_key(w, is_vector ? SLICE("value") : SLICE("values"));
-        if (!is_vector)
-            json_array_begin(w);
-        for (size_t k = 0; k < s->n; k++)
-            prom_json_point(w, s->t_ms[k], s->v[k]);
-        if (!is_vector)
-            json_array_end(w);
+        put_points(w, s, false, is_list ? SLICE("values") : SLICE("value"), is_list);
+        put_points(w, s, true, is_list ? SLICE("histograms") : SLICE("histogram"), is_list);
         json_object_end(w);
     }
     json_array_end(w);
