@@ -49,8 +49,10 @@ static void check_page(struct slice page, struct slice type, struct page_source_
 
 TEST(classic_histograms_convert_each_label_set_by_itself)
 {
-    struct slice page = SLICE("# TYPE h histogram\nh_bucket{a=\"x\",le=\"1\"} 1\nh_bucket{a=\"x\",le=\"+Inf\"} 3\nh_sum{a=\"x\"} 9\nh_count{a=\"x\"} 3\n"
-                              "h_bucket{a=\"y\",le=\"2\"} 0\nh_bucket{a=\"y\",le=\"+Inf\"} 1\nh_sum{a=\"y\"} 5\nh_count{a=\"y\"} 1\n# TYPE g gauge\ng 1\n");
+    struct slice page = SLICE("# TYPE h histogram\n"
+                              "h_bucket{a=\"x\",le=\"1\"} 1\nh_bucket{a=\"x\",le=\"+Inf\"} 3\nh_sum{a=\"x\"} 9\nh_count{a=\"x\"} 3\n"
+                              "h_bucket{a=\"y\",le=\"2\"} 0\nh_bucket{a=\"y\",le=\"+Inf\"} 1\nh_sum{a=\"y\"} 5\nh_count{a=\"y\"} 1\n"
+                              "# TYPE g gauge\ng 1\n");
     check_page(page, TEXT, (struct page_source_options){ .convert = true, .fallback = SLICE_EMPTY },
                "h,a=x {count:3, sum:9, [-Inf,1]:1, (1,+Inf]:2}\nh,a=y {count:1, sum:5, (2,+Inf]:1}\ng 1\n");
     struct buf out;

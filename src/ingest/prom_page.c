@@ -156,9 +156,12 @@ static struct promtext_entry *entry_add(struct prom_page *p, const struct metric
     struct promtext_label *labels = arena_array(p->scratch, struct promtext_label, p->label_count + 1);
     memcpy(labels, p->labels, p->label_count * sizeof *labels);
     *e = (struct promtext_entry){ .kind = PROMTEXT_SAMPLE, .line = p->number, .labels = labels, .label_count = p->label_count,
-                                  .value = sample_number(v),
-                                  .has_time = m->has_time, .t_ms = m->t_ms, .start_ms = m->start_ms };
-    e->name = arena_printf(p->scratch, "%.*s%s", SLICE_FMT(p->family.name), suffix);
+                                  .value = sample_number(v), .has_time = m->has_time, .t_ms = m->t_ms, .start_ms = m->start_ms };
+    struct slice end = slice_str(suffix);
+    char *name = arena_alloc(p->scratch, p->family.name.len + end.len); /* a name may have any byte */
+    memcpy(name, p->family.name.ptr, p->family.name.len);
+    memcpy(name + p->family.name.len, end.ptr, end.len);
+    e->name = slice_of(name, p->family.name.len + end.len);
     e->text = SLICE_EMPTY;
     return e;
 }

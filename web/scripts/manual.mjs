@@ -66,7 +66,7 @@ a:hover { text-decoration: underline; }
 const GROUPS = [
   ["Monitoring and logging in production, section by section", [
     "manual/infrastructure", "manual/statsd", "manual/application", "manual/synthetic", "manual/real-users", "manual/logging", "manual/golden-signals",
-    "manual/business-metrics", "manual/alerting", "manual/notifications", "manual/correlation", "manual/coming-from", "manual/cost", "manual/cardinality",
+    "manual/business-metrics", "manual/alerting", "manual/notifications", "manual/correlation", "manual/coming-from", "manual/replicas", "manual/cost", "manual/cardinality",
     "manual/retention", "manual/erase", "manual/redaction", "manual/security", "manual/encryption", "manual/boards"]],
   ["Using it", ["host", "configuration", "scraping", "queries"]],
   ["Sending to it", ["protocols/otlp", "protocols/remote_write", "protocols/loki_push"]],
