@@ -64,8 +64,8 @@ TEST(histograms_expand_and_say_whether_they_tell_a_hint)
     struct arena *a = arena_new(0);
     struct slice labels;
     struct script_points p;
-    CHECK_INT(script_series(a, SLICE("m {{count:1 buckets:[1]}}+{{count:2 sum:1 buckets:[2] }}x2 _ {{counter_reset_hint:gauge}}x1 7"), &labels, &p, NULL),
-              ST_OK);
+    CHECK_INT(script_series(a, SLICE("m {{count:1 buckets:[1]}}+{{count:2 sum:1 buckets:[2] }}x2 _ {{counter_reset_hint:gauge}}x1 7"), &labels,
+                            &p, NULL), ST_OK);
     CHECK_INT(p.count, 6);
     CHECK_INT(p.list[3].t_ms, 4);
     CHECK_NEAR(histogram_unbox(p.list[2].v)->count, 5, 0);
@@ -77,9 +77,9 @@ TEST(histograms_expand_and_say_whether_they_tell_a_hint)
 TEST(histograms_that_are_not_written_well_are_refused)
 {
     static const char *const lines[] = {
-        "m {{count:1", "m {{count:1}", "m {{coun:1}}", "m {{count:1 count:2}}", "m {{count}}", "m {{count:x}}", "m {{schema:0.5}}", "m {{schema:300}}",
-        "m {{buckets:[1 2}}", "m {{buckets:1}}", "m {{counter_reset_hint:perhaps}}", "m {{count:1}}x", "m {{count:1}}+{{count:1}}", "m {{count:1}}y",
-        "m {{schema:-53}}+{{schema:0}}x1", "m {{count:1sum:1}}", "m {{offset:1e10 buckets:[1]}}"
+        "m {{count:1", "m {{count:1}", "m {{coun:1}}", "m {{count:1 count:2}}", "m {{count}}", "m {{count:x}}", "m {{schema:0.5}}",
+        "m {{schema:300}}", "m {{buckets:[1 2}}", "m {{buckets:1}}", "m {{counter_reset_hint:perhaps}}", "m {{count:1}}x",
+        "m {{count:1}}+{{count:1}}", "m {{count:1}}y", "m {{schema:-53}}+{{schema:0}}x1", "m {{count:1sum:1}}", "m {{offset:1e10 buckets:[1]}}"
     };
     struct arena *a = arena_new(0);
     struct slice labels;
@@ -92,7 +92,9 @@ TEST(histograms_that_are_not_written_well_are_refused)
 
 TEST(loads_that_cannot_be_are_refused)
 {
-    static const char *const scripts[] = { "load 1m\n  a@st 0\n", "load 1m\n  a@st 0\n  b 1\n", "load 1m\n  a@st 0 0\n  a 1\n", "load 1m\n  a@st x\n  a 1\n",
+    static const char *const scripts[] = { "load 1m\n  a@st 0\n",
+                                           "load 1m\n  a@st 0\n  b 1\n", "load 1m\n  a@st 0 0\n  a 1\n",
+                                           "load 1m\n  a@st x\n  a 1\n",
                                            "load 1m\n  a@st 0\n  a@st 0\n", "load_with 1m\n  a 1\n", "load 1m\n  a {{count:-1}}\n",
                                            "load 1m\n  a {{schema:9}}\n", "load_with_nhcb 1m\n  a_bucket{le=\"1\"} 2\n  a_bucket{le=\"2\"} 1\n",
                                            "load_with_nhcb 1m\n  a_bucket{le=\"+Inf\"} 2\n  a_count 1\n" };
@@ -122,6 +124,7 @@ TEST(a_wrong_histogram_or_hint_fails_its_case_and_is_shown)
     CHECK_INT(promql_script_run(SLICE("s"), slice_str(script), 0, &r, &out, &err), ST_OK);
     CHECK_INT(r.passed, 2);
     CHECK_INT(r.failed, 4);
-    CHECK(slice_contains(buf_as_slice(&out), SLICE("got: a {count:3, sum:2, (0.7071067811865475,1]:1, (1,1.414213562373095]:2}(schema 1, zero within 0)@0s")));
+    CHECK(slice_contains(buf_as_slice(&out), SLICE("got: a {count:3, sum:2, (0.7071067811865475,1]:1, (1,1.414213562373095]:2}"
+                                                  "(schema 1, zero within 0)@0s")));
     buf_free(&out);
 }
