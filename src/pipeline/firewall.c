@@ -152,6 +152,13 @@ void firewall_configure(struct firewall *f, const struct firewall_config *c)
     arena_free(before);
 }
 
+void firewall_set_redactor(struct firewall *f, const struct redactor *r)
+{
+    mutex_lock(&f->lock);
+    f->redactor = r;
+    mutex_unlock(&f->lock);
+}
+
 /* ---- the cache ---- */
 
 uint64_t firewall_hash(const struct firewall *f, struct slice labels)

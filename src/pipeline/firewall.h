@@ -12,6 +12,7 @@
 #include "codec/yaml.h"
 #include "model/batch.h"
 #include "model/ingest_result.h"
+#include "pipeline/redact.h"
 
 enum {
     FIREWALL_TENANTS_MAX = 1000,                 /* with counts of their own; all others have one between them */
@@ -64,6 +65,8 @@ struct firewall *firewall_new(void);
 void firewall_free(struct firewall *f); /* accepts NULL */
 /* Copies c. */
 void firewall_configure(struct firewall *f, const struct firewall_config *c);
+/* What takes secrets out of examples: of a page they come as they stand there. Keeps r; NULL: nothing does. */
+void firewall_set_redactor(struct firewall *f, const struct redactor *r);
 
 /* A label set's key. 0 is none. */
 uint64_t firewall_hash(const struct firewall *f, struct slice labels);

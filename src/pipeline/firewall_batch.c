@@ -2,6 +2,7 @@
 /* What the firewall does to a batch: new series over a limit go out, with the reason told once by example.
  *
  * The steady state ends in the cache and takes no lock; the lock is held for at most a group of series at a time. */
+#include "base/date.h"
 #include "base/utf8.h"
 #include "pipeline/firewall_parts.h"
 
@@ -22,20 +23,21 @@ static void explain(struct firewall *f, const struct batch *b, struct slice labe
     buf_init(&text, 0);
     labels_format(labels, &text);
     struct slice shown = utf8_cut(buf_as_slice(&text), FW_EXAMPLE_BYTES_MAX);
-    long long minutes = (long long)(2 * f->config.window_ns / NS_S / 60);
+    char window[DURATION_TEXT_BYTES_MAX];
+    int shown_bytes = (int)duration_format_prom(2 * f->config.window_ns / NS_MS, window);
     const char *setting = firewall_reason_setting(v->reason);
     unsigned long long found = v->found, limit = v->limit;
     if (v->reason == FIREWALL_LABEL)
-        err_set(err, ST_LIMIT, "metric %.*s: label %.*s has %llu values in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series "
+        err_set(err, ST_LIMIT, "metric %.*s: label %.*s has %llu values in %.*s, cardinality.%s of tenant %.*s is %llu: new series "
                 "%.*s is refused, known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), SLICE_FMT(utf8_cut(v->label, SHOWN_BYTES)),
-                found, minutes, setting, SLICE_FMT(b->tenant), limit, SLICE_FMT(shown));
+                found, shown_bytes, window, setting, SLICE_FMT(b->tenant), limit, SLICE_FMT(shown));
     else if (v->reason == FIREWALL_METRIC)
-        err_set(err, ST_LIMIT, "metric %.*s has %llu series in %lld minutes, cardinality.%s of tenant %.*s is %llu: new series %.*s is refused, "
-                "known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), found, minutes, setting, SLICE_FMT(b->tenant), limit,
+        err_set(err, ST_LIMIT, "metric %.*s has %llu series in %.*s, cardinality.%s of tenant %.*s is %llu: new series %.*s is refused, "
+                "known ones go on", SLICE_FMT(utf8_cut(metric, SHOWN_BYTES)), found, shown_bytes, window, setting, SLICE_FMT(b->tenant), limit,
                 SLICE_FMT(shown));
     else
-        err_set(err, ST_LIMIT, "tenant %.*s has %llu series in %lld minutes, cardinality.%s is %llu: new series %.*s is refused, known ones go on",
-                SLICE_FMT(b->tenant), found, minutes, setting, limit, SLICE_FMT(shown));
+        err_set(err, ST_LIMIT, "tenant %.*s has %llu series in %.*s, cardinality.%s is %llu: new series %.*s is refused, known ones go on",
+                SLICE_FMT(b->tenant), found, shown_bytes, window, setting, limit, SLICE_FMT(shown));
     buf_free(&text);
 }
 

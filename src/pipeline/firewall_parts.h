@@ -54,6 +54,7 @@ struct firewall {
     atomic_uint_fast64_t refused[FIREWALL_REASON_COUNT], folded, rate_limited;
 
     struct mutex lock;                       /* all below */
+    const struct redactor *redactor;
     struct arena *config_arena;
     struct firewall_config config;
     struct map tenants, metrics, offenders;  /* -> struct fw_tenant *, ... */

@@ -75,10 +75,12 @@ static struct fw_offender *offender_put(struct firewall *f, const struct fw_even
         return (struct fw_offender *)(uintptr_t)*at;
     if (f->offenders.count >= FIREWALL_OFFENDERS_MAX)
         forget_quietest(f);
-    struct buf example;
+    struct buf example, clean;
     buf_init(&example, 0);
+    buf_init(&clean, 0);
     labels_format(e->labels, &example);
-    struct slice shown = utf8_cut(buf_as_slice(&example), FW_EXAMPLE_BYTES_MAX);
+    bool is_changed = f->redactor && redact_text(f->redactor, buf_as_slice(&example), &clean, NULL);
+    struct slice shown = utf8_cut(buf_as_slice(is_changed ? &clean : &example), FW_EXAMPLE_BYTES_MAX);
     struct fw_offender *o = mem_new(struct fw_offender);
     o->texts = mem_alloc(key.len + e->tenant.len + metric.len + label.len + job.len + shown.len + 1);
     o->key_len = (uint32_t)key.len;
@@ -88,6 +90,7 @@ static struct fw_offender *offender_put(struct firewall *f, const struct fw_even
                                            .job = copy_to(&to, job), .example = copy_to(&to, shown), .reason = e->why->reason,
                                            .is_folded = e->is_folded, .first_ms = e->now_ns / NS_MS, .first_sample_ms = e->t_ms };
     buf_free(&example);
+    buf_free(&clean);
     *map_put(&f->offenders, key, NULL) = (uint64_t)(uintptr_t)o;
     return o;
 }

@@ -67,7 +67,7 @@ TEST(new_values_of_a_label_over_its_limit_are_refused_by_name_and_known_series_g
     CHECK_INT(s.result.kinds[INGEST_SAMPLES].accepted, 100);
     CHECK_INT(s.result.kinds[INGEST_SAMPLES].rejected, 50);
     struct slice why = slice_str(s.result.kinds[INGEST_SAMPLES].first.text);
-    CHECK(slice_contains(why, SLICE("metric http_requests_total: label path has 100 values")));
+    CHECK(slice_contains(why, SLICE("metric http_requests_total: label path has 100 values in 2h")));
     CHECK(slice_contains(why, SLICE("cardinality.values_per_label of tenant default is 100")));
     CHECK(slice_contains(why, SLICE("path=\"/p100\"")));
     CHECK_INT(s.result.retry_after_s, 0);
@@ -101,6 +101,29 @@ TEST(offenders_are_told_with_label_job_first_sample_and_how_many)
     CHECK_INT(n, 0);
     arena_free(a);
     firewall_free(f);
+}
+
+TEST(an_example_of_an_offender_holds_no_secret)
+{
+    struct firewall *f = with((struct firewall_limits){ .values_per_label = 1 });
+    struct redactor *r = redactor_new(REDACT_DEFAULT);
+    struct arena *a = arena_new(0);
+    struct firewall_verdict v;
+    struct firewall_offender *o;
+    struct slice labels;
+    size_t n;
+    firewall_set_redactor(f, r);
+    CHECK(firewall_scraped(f, SLICE("default"), series(a, "m", "/p", 0), SLICE_EMPTY, T0, &v));
+    labels = labels_with(a, series(a, "m", "/p", 1), SLICE("password"), SLICE("hunter2"));
+    CHECK(!firewall_scraped(f, SLICE("default"), labels, SLICE_EMPTY, T0, &v));
+    firewall_tell_scraped(f, SLICE("default"), labels, 0, T0 / NS_MS, T0, &v, false);
+    firewall_offenders(f, NULL, 0, a, &o, &n);
+    CHECK_INT(n, 1);
+    CHECK(slice_contains(o[0].example, SLICE("/p1")));
+    CHECK(!slice_contains(o[0].example, SLICE("hunter2")));
+    arena_free(a);
+    firewall_free(f);
+    redactor_free(r);
 }
 
 TEST(a_metric_has_a_limit_and_a_tenant_has_one_that_may_be_tried_again_later)

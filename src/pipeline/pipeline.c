@@ -352,6 +352,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *opt)
     for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
         p->redactors[i] = redactor_new((enum redact_profile)i);
     p->firewall = firewall_new();
+    firewall_set_redactor(p->firewall, p->redactors[REDACT_DEFAULT]);
     mutex_init(&p->rules.lock);
     snap_publish(&p->rules, &pipeline_rules_new(NULL, NULL)->snap);
     return p;
@@ -372,6 +373,7 @@ void pipeline_free(struct pipeline *p)
 void pipeline_set_redaction(struct pipeline *p, enum redact_profile profile)
 {
     atomic_store_explicit(&p->profile, profile, memory_order_relaxed);
+    firewall_set_redactor(p->firewall, p->redactors[profile]);
 }
 
 void pipeline_set_rules(struct pipeline *p, struct pipeline_rules *rules)
