@@ -234,6 +234,20 @@ TEST(recording_rules_write_and_mark_what_ends)
     fake_free(&f);
 }
 
+TEST(recording_rules_write_histograms_and_alerts_take_them_for_zero)
+{
+    struct fake f;
+    fake_init(&f, AT);
+    struct alert_eval *e = fake_eval(&f, fake_rules(&f, "groups:\n- name: g\n  rules:\n  - record: job:x\n    expr: q\n"
+                                                        "  - alert: A\n    expr: q\n    annotations: {v: \"{{ $value }}\"}\n"));
+    fake_answer(&f, "q", "x{job=\"a\"} h2");
+    minutes(&f, e, 1);
+    CHECK(slice_contains(buf_as_slice(&f.samples), SLICE("job:x{job=\"a\"} h2\n")));
+    CHECK(slice_contains(buf_as_slice(&f.handed), SLICE("{v=\"0\"} firing")));
+    alert_eval_stop(e);
+    fake_free(&f);
+}
+
 TEST(a_failed_query_keeps_alerts_and_is_told)
 {
     struct fake f;

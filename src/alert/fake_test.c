@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdio.h>
 
 #include "alert/alert_fake.h"
 #include "base/num.h"
 #include "base/unit.h"
+#include "model/histogram.h"
 
 static enum status fake_check(struct slice text, uint32_t features, enum value_type *type, struct err *err)
 {
     *type = slice_eq(text, SLICE("text")) ? VALUE_STRING : VALUE_VECTOR;
     return slice_contains(text, SLICE("!")) ? err_set(err, ST_INVALID, "1:1: parse error: unexpected !") : ST_OK;
+}
+
+/* A number, or "h": a histogram with so many observations, none of them in a bucket. */
+static double fake_value(struct arena *a, struct slice text)
+{
+    double v;
+    bool boxed = slice_starts(text, SLICE("h"));
+    struct histogram *h = arena_new_of(a, struct histogram);
+    CHECK(num_parse_double(slice_skip(text, boxed), &v));
+    h->count = v;
+    h->sum = NAN;
+    return boxed ? histogram_box(h) : v;
 }
 
 static enum status fake_instant(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err)
@@ -28,7 +42,7 @@ static enum status fake_instant(struct query_env *env, struct slice text, const 
         *s = (struct value_series){.n = 1, .t_ms = arena_alloc(env->result, 8), .v = arena_alloc(env->result, 8)};
         s->t_ms[0] = p->end_ns / NS_MS;
         CHECK(!labels_parse(env->result, slice_trim(slice_sub(piece, 0, space + 1)), &s->labels, err));
-        CHECK(num_parse_double(slice_trim(slice_skip(piece, space + 2)), &s->v[0]));
+        s->v[0] = fake_value(env->result, slice_trim(slice_skip(piece, space + 2)));
     }
     return ST_OK;
 }
@@ -66,7 +80,7 @@ static enum status iter_next(struct samples_iter *iter, struct series_samples *o
     CHECK(!labels_parse(it->arena, slice_sub(text, 0, space + 1), &labels, err));
     CHECK(num_parse_double(slice_trim(slice_skip(text, space + 2)), &it->v));
     it->t_ms = it->f->for_state_ms;
-    *out = (struct series_samples){labels, SLICE("default"), 1, &it->t_ms, &it->v, NULL};
+    *out = (struct series_samples){.labels = labels, .tenant = SLICE("default"), .n = 1, .t_ms = &it->t_ms, .v = &it->v};
     return ST_OK;
 }
 
@@ -99,6 +113,8 @@ static enum status on_append(void *arg, struct batch *b, struct err *err)
         labels_format(b->series[i].labels, &f->samples);
         if (is_stale(s->v))
             buf_printf(&f->samples, " stale\n");
+        else if (is_histogram(s->v))
+            buf_printf(&f->samples, " h%g\n", histogram_unbox(s->v)->count);
         else
             buf_printf(&f->samples, " %g\n", s->v);
     }

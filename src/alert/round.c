@@ -11,6 +11,7 @@
 #include "alert/eval_parts.h"
 #include "base/utf8.h"
 #include "codec/url.h"
+#include "model/histogram.h"
 
 enum { ANNOTATION_BYTES_MAX = 16 * KIB, ROUND_BATCH_BYTES_MAX = 256 * MIB, ROUND_BATCH_ROWS_MAX = 100 * 1000 };
 
@@ -49,6 +50,12 @@ static enum status ask(struct alert_eval *e, struct arena *a, const struct query
     return st;
 }
 
+/* What a text may say of a value: a histogram counts as 0, as in Prometheus. */
+static double number_of(double v)
+{
+    return is_histogram(v) ? 0 : v;
+}
+
 /* The function `query` of templates. */
 static enum status on_query(void *arg, struct slice text, struct gotmpl_value *out, struct err *err)
 {
@@ -61,7 +68,7 @@ static enum status on_query(void *arg, struct slice text, struct gotmpl_value *o
     struct gotmpl_value *items = arena_array(q->arena, struct gotmpl_value, n + 1);
     for (size_t i = 0; i < n; i++)
         items[i] = v.type == VALUE_SCALAR ? gotmpl_sample(q->arena, SLICE_EMPTY, v.scalar.v)
-                                          : gotmpl_sample(q->arena, v.series[i].labels, v.series[i].n ? v.series[i].v[0] : 0);
+                                          : gotmpl_sample(q->arena, v.series[i].labels, v.series[i].n ? number_of(v.series[i].v[0]) : 0);
     *out = (struct gotmpl_value){.type = GOTMPL_LIST, .items = items, .count = n};
     return ST_OK;
 }
@@ -149,7 +156,11 @@ static enum status results_make(struct round *r, const struct rule *rule, const 
         struct slice from = is_scalar ? SLICE_EMPTY : v->series[i].labels;
         list[i].value = is_scalar ? v->scalar.v : v->series[i].n ? v->series[i].v[0] : 0;
         list[i].annotations = SLICE_EMPTY;
-        enum status st = labels_make(r, rule, from, list[i].value, &list[i].labels, err);
+        if (rule->kind == RULE_ALERT)
+            list[i].value = number_of(list[i].value);
+        enum status st = is_histogram(list[i].value) ? histogram_check(histogram_unbox(list[i].value), err) : ST_OK;
+        if (!st)
+            st = labels_make(r, rule, from, list[i].value, &list[i].labels, err);
         if (!st && rule->kind == RULE_ALERT)
             st = annotations_make(r, rule, from, list[i].value, &list[i].annotations, err);
         if (!st && arena_over(r->arena))
@@ -177,7 +188,10 @@ static void put_sample(struct round *r, struct slice labels, double v)
         r->batch->received_ns = clock_wall_ns(r->e->env.clock);
     }
     batch_series(r->batch, arena_copy(r->batch->arena, labels));
-    batch_sample(r->batch, r->ts_ns / NS_MS, v);
+    if (is_histogram(v))
+        batch_histogram(r->batch, r->ts_ns / NS_MS, histogram_copy(r->batch->arena, histogram_unbox(v)));
+    else
+        batch_sample(r->batch, r->ts_ns / NS_MS, v);
     r->samples++;
 }
 
