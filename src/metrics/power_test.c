@@ -102,3 +102,8 @@ TEST(engine_loses_no_histogram_when_what_is_not_synced_is_garbled)
 {
     cut_at_every_sync(LOSE_RANDOM, unit_seed() % 1000000);
 }
+
+TEST(engine_loses_no_histogram_to_a_kill_at_any_sync)
+{
+    cut_at_every_sync(LOSE_NONE, 300);
+}
