@@ -4,34 +4,16 @@
 #include <snappy-c.h>
 
 #include "codec/compress.h"
+#include "codec/crc32c.h"
 
 enum { CHUNK_COMPRESSED = 0x00, CHUNK_RAW = 0x01, CHUNK_SKIPPABLE_MIN = 0x80, CHUNK_HEADER_BYTES = 4, CHUNK_CRC_BYTES = 4 };
 
-#define CRC32C_POLYNOMIAL 0x82f63b78u
 #define STREAM_ID "\xff\x06\x00\x00sNaPpY"
-
-/* Castagnoli's CRC, of 64 KiB chunks that are rare enough to make its table on the way. */
-struct crc32c {
-    uint32_t table[256];
-};
-
-static void crc32c_init(struct crc32c *c)
-{
-    for (uint32_t i = 0; i < COUNT_OF(c->table); i++) {
-        uint32_t v = i;
-        for (int bit = 0; bit < 8; bit++)
-            v = v >> 1 ^ (v & 1 ? CRC32C_POLYNOMIAL : 0);
-        c->table[i] = v;
-    }
-}
 
 /* As the framed format stores it: rotated and moved, so that a checksum of checksums is none. */
 static uint32_t masked_crc32c(const struct crc32c *c, struct slice s)
 {
-    uint32_t v = 0xffffffff;
-    for (size_t i = 0; i < s.len; i++)
-        v = v >> 8 ^ c->table[(v ^ (uint8_t)s.ptr[i]) & 0xff];
-    v = ~v;
+    uint32_t v = crc32c_of(c, s);
     return (v >> 15 | v << 17) + 0xa282ead8u;
 }
 

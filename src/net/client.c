@@ -237,7 +237,7 @@ static void prepare(struct job *j, struct arena *a, const struct client_request 
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, req->follow_redirects ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)MAX(req->timeout_ns / NS_MS, (int64_t)1));
-    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, req->keeps_encoding ? NULL : "");
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, j);
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, req->own_connection ? 1L : 0L);

@@ -23,6 +23,7 @@ struct client_request {
     const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: the system's */
     struct slice proxy_url;
     bool tls_insecure, follow_redirects;
+    bool keeps_encoding;             /* no content encoding is asked for, and whatever comes stays as it is */
     bool own_connection;             /* a new one, closed afterwards: its phases are then this request's own */
     int ip_version;                  /* 4 or 6: only such addresses; 0: any */
     struct buf *cookies;             /* a cookie jar, read and written; NULL: no cookies are kept */
