@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics as they come: remote write 2.0, protobuf pages with native histograms, OTLP's exponential histograms and deltas, two replicas
-of a Prometheus. The messages are built here by hand."""
+of a Prometheus. The messages are built here by hand; Debian's prometheus says whether it reads and sends the same."""
 import http.server
+import os
+import socket
 import struct
+import subprocess
+import tempfile
 import threading
 import time
+import unittest
 
 import harness
+
+PEER = harness.ROOT / "build" / "peers" / "prometheus" / "usr" / "bin" / "prometheus"
 
 V2 = {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request", "Content-Encoding": "snappy"}
 V1 = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
@@ -274,6 +281,49 @@ class Scrape(harness.Case):
         values = [v for _, v in s.query("jobs_total[1m]")[0]["values"]]
         self.assertEqual(values[0], "0")
         self.assertEqual(values.count("0"), 1)
+
+
+# ---- Debian's prometheus ----
+
+@unittest.skipUnless(PEER.exists(), "tools/peers.sh has not unpacked prometheus")
+class Peer(harness.Case):
+    def start(self, config):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        folder = tempfile.mkdtemp(prefix="stoa-peer-")
+        with open(os.path.join(folder, "prometheus.yml"), "w") as f:
+            f.write(config)
+        process = subprocess.Popen([str(PEER), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                                    f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=native-histograms"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        return port
+
+    def test_its_own_page_in_protobuf_gives_the_series_of_the_text(self):
+        port = self.start("global: {scrape_interval: 15s}\n")
+        s = self.server(config=f"""scrape_configs:
+- {{job_name: text, scrape_interval: 500ms, scrape_timeout: 500ms, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}
+- {{job_name: proto, scrape_interval: 500ms, scrape_timeout: 500ms, scrape_protocols: [PrometheusProto], static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}
+""")
+        self.eventually(lambda: [r["value"][1] for r in s.query('count(up == 1)')] == ["2"], seconds=20)
+
+        def names(job):
+            return {(m["__name__"], m.get("handler"), *(m.get(n) and float(m[n]) for n in ("quantile", "le"))) for m in
+                    (r["metric"] for r in s.query(f'{{job="{job}"}}'))}
+        self.eventually(lambda: len(names("text")) > 200 and names("text") == names("proto"), seconds=20)
+
+    def test_what_it_scrapes_in_protobuf_it_sends_as_native_histograms(self):
+        exporter = Exporter(page, TEXT)
+        self.addCleanup(exporter.close)
+        s = self.server()
+        self.start(f"""global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
+remote_write: [{{url: '{s.url}/api/v1/write', send_native_histograms: true, queue_config: {{batch_send_deadline: 200ms}}}}]
+scrape_configs: [{{job_name: j, static_configs: [{{targets: ['{exporter.address}']}}]}}]
+""")
+        found = self.eventually(lambda: s.query("both"), seconds=30)
+        self.assertEqual((found[0]["histogram"][1]["count"], found[0]["histogram"][1]["buckets"]), ("4", [[0, "0.5", "1", "1"], [0, "1", "2", "3"]]))
 
 
 # ---- OTLP ----
