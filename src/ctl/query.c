@@ -86,7 +86,31 @@ static void print_labels(struct json_value labels)
     printf("}");
 }
 
-/* [time, "value"] */
+/* {"count":"2","sum":"3","buckets":[[rule,"lower","upper","count"]]}, as it stands in scripts and label values. */
+static void print_histogram(struct json_value h)
+{
+    static const char brackets[][3] = { "(]", "[)", "()", "[]" };
+    struct json_value count, sum, buckets, bucket;
+    if (!json_get(h, SLICE("count"), &count) || !json_get(h, SLICE("sum"), &sum))
+        return;
+    struct slice n = json_get_string(count), total = json_get_string(sum);
+    printf(" {count:%.*s, sum:%.*s", SLICE_FMT(n), SLICE_FMT(total));
+    if (json_get(h, SLICE("buckets"), &buckets))
+        for (struct json_iter it = json_array(buckets); json_array_next(&it, &bucket);) {
+            struct json_iter parts = json_array(bucket);
+            struct json_value rule, part;
+            struct slice text[3];
+            int64_t which = 0;
+            if (!json_array_next(&parts, &rule) || !json_get_int(rule, &which) || which < 0 || which >= (int64_t)COUNT_OF(brackets))
+                continue;
+            for (size_t i = 0; i < COUNT_OF(text); i++)
+                text[i] = json_array_next(&parts, &part) ? json_get_string(part) : SLICE_EMPTY;
+            printf(", %c%.*s,%.*s%c:%.*s", brackets[which][0], SLICE_FMT(text[0]), SLICE_FMT(text[1]), brackets[which][1], SLICE_FMT(text[2]));
+        }
+    printf("}");
+}
+
+/* [time, "value"], or [time, {histogram}] */
 static void print_point(struct json_value point)
 {
     struct json_iter it = json_array(point);
@@ -98,7 +122,11 @@ static void print_point(struct json_value point)
     (void)json_get_double(time, &seconds);
     size_t n = date_format_rfc3339((int64_t)(seconds * 1000 + 0.5) * NS_MS, 0, 3, text);
     struct slice v = json_get_string(value);
-    printf(" %.*s @ %.*s\n", SLICE_FMT(v), (int)n, text);
+    if (json_type(value) == JSON_OBJECT)
+        print_histogram(value);
+    else
+        printf(" %.*s", SLICE_FMT(v));
+    printf(" @ %.*s\n", (int)n, text);
 }
 
 static void print_series(struct json_value series)
@@ -106,17 +134,18 @@ static void print_series(struct json_value series)
     struct json_value labels, point, points;
     if (!json_get(series, SLICE("metric"), &labels))
         return;
-    if (json_get(series, SLICE("value"), &point)) {
-        print_labels(labels);
-        print_point(point);
-        return;
-    }
-    if (!json_get(series, SLICE("values"), &points))
-        return;
-    for (struct json_iter it = json_array(points); json_array_next(&it, &point);) {
-        print_labels(labels);
-        print_point(point);
-    }
+    static const struct slice one[] = { SLICE_INIT("value"), SLICE_INIT("histogram") }, many[] = { SLICE_INIT("values"), SLICE_INIT("histograms") };
+    for (size_t i = 0; i < COUNT_OF(one); i++)
+        if (json_get(series, one[i], &point)) {
+            print_labels(labels);
+            print_point(point);
+        }
+    for (size_t i = 0; i < COUNT_OF(many); i++)
+        for (struct json_iter it = json_get(series, many[i], &points) ? json_array(points) : (struct json_iter){ 0 };
+             json_array_next(&it, &point);) {
+            print_labels(labels);
+            print_point(point);
+        }
 }
 
 static void print_stream(struct json_value stream)
