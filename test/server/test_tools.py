@@ -8,6 +8,7 @@ import time
 import http.server
 
 import harness
+import prom_wire
 
 PAGE = harness.ROOT / "docs" / "manual" / "coming-from.md"
 # The article's list.
@@ -73,6 +74,14 @@ class Tools(harness.Case):
         self.assertEqual(r.status, 200, r.text)
         got = self.eventually(lambda: other.get("/api/v2/alerts").json, what="the alert")
         self.assertEqual(got[0]["labels"]["alertname"], "Sent")
+
+    def check_remote_read(self, s):
+        now = int(time.time() * 1000)
+        r = s.post("/api/v1/write", harness.write_request([({"__name__": "read_back"}, [(now, 4.5)])]), harness.WRITE_HEADERS)
+        self.assertIn(r.status, (200, 204))
+        r = s.post("/api/v1/read", prom_wire.read_request([(now - 1000, now, [(prom_wire.EQ, "__name__", "read_back")])]))
+        self.assertEqual([(labels["__name__"], t) for labels, ((t, _),), _ in prom_wire.samples(r.body)[0]], [("read_back", now)])
+        self.assertIn("4.5", s.get("/federate", {"match[]": "read_back"}).text)
 
     def check_board(self, s):
         board = {"uid": "mine", "title": "Mine", "schemaVersion": 39, "panels": [
@@ -140,7 +149,7 @@ class Tools(harness.Case):
         """Native intakes of others: when one of them begins to answer, the table is to be changed."""
         s = self.server()
         for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/collector/event"), ("POST", "/_bulk"),
-                             ("PUT", "/v0.4/traces"), ("POST", "/api/v1/read"), ("GET", "/federate"), ("GET", "/loki/api/v1/tail")):
+                             ("PUT", "/v0.4/traces"), ("GET", "/loki/api/v1/tail")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))
 
