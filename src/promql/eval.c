@@ -287,7 +287,7 @@ static enum status eval_map(struct eval *e, const struct node *n, const struct g
 }
 
 /* Whoever asks has what it holds in memory by now: so nesting is bounded, too. */
-enum status eval_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
+enum status eval_vector_run(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err)
 {
     enum status st = eval_check(e, err);
     if (st)

@@ -58,6 +58,7 @@ struct eval {
     struct arena *line; /* lives for one row; whoever makes rows resets it before each */
     struct arena_group memory;
     bool is_range; /* the query, not a subquery */
+    size_t values_max, held; /* of values at once; 0: no limit */
 };
 
 /* Which time a step looks at. */
@@ -71,7 +72,7 @@ static inline int64_t reach_end(const struct reach *r, const struct grid *g, siz
 }
 
 /* ---- eval.c ---- */
-enum status eval_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+enum status eval_vector_run(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err); /* without eval_held.c */
 /* out has g->n places. */
 enum status eval_scalar(struct eval *e, const struct node *n, const struct grid *g, double *out, struct err *err);
 struct slice eval_string(const struct node *n);
@@ -93,6 +94,12 @@ enum status eval_same_labels(struct err *err);
 bool eval_has_histograms(const double *v, size_t n);
 /* Those of v that are histograms become copies in a; the same one in a row is copied once. */
 void eval_keep_histograms(struct arena *a, double *v, size_t n);
+
+/* ---- eval_held.c ---- */
+enum status eval_vector(struct eval *e, const struct node *n, const struct grid *g, struct sink *sink, struct err *err);
+size_t eval_value_size(double v);
+/* With so many more beside them, are there too many values? */
+enum status eval_check_held(struct eval *e, size_t more, struct err *err);
 
 /* ---- eval_select.c ---- */
 /* Times are seconds, also those of histograms, which has_histograms then tells. BORN: since when a sample counts. */

@@ -66,6 +66,12 @@ static enum status run_windows(struct range_sink *s, struct window *w, const str
         w->v = v + from;
         w->born_ms = in->born_ms ? in->born_ms + from : NULL;
         w->n = to - from;
+        size_t size = s->e->values_max && !in->has_histograms ? w->n : 0;
+        for (size_t k = 0; s->e->values_max && in->has_histograms && k < w->n; k++)
+            size += eval_value_size(w->v[k]);
+        enum status held = eval_check_held(s->e, size, err);
+        if (held)
+            return held;
         for (size_t k = 0; k < s->param_count; k++)
             w->params[k] = s->params[k][i];
         arena_reset(s->scratch);

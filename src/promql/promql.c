@@ -287,6 +287,7 @@ static enum status run(struct query_env *env, struct slice text, const struct qu
         .env = env, .ast = &ast, .features = p->features, .is_range = is_range, .memory = { .bytes_max = bytes_max },
         .lookback_ms = p->lookback_ns > 0 ? p->lookback_ns / NS_MS : LOOKBACK_MS_DEFAULT,
         .query_start_ms = g->start_ms, .query_end_ms = is_range ? p->end_ns / NS_MS : g->start_ms,
+        .values_max = p->values_max,
         .query_step_ms = is_range ? g->step_ms : 0,
     };
     enum status st = ast_parse(a, text, p->features, &ast, err);

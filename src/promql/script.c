@@ -180,7 +180,8 @@ static enum status read_eval(struct script *s, struct slice kind, struct slice r
         if (!ok || !parse_time(script_take_word(&rest), &step))
             return wrong(s, "a time cannot be read", line);
     }
-    c->params = (struct query_params){ .start_ns = start * NS_MS, .end_ns = end * NS_MS, .step_ns = step * NS_MS, .features = s->features };
+    c->params = (struct query_params){ .start_ns = start * NS_MS, .end_ns = end * NS_MS, .step_ns = step * NS_MS, .features = s->features,
+                                        .values_max = SCRIPT_VALUES_MAX };
     c->query = rest;
     if (slice_eq(kind, SLICE("eval_fail")))
         add_expect(c, EXPECT_FAIL, MATCH_ANY, SLICE_EMPTY);

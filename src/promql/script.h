@@ -7,7 +7,7 @@
 #include "model/histogram.h"
 #include "query/script.h"
 
-enum { SCRIPT_POINTS_MAX = 1000 * 1000 };
+enum { SCRIPT_VALUES_MAX = 10 * 1000 /* held by a query: what Prometheus's scripts assume */, SCRIPT_POINTS_MAX = 1000 * 1000 };
 
 /* A script_run_fn. */
 MUST_CHECK enum status promql_script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,

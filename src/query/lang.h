@@ -24,6 +24,7 @@ struct query_params {
     size_t limit;               /* lines of a log query, series of a metric query; 0: the language's default */
     enum query_direction direction;
     uint32_t features;          /* enum query_feature bits */
+    size_t values_max;          /* held at once, as Prometheus counts them; 0: no limit but that of memory */
 };
 
 enum query_feature { /* Prometheus's own names behind --enable-feature */
