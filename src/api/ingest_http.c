@@ -231,12 +231,15 @@ static void serve(struct api *api, struct http_exchange *x, struct slice protoco
 void ingest_prom_write(void *user, struct http_exchange *x)
 {
     struct slice type = http_header(x, SLICE("Content-Type")), protocol = prom_write_protocol(type);
-    if (protocol.len)
+    if (protocol.len) {
         serve(user, x, protocol, DIALECT_PROM, OTLP_METRICS);
-    else
+    } else {
+        struct pending none = { .x = x };
+        set_written(&none, ST_UNSUPPORTED);
         http_reply(x, 415, SLICE("text/plain; charset=utf-8"),
                    arena_printf(http_arena(x), "Content-Type \"%.*s\" names a message we do not know: prometheus.WriteRequest and "
                                 "io.prometheus.write.v2.Request are taken\n", SLICE_FMT(slice_sub(type, 0, 200))));
+    }
 }
 
 void ingest_loki_push(void *user, struct http_exchange *x)

@@ -161,11 +161,6 @@ static void absorb(struct page_source *s, const struct promtext_entry *e, char p
         exemplar_keep(s, &e->exemplar);
 }
 
-static bool is_whole(double v)
-{
-    return v >= 0 && v == floor(v);
-}
-
 /* NULL: (2). */
 static struct histogram *open_histogram(struct page_source *s)
 {
@@ -183,13 +178,13 @@ static struct histogram *open_histogram(struct page_source *s)
     }
     for (size_t i = 0; i < o->bound_count; i++, n++) {
         bool is_twice = i && o->bounds[i].le == o->bounds[i - 1].le;
-        if (is_twice || o->bounds[i].count < before || !is_whole(o->bounds[i].count) || isinf(o->bounds[i].le))
+        if (is_twice || !(o->bounds[i].count >= before) || isinf(o->bounds[i].le))
             return NULL;
         list[n] = (struct native_bucket){ (int64_t)i, o->bounds[i].count - before };
         h->bounds[i] = o->bounds[i].le;
         before = o->bounds[i].count;
     }
-    if (o->is_broken || o->count < before || !is_whole(o->count))
+    if (o->is_broken || !(o->count >= before) || isinf(o->count))
         return NULL;
     list[n++] = (struct native_bucket){ (int64_t)o->bound_count, o->count - before };
     h->bound_count = (uint32_t)o->bound_count;

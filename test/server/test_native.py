@@ -143,7 +143,8 @@ class RemoteWrite2(harness.Case):
 
     def test_messages_we_do_not_know_are_415_and_the_first_version_needs_no_parameter(self):
         for kind in ("io.prometheus.write.v3.Request", "x"):
-            self.assertEqual(self.s.post("/api/v1/write", b"", {"Content-Type": f"application/x-protobuf;proto={kind}"}).status, 415)
+            reply = self.s.post("/api/v1/write", b"", {"Content-Type": f"application/x-protobuf;proto={kind}"})
+            self.assertEqual((reply.status, written(reply)), (415, ("0", "0", "0")))
         body = request1(([("__name__", "one")], [(self.now, 1)]))
         for more in ("", ";proto=prometheus.WriteRequest"):
             reply = self.s.post("/api/v1/write", body, dict(V1, **{"Content-Type": "application/x-protobuf" + more}))
@@ -281,6 +282,30 @@ class Scrape(harness.Case):
         values = [v for _, v in s.query("jobs_total[1m]")[0]["values"]]
         self.assertEqual(values[0], "0")
         self.assertEqual(values.count("0"), 1)
+
+
+class Tool(harness.Case):
+    def run_tool(self, *args, text=None):
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as f:
+            f.write(text)
+            f.flush()
+            return subprocess.run([harness.BINARY, *args, f.name], capture_output=True, text=True)
+
+    def test_a_protocol_nobody_knows_is_an_error_with_its_line(self):
+        r = self.run_tool("check", "config", text="scrape_configs:\n- job_name: j\n  scrape_protocols: [PrometheusProto, Morse]\n")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(":3:", r.stderr)
+        self.assertIn("Morse", r.stderr)
+
+    def test_check_metrics_says_where_a_page_breaks_and_what_could_be_better(self):
+        r = self.run_tool("check", "metrics", text="# TYPE a counter\na_total 1\na_total 2\n# EOF\n")
+        self.assertEqual(r.returncode, 3, r.stderr)
+        self.assertIn("no help text", r.stderr)
+        r = self.run_tool("check", "metrics", text="# TYPE a counter\na_total -1\n# EOF\n")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("line 2", r.stderr)
+        r = self.run_tool("check", "metrics", text="# HELP a_total How many.\n# TYPE a_total counter\na_total 1\n")
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
 
 
 # ---- Debian's prometheus ----
