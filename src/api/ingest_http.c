@@ -111,7 +111,8 @@ static void set_written(struct pending *p, enum status st)
         { SLICE_INIT("X-Prometheus-Remote-Write-Exemplars-Written"), INGEST_EXEMPLARS },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        http_set_header(p->x, rows[i].header, arena_printf(http_arena(p->x), "%llu", st ? 0ull : (unsigned long long)p->result.kinds[rows[i].kind].accepted));
+        http_set_header(p->x, rows[i].header,
+                        arena_printf(http_arena(p->x), "%llu", st ? 0ull : (unsigned long long)p->result.kinds[rows[i].kind].accepted));
 }
 
 static void reply_done(struct pending *p)
