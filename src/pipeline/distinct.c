@@ -71,6 +71,12 @@ void recent_add(struct recent *r, uint32_t hash, bool is_fresh, size_t *bytes)
     r->count++;
 }
 
+void recent_prefetch(const struct recent *r, uint32_t hash)
+{
+    if (r->cap)
+        __builtin_prefetch(&r->table[(uint32_t)((key_of(hash) * 0x9e3779b97f4a7c15ull) >> 32) & (r->cap - 1)], 1);
+}
+
 void recent_turn(struct recent *r, size_t *bytes)
 {
     uint32_t fresh = 0, cap = 0;
@@ -126,6 +132,7 @@ bool distinct_add(struct distinct *d, uint32_t hash, uint32_t remember_max, bool
             d->left_out = 2;
     }
     if (d->sketches) {
+        d->since++;
         hll_add(&d->sketches->now, key_of(hash) >> 1);
         hll_add(&d->sketches->both, key_of(hash) >> 1);
     }
@@ -139,7 +146,15 @@ bool distinct_knows(const struct distinct *d, uint32_t hash)
 
 uint64_t distinct_count(struct distinct *d)
 {
+    d->since = 0;
     return d->sketches ? hll_count(&d->sketches->both) : d->known.count;
+}
+
+bool distinct_is_below(struct distinct *d, uint64_t limit)
+{
+    if (d->sketches && d->sketches->both.count && d->sketches->both.count + d->since < limit)
+        return true;
+    return distinct_count(d) < limit;
 }
 
 void distinct_turn(struct distinct *d, size_t *bytes)
@@ -150,6 +165,7 @@ void distinct_turn(struct distinct *d, size_t *bytes)
     if (d->sketches && d->left_out == 0) { /* known has everything; new sketches can be made of it */
         sketches_drop(d, bytes);
     } else if (d->sketches) {
+        d->since = 0;
         d->sketches->both = d->sketches->now;
         hll_init(&d->sketches->now);
     }

@@ -20,6 +20,8 @@ bool recent_touch(struct recent *r, uint32_t hash, bool *was_fresh);
 bool recent_has(const struct recent *r, uint32_t hash);
 /* Of one that is not known. *bytes follows what the table takes. */
 void recent_add(struct recent *r, uint32_t hash, bool is_fresh, size_t *bytes);
+/* Asks for the memory of a look-up that is to come. */
+void recent_prefetch(const struct recent *r, uint32_t hash);
 void recent_turn(struct recent *r, size_t *bytes);
 void recent_free(struct recent *r, size_t *bytes);
 
@@ -31,6 +33,7 @@ struct distinct {
     struct recent known;              /* those that are remembered one by one */
     struct distinct_sketches *sketches; /* NULL while known is all there is */
     uint8_t left_out;                 /* windows until known holds everything again */
+    uint32_t since;                   /* things added since the sketches were asked */
 };
 
 /* remember_max: so many are remembered and counted one by one, the rest by a sketch alone. may_grow false: memory is used up, so
@@ -38,6 +41,8 @@ struct distinct {
 bool distinct_add(struct distinct *d, uint32_t hash, uint32_t remember_max, bool may_grow, size_t *bytes);
 bool distinct_knows(const struct distinct *d, uint32_t hash);
 uint64_t distinct_count(struct distinct *d);
+/* Whether the count is under limit; asks the sketches only when what was added since could matter. */
+bool distinct_is_below(struct distinct *d, uint64_t limit);
 void distinct_turn(struct distinct *d, size_t *bytes);
 void distinct_free(struct distinct *d, size_t *bytes);
 

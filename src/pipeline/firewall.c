@@ -100,6 +100,7 @@ static struct firewall_limits limits_of(const struct firewall *f, struct slice t
 
 struct fw_tenant *fw_tenant_of(struct firewall *f, struct slice name)
 {
+    f->before = SLICE_EMPTY; /* whoever has just taken the lock has other memory */
     uint64_t *at = map_get(&f->tenants, name);
     if (at)
         return (struct fw_tenant *)(uintptr_t)*at;
@@ -219,6 +220,11 @@ static struct recent *shard_of(struct firewall *f, uint64_t key)
     return &f->seen[key >> 36 & (FW_SHARDS - 1)];
 }
 
+void fw_prefetch(struct firewall *f, uint64_t key)
+{
+    recent_prefetch(shard_of(f, key), (uint32_t)key);
+}
+
 /* ---- counts; under the lock ---- */
 
 static bool may_grow(const struct firewall *f)
@@ -238,16 +244,20 @@ static struct slice metric_key(struct firewall *f, const struct fw_tenant *t, st
 /* NULL when it has no counts. */
 static struct fw_metric *metric_find(struct firewall *f, const struct fw_tenant *t, struct slice name)
 {
+    if (f->last && f->last->tenant == t && slice_eq(fw_metric_name(f->last), name))
+        return f->last;
     uint64_t *at = map_get(&f->metrics, metric_key(f, t, name));
-    return at ? (struct fw_metric *)(uintptr_t)*at : NULL;
+    if (at)
+        f->last = (struct fw_metric *)(uintptr_t)*at;
+    return at ? f->last : NULL;
 }
 
 static struct fw_metric *metric_put(struct firewall *f, struct fw_tenant *t, struct slice name)
 {
+    struct fw_metric *known = metric_find(f, t, name);
+    if (known)
+        return known;
     struct slice key = metric_key(f, t, name);
-    uint64_t *at = map_get(&f->metrics, key);
-    if (at)
-        return (struct fw_metric *)(uintptr_t)*at;
     if (f->metrics.count >= FIREWALL_METRICS_MAX || !may_grow(f)) {
         f->untracked++;
         return NULL;
@@ -309,12 +319,19 @@ static void count_series(struct firewall *f, struct fw_tenant *t, struct slice l
     struct label l;
     uint32_t hint = 0;
     distinct_add(&t->series, (uint32_t)key, DISTINCT_EXACT_MAX, true, &f->bytes);
-    struct fw_metric *m = metric_put(f, t, labels_get(labels, SLICE("__name__")));
+    struct slice name = labels_get(labels, SLICE("__name__"));
+    struct fw_metric *m = metric_put(f, t, name);
     if (m == NULL)
         return;
+    struct slice before = slice_eq(labels_get(f->before, SLICE("__name__")), name) ? f->before : SLICE_EMPTY;
+    struct label same;
     distinct_add(&m->series, (uint32_t)key, DISTINCT_EXACT_MAX, may_grow(f), &f->bytes);
+    f->before = labels;
     while (labels_next(&rest, &l)) {
-        if (is_name(l.name) || slice_eq(l.value, OVERFLOW_VALUE)) /* (4) */
+        /* Series beside each other differ in a label or two: what the one before had is counted. */
+        bool is_same = before.len && labels_next(&before, &same) && slice_eq(same.value, l.value) && slice_eq(same.name, l.name);
+        hint += is_same && !is_name(l.name);
+        if (is_same || is_name(l.name) || slice_eq(l.value, OVERFLOW_VALUE)) /* (4) */
             continue;
         struct fw_label *at = label_put(f, m, l.name, hint++);
         if (at)
@@ -334,17 +351,17 @@ static bool is_within(struct firewall *f, struct fw_tenant *t, struct slice labe
         if (is_name(l.name) || slice_eq(l.value, OVERFLOW_VALUE))
             continue;
         struct fw_label *at = label_find(m, l.name, hint++);
-        uint64_t found = at ? distinct_count(&at->values) : 0;
-        if (found < limits->values_per_label || distinct_knows(&at->values, fw_value_hash(f, l.value)))
+        if (at == NULL || distinct_is_below(&at->values, limits->values_per_label) ||
+            distinct_knows(&at->values, fw_value_hash(f, l.value)))
             continue;
-        *out = (struct firewall_verdict){ FIREWALL_LABEL, l.name, limits->values_per_label, found };
+        *out = (struct firewall_verdict){ FIREWALL_LABEL, l.name, limits->values_per_label, distinct_count(&at->values) };
         return false;
     }
-    if (m && limits->series_per_metric && distinct_count(&m->series) >= limits->series_per_metric) {
+    if (m && limits->series_per_metric && !distinct_is_below(&m->series, limits->series_per_metric)) {
         *out = (struct firewall_verdict){ FIREWALL_METRIC, SLICE_EMPTY, limits->series_per_metric, distinct_count(&m->series) };
         return false;
     }
-    if (limits->series && distinct_count(&t->series) >= limits->series) {
+    if (limits->series && !distinct_is_below(&t->series, limits->series)) {
         *out = (struct firewall_verdict){ FIREWALL_TENANT, SLICE_EMPTY, limits->series, distinct_count(&t->series) };
         return false;
     }
@@ -371,6 +388,8 @@ bool fw_admit(struct firewall *f, struct fw_tenant *t, struct slice labels, uint
 static void metrics_turn(struct firewall *f)
 {
     struct map_entry *e;
+    f->last = NULL;
+    f->before = SLICE_EMPTY;
     size_t gone_count = 0;
     struct fw_metric **gone = mem_alloc((f->metrics.count + 1) * sizeof(struct fw_metric *));
     for (size_t i = 0; (e = map_each(&f->metrics, &i)) != NULL;) {

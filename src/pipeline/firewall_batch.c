@@ -66,16 +66,12 @@ struct fw_pass {
     struct ingest_result *result;
     uint64_t of_tenant, refused_samples;
     size_t refused;
-    struct fw_tenant *tenant; /* once the lock is held */
+    struct fw_tenant *tenant; /* while the lock is held */
 };
 
 static void judge(struct fw_pass *p, struct batch_series *s, uint64_t key)
 {
     struct firewall_verdict v;
-    if (p->tenant == NULL) {
-        mutex_lock(&p->f->lock);
-        p->tenant = fw_tenant_of(p->f, p->b->tenant);
-    }
     if (fw_admit(p->f, p->tenant, s->labels, key, p->b->is_own, &v))
         return;
     refuse(p->f, p->b, s, &v, p->result);
@@ -84,13 +80,26 @@ static void judge(struct fw_pass *p, struct batch_series *s, uint64_t key)
     s->ref = 0;
 }
 
+/* Those that the cache does not know. The lock goes back after each group, for others may want it. */
+static void judge_new(struct fw_pass *p, struct batch_series *s, const uint64_t *keys, const uint8_t *fresh, size_t count)
+{
+    mutex_lock(&p->f->lock);
+    p->tenant = fw_tenant_of(p->f, p->b->tenant);
+    for (size_t i = 0; i < count; i++)
+        fw_prefetch(p->f, keys[fresh[i]]);
+    for (size_t i = 0; i < count; i++)
+        judge(p, &s[fresh[i]], keys[fresh[i]]);
+    mutex_unlock(&p->f->lock);
+}
+
 /* In groups, so that the cache's lines come in together: one after another each would be waited for. */
 static void judge_all(struct fw_pass *p)
 {
     uint64_t keys[GROUP];
+    uint8_t fresh[GROUP];
     for (size_t from = 0; from < p->b->series_count; from += GROUP) {
         struct batch_series *s = &p->b->series[from];
-        size_t n = MIN(p->b->series_count - from, (size_t)GROUP);
+        size_t n = MIN(p->b->series_count - from, (size_t)GROUP), count = 0;
         for (size_t i = 0; i < n; i++) {
             if (s[i].ref == 0)
                 s[i].ref = firewall_hash(p->f, s[i].labels);
@@ -99,11 +108,9 @@ static void judge_all(struct fw_pass *p)
         }
         for (size_t i = 0; i < n; i++)
             if (!fw_cache_has(p->f, keys[i]))
-                judge(p, &s[i], keys[i]);
-        if (p->tenant) { /* others may want it, too */
-            mutex_unlock(&p->f->lock);
-            p->tenant = NULL;
-        }
+                fresh[count++] = (uint8_t)i;
+        if (count)
+            judge_new(p, s, keys, fresh, count);
     }
 }
 

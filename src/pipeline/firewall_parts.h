@@ -59,6 +59,8 @@ struct firewall {
     struct firewall_config config;
     struct map tenants, metrics, offenders;  /* -> struct fw_tenant *, ... */
     struct fw_tenant *others;                /* when there are too many */
+    struct fw_metric *last;                  /* the one found last: series come in runs of one metric */
+    struct slice before;                     /* labels of the series counted last while the lock was held */
     struct recent seen[FW_SHARDS];
     size_t bytes, seen_bytes;
     uint64_t untracked, turns;
@@ -86,6 +88,7 @@ bool fw_cache_has(const struct firewall *f, uint64_t key);
 void fw_turn_when_due(struct firewall *f, int64_t now_ns);
 
 /* firewall.c, under the lock. must: the series is counted and accepted whatever the limits are. */
+void fw_prefetch(struct firewall *f, uint64_t key);
 struct fw_tenant *fw_tenant_of(struct firewall *f, struct slice name);
 bool fw_admit(struct firewall *f, struct fw_tenant *t, struct slice labels, uint64_t key, bool must, struct firewall_verdict *out);
 

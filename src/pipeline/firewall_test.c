@@ -77,6 +77,35 @@ TEST(new_values_of_a_label_over_its_limit_are_refused_by_name_and_known_series_g
     firewall_free(f);
 }
 
+TEST(metrics_that_take_turns_are_counted_each)
+{
+    struct firewall *f = with((struct firewall_limits){ .values_per_label = 100 });
+    struct arena *a = arena_new(0);
+    struct batch *b = batch_new(0);
+    struct ingest_result result = { 0 };
+    struct firewall_count *c;
+    size_t n, found = 0;
+    b->received_ns = T0;
+    for (int i = 0; i < 40; i++) {
+        batch_series(b, series(b->arena, i % 2 ? "a" : "b", "/p", i / 4)); /* a's values are those b has just had */
+        batch_sample(b, T0 / NS_MS, 1);
+    }
+    CHECK_INT(firewall_batch(f, b, &result), 0);
+    batch_drop(b);
+    firewall_counts(f, NULL, 0, false, 100, a, &c, &n);
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq(c[i].label, SLICE("path"))) {
+            CHECK_INT(c[i].count, 10);
+            found++;
+        } else if (slice_eq(c[i].label, SLICE("job"))) {
+            CHECK_INT(c[i].count, 1);
+            found++;
+        }
+    CHECK_INT(found, 4);
+    arena_free(a);
+    firewall_free(f);
+}
+
 TEST(offenders_are_told_with_label_job_first_sample_and_how_many)
 {
     struct firewall *f = with((struct firewall_limits){ .values_per_label = 10 });

@@ -5,7 +5,7 @@
 #include "server/local_engine.h"
 #include "server/state.h"
 
-enum { LEARN_SECONDS_MAX = 20, LEARN_CHECK_SERIES = 4096, READS_SAVE_SECONDS = 300 };
+enum { LEARN_SECONDS_MAX = 10, LEARN_CHECK_SERIES = 4096, READS_SAVE_SECONDS = 300 };
 #define READS_KEY SLICE("reads")
 
 /* ---- series that were there before ---- */
