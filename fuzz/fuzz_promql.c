@@ -5,7 +5,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const series[] = { "x{a=\"1\",le=\"1\"} 1+1x20", "x{a=\"2\",le=\"+Inf\"} 2+2x20", "y{a=\"1\"} 5 stale 3 NaN -Inf 0x10" };
+    static const char *const series[] = {
+        "x{a=\"1\",le=\"1\"} 1+1x20", "x{a=\"2\",le=\"+Inf\"} 2+2x20", "y{a=\"1\"} 5 stale 3 NaN -Inf 0x10",
+        "h{a=\"1\"} {{schema:1 count:7 sum:9 z_bucket:1 z_bucket_w:0.01 buckets:[1 2] n_buckets:[3] offset:-1}}"
+        "+{{schema:1 count:1 sum:2 buckets:[0 1]}}x20",
+        "h{a=\"2\"} {{schema:0 count:3 sum:NaN z_bucket_w:0.4 buckets:[1 0 1]}}x5 4 stale "
+        "{{schema:2 count:9 sum:-Inf buckets:[9] counter_reset_hint:gauge}}x6",
+        "c{a=\"1\"} {{schema:-53 count:3 sum:5 custom_values:[1 2 4] buckets:[1 0 1 1]}}x4 "
+        "{{schema:-53 count:2 sum:5 custom_values:[2 5] buckets:[2]}}x9"
+    };
     struct slice text = slice_of(data, size), labels;
     struct arena *a = arena_new(0);
     struct script_engine *s = script_engine_new();
