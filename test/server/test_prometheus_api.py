@@ -22,6 +22,7 @@ from test_prometheus import PEER, Prometheus, answers, differences, nearly
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 NOW = int(time.time()) // 60 * 60 - 600  # a whole minute some time ago
 WAIT_SECONDS_MAX = 60
+LOG_BYTES_MAX = 64 << 20   # QUERY_LOG_BYTES_MAX
 BUDGET_SECONDS_MAX = 5     # one is what it takes at most when the machine does nothing else
 
 
@@ -474,6 +475,21 @@ class Log(harness.Case):
             s.query("1")
             self.eventually(lambda: os.path.getsize(path + "2") > 0)
             self.assertEqual(len(lines()), 3)
+
+    def test_a_log_of_full_size_becomes_another_file(self):
+        with tempfile.TemporaryDirectory() as d:
+            path = os.path.join(d, "q.log")
+            for name, text in [(path, ""), (path + ".1", "the one before")]:
+                with open(name, "w") as f:
+                    f.write(text)
+            os.truncate(path, LOG_BYTES_MAX - 10) # no room on the disk is taken
+            s = self.server(config=f"global:\n  query_log_file: {path}\n")
+            s.query("1+1")
+            self.eventually(lambda: os.path.getsize(path) < 10_000 and os.path.getsize(path) > 0)
+            self.assertEqual(os.path.getsize(path + ".1"), LOG_BYTES_MAX - 10)
+            with open(path) as f:
+                self.assertEqual(json.loads(f.read())["params"]["query"], "1+1")
+            self.assertIn("stoa_query_log_rotations_total 1", s.get("/metrics").text)
 
     def test_a_log_that_cannot_be_opened_stops_the_start(self):
         with self.assertRaises(AssertionError) as e:
