@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the import reads of others' files: an index, a list of deletes, a chunk. Samples that parse are written and read again the
  * same. Checksums stop most of what comes as an index: so its series are also read with a checksum made good. */
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "codec/tsdb_block.h"
 #include "codec/xor_chunk.h"
@@ -13,8 +11,8 @@ enum { TOC_BYTES = 52, HEAD_BYTES = 64 };
 static void read_samples(struct slice bytes)
 {
     size_t n = xor_chunk_count(bytes);
-    int64_t *t = calloc(2 * n + 1, sizeof *t);
-    double *v = calloc(2 * n + 1, sizeof *v);
+    int64_t *t = mem_zalloc((2 * n + 1) * sizeof *t);
+    double *v = mem_zalloc((2 * n + 1) * sizeof *v);
     struct buf again;
     buf_init(&again, 0);
     if (n > 0 && xor_chunk_decode(bytes, t, v)) {
@@ -23,8 +21,8 @@ static void read_samples(struct slice bytes)
         MUST(memcmp(t, t + n, n * sizeof *t) == 0 && memcmp(v, v + n, n * sizeof *v) == 0);
     }
     buf_free(&again);
-    free(t);
-    free(v);
+    mem_free(t);
+    mem_free(v);
 }
 
 static void read_index(struct slice bytes)
@@ -54,7 +52,7 @@ static void read_series(struct slice content)
     struct crc32c crc;
     crc32c_init(&crc);
     size_t series = HEAD_BYTES, toc = series + 1 + content.len + 4, total = toc + TOC_BYTES;
-    uint8_t *b = calloc(total, 1);
+    uint8_t *b = mem_zalloc(total);
     put_big(b, 0xbaaad700u, 4);
     b[4] = 2;
     static const uint8_t symbols[] = { 0, 0, 0, 8, 0, 0, 0, 2, 1, 'a', 1, 'b' };
@@ -67,7 +65,7 @@ static void read_series(struct slice content)
     put_big(b + toc + 8, series, 8);
     put_big(b + toc + 48, crc32c_of(&crc, slice_of(b + toc, 48)), 4);
     read_index(slice_of(b, total));
-    free(b);
+    mem_free(b);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

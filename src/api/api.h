@@ -25,6 +25,7 @@ struct probe;
 struct push;
 struct statsd;
 struct message_stats;
+struct discovery_state;
 struct rum;
 struct fold;
 struct reads;
@@ -91,6 +92,7 @@ struct api {
     void *server;                       /* argument of the functions above */
     atomic_int queries_running;
     atomic_bool reload_failed;          /* the last one; the old configuration runs on */
+    atomic_uint_fast64_t downsampled_days, downsample_failures;
     atomic_uint_fast64_t telemetry_dropped; /* own spans and lines that did not fit while the store did not take them */
     struct api_routes *routes;          /* made by api_init */
 };
@@ -104,6 +106,8 @@ struct api_target {
 struct api_sources {
     /* In arena a. */
     void (*targets)(void *arg, struct arena *a, struct api_target **out, size_t *count);
+    /* How sources of targets do. */
+    void (*discovery)(void *arg, struct arena *a, struct discovery_state **out, size_t *count);
     void *arg;
 };
 

@@ -27,11 +27,22 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
 }
 
+static enum status rollup_of(struct slice text, enum rollup *out, struct err *err)
+{
+    *out = slice_eq(text, SLICE("1h")) ? ROLLUP_1H : slice_eq(text, SLICE("5m")) ? ROLLUP_5M : ROLLUP_NONE;
+    if (*out == ROLLUP_NONE && !slice_eq(text, SLICE("0")))
+        return err_set(err, ST_INVALID, "invalid parameter \"downsample\": found \"%.*s\", allowed are 5m, 1h and 0", SLICE_FMT(text));
+    return ST_OK;
+}
+
 /* timeout and lookback_delta, and limit: the same for both kinds of query. */
 static enum status common_params(struct api_query *q, const struct api_params *p, struct query_params *out, struct err *err)
 {
     struct slice timeout = api_param(p, SLICE("timeout"), NULL), lookback = api_param(p, SLICE("lookback_delta"), NULL);
     enum status st = api_param_size(p, SLICE("limit"), 0, 1000 * 1000 * 1000, &out->limit, err);
+    struct slice downsample = api_param(p, SLICE("downsample"), NULL);
+    if (!st && downsample.len)
+        st = rollup_of(downsample, &q->ctx.rollup_min, err);
     out->lookback_ns = q->api->limits.lookback_ns;
     out->features = q->api->features;
     if (!st && timeout.len) {

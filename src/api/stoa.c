@@ -9,6 +9,7 @@
 #include "api/query_log.h"
 #include "api/self.h"
 #include "api/intake.h"
+#include "collect/collect.h"
 #include "pipeline/pipeline.h"
 #include "probe/probe.h"
 
@@ -42,6 +43,29 @@ void self_metrics(void *user, struct http_exchange *x)
     http_reply_buf(x, 200, SLICE("text/plain; version=0.0.4; charset=utf-8"), &out);
 }
 
+static void discovery_metrics(const struct api_sources *sources, struct buf *out)
+{
+    struct arena *a = arena_new(0);
+    struct discovery_state *list;
+    uint64_t refreshes[DISCOVERY_KINDS] = { 0 }, failures[DISCOVERY_KINDS] = { 0 };
+    size_t n;
+    sources->discovery(sources->arg, a, &list, &n);
+    for (size_t i = 0; i < n; i++) {
+        refreshes[list[i].kind] += list[i].refreshes;
+        failures[list[i].kind] += list[i].failures;
+    }
+    buf_slice(out, SLICE("# HELP stoa_sd_refreshes_total Looks at sources of targets.\n# TYPE stoa_sd_refreshes_total counter\n"));
+    for (int i = 0; i < DISCOVERY_KINDS; i++)
+        buf_printf(out, "stoa_sd_refreshes_total{mechanism=\"%s\"} %llu\n", discovery_kind_name((enum discovery_kind)i),
+                   (unsigned long long)refreshes[i]);
+    buf_slice(out, SLICE("# HELP stoa_sd_refresh_failures_total Looks that failed; the last good targets stayed.\n"
+                         "# TYPE stoa_sd_refresh_failures_total counter\n"));
+    for (int i = 0; i < DISCOVERY_KINDS; i++)
+        buf_printf(out, "stoa_sd_refresh_failures_total{mechanism=\"%s\"} %llu\n", discovery_kind_name((enum discovery_kind)i),
+                   (unsigned long long)failures[i]);
+    arena_free(a);
+}
+
 void api_metrics_text(struct api *api, struct buf *out)
 {
     struct engine_stats stats;
@@ -54,8 +78,13 @@ void api_metrics_text(struct api *api, struct buf *out)
     buf_printf(out, "# HELP stoa_config_last_reload_successful 0 when the last reload failed and the configuration before runs on.\n"
                     "# TYPE stoa_config_last_reload_successful gauge\nstoa_config_last_reload_successful %d\n"
                     "# HELP stoa_telemetry_dropped_total Own spans and log lines dropped because too many waited for the store.\n"
-                    "# TYPE stoa_telemetry_dropped_total counter\nstoa_telemetry_dropped_total %llu\n",
-               !atomic_load(&api->reload_failed), (unsigned long long)atomic_load(&api->telemetry_dropped));
+                    "# TYPE stoa_telemetry_dropped_total counter\nstoa_telemetry_dropped_total %llu\n"
+                    "# HELP stoa_downsampled_days_total Days of samples that were downsampled.\n"
+                    "# TYPE stoa_downsampled_days_total counter\nstoa_downsampled_days_total %llu\n"
+                    "# HELP stoa_downsample_failures_total Days that could not be, and are tried again.\n"
+                    "# TYPE stoa_downsample_failures_total counter\nstoa_downsample_failures_total %llu\n",
+               !atomic_load(&api->reload_failed), (unsigned long long)atomic_load(&api->telemetry_dropped),
+               (unsigned long long)atomic_load(&api->downsampled_days), (unsigned long long)atomic_load(&api->downsample_failures));
     buf_printf(out, "# HELP stoa_pipeline_rows_total Rows that a stage between ingest and store dropped or changed, by reason.\n"
                     "# TYPE stoa_pipeline_rows_total counter\n");
     for (int i = 0; i < PIPELINE_REASON_COUNT; i++)
@@ -79,6 +108,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         alert_eval_metrics(api->alerts, out);
     if (api->probe)
         probe_metrics_text(api->probe, out);
+    if (api->sources && api->sources->discovery)
+        discovery_metrics(api->sources, out);
     if (api->push)
         push_http_metrics(api->push, out);
     if (api->statsd)

@@ -50,8 +50,8 @@ struct export {
 static enum status ask(struct export *x, const char *path, struct slice body, const char *type, struct client_response *resp, struct err *err)
 {
     const struct http_header headers[] = { { SLICE("Content-Type"), slice_str(type) }, { SLICE("X-Scope-OrgID"), x->tenant } };
-    struct client_request req = { .method = body.len ? "POST" : "GET", .url = arena_printf(x->arena, "%.*s%s", SLICE_FMT(x->url), path), .headers = headers,
-                                  .header_count = x->tenant.len ? 2 : 1, .body = body, .timeout_ns = EXPORT_TIMEOUT_SECONDS * NS_S,
+    struct client_request req = { .method = body.len ? "POST" : "GET", .headers = headers,
+                                  .url = arena_printf(x->arena, "%.*s%s", SLICE_FMT(x->url), path), .header_count = x->tenant.len ? 2 : 1, .body = body, .timeout_ns = EXPORT_TIMEOUT_SECONDS * NS_S,
                                   .response_bytes_max = EXPORT_ANSWER_BYTES_MAX, .keeps_encoding = body.len > 0 };
     account_login(&req);
     enum status st = http_client_do(x->client, &req, resp, err);
@@ -72,8 +72,8 @@ static enum status ask_names(struct export *x, const char *path, struct slice **
     *count = 0;
     buf_init(&query, 0);
     url_encode(x->selector, &query);
-    const char *full = arena_printf(x->arena, "%s?match[]=%.*s&start=%.3f&end=%.3f", path, SLICE_FMT(buf_as_slice(&query)), (double)x->start_ms / 1000,
-                                    (double)x->end_ms / 1000).ptr;
+    const char *full = arena_printf(x->arena, "%s?match[]=%.*s&start=%.3f&end=%.3f", path, SLICE_FMT(buf_as_slice(&query)),
+                                    (double)x->start_ms / 1000, (double)x->end_ms / 1000).ptr;
     enum status st = ask(x, full, SLICE_EMPTY, "application/json", &resp, err);
     if (!st)
         st = json_parse(p, buf_as_slice(&resp.body), &answer, err);

@@ -18,7 +18,7 @@ static const struct command {
     { "check", "config|rules|metrics FILE... | redaction < TEXT", "say what is wrong with files; show a text as it would be stored", check_command },
     { "test", "promql|logql FILE...", "run query scripts against an engine in memory", test_command },
     { "import", "[--url URL] prometheus DIR | openmetrics FILE | csv FILE", "bring samples from elsewhere into a running server", import_command },
-    { "export", "[--url URL] [--start T] [--end T] [--format csv | --to URL] SELECTOR", "raw samples as text, or on to another server", export_command },
+    { "export", "[--url URL] [--start T] [--end T] [--format csv | --to URL] SELECTOR", "raw samples as text, or to another server", export_command },
     { "user", "add|passwd|role|remove|list [NAME] [--role ROLE] [--data DIR]", "say who may log in", user_command },
     { "token", "create|list|revoke [NAME|ID] [--role ROLE] [--expires 90d] [--data DIR]", "tokens for programs", token_command },
     { "audit", "verify|list [--data DIR | --url URL]", "who read and changed what, and whether that record is whole", audit_command },

@@ -15,12 +15,13 @@
 enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
-    struct slice url, query, start, end, step, at, limit, tenant;
+    struct slice url, query, start, end, step, at, limit, tenant, downsample;
     bool logs, json, correlate, cardinality;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
                             "       stoa query --start T --end T --step D QUERY        (a range; T: seconds or RFC 3339)\n"
+                            "       stoa query [...] --downsample 5m|1h QUERY         (of downsampled samples, where there are any)\n"
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
                             "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
                             "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n";
@@ -31,7 +32,7 @@ static bool parse(int argc, char **argv, struct options *o)
         const char *name;
         struct slice *place;
     } values[] = { { "--url", &o->url }, { "--start", &o->start }, { "--end", &o->end },      { "--step", &o->step },
-                   { "--time", &o->at }, { "--limit", &o->limit }, { "--tenant", &o->tenant } };
+                   { "--time", &o->at }, { "--limit", &o->limit }, { "--tenant", &o->tenant }, { "--downsample", &o->downsample } };
     for (int i = 1; i < argc; i++) {
         struct slice arg = slice_str(argv[i]);
         size_t k = 0;
@@ -247,6 +248,7 @@ int query_command(int argc, char **argv)
     add(&form, "step", o.step);
     add(&form, "time", o.at);
     add(&form, "limit", o.limit);
+    add(&form, "downsample", o.downsample);
     struct slice path = path_of(&o);
     struct http_header headers[] = { { SLICE("Content-Type"), SLICE("application/x-www-form-urlencoded") }, { SLICE("X-Scope-OrgID"), o.tenant } };
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,

@@ -16,10 +16,16 @@ struct each {
     bool is_over;
 };
 
+static void each_visit(struct each *e, struct slice tenant, struct slice labels)
+{
+    if (!tenant_is_own(tenant))
+        e->is_over = !e->visit(e->arg, tenant, labels);
+}
+
 static bool live_visit(void *arg, const struct series *s)
 {
     struct each *e = arg;
-    e->is_over = !e->visit(e->arg, series_tenant(s), series_labels(s));
+    each_visit(e, series_tenant(s), series_labels(s));
     return !e->is_over;
 }
 
@@ -32,7 +38,7 @@ static void part_visit(struct each *e, const struct spart_index *ix, int64_t sin
         for (uint32_t i = ix->groups[g].first; ix->groups[g].max_ms >= since_ms && i <= ix->groups[g].last && !e->is_over; i++) {
             buf_reset(&labels);
             spart_labels(ix, i, &labels);
-            e->is_over = !e->visit(e->arg, spart_tenant(ix, i), buf_as_slice(&labels));
+            each_visit(e, spart_tenant(ix, i), buf_as_slice(&labels));
         }
     buf_free(&labels);
 }

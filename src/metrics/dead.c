@@ -55,6 +55,7 @@ size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const s
     if (d == NULL)
         return 0;
     size_t n = 0;
+    slice_cut(tenant, '#', &tenant, &(struct slice){ 0 }); /* what was made of a tenant's samples goes with them */
     for (size_t i = 0; i < d->count; i++) {
         const struct tombstone *t = d->list[i].t;
         if (slice_eq(t->tenant, tenant) && matchers_match(d->list[i].matchers, d->list[i].matcher_count, labels) &&

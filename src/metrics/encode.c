@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "metrics/build.h"
 #include "metrics/dead.h"
+#include "metrics/rollup.h"
 #include "metrics/rows.h"
 
 struct place {
@@ -16,12 +17,18 @@ struct place {
     uint32_t row;
 };
 
+/* Where rows go: a partition, by its first instant, and a class (0: that of all samples). */
+struct target {
+    int64_t first_ns;
+    uint16_t class;
+};
+
 struct encode {
     struct rows *rows;
     size_t count;
     struct raw_rows_block **blocks;
     uint32_t *by_partition;   /* row numbers, grouped */
-    int64_t *partitions;      /* first instants */
+    struct target *partitions;
     size_t *partition_end;
     size_t partition_count, partition_cap;
     uint32_t slot_end, *slot_count;
@@ -42,17 +49,43 @@ static inline uint32_t slot_of(const struct encode *e, uint32_t row)
     return block_of(e, row)->slot[row % ROWS_BLOCK];
 }
 
-static uint32_t partition_find(struct encode *e, int64_t first_ns)
+static uint32_t partition_find(struct encode *e, int64_t first_ns, uint16_t class)
 {
     for (size_t i = 0; i < e->partition_count; i++)
-        if (e->partitions[i] == first_ns)
+        if (e->partitions[i].first_ns == first_ns && e->partitions[i].class == class)
             return (uint32_t)i;
     if (e->partition_count == e->partition_cap) {
         e->partition_cap = e->partition_cap ? e->partition_cap * 2 : 16;
         e->partitions = mem_realloc(e->partitions, e->partition_cap * sizeof *e->partitions);
     }
-    e->partitions[e->partition_count] = first_ns;
+    e->partitions[e->partition_count] = (struct target){ first_ns, class };
     return (uint32_t)e->partition_count++;
+}
+
+enum { CLASS_UNKNOWN = 0xffff };
+
+/* The class of a row's series; known remembers it by slot. */
+static uint16_t class_of(struct encode *e, uint32_t row, const uint16_t *of_rollup, uint16_t *known)
+{
+    uint32_t slot = slot_of(e, row);
+    if (known[slot] == CLASS_UNKNOWN)
+        known[slot] = of_rollup[rollup_of_tenant(series_tenant(series_at(e->rows->state->dict, slot)))];
+    return known[slot];
+}
+
+/* Partition and class of each row go to `of`. */
+static void find_targets(struct encode *e, uint32_t *of)
+{
+    struct store *s = e->rows->state->store;
+    const uint16_t of_rollup[ROLLUP_COUNT] = { 0, store_rollup_class(s, ROLLUP_5M), store_rollup_class(s, ROLLUP_1H) };
+    bool has_classes = of_rollup[ROLLUP_5M] || of_rollup[ROLLUP_1H];
+    uint16_t *known = has_classes ? mem_alloc(((size_t)e->slot_end + 1) * sizeof *known) : NULL;
+    if (known)
+        memset(known, 0xff, ((size_t)e->slot_end + 1) * sizeof *known);
+    for (size_t i = 0; i < e->count; i++)
+        of[i] = partition_find(e, store_partition_of(s, sat_mul(time_of(e, (uint32_t)i), NS_MS)),
+                               known ? class_of(e, (uint32_t)i, of_rollup, known) : 0);
+    mem_free(known);
 }
 
 /* Groups row numbers by partition, in row order inside each. */
@@ -66,13 +99,13 @@ static void partition_rows(struct encode *e)
         min = MIN(min, b->min_t_ms);
         max = MAX(max, b->max_t_ms);
     }
-    bool is_one = e->count > 0 && store_partition_of(s, sat_mul(min, NS_MS)) == store_partition_of(s, sat_mul(max, NS_MS));
+    bool has_rollups = store_rollup_class(s, ROLLUP_5M) || store_rollup_class(s, ROLLUP_1H);
+    bool is_one = !has_rollups && e->count > 0 && store_partition_of(s, sat_mul(min, NS_MS)) == store_partition_of(s, sat_mul(max, NS_MS));
     if (is_one) {
-        partition_find(e, store_partition_of(s, sat_mul(min, NS_MS)));
+        partition_find(e, store_partition_of(s, sat_mul(min, NS_MS)), 0);
         memset(of, 0, e->count * sizeof *of);
     } else {
-        for (size_t i = 0; i < e->count; i++)
-            of[i] = partition_find(e, store_partition_of(s, sat_mul(time_of(e, (uint32_t)i), NS_MS)));
+        find_targets(e, of);
     }
     size_t *at = mem_zalloc((e->partition_count + 1) * sizeof *at);
     for (size_t i = 0; i < e->count; i++)
@@ -163,12 +196,12 @@ static enum status feed(struct encode *e, const uint32_t *rows, size_t n, struct
     return st;
 }
 
-static enum status encode_partition(struct encode *e, int64_t first_ns, const uint32_t *rows, size_t n, bool with_metadata,
+static enum status encode_partition(struct encode *e, struct target to, const uint32_t *rows, size_t n, bool with_metadata,
                                     struct part_sink *sink, struct err *err)
 {
     struct rows *r = e->rows;
     struct part_writer *w;
-    enum status st = part_sink_begin(sink, first_ns, 0, &w, err);
+    enum status st = part_sink_begin(sink, to.first_ns, to.class, &w, err);
     if (st)
         return st;
     struct build *b = build_new(r->state, w);
@@ -178,7 +211,7 @@ static enum status encode_partition(struct encode *e, int64_t first_ns, const ui
     buf_varint(&none, 0);
     st = feed(e, rows, n, b, err);
     if (st == ST_OK)
-        st = build_end(b, dead_id(e->dead), r->lsn_base, r->lsn_last, first_ns, buf_as_slice(with_metadata ? &e->about : &none), &meta, err);
+        st = build_end(b, dead_id(e->dead), r->lsn_base, r->lsn_last, to.first_ns, buf_as_slice(with_metadata ? &e->about : &none), &meta, err);
     if (st == ST_OK)
         st = part_sink_end(sink, w, buf_as_slice(&meta), err);
     build_free(b);
@@ -192,13 +225,14 @@ static enum status encode_all(struct encode *e, struct part_sink *sink, struct e
     /* Metadata goes with the newest day, which lives longest. */
     size_t newest = 0;
     for (size_t p = 1; p < e->partition_count; p++)
-        if (e->partitions[p] > e->partitions[newest])
+        if (e->partitions[p].class == 0 && e->partitions[p].first_ns > e->partitions[newest].first_ns)
             newest = p;
     enum status st = ST_OK;
     for (size_t p = 0, from = 0; p < e->partition_count && st == ST_OK; from = e->partition_end[p++])
         st = encode_partition(e, e->partitions[p], e->by_partition + from, e->partition_end[p] - from, p == newest, sink, err);
     if (st == ST_OK && e->partition_count == 0 && e->rows->metadata_count > 0)
-        st = encode_partition(e, store_partition_of(e->rows->state->store, MAX(e->rows->received_ns, (int64_t)0)), NULL, 0, true, sink, err);
+        st = encode_partition(e, (struct target){ store_partition_of(e->rows->state->store, MAX(e->rows->received_ns, (int64_t)0)), 0 }, NULL, 0, true,
+                              sink, err);
     return st;
 }
 

@@ -13,6 +13,7 @@
 #include "metrics/gather.h"
 #include "metrics/hpage.h"
 #include "metrics/merge.h"
+#include "metrics/rollup.h"
 
 enum { MODE_ANY = SAMPLES_PRESENT + 1 /* has it a sample at all, a stale mark too: for series() */ };
 
@@ -114,8 +115,12 @@ static enum status tenant_open(struct query *q, struct slice tenant, const struc
     struct store_view *v = q->view;
     struct tenant_sources *t = &q->tenants[q->tenant_count++];
     *t = (struct tenant_sources){ .tenant = tenant, .list = arena_array(q->arena, struct source, v->part_count + v->mem_count + 1) };
+    const uint16_t of_rollup[ROLLUP_COUNT] = { 0, store_rollup_class(q->st->store, ROLLUP_5M), store_rollup_class(q->st->store, ROLLUP_1H) };
     for (size_t i = 0; i < v->part_count; i++) {
         struct source s;
+        uint16_t class = part_info(v->parts[i])->class;
+        if (class && (class == of_rollup[ROLLUP_5M] || class == of_rollup[ROLLUP_1H]) && !tenant_is_own(tenant))
+            continue; /* nothing of that tenant is in there */
         enum status st = part_source(q, v->parts[i], tenant, matchers, count, &s, err);
         if (st)
             return st;
@@ -347,6 +352,11 @@ static enum status query_open(struct store *s, struct engine_ctx *ctx, int64_t s
 }
 
 enum status metrics_samples(struct store *s, struct engine_ctx *ctx, const struct samples_query *q, struct samples_iter **out, struct err *err)
+{
+    return rollup_is_needed(s, ctx, q) ? rollup_samples(s, ctx, q, out, err) : metrics_samples_of(s, ctx, q, out, err);
+}
+
+enum status metrics_samples_of(struct store *s, struct engine_ctx *ctx, const struct samples_query *q, struct samples_iter **out, struct err *err)
 {
     struct query *query;
     enum status st = query_open(s, ctx, q->start_ms, q->end_ms, q->matchers, q->matcher_count, (int)q->mode, q->series_max, &query, err);

@@ -295,7 +295,7 @@ enum status wal_rows_decode(void *state, struct slice bytes, bool new_segment, s
         return err_set(err, ST_CORRUPT, "WAL frame: samples of version %u, known are up to %d", version, WAL_HISTOGRAMS_VERSION);
     struct slice tenant = read_lenslice(&r);
     size_t series = read_varint(&r), total = read_varint(&r);
-    if (r.bad || !tenant_is_valid(tenant) || series > reader_left(&r) || total > reader_left(&r))
+    if (r.bad || !tenant_is_stored(tenant) || series > reader_left(&r) || total > reader_left(&r))
         return err_set(err, ST_CORRUPT, "WAL frame: the head of its samples does not parse (%zu bytes)", bytes.len);
     out->tenant = arena_copy(out->arena, tenant);
     uint32_t *ordinals = arena_array(out->arena, uint32_t, series + 1), *counts = arena_array(out->arena, uint32_t, series + 1);

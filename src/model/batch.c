@@ -80,6 +80,12 @@ const char *metric_type_name(enum metric_type type)
     return (size_t)type < COUNT_OF(names) ? names[type] : names[METRIC_UNKNOWN];
 }
 
+bool tenant_is_stored(struct slice tenant)
+{
+    struct slice of, what;
+    return slice_cut(tenant, '#', &of, &what) ? tenant_is_valid(of) && tenant_is_valid(what) : tenant_is_valid(tenant);
+}
+
 bool tenant_is_valid(struct slice tenant)
 {
     if (tenant.len == 0 || tenant.len > TENANT_BYTES_MAX)

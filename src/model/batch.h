@@ -62,5 +62,11 @@ static inline size_t batch_rows(const struct batch *b)
 }
 const char *metric_type_name(enum metric_type type); /* "counter", ..., "unknown" */
 bool tenant_is_valid(struct slice tenant);
+/* Also those of our own making, which nobody can name from outside: TENANT#WHAT. */
+bool tenant_is_stored(struct slice tenant);
+static inline bool tenant_is_own(struct slice tenant)
+{
+    return memchr(tenant.ptr, '#', tenant.len) != NULL;
+}
 
 #endif

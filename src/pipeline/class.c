@@ -29,7 +29,8 @@ static bool kind_of_name(struct slice name, struct class_policy *p)
         struct slice name;
         enum class_kind kind;
     } known[] = { { SLICE_INIT("audit_logs"), CLASS_AUDIT }, { SLICE_INIT("logs"), CLASS_LOGS }, { SLICE_INIT("traces"), CLASS_TRACES },
-                  { SLICE_INIT("metrics"), CLASS_METRICS } };
+                  { SLICE_INIT("metrics"), CLASS_METRICS }, { SLICE_INIT("metrics_5m"), CLASS_METRICS_5M },
+                  { SLICE_INIT("metrics_1h"), CLASS_METRICS_1H } };
     for (size_t i = 0; i < COUNT_OF(known); i++)
         if (slice_eq(known[i].name, name)) {
             p->kind = known[i].kind;
@@ -44,11 +45,12 @@ static enum status unknown_name(const struct yaml_node *map, size_t i, struct er
 {
     static const struct slice names[] = { SLICE_INIT("debug_logs"), SLICE_INIT("info_logs"),  SLICE_INIT("warn_logs"), SLICE_INIT("error_logs"),
                                           SLICE_INIT("fatal_logs"), SLICE_INIT("trace_logs"), SLICE_INIT("critical_logs"), SLICE_INIT("audit_logs"),
-                                          SLICE_INIT("logs"),       SLICE_INIT("traces"),     SLICE_INIT("metrics") };
+                                          SLICE_INIT("logs"),       SLICE_INIT("traces"),     SLICE_INIT("metrics"),
+                                          SLICE_INIT("metrics_5m"), SLICE_INIT("metrics_1h") };
     struct slice near = yaml_suggest(map->keys[i], names, COUNT_OF(names));
     return err_set(err, ST_INVALID,
-                   "%.*s:%d: retention policy \"%.*s\" says by its name for no rows%s%.*s%s; allowed are LEVEL_logs, audit_logs, logs, traces and "
-                   "metrics, and any other name with `match`",
+                   "%.*s:%d: retention policy \"%.*s\" says by its name for no rows%s%.*s%s; allowed are LEVEL_logs, audit_logs, logs, traces, "
+                   "metrics, metrics_5m and metrics_1h, and any other name with `match`",
                    SLICE_FMT(map->items[i]->file), map->key_lines[i], SLICE_FMT(map->keys[i]), near.len ? " (did you mean \"" : "", SLICE_FMT(near),
                    near.len ? "\"?)" : "");
 }

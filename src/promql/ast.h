@@ -49,6 +49,7 @@ struct node {
     struct node **kids;  /* CALL: arguments; AGGREGATE: [parameter,] expression; BINARY: both; MATRIX: selector; ... */
     size_t kid_count;
 
+    struct slice within;      /* SELECTOR: the function its range is given to; empty: none */
     struct matcher *matchers; /* SELECTOR, name included */
     size_t matcher_count;
     int64_t range_ms, step_ms;      /* MATRIX, SUBQUERY; step_ms 0: the default */

@@ -119,6 +119,7 @@ struct series {
     const int64_t *born_ms; /* since when each counts, 0: not known; NULL: of none */
     const double *v;
     size_t n;
+    bool is_counted; /* each value says how many samples it stands for: engine.h */
 };
 struct series_sink {
     enum status (*put)(struct series_sink *sink, const struct series *s, struct err *err);

@@ -122,7 +122,8 @@ static void note_counter(struct range_sink *s, struct slice labels)
 static enum status range_put(struct series_sink *sink, const struct series *in, struct err *err)
 {
     struct range_sink *s = (struct range_sink *)sink;
-    struct window w = { .range_ms = s->range_ms, .scratch = s->scratch, .out = s->e->line, .e = s->e, .call = s->call, .labels = in->labels };
+    struct window w = { .range_ms = s->range_ms, .scratch = s->scratch, .out = s->e->line, .e = s->e, .call = s->call, .labels = in->labels,
+                        .is_counted = in->is_counted };
     unsigned flags = s->call->fn->flags;
     if (flags & (FN_RATE_LIKE | FN_ANCHORED))
         w.has_resets = has_resets(in->v, in->n);

@@ -31,6 +31,7 @@ static enum status open_samples(struct eval *e, const struct node *n, const stru
         .end_ms = sat_add(reach_end(&r, g, g->n - 1), n->is_smoothed ? e->lookback_ms : 0),
         .matchers = n->matchers,
         .matcher_count = n->matcher_count,
+        .grid = { reach_end(&r, g, 0), reach_end(&r, g, g->n - 1), g->step_ms, range_ms, n->within },
         .mode = past || n->is_counted ? SAMPLES_RAW : mode, /* whether a histogram is a reset, the one before must tell */
     };
     return e->env->engine->ops->samples(e->env->engine, e->env->ctx, &q, out, err);
@@ -209,7 +210,7 @@ static enum status matrix_samples(struct eval *e, const struct node *n, const st
         if (s.n == 0)
             continue;
         const int64_t *born = (e->features & FEATURE_START_TIMESTAMPS) ? s.born_ms : NULL;
-        struct series series = { s.labels, false, eval_has_histograms(s.v, s.n), s.t_ms, born, s.v, s.n };
+        struct series series = { s.labels, false, eval_has_histograms(s.v, s.n), s.t_ms, born, s.v, s.n, s.is_counted };
         st = sink->put(sink, &series, err);
         if (st)
             break;
@@ -254,7 +255,7 @@ static enum status subquery_put(struct sink *sink, struct row *row, struct err *
         return ST_OK;
     if (row->has_histograms)
         forget_resets(q->e->line, q->v, n);
-    struct series series = { row->labels, row->drop_name, row->has_histograms, q->t, NULL, q->v, n };
+    struct series series = { row->labels, row->drop_name, row->has_histograms, q->t, NULL, q->v, n, false };
     return q->next->put(q->next, &series, err);
 }
 

@@ -21,6 +21,7 @@ struct window {
     int64_t start_ms, end_ms;      /* (start, end] */
     int64_t eval_ms;               /* the step's own time: differs by offset and @ */
     int64_t range_ms;
+    bool is_counted;               /* values say how many samples each stands for; of count_over_time alone */
     bool has_resets;               /* some value of the whole series is lower than the one before */
     double params[RANGE_PARAMS_MAX];
     struct arena *scratch;         /* for those that sort */

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/date.h"
+#include "base/num.h"
 #include "promql/native.h"
 #include "promql/parts.h"
 #include "promql/rows.h"
@@ -248,6 +250,26 @@ static void mark_counted(struct node *n, bool is_counted, bool is_whole)
         mark_counted(n->kids[i], is_counted, is_whole);
 }
 
+/* Which function looks at the range of which selector: an engine that has no raw samples any more must know. */
+static void mark_within(struct node *n, struct slice fn)
+{
+    if (n->kind == NODE_SELECTOR)
+        n->within = fn;
+    bool passes = n->kind == NODE_MATRIX || n->kind == NODE_PAREN;
+    for (size_t i = 0; i < n->kid_count; i++)
+        mark_within(n->kids[i], n->kind == NODE_CALL ? n->fn->name : passes ? fn : SLICE_EMPTY);
+}
+
+static void tell_rollup(struct query_env *env)
+{
+    char until[DATE_TEXT_BYTES_MAX];
+    const struct engine_ctx *ctx = env->ctx;
+    if (ctx->rollup_used == ROLLUP_NONE)
+        return;
+    size_t n = date_format_rfc3339(sat_mul(ctx->rollup_until_ms, NS_MS), 0, 0, until);
+    buf_printf(&env->infos, "PromQL info: samples until %.*s are downsampled to %s\n", (int)n, until, ctx->rollup_used == ROLLUP_1H ? "1h" : "5m");
+}
+
 static enum status answer(struct eval *e, struct node *n, const struct grid *g, struct value *out, struct err *err)
 {
     *out = (struct value){ .type = e->is_range ? VALUE_MATRIX : value_type_of(n->type) };
@@ -255,6 +277,7 @@ static enum status answer(struct eval *e, struct node *n, const struct grid *g, 
     if (st)
         return st;
     mark_counted(n, false, false);
+    mark_within(n, SLICE_EMPTY);
     if (n->type == TYPE_VECTOR)
         return answer_vector(e, n, g, out, err);
     if (n->type == TYPE_SCALAR)
@@ -298,6 +321,7 @@ static enum status run(struct query_env *env, struct slice text, const struct qu
             st = eval_check(&e, err);
         if (!st)
             cut_answer(env, p, out);
+        tell_rollup(env);
         arena_free(e.line);
         ast_destroy(&ast);
     }

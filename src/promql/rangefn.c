@@ -173,7 +173,7 @@ double range_ts_of_last(const struct window *w)
 
 double range_count(const struct window *w)
 {
-    return (double)w->n;
+    return w->is_counted ? range_sum(w) : (double)w->n;
 }
 
 double range_last(const struct window *w)

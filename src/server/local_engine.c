@@ -5,6 +5,7 @@
 #include "events/events.h"
 #include "metrics/cardinality.h"
 #include "metrics/metrics.h"
+#include "metrics/rollup.h"
 #include "store/snapshot.h"
 
 struct local_engine {
@@ -103,6 +104,11 @@ static enum status local_each_series(struct engine *e, int64_t since_ms, bool (*
                                      void *arg, struct err *err)
 {
     return metrics_each_series(store_of(e), since_ms, visit, arg, err);
+}
+
+static enum status local_downsample(struct engine *e, const atomic_bool *stop, bool *did, struct err *err)
+{
+    return rollup_day(e, store_of(e), stop, did, err);
 }
 
 static enum status local_cardinality(struct engine *e, const struct slice *tenants, size_t tenant_count, size_t limit, struct arena *a,
@@ -205,6 +211,7 @@ static const struct engine_ops local_ops = {
     .usage = local_usage,
     .each_series = local_each_series,
     .cardinality = local_cardinality,
+    .downsample = local_downsample,
     .flush = local_flush,
     .merge = local_merge,
     .stats = local_stats,

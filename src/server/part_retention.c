@@ -10,7 +10,10 @@ struct engine_class *retention_classes(const struct class_config *from, struct a
     for (size_t i = 0; i < from->count; i++) {
         const struct class_policy *p = &from->list[i];
         list[i] = (struct engine_class){ .name = p->name, .retention_ns = p->retention_ns, .storage = (enum storage)p->storage,
-                                         .is_of_metrics = p->kind == CLASS_METRICS };
+                                         .is_of_metrics = p->kind == CLASS_METRICS,
+                                         .rollup = p->kind == CLASS_METRICS_5M   ? ROLLUP_5M
+                                                   : p->kind == CLASS_METRICS_1H ? ROLLUP_1H
+                                                                                 : ROLLUP_NONE };
     }
     return list;
 }

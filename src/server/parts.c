@@ -18,11 +18,13 @@ static enum status redaction_prepare(struct server *s, struct err *err)
 }
 
 const struct server_part server_parts[] = {
-    { "cardinality", part_cardinality_prepare, part_cardinality_run, part_cardinality_reload, part_cardinality_stop }, /* before anything reads or appends */
+    /* before anything reads or appends */
+    { "cardinality", part_cardinality_prepare, part_cardinality_run, part_cardinality_reload, part_cardinality_stop },
     { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* before others, which may put what they do on record */
     { "notify", part_notify_prepare, part_notify_run, part_notify_reload, part_notify_stop },
     { "alert", part_alert_prepare, part_alert_run, part_alert_reload, part_alert_stop },
     { "retention", part_retention_prepare, NULL, part_retention_reload, NULL }, /* before anything is appended */
+    { "downsample", NULL, part_downsample_run, part_downsample_reload, part_downsample_stop },
     { "query", part_query_prepare, NULL, part_query_reload, part_query_stop },
     { "intake", part_intake_prepare, NULL, part_intake_reload, part_intake_stop },
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },

@@ -31,6 +31,7 @@ struct server {
     struct self *self;
     struct pipeline *pipeline;
     struct reads_keeper *reads_keeper;
+    struct downsampler *downsampler;
     struct api api;
     struct api_sources sources;
     struct collect_env env;
@@ -78,6 +79,10 @@ void part_retention_reload(struct server *s);
 extern const struct server_part server_parts[];
 extern const size_t server_part_count;
 
+/* part_downsample.c */
+enum status part_downsample_run(struct server *s, struct err *err);
+void part_downsample_reload(struct server *s);
+void part_downsample_stop(struct server *s);
 /* part_push.c */
 enum status part_push_prepare(struct server *s, struct err *err);
 enum status part_push_run(struct server *s, struct err *err);

@@ -12,6 +12,13 @@
 #include "model/matcher.h"
 #include "sys/clock.h"
 
+/* Downsampled samples: buckets of five minutes, and of an hour. */
+enum rollup { ROLLUP_NONE, ROLLUP_5M, ROLLUP_1H, ROLLUP_COUNT };
+static inline int64_t rollup_ms(enum rollup r)
+{
+    return r == ROLLUP_1H ? 3600 * 1000 : r == ROLLUP_5M ? 300 * 1000 : 0;
+}
+
 enum { TENANTS_PER_QUERY_MAX = 64 };
 
 /* Who asks, until when, and what it may cost. One per query; shared by its engine calls. */
@@ -23,8 +30,11 @@ struct engine_ctx {
     bool (*is_cancelled)(void *arg);          /* may be NULL; then ST_CANCELLED */
     void *cancel_arg;
     uint64_t samples_max, bytes_max;          /* 0: none; then ST_LIMIT */
+    enum rollup rollup_min;                   /* the coarsest resolution is asked for; ROLLUP_NONE: raw where there is any */
     /* Out: what it cost, and what an answer must say about itself (a block that does not check, ...). */
     uint64_t samples_read, bytes_read, blocks_read, rows_read;
+    enum rollup rollup_used;                  /* the coarsest that was read */
+    int64_t rollup_until_ms;                  /* samples up to here were downsampled ones */
     bool is_sampled;                          /* rows that stand for others were counted, by their weights */
     struct buf warnings;                      /* sentences, each ended by '\n' */
 };
@@ -72,6 +82,7 @@ struct series_samples {
     const int64_t *t_ms;
     const double *v;
     const int64_t *born_ms; /* since when each counts, 0: not known; NULL: of none */
+    bool is_counted;        /* downsampled, for count_over_time: each value says how many samples it stands for */
 };
 
 struct samples_iter {
@@ -227,6 +238,7 @@ struct engine_class {
     int64_t retention_ns;
     enum storage storage;
     bool is_of_metrics; /* all samples belong to it */
+    enum rollup rollup; /* downsampled ones do */
     uint16_t id;        /* out: given once to a name, for ever; 0 is "default" */
 };
 
@@ -313,6 +325,8 @@ struct engine_ops {
                                struct err *err);
     enum status (*cardinality)(struct engine *, const struct slice *tenants, size_t tenant_count, size_t limit, struct arena *a,
                                struct engine_cardinality *out, struct err *err);
+    /* Downsamples a day that needs it: *did false: none does. From time to time, one call at a time. */
+    enum status (*downsample)(struct engine *, const atomic_bool *stop, bool *did, struct err *err);
     enum status (*flush)(struct engine *, struct err *err);  /* everything into file parts; an empty WAL */
     enum status (*merge)(struct engine *, struct err *err);  /* each partition down to one part a kind and class */
     void (*stats)(struct engine *, struct engine_stats *out);

@@ -74,6 +74,7 @@ struct classset {
     struct engine_class *list;
     size_t count;
     uint16_t of_metrics;         /* class of all samples; 0: the default */
+    uint16_t of_rollup[ROLLUP_COUNT]; /* 0: none */
     int64_t retention_ns, retention_max_ns; /* of the default class; of the class kept longest */
 };
 

@@ -9,6 +9,7 @@
  * (4) What is deleted by age does not come back, and a clock that is set wrong makes everything old at once. So a jump ahead is believed
  *     after an hour: until then nothing is older than it would be without it. */
 #include "store/ladder.h"
+#include "store/partition.h"
 
 enum { CLASSES_MAX = 1000, CLASS_NAME_BYTES_MAX = 128, CLOCK_JUMP_S = 3600, CLOCK_DOUBT_S = 3600 };
 
@@ -84,6 +85,23 @@ int64_t retention_horizon_max(struct store *s)
     return horizon;
 }
 
+uint16_t store_rollup_class(struct store *s, enum rollup r)
+{
+    struct classset *c = classset_take(s);
+    uint16_t class = c->of_rollup[r];
+    classset_drop(c);
+    return class;
+}
+
+int64_t store_samples_from(struct store *s, enum rollup r)
+{
+    struct classset *c = classset_take(s);
+    uint16_t class = r == ROLLUP_NONE ? c->of_metrics : c->of_rollup[r];
+    int64_t from = r != ROLLUP_NONE && class == 0 ? INT64_MAX : partition_start(retention_now(s) - classset_retention(c, class));
+    classset_drop(c);
+    return from;
+}
+
 static enum status check_class(const struct engine_class *c, struct err *err)
 {
     if (c->name.len == 0 || c->name.len > CLASS_NAME_BYTES_MAX)
@@ -130,6 +148,8 @@ static void publish(struct store *s, const struct engine_class *list, size_t cou
         c->retention_max_ns = MAX(c->retention_max_ns, list[i].retention_ns);
         if (list[i].is_of_metrics)
             c->of_metrics = list[i].id;
+        if (list[i].rollup != ROLLUP_NONE)
+            c->of_rollup[list[i].rollup] = list[i].id;
     }
     snap_publish(&s->classes, &c->snap);
 }

@@ -129,6 +129,10 @@ void store_abandon(struct store *s);
 void *store_kind_state(struct store *s, uint8_t kind);
 struct log *store_log(struct store *s);
 struct clock *store_clock(struct store *s);
+/* The class of downsampled samples, 0: there is none; and from when on a partition of samples (of a resolution; ROLLUP_NONE: as
+ * they came) is kept, INT64_MAX: none is. */
+uint16_t store_rollup_class(struct store *s, enum rollup r);
+int64_t store_samples_from(struct store *s, enum rollup r);
 /* First instant of the partition that holds t_ns. */
 int64_t store_partition_of(const struct store *s, int64_t t_ns);
 
