@@ -126,7 +126,11 @@ static enum status series_start(struct sink *s, const struct point *p, struct sl
     struct slice labels;
     memcpy(list, s->promoted, s->promoted_count * sizeof *list);
     count = s->promoted_count;
-    for (size_t i = 0; i < p->label_count; i++) /* the point's own win */
+    if (count == 0) {
+        memcpy(list, p->labels, p->label_count * sizeof *list);
+        count = p->label_count;
+    }
+    for (size_t i = 0; s->promoted_count && i < p->label_count; i++) /* the point's own win */
         label_set(list, &count, p->labels[i].name, p->labels[i].value);
     label_set(list, &count, SLICE("__name__"), arena_printf(s->out->arena, "%.*s%s", SLICE_FMT(name), suffix));
     if (s->job.len)
