@@ -4,6 +4,7 @@
 #include "api/prom_json.h"
 #include "base/date.h"
 #include "base/num.h"
+#include "collect/collect.h"
 
 enum { TIME_TEXT_BYTES_MAX = DURATION_TEXT_BYTES_MAX };
 static_assert((int)DURATION_TEXT_BYTES_MAX >= (int)DATE_TEXT_BYTES_MAX, "one room for both");
@@ -60,7 +61,32 @@ static void put_dropped_counts(struct json_writer *w, const struct api_target *t
     json_object_end(w);
 }
 
-static void reply_targets(struct http_exchange *x, const struct api_target *targets, size_t n, bool active, bool dropped, struct slice pool)
+/* Beside what Prometheus answers: sources of targets, and what is wrong with them. */
+static void put_discovery(struct json_writer *w, const struct api_sources *sources, struct arena *a)
+{
+    struct discovery_state *list;
+    size_t n = 0;
+    if (sources && sources->discovery)
+        sources->discovery(sources->arg, a, &list, &n);
+    json_key(w, SLICE("discovery"));
+    json_array_begin(w);
+    for (size_t i = 0; i < n; i++) {
+        json_object_begin(w);
+        put_text(w, SLICE("scrapePool"), list[i].job);
+        put_text(w, SLICE("mechanism"), slice_str(discovery_kind_name(list[i].kind)));
+        put_text(w, SLICE("source"), list[i].source);
+        put_text(w, SLICE("lastError"), list[i].error);
+        json_key(w, SLICE("refreshes"));
+        json_uint(w, list[i].refreshes);
+        json_key(w, SLICE("failures"));
+        json_uint(w, list[i].failures);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static void reply_targets(struct api *api, struct http_exchange *x, const struct api_target *targets, size_t n, bool active, bool dropped,
+                          struct slice pool)
 {
     struct json_writer w;
     struct buf out;
@@ -77,6 +103,8 @@ static void reply_targets(struct http_exchange *x, const struct api_target *targ
     json_array_end(&w);
     if (dropped)
         put_dropped_counts(&w, targets, n);
+    if (active)
+        put_discovery(&w, api->sources, http_arena(x));
     json_object_end(&w);
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
@@ -98,7 +126,7 @@ void prom_targets(void *user, struct http_exchange *x)
     bool any = !active && !dropped;
     if (api->sources)
         api->sources->targets(api->sources->arg, http_arena(x), &targets, &n);
-    reply_targets(x, targets, n, active || any, dropped || any, api_param(&p, SLICE("scrapePool"), NULL));
+    reply_targets(api, x, targets, n, active || any, dropped || any, api_param(&p, SLICE("scrapePool"), NULL));
 }
 
 void prom_buildinfo(void *user, struct http_exchange *x)

@@ -82,6 +82,17 @@ MUST_CHECK enum status scraper_reload(struct scraper *s, const struct scrape_set
 /* Waits for scrapes under way: who does not want that ends the client before. Accepts NULL. */
 void scraper_stop(struct scraper *s);
 
+/* How a source of targets does: a file, a URL, DNS names, a Kubernetes API server. */
+enum discovery_kind { DISCOVERY_FILE, DISCOVERY_HTTP, DISCOVERY_DNS, DISCOVERY_KUBERNETES, DISCOVERY_KINDS };
+enum { DISCOVERY_ERROR_BYTES_MAX = 300 };
+struct discovery_state {
+    enum discovery_kind kind;
+    struct slice job, source, error;  /* error: of the last look, empty when it went well; the last good targets stay */
+    uint64_t refreshes, failures;
+    int64_t looked_ns;                /* wall */
+};
+const char *discovery_kind_name(enum discovery_kind kind); /* "file", "http", "dns", "kubernetes" */
+
 struct scrape_target {
     struct slice pool, url, labels, discovered, last_error; /* labels, discovered: canonical */
     int64_t last_scrape_ns, last_duration_ns, interval_ns, timeout_ns;
@@ -93,5 +104,7 @@ MUST_CHECK enum status scrape_page_read(struct slice page, struct slice content_
                                         struct batch *b, struct err *err);
 /* As of now, in a. */
 void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **out, size_t *count);
+/* Of all jobs in force, in a. */
+void scraper_discovery(struct scraper *s, struct arena *a, struct discovery_state **out, size_t *count);
 
 #endif

@@ -1,36 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A source is a file or a URL with the last text that was good; groups are made from these texts when they are asked for.
+/* A source is a file, a URL, a few names of DNS or a Kubernetes API server, with the last text that was good; groups are made from
+ * these texts when they are asked for.
  *
  * (1) A text becomes a source's only after it parsed: a half-written file changes nothing.
  * (2) A file that is gone takes its targets along; a server that does not answer does not.
  *
- * JSON is read by the YAML reader, of which it is a part. */
+ * Files and answers of http_sd, JSON too, are read by the YAML reader, of which JSON is a part: it tells lines. Texts that we
+ * made ourselves (sd.h) are read as JSON, which is faster and takes more. How each source does is under a lock, for others
+ * ask. */
 #include "collect/discovery.h"
 
 #include "collect/files.h"
 #include "collect/scrape_http.h"
+#include "collect/sd.h"
+#include "sys/thread.h"
 
 enum { SOURCE_BYTES_MAX = 16 * MIB, SOURCES_MAX = 10 * 1000 };
 #define HTTP_TIMEOUT_NS (10 * NS_S)
 
 struct source {
-    struct slice name;          /* path or URL, ours */
-    const struct http_sd *http; /* NULL: a file */
+    enum discovery_kind kind;
+    struct slice name;                      /* path, URL or what is asked for; ours */
+    const struct http_sd *http;             /* of each kind its own */
+    const struct dns_sd *dns;
+    const struct kubernetes_sd *kubernetes;
     struct buf good;
-    uint64_t bad_hash;          /* of the text or the error that was complained about last */
-    int64_t next_ns;            /* HTTP */
+    uint64_t bad_hash;                      /* of the text or the error that was complained about last */
+    int64_t next_ns;                        /* but files */
     bool seen;
+    struct discovery_state state;           /* under the lock */
+    char error[DISCOVERY_ERROR_BYTES_MAX + 1];
 };
 
 struct discovery {
     const struct collect_env *env;
     const struct scrape_job *job;
+    struct mutex lock; /* sources' place in memory, and the state of each; written by the thread that polls */
     struct source *sources;
     size_t count, cap;
 };
 
-static struct source *source_add(struct discovery *d, struct slice name, const struct http_sd *http)
+const char *discovery_kind_name(enum discovery_kind kind)
 {
+    static const char *const names[DISCOVERY_KINDS] = { "file", "http", "dns", "kubernetes" };
+    return names[kind];
+}
+
+static struct source *source_add(struct discovery *d, enum discovery_kind kind, struct slice name)
+{
+    mutex_lock(&d->lock);
     if (d->count == d->cap) {
         d->cap = d->cap ? 2 * d->cap : 8;
         d->sources = mem_realloc(d->sources, d->cap * sizeof *d->sources);
@@ -39,8 +57,9 @@ static struct source *source_add(struct discovery *d, struct slice name, const s
     char *own = mem_alloc(name.len + 1);
     memcpy(own, name.ptr, name.len);
     own[name.len] = 0;
-    *s = (struct source){ .name = slice_of(own, name.len), .http = http };
+    *s = (struct source){ .kind = kind, .name = slice_of(own, name.len) };
     buf_init(&s->good, 0);
+    mutex_unlock(&d->lock);
     return s;
 }
 
@@ -55,8 +74,13 @@ struct discovery *discovery_new(const struct collect_env *env, const struct scra
     struct discovery *d = mem_new(struct discovery);
     d->env = env;
     d->job = job;
+    mutex_init(&d->lock);
     for (size_t i = 0; i < job->http_sd_count; i++)
-        source_add(d, job->http_sds[i].url, &job->http_sds[i]);
+        source_add(d, DISCOVERY_HTTP, job->http_sds[i].url)->http = &job->http_sds[i];
+    for (size_t i = 0; i < job->dns_sd_count; i++)
+        source_add(d, DISCOVERY_DNS, job->dns_sds[i].names[0])->dns = &job->dns_sds[i];
+    for (size_t i = 0; i < job->kubernetes_sd_count; i++)
+        source_add(d, DISCOVERY_KUBERNETES, job->kubernetes_sds[i].url)->kubernetes = &job->kubernetes_sds[i];
     return d;
 }
 
@@ -66,22 +90,40 @@ void discovery_free(struct discovery *d)
         return;
     for (size_t i = 0; i < d->count; i++)
         source_end(&d->sources[i]);
+    mutex_destroy(&d->lock);
     mem_free(d->sources);
     mem_free(d);
 }
 
-static enum status parse(struct arena *a, struct slice name, struct slice text, struct target_group **out, size_t *count, struct err *err)
+static enum status parse(struct arena *a, const struct source *s, struct slice text, struct target_group **out, size_t *count, struct err *err)
 {
     struct yaml_node *root;
     *out = NULL;
     *count = 0;
-    enum status st = yaml_parse(a, name, text, &root, err);
+    if (s->dns || s->kubernetes)
+        return sd_groups_read(a, text, out, count, err);
+    enum status st = yaml_parse(a, s->name, text, &root, err);
     return st ? st : target_groups_read(a, root, out, count, err);
+}
+
+/* A look at the source is over; err NULL: it went well. */
+static void note(struct discovery *d, struct source *s, const struct err *err)
+{
+    size_t n = err ? MIN(slice_str(err->text).len, (size_t)DISCOVERY_ERROR_BYTES_MAX) : 0;
+    mutex_lock(&d->lock);
+    s->state.refreshes++;
+    s->state.failures += err != NULL;
+    if (n)
+        memcpy(s->error, err->text, n);
+    s->error[n] = 0;
+    s->state.looked_ns = clock_wall_ns(d->env->clock);
+    mutex_unlock(&d->lock);
 }
 
 /* Once for each text or error that is wrong. */
 static void complain(struct discovery *d, struct source *s, struct slice what, const struct err *err)
 {
+    note(d, s, err);
     uint64_t hash = hash64(what, 0);
     if (hash != s->bad_hash)
         log_line(d->env->log, LOG_WARNING, "targets cannot be read; the last good ones stay", "job=\"%.*s\" source=\"%.*s\" error=\"%s\"",
@@ -95,10 +137,12 @@ static bool source_take(struct discovery *d, struct source *s, struct slice text
     struct target_group *groups;
     struct err err;
     size_t count;
-    if (slice_eq(text, buf_as_slice(&s->good)))
+    if (slice_eq(text, buf_as_slice(&s->good))) {
+        note(d, s, NULL);
         return false;
+    }
     struct arena *a = arena_new(0);
-    enum status st = parse(a, s->name, text, &groups, &count, &err);
+    enum status st = parse(a, s, text, &groups, &count, &err);
     arena_free(a);
     if (st) {
         complain(d, s, text, &err);
@@ -106,15 +150,16 @@ static bool source_take(struct discovery *d, struct source *s, struct slice text
     }
     buf_reset(&s->good);
     buf_slice(&s->good, text);
+    note(d, s, NULL);
     return true;
 }
 
 static struct source *file_source(struct discovery *d, struct slice path)
 {
     for (size_t i = 0; i < d->count; i++)
-        if (d->sources[i].http == NULL && slice_eq(d->sources[i].name, path))
+        if (d->sources[i].kind == DISCOVERY_FILE && slice_eq(d->sources[i].name, path))
             return &d->sources[i];
-    return d->count < SOURCES_MAX ? source_add(d, path, NULL) : NULL;
+    return d->count < SOURCES_MAX ? source_add(d, DISCOVERY_FILE, path) : NULL;
 }
 
 static bool poll_file(struct discovery *d, struct slice path)
@@ -146,10 +191,11 @@ static bool poll_files(struct discovery *d)
         for (size_t k = 0; k < d->job->file_sds[i].file_count; k++)
             files_glob(d->env->fs, a, d->job->file_sds[i].files[k], &list);
     for (size_t i = 0; i < d->count; i++)
-        d->sources[i].seen = d->sources[i].http != NULL;
+        d->sources[i].seen = d->sources[i].kind != DISCOVERY_FILE;
     for (size_t i = 0; i < list.count; i++)
         changed |= poll_file(d, list.paths[i]);
     size_t kept = 0;
+    mutex_lock(&d->lock);
     for (size_t i = 0; i < d->count; i++) {
         if (d->sources[i].seen) {
             d->sources[kept++] = d->sources[i];
@@ -159,29 +205,51 @@ static bool poll_files(struct discovery *d)
         }
     }
     d->count = kept;
+    mutex_unlock(&d->lock);
     arena_free(a);
     return changed;
 }
 
-static bool poll_http(struct discovery *d, struct source *s)
+static enum status ask_http(struct discovery *d, const struct http_sd *http, struct buf *out, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct client_response resp;
+    struct scrape_get get = { .url = http->url, .accept = SLICE("application/json"), .timeout_ns = HTTP_TIMEOUT_NS, .bytes_max = SOURCE_BYTES_MAX,
+                              .compression = true };
+    enum status st = scrape_http_get(d->env, &http->http, &get, a, &resp, err);
+    if (!st)
+        buf_slice(out, buf_as_slice(&resp.body));
+    buf_free(&resp.body);
+    arena_free(a);
+    return st;
+}
+
+static int64_t refresh_ns(const struct source *s)
+{
+    return s->http ? s->http->refresh_ns : s->dns ? s->dns->refresh_ns : KUBERNETES_REFRESH_NS;
+}
+
+/* Asks a server when its time has come. */
+static bool poll_server(struct discovery *d, struct source *s)
 {
     int64_t now_ns = clock_mono_ns(d->env->clock);
-    struct client_response resp;
+    struct buf text;
     struct err err;
     bool changed = false;
     if (now_ns < s->next_ns)
         return false;
-    s->next_ns = now_ns + s->http->refresh_ns;
-    struct arena *a = arena_new(0);
-    struct scrape_get get = { .url = s->name, .accept = SLICE("application/json"), .timeout_ns = HTTP_TIMEOUT_NS, .bytes_max = SOURCE_BYTES_MAX,
-                              .compression = true };
-    enum status st = scrape_http_get(d->env, &s->http->http, &get, a, &resp, &err);
+    s->next_ns = now_ns + refresh_ns(s);
+    buf_init(&text, SD_BYTES_MAX);
+    enum status st = s->http ? ask_http(d, s->http, &text, &err) :
+                     s->dns  ? sd_dns_look(s->dns, &text, &err) :
+                               sd_kubernetes_look(d->env, s->kubernetes, &text, &err);
+    if (!st && buf_over(&text))
+        st = err_set(&err, ST_LIMIT, "the targets have over %d bytes as JSON", SD_BYTES_MAX);
     if (st == ST_OK)
-        changed = source_take(d, s, buf_as_slice(&resp.body));
+        changed = source_take(d, s, buf_as_slice(&text));
     else if (st != ST_CANCELLED) /* that is: we end */
         complain(d, s, slice_str(err.text), &err);
-    buf_free(&resp.body);
-    arena_free(a);
+    buf_free(&text);
     return changed;
 }
 
@@ -189,14 +257,16 @@ bool discovery_poll(struct discovery *d, bool with_http)
 {
     bool changed = poll_files(d);
     for (size_t i = 0; with_http && i < d->count; i++)
-        if (d->sources[i].http)
-            changed |= poll_http(d, &d->sources[i]);
+        if (d->sources[i].kind != DISCOVERY_FILE)
+            changed |= poll_server(d, &d->sources[i]);
     return changed;
 }
 
 /* __meta_filepath and __meta_url, as Prometheus names them; the group's own labels stay in front. */
 static void add_meta(struct arena *a, const struct source *s, struct target_group *g)
 {
+    if (s->dns || s->kubernetes)
+        return;
     struct label *list = arena_array(a, struct label, g->label_count + 1);
     if (g->label_count)
         memcpy(list, g->labels, g->label_count * sizeof *list);
@@ -214,7 +284,7 @@ void discovery_groups(struct discovery *d, struct arena *a, struct target_group 
         struct target_group *groups;
         size_t found;
         struct source *s = &d->sources[i];
-        if (s->good.len == 0 || parse(a, s->name, buf_as_slice(&s->good), &groups, &found, NULL))
+        if (s->good.len == 0 || parse(a, s, buf_as_slice(&s->good), &groups, &found, NULL))
             continue;
         for (size_t k = 0; k < found; k++) {
             add_meta(a, s, &groups[k]);
@@ -223,4 +293,19 @@ void discovery_groups(struct discovery *d, struct arena *a, struct target_group 
     }
     *out = all;
     *count = n;
+}
+
+void discovery_states(struct discovery *d, struct arena *a, struct discovery_state **list, size_t *count, size_t *cap)
+{
+    mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->count; i++) {
+        const struct source *s = &d->sources[i];
+        struct discovery_state state = s->state;
+        state.kind = s->kind;
+        state.job = d->job->name;
+        state.source = arena_copy(a, s->name);
+        state.error = arena_copy(a, slice_str(s->error));
+        ARENA_PUSH(a, *list, *count, *cap) = state;
+    }
+    mutex_unlock(&d->lock);
 }

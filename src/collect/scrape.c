@@ -571,6 +571,19 @@ static int target_order(const void *a, const void *b)
     return order ? order : slice_cmp(x->url, y->url);
 }
 
+void scraper_discovery(struct scraper *s, struct arena *a, struct discovery_state **out, size_t *count)
+{
+    size_t cap = 0;
+    *out = NULL;
+    *count = 0;
+    mutex_lock(&s->lock);
+    for (size_t i = 0; s->jobs && i < s->jobs->count; i++)
+        discovery_states(s->jobs->pools[i].discovery, a, out, count, &cap);
+    for (size_t i = 0; i < *count; i++)
+        (*out)[i].job = arena_copy(a, (*out)[i].job); /* a reload may free the configuration */
+    mutex_unlock(&s->lock);
+}
+
 void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **out, size_t *count)
 {
     struct map_entry *e;

@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "collect/files.h"
+#include "collect/sd.h"
 #include "model/histogram.h"
 
 enum { JOBS_MAX = 10000, BUCKET_FACTOR_MAX = 65536 };
@@ -21,6 +22,8 @@ struct reading {
     struct buf *warnings;
     struct err *err;
     struct scrape_job defaults;
+    struct slice *dns_servers;
+    size_t dns_server_count;
 };
 
 static const struct slice served_global[] = {
@@ -51,6 +54,7 @@ static const struct slice served_job[] = {
     SLICE_INIT("metric_relabel_configs"), SLICE_INIT("body_size_limit"), SLICE_INIT("sample_limit"), SLICE_INIT("label_limit"),
     SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"), SLICE_INIT("target_limit"),
     SLICE_INIT("enable_compression"), SLICE_INIT("scrape_protocols"), SLICE_INIT("fallback_scrape_protocol"),
+    SLICE_INIT("dns_sd_configs"), SLICE_INIT("kubernetes_sd_configs"),
     SLICE_INIT("scrape_native_histograms"), SLICE_INIT("scrape_classic_histograms"), SLICE_INIT("always_scrape_classic_histograms"),
     SLICE_INIT("convert_classic_histograms_to_nhcb"), SLICE_INIT("native_histogram_bucket_limit"),
     SLICE_INIT("native_histogram_min_bucket_factor"),
@@ -59,9 +63,9 @@ static const struct slice known_job[] = {
     SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"), SLICE_INIT("keep_dropped_targets"),
     SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("extra_scrape_metrics"),
     SLICE_INIT("aws_sd_configs"), SLICE_INIT("azure_sd_configs"), SLICE_INIT("consul_sd_configs"), SLICE_INIT("digitalocean_sd_configs"),
-    SLICE_INIT("docker_sd_configs"), SLICE_INIT("dockerswarm_sd_configs"), SLICE_INIT("dns_sd_configs"), SLICE_INIT("ec2_sd_configs"),
+    SLICE_INIT("docker_sd_configs"), SLICE_INIT("dockerswarm_sd_configs"), SLICE_INIT("ec2_sd_configs"),
     SLICE_INIT("eureka_sd_configs"), SLICE_INIT("gce_sd_configs"), SLICE_INIT("hetzner_sd_configs"), SLICE_INIT("ionos_sd_configs"),
-    SLICE_INIT("kubernetes_sd_configs"), SLICE_INIT("kuma_sd_configs"), SLICE_INIT("lightsail_sd_configs"), SLICE_INIT("linode_sd_configs"),
+    SLICE_INIT("kuma_sd_configs"), SLICE_INIT("lightsail_sd_configs"), SLICE_INIT("linode_sd_configs"),
     SLICE_INIT("marathon_sd_configs"), SLICE_INIT("nerve_sd_configs"), SLICE_INIT("nomad_sd_configs"), SLICE_INIT("openstack_sd_configs"),
     SLICE_INIT("ovhcloud_sd_configs"), SLICE_INIT("puppetdb_sd_configs"), SLICE_INIT("scaleway_sd_configs"),
     SLICE_INIT("serverset_sd_configs"), SLICE_INIT("stackit_sd_configs"), SLICE_INIT("triton_sd_configs"), SLICE_INIT("uyuni_sd_configs"),
@@ -458,6 +462,21 @@ static enum status read_http_sds(const struct reading *r, const struct yaml_node
     return ST_OK;
 }
 
+/* For the readers of sd_config.c. */
+static enum status read_http_of(void *arg, const struct yaml_node *n, const struct slice *own, size_t own_count, struct scrape_http *out)
+{
+    const struct reading *r = arg;
+    const struct key_list lists[] = { { own, own_count }, LIST(served_http), LIST(known_http) };
+    enum status st = check_keys(r, n, lists, COUNT_OF(lists), 2);
+    return st ? st : read_http(r, n, out);
+}
+
+static enum status read_other_sds(const struct reading *r, const struct yaml_node *n, struct scrape_job *j)
+{
+    struct sd_reading sd = { .a = r->a, .err = r->err, .arg = (void *)(uintptr_t)r, .http = read_http_of };
+    return sd_config_read(&sd, n, r->dns_servers, r->dns_server_count, j);
+}
+
 /* ---- a job ---- */
 
 static enum status read_params(const struct reading *r, const struct yaml_node *n, struct scrape_job *j)
@@ -524,6 +543,8 @@ static enum status read_job(const struct reading *r, const struct yaml_node *n, 
     if (!st)
         st = read_http_sds(r, n, j);
     if (!st)
+        st = read_other_sds(r, n, j);
+    if (!st)
         st = relabel_read(r->a, n, SLICE("relabel_configs"), &j->relabel, &j->relabel_count, r->err);
     return st ? st : relabel_read(r->a, n, SLICE("metric_relabel_configs"), &j->metric_relabel, &j->metric_relabel_count, r->err);
 }
@@ -580,6 +601,8 @@ enum status scrape_config_read(struct arena *a, const struct yaml_node *root, st
     struct scrape_set *set = arena_new_of(a, struct scrape_set);
     const struct yaml_node *list = yaml_get(root, SLICE("scrape_configs"));
     enum status st = read_global(&r, root);
+    if (!st)
+        st = dns_config_read(a, root, &r.dns_servers, &r.dns_server_count, err);
     if (!st && list && list->type != YAML_SEQUENCE)
         st = yaml_fail(list, err, "scrape_configs: expected a list of jobs");
     if (!st && list && list->count > JOBS_MAX)

@@ -40,6 +40,9 @@ struct http_sd {
     struct scrape_http http;
 };
 
+struct dns_sd;        /* sd.h */
+struct kubernetes_sd;
+
 struct scrape_param {
     struct slice name, *values;
     size_t value_count;
@@ -60,6 +63,9 @@ struct scrape_job {
     struct target_group *groups;
     struct file_sd *file_sds;
     struct http_sd *http_sds;
+    struct dns_sd *dns_sds;
+    struct kubernetes_sd *kubernetes_sds;
+    size_t dns_sd_count, kubernetes_sd_count;
     size_t group_count, file_sd_count, http_sd_count;
     struct relabel_rule *relabel, *metric_relabel;
     size_t relabel_count, metric_relabel_count;

@@ -100,13 +100,11 @@ enum status target_build(struct arena *a, const struct scrape_job *job, const st
     put_discovered(&l, job, group, address);
     struct label *copy = arena_array(a, struct label, l.count);
     memcpy(copy, l.list, l.count * sizeof *copy);
-    enum status st = labels_build(a, copy, l.count, &out->discovered, err);
-    if (st)
-        return st;
+    out->discovered = labels_build_wide(a, copy, l.count);
     *dropped = !relabel_run(rules, &l);
     if (*dropped)
         return ST_OK;
-    st = check(&l, out, err);
+    enum status st = check(&l, out, err);
     if (st)
         return st;
     out->url = build_url(&l, job);

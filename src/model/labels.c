@@ -121,6 +121,15 @@ enum status labels_build(struct arena *a, struct label *list, size_t count, stru
     return ST_OK;
 }
 
+struct slice labels_build_wide(struct arena *a, struct label *list, size_t count)
+{
+    size_t n = labels_sort(list, count), kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !slice_eq(list[i].name, list[kept - 1].name))
+            list[kept++] = list[i];
+    return labels_pack(a, list, kept);
+}
+
 bool labels_next(struct slice *rest, struct label *out)
 {
     return rest->len && take_lenslice(rest, &out->name) && take_lenslice(rest, &out->value);

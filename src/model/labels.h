@@ -28,6 +28,9 @@ struct label {
 /* Sorts list in place, drops empty values, checks the limits above. ST_INVALID: a name twice, an empty name or invalid
  * UTF-8. ST_LIMIT names the label, what was found and what is allowed. *out lives in a. */
 MUST_CHECK enum status labels_build(struct arena *a, struct label *list, size_t count, struct slice *out, struct err *err);
+/* The same form without the limits on counts and bytes, of checked names and values: what discovery found is only shown. The first of
+ * a name counts. */
+struct slice labels_build_wide(struct arena *a, struct label *list, size_t count);
 /* Takes the next pair off *rest. False at the end. */
 bool labels_next(struct slice *rest, struct label *out);
 size_t labels_count(struct slice labels);

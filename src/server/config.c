@@ -305,6 +305,7 @@ static const struct {
     {SLICE_INIT("modules"), read_modules},
     {SLICE_INIT("rum"), read_rum},
     {SLICE_INIT("statsd"), read_statsd},
+    {SLICE_INIT("dns"), read_elsewhere}, /* read with scrape_configs */
     {SLICE_INIT("correlation"), read_correlation},
     {SLICE_INIT("cardinality"), read_cardinality},
     {SLICE_INIT("query"), config_query_read},

@@ -69,6 +69,16 @@ static void on_targets(void *arg, struct arena *a, struct api_target **out, size
                                          from[i].health };
 }
 
+static void on_discovery(void *arg, struct arena *a, struct discovery_state **out, size_t *count)
+{
+    struct server *s = arg;
+    mutex_lock(&s->reload_lock);
+    *count = 0;
+    if (s->scraper)
+        scraper_discovery(s->scraper, a, out, count);
+    mutex_unlock(&s->reload_lock);
+}
+
 static struct slice on_warnings(void *arg, struct arena *a)
 {
     struct server *s = arg;
@@ -204,7 +214,7 @@ static void fill_api(struct server *s)
         .reload = reload,
         .server = s,
     };
-    s->sources = (struct api_sources){ on_targets, s };
+    s->sources = (struct api_sources){ on_targets, on_discovery, s };
     api_init(&s->api);
 }
 
