@@ -50,9 +50,10 @@ struct export {
 static enum status ask(struct export *x, const char *path, struct slice body, const char *type, struct client_response *resp, struct err *err)
 {
     const struct http_header headers[] = { { SLICE("Content-Type"), slice_str(type) }, { SLICE("X-Scope-OrgID"), x->tenant } };
-    struct client_request req = { .method = body.len ? "POST" : "GET", .headers = headers,
-                                  .url = arena_printf(x->arena, "%.*s%s", SLICE_FMT(x->url), path), .header_count = x->tenant.len ? 2 : 1, .body = body, .timeout_ns = EXPORT_TIMEOUT_SECONDS * NS_S,
-                                  .response_bytes_max = EXPORT_ANSWER_BYTES_MAX, .keeps_encoding = body.len > 0 };
+    struct slice url = arena_printf(x->arena, "%.*s%s", SLICE_FMT(x->url), path);
+    struct client_request req = { .method = body.len ? "POST" : "GET", .url = url, .headers = headers, .header_count = x->tenant.len ? 2 : 1,
+                                  .body = body, .timeout_ns = EXPORT_TIMEOUT_SECONDS * NS_S, .response_bytes_max = EXPORT_ANSWER_BYTES_MAX,
+                                  .keeps_encoding = body.len > 0 };
     account_login(&req);
     enum status st = http_client_do(x->client, &req, resp, err);
     if (!st && resp->status != 200)

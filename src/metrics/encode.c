@@ -230,9 +230,9 @@ static enum status encode_all(struct encode *e, struct part_sink *sink, struct e
     enum status st = ST_OK;
     for (size_t p = 0, from = 0; p < e->partition_count && st == ST_OK; from = e->partition_end[p++])
         st = encode_partition(e, e->partitions[p], e->by_partition + from, e->partition_end[p] - from, p == newest, sink, err);
+    struct target today = { store_partition_of(e->rows->state->store, MAX(e->rows->received_ns, (int64_t)0)), 0 };
     if (st == ST_OK && e->partition_count == 0 && e->rows->metadata_count > 0)
-        st = encode_partition(e, (struct target){ store_partition_of(e->rows->state->store, MAX(e->rows->received_ns, (int64_t)0)), 0 }, NULL, 0, true,
-                              sink, err);
+        st = encode_partition(e, today, NULL, 0, true, sink, err);
     return st;
 }
 
