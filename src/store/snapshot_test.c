@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/snapshot.h"
+
+#include "store/rig_test.h"
+
+/* The store that stands in folder dir of r's disk. */
+static struct store *open_copy(struct rig *r, struct slice dir)
+{
+    struct store_options opt = r->opt;
+    struct store *s = NULL;
+    struct err err;
+    opt.dir = dir;
+    CHECK_INT(store_open(&s, &opt, &err), ST_OK);
+    return s;
+}
+
+static int rows_in(struct store *s, struct rig *r, uint8_t kind)
+{
+    struct store *own = r->store;
+    r->store = s;
+    int rows = rig_rows(r, kind);
+    r->store = own;
+    return rows;
+}
+
+TEST(a_snapshot_has_what_was_acknowledged_and_nothing_that_came_later)
+{
+    struct rig r;
+    struct err err;
+    rig_init(&r, 71);
+    rig_open(&r);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(rig_put(&r, "before"), ST_OK);
+    CHECK_INT(store_snapshot(r.store, "copy", false, &err), ST_OK);
+    CHECK_INT(rig_put(&r, "after"), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    CHECK_INT(store_merge(r.store, &err), ST_OK); /* the copied files go from the original */
+    struct store *copy = open_copy(&r, SLICE("copy"));
+    CHECK_INT(rows_in(copy, &r, KIND_EVENTS), 5);
+    CHECK_INT(rows_in(copy, &r, KIND_METRICS), 5);
+    store_close(copy);
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 6);
+    CHECK_INT(rig_stats(&r).corrupt_blocks, 0);
+    rig_end(&r);
+}
+
+TEST(a_snapshot_takes_rows_of_its_own_and_keeps_them)
+{
+    struct rig r;
+    struct err err;
+    rig_init(&r, 72);
+    rig_open(&r);
+    CHECK_INT(rig_put(&r, "a"), ST_OK);
+    CHECK_INT(store_snapshot(r.store, "copy", false, &err), ST_OK);
+    for (int round = 1; round <= 3; round++) {
+        struct store *copy = open_copy(&r, SLICE("copy")), *own = r.store;
+        r.store = copy;
+        CHECK_INT(rig_put(&r, "b"), ST_OK);
+        CHECK_INT(rig_rows(&r, KIND_EVENTS), 1 + round);
+        r.store = own;
+        store_close(copy);
+    }
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 1);
+    rig_end(&r);
+}
+
+TEST(without_the_head_a_snapshot_has_what_stood_in_files)
+{
+    struct rig r;
+    struct err err;
+    rig_init(&r, 73);
+    rig_open(&r);
+    CHECK_INT(rig_put(&r, "a"), ST_OK);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    CHECK_INT(rig_put(&r, "b"), ST_OK);
+    CHECK_INT(store_snapshot(r.store, "copy", true, &err), ST_OK);
+    struct store *copy = open_copy(&r, SLICE("copy"));
+    CHECK_INT(rows_in(copy, &r, KIND_EVENTS), 1);
+    store_close(copy);
+    rig_end(&r);
+}
+
+TEST(a_name_that_is_taken_fails_and_leaves_nothing_behind)
+{
+    struct rig r;
+    struct err err;
+    struct file_info info;
+    rig_init(&r, 74);
+    rig_open(&r);
+    CHECK_INT(rig_put(&r, "a"), ST_OK);
+    CHECK_INT(store_snapshot(r.store, "copy", false, &err), ST_OK);
+    CHECK(store_snapshot(r.store, "copy", false, &err) != ST_OK);
+    CHECK_INT(fs_info(r.fs, "copy.tmp", &info, &err), ST_NOT_FOUND);
+    struct store *copy = open_copy(&r, SLICE("copy"));
+    CHECK_INT(rows_in(copy, &r, KIND_EVENTS), 1);
+    store_close(copy);
+    rig_end(&r);
+}
