@@ -34,6 +34,14 @@ struct classic {
     size_t count, cap;
 };
 
+/* How much of the histograms of one name had to be forced, for the note. */
+struct forced {
+    struct slice name;
+    double min_le, max_le, max_diff;
+    int64_t first_ms, last_ms;
+    size_t steps;
+};
+
 struct native_row {
     struct slice labels, name;
     bool drop_name;
@@ -51,6 +59,8 @@ struct buckets_sink {
     size_t count, cap;
     struct native_row *natives;
     size_t native_count, native_cap;
+    struct forced *forced; /* by name, as classic ones come: sorted */
+    size_t forced_count, forced_cap;
 };
 
 /* How notes call a metric: not at all when names go away at once. */
@@ -185,13 +195,6 @@ static bool almost_equal(double a, double b)
     return diff / fmin(sum, 1.7976931348623157e308) < NOISE;
 }
 
-/* How much had to be forced, for the note. */
-struct forced {
-    double min_le, max_le, max_diff;
-    int64_t first_ms, last_ms;
-    size_t steps;
-};
-
 static void make_monotonic(struct bucket *b, size_t n, int64_t t_ms, struct forced *f)
 {
     double before = n ? b[0].count : 0;
@@ -212,8 +215,8 @@ static void make_monotonic(struct bucket *b, size_t n, int64_t t_ms, struct forc
     }
     if (!is_forced)
         return;
-    f->first_ms = f->steps ? f->first_ms : t_ms;
-    f->last_ms = t_ms;
+    f->first_ms = f->steps ? MIN(f->first_ms, t_ms) : t_ms;
+    f->last_ms = f->steps ? MAX(f->last_ms, t_ms) : t_ms;
     f->steps++;
 }
 
@@ -297,18 +300,27 @@ static enum status collect(struct buckets_sink *s, struct eval *e, const struct 
     return st;
 }
 
-static void note_forced(struct buckets_sink *s, const struct classic *h, const struct forced *f)
+static struct forced *forced_of(struct buckets_sink *s, struct slice name)
 {
-    char first[DATE_TEXT_BYTES_MAX], last[DATE_TEXT_BYTES_MAX];
+    if (s->forced_count == 0 || !slice_eq(s->forced[s->forced_count - 1].name, name))
+        ARENA_PUSH(s->a, s->forced, s->forced_count, s->forced_cap) = (struct forced){ .name = name };
+    return &s->forced[s->forced_count - 1];
+}
+
+/* Once for all series and steps; times in whole seconds. */
+static void note_forced(struct buckets_sink *s, const struct forced *f)
+{
+    char first[DATE_TEXT_BYTES_MAX], last[DATE_TEXT_BYTES_MAX], low[NUM_TEXT_BYTES_MAX], high[NUM_TEXT_BYTES_MAX];
     if (f->steps == 0)
         return;
-    size_t first_len = date_format_rfc3339(f->first_ms * NS_MS, 0, DATE_DIGITS_SHORTEST, first);
-    size_t last_len = date_format_rfc3339(f->last_ms * NS_MS, 0, DATE_DIGITS_SHORTEST, last);
+    size_t first_len = date_format_rfc3339(f->first_ms / 1000 * NS_S, 0, DATE_DIGITS_SHORTEST, first);
+    size_t last_len = date_format_rfc3339(f->last_ms / 1000 * NS_S, 0, DATE_DIGITS_SHORTEST, last);
+    int low_len = (int)num_format_short(f->min_le, low), high_len = (int)num_format_short(f->max_le, high);
     eval_info(s->e, s->arg,
               "input to histogram_quantile needed to be fixed for monotonicity (see "
               "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)%s%.*s%s, "
-              "from buckets %g to %g, with a max diff of %.2g, over %zu samples from %.*s to %.*s",
-              h->name.len ? " for metric name \"" : "", SLICE_FMT(h->name), h->name.len ? "\"" : "", f->min_le, f->max_le, f->max_diff,
+              "from buckets %.*s to %.*s, with a max diff of %.2g, over %zu samples from %.*s to %.*s",
+              f->name.len ? " for metric name \"" : "", SLICE_FMT(f->name), f->name.len ? "\"" : "", low_len, low, high_len, high, f->max_diff,
               f->steps, (int)first_len, first, (int)last_len, last);
 }
 
@@ -344,14 +356,13 @@ static enum status give_quantiles(struct buckets_sink *s, const double *q, struc
     enum status st = ST_OK;
     for (size_t k = 0; !st && k < s->count; k++) {
         struct classic *h = &s->list[k];
-        struct forced forced = { 0 };
+        struct forced *forced = forced_of(s, h->name);
         struct bucket *b = arena_array(s->a, struct bucket, h->count);
         double *v = arena_array(s->a, double, s->g->n);
         for (size_t i = 0; i < s->g->n; i++) {
             size_t n = buckets_at(h, i, b);
-            v[i] = n ? quantile(q[i], b, n, grid_at(s->g, i), &forced) : ABSENT;
+            v[i] = n ? quantile(q[i], b, n, grid_at(s->g, i), forced) : ABSENT;
         }
-        note_forced(s, h, &forced);
         struct row row = { h->labels, h->drop_name, v, false };
         if (label.len)
             row.labels = labels_with(s->a, row.labels, label, quantile_text(s->a, q[0]));
@@ -378,6 +389,8 @@ static enum status quantiles(struct eval *e, const struct node *n, const struct 
         if (!st)
             st = give_quantiles(&s, q, label, &out, err);
     }
+    for (size_t k = 0; !st && k < s.forced_count; k++)
+        note_forced(&s, &s.forced[k]);
     return give_and_free(&s, &out, st, sink, err);
 }
 
