@@ -22,10 +22,22 @@ enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct s
     buf_free(&compact);
     struct slice folder = arena_printf(a, "%.*s/snapshots", SLICE_FMT(s->data_dir));
     struct slice path = arena_printf(a, "%.*s/%.*s", SLICE_FMT(folder), SLICE_FMT(*name));
-    enum status st = s->engine->ops->snapshot(s->engine, path.ptr, skip_head, err);
+    /* The state's copy waits beside the folder, so that a folder under its own name is whole. */
+    struct slice state = arena_printf(a, "%.*s.state", SLICE_FMT(path));
+    enum status st = fs_mkdir_all(s->fs, folder.ptr, err);
     if (!st)
-        st = kv_copy(s->kv, arena_printf(a, "%.*s/state.db", SLICE_FMT(path)).ptr, err);
+        st = kv_copy(s->kv, state.ptr, err);
+    if (!st)
+        st = s->engine->ops->snapshot(s->engine, path.ptr, skip_head, err);
+    if (!st)
+        st = fs_rename(s->fs, state.ptr, arena_printf(a, "%.*s/state.db", SLICE_FMT(path)).ptr, err);
     if (!st)
         st = fs_sync_dir(s->fs, path.ptr, err);
-    return st ? st : fs_sync_dir(s->fs, folder.ptr, err);
+    if (st) {
+        struct err ignored;
+        enum status gone = fs_unlink(s->fs, state.ptr, &ignored);
+        (void)gone;
+        return st;
+    }
+    return fs_sync_dir(s->fs, folder.ptr, err);
 }
