@@ -313,6 +313,11 @@ static bool is_name(struct slice label)
     return slice_eq(label, SLICE("__name__"));
 }
 
+static void most_update(struct fw_metric *m, const struct fw_label *l)
+{
+    m->most = l->values.left_out ? UINT64_MAX : MAX(m->most, (uint64_t)l->values.known.count);
+}
+
 static void count_series(struct firewall *f, struct fw_tenant *t, struct slice labels, uint64_t key)
 {
     struct slice rest = labels;
@@ -334,8 +339,8 @@ static void count_series(struct firewall *f, struct fw_tenant *t, struct slice l
         if (is_same || is_name(l.name) || slice_eq(l.value, OVERFLOW_VALUE)) /* (4) */
             continue;
         struct fw_label *at = label_put(f, m, l.name, hint++);
-        if (at)
-            distinct_add(&at->values, fw_value_hash(f, l.value), remember_max(t), may_grow(f), &f->bytes);
+        if (at && !distinct_add(&at->values, fw_value_hash(f, l.value), remember_max(t), may_grow(f), &f->bytes))
+            most_update(m, at);
     }
 }
 
@@ -347,7 +352,8 @@ static bool is_within(struct firewall *f, struct fw_tenant *t, struct slice labe
     struct slice rest = labels;
     struct label l;
     uint32_t hint = 0;
-    while (m && limits->values_per_label && labels_next(&rest, &l)) {
+    bool may_be_over = m && limits->values_per_label && m->most >= limits->values_per_label;
+    while (may_be_over && labels_next(&rest, &l)) {
         if (is_name(l.name) || slice_eq(l.value, OVERFLOW_VALUE))
             continue;
         struct fw_label *at = label_find(m, l.name, hint++);
@@ -395,8 +401,11 @@ static void metrics_turn(struct firewall *f)
     for (size_t i = 0; (e = map_each(&f->metrics, &i)) != NULL;) {
         struct fw_metric *m = (struct fw_metric *)(uintptr_t)e->value;
         distinct_turn(&m->series, &f->bytes);
-        for (uint32_t k = 0; k < m->label_count; k++)
+        m->most = 0;
+        for (uint32_t k = 0; k < m->label_count; k++) {
             distinct_turn(&m->labels[k].values, &f->bytes);
+            most_update(m, &m->labels[k]);
+        }
         if (distinct_count(&m->series) == 0)
             gone[gone_count++] = m;
     }

@@ -35,6 +35,7 @@ struct fw_metric {
     struct fw_tenant *tenant;
     struct distinct series;
     struct fw_label *labels;
+    uint64_t most;                           /* values of a label; UINT64_MAX: more than are remembered, ask */
     uint32_t label_count, label_cap, key_len, name_at;
     char key[];                              /* tenant, 0, name */
 };
