@@ -119,10 +119,10 @@ TEST(scrape_config_warns_of_what_is_known_but_not_served)
     struct scrape_set *set;
     struct buf warnings;
     struct err err;
-    CHECK_INT(config(a, "global:\n  scrape_failure_log_file: q.log\nscrape_configs:\n- job_name: k\n  kubernetes_sd_configs: [{role: pod}]\n", &set,
+    CHECK_INT(config(a, "global:\n  scrape_failure_log_file: q.log\nscrape_configs:\n- job_name: k\n  consul_sd_configs: [{server: x}]\n", &set,
                      &warnings, &err), ST_OK);
     CHECK(slice_contains(buf_as_slice(&warnings), SLICE("p.yml:2: \"scrape_failure_log_file\"")));
-    CHECK(slice_contains(buf_as_slice(&warnings), SLICE("p.yml:5: \"kubernetes_sd_configs\"")));
+    CHECK(slice_contains(buf_as_slice(&warnings), SLICE("p.yml:5: \"consul_sd_configs\"")));
     CHECK_INT(scrape_set_jobs(set), 1);
     buf_free(&warnings);
     arena_free(a);
