@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
 # (promql/.../*.test and logql/.../*.logqltest, at any depth) and OpenMetrics's pages (exposition/.../test.json beside a page that
-# parses or does not), and tells a line a file. It is a report: cases that fail do not
+# parses or does not) and asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), and tells a line a file. It is a report: cases that fail do not
 # fail it, nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that
 # breaks.
 set -u
@@ -78,6 +78,23 @@ if [ -s "$work/pages" ]; then
     passed=$((passed + page_good))
     failed=$((failed + page_bad))
 fi
+
+# Templates of queries: Debian's prometheus and we are asked the same.
+find "$folder/promql" -name promql-test-queries.yml 2>/dev/null | head -n 1 >"$work/templates"
+while read -r file; do
+    STOA=$stoa python3 test/compliance.py "$file" >"$work/out" 2>&1
+    last=$(tail -n 1 "$work/out")
+    good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+    if [ -z "$good" ]; then
+        echo "  compliance: the runner broke: $last"
+        broken=$((broken + 1))
+        continue
+    fi
+    sed '$d' "$work/out"
+    echo "  compliance with a real prometheus: $last"
+    passed=$((passed + good))
+    failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
+done <"$work/templates"
 
 if [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
     echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition" >&2
