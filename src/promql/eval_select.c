@@ -135,7 +135,7 @@ enum status eval_selector(struct eval *e, const struct node *n, const struct gri
         return st;
     double *v = mem_alloc(g->n * sizeof *v);
     while ((st = next_series(e, n, it, &s, err)) == ST_OK) {
-        bool any = n->is_smoothed ? fill_smooth(e, n, g, &r, &s, v) : fill_row(g, &r, e->lookback_ms, what, &s, v);
+        bool any = n->is_smoothed && what == SELECTOR_VALUE ? fill_smooth(e, n, g, &r, &s, v) : fill_row(g, &r, e->lookback_ms, what, &s, v);
         if (!any)
             continue;
         struct row row = { s.labels, false, v, eval_has_histograms(s.v, s.n) };
