@@ -2,6 +2,7 @@
 """What is said to work of other systems is tried, row by row, from the table that the API gives; and the manual's page says the same."""
 import json
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -60,6 +61,17 @@ class Tools(harness.Case):
         other = self.server(config=f"rule_files: ['{folder}/*.yml']\n")
         self.assertEqual(self.eventually(lambda: other.query("doubled"), what="the recording rule")[0]["value"][1], "42")
         self.eventually(lambda: other.get("/api/v1/alerts").json["data"]["alerts"], what="the alert")
+
+    def check_statsd(self, s):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        config = f"listeners:\n  - dialect: dogstatsd\n    address: 127.0.0.1:{port}\nstatsd:\n  flush_interval: 200ms\n"
+        other = self.server(config=config)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+            c.sendto(b"orders:3|c|#shop:eu\n_e{6,3}:Deploy|out", ("127.0.0.1", port))
+        self.assertEqual(self.eventually(lambda: other.query('orders{shop="eu"}'), what="what StatsD sent")[0]["value"][1], "3")
+        self.eventually(lambda: other.logs('{source="dogstatsd_event"}'), what="the event")
 
     def check_push(self, s):
         r = s.request("PUT", "/metrics/job/nightly/shop/north", body=b"# TYPE done gauge\ndone 3\n")
