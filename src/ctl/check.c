@@ -30,9 +30,10 @@ static int check_rules(int count, char **paths)
 {
     static const struct query_lang *const langs[] = { &promql_lang, &logql_lang };
     struct arena *a = arena_new(0);
-    struct rule_reading r = { .arena = a, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS };
+    struct rule_reading r = { .arena = a, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS,
+                              .features = UINT32_MAX }; /* what a server takes is its own flag */
     struct rule_set *set = arena_new_of(a, struct rule_set);
-    struct review review = { .arena = a };
+    struct review review = { .arena = a, .features = UINT32_MAX };
     struct buf text;
     struct err err;
     enum status st = ST_OK;
