@@ -18,7 +18,10 @@ HOURS = float(os.environ.get("STOA_BENCH_HOURS", "2"))
 LINES = int(os.environ.get("STOA_BENCH_LINES", "2000000"))
 SPANS = int(os.environ.get("STOA_BENCH_SPANS", "1000000"))
 NAMES = os.environ.get("STOA_BENCH_PEERS", "prometheus victoria-metrics").split()
-PARTS = os.environ.get("STOA_BENCH_PARTS", "metrics steady logs spans idle").split()
+PARTS = os.environ.get("STOA_BENCH_PARTS", "metrics steady series months logs spans idle").split()
+NEW_SERIES = int(os.environ.get("STOA_BENCH_SERIES", "1000000"))
+DAYS = float(os.environ.get("STOA_BENCH_DAYS", "30"))
+MONTH_INSTANCES, MONTH_INTERVAL_S = 5, 60
 INTERVAL_S, JITTER_MS, QUERY_RUNS, NS = 15, 8, 5, 10**9
 IDLE_SECONDS = 10
 CPU_MS_TOLD_MIN = 10
@@ -132,6 +135,53 @@ def part_metrics(page, jitter_ms, with_queries):
         server = kind("metrics")
         try:
             out[kind.name] = metrics_on(server, page, jitter_ms, with_queries)
+        finally:
+            server.close()
+    return out
+
+
+def measured(server, instances, scrapes, interval_s, start_s):
+    """Sends, and says what it cost until all is merged."""
+    page, cpu = WORK / "scrape.txt", server.cpu_s()
+    sent = load("metrics", server.port, page, instances, scrapes, interval_s * 1000, 0, start_s * 1000)
+    cpu_load = server.cpu_s() - cpu
+    server.quiet()
+    server.settle()
+    return {**sent, "cpu_s": cpu_load, "cpu_settled_s": server.cpu_s() - cpu, "disk_bytes": server.disk_bytes(), "peak_mb": server.memory_mb()}
+
+
+def part_series(page):
+    """The first sample of many series, once."""
+    out = {}
+    each = sum(1 for line in page.read_text().splitlines() if line and line[0] != "#")
+    for kind in [Stoa, *(PEERS[n] for n in NAMES)]:
+        say(f"{NEW_SERIES} new series: {kind.name}")
+        server = kind("series")
+        try:
+            r = measured(server, NEW_SERIES // each + 1, 1, INTERVAL_S, int(time.time()) - 60)
+            out[kind.name] = {**r, "series_per_cpu_s": r["series"] / r["cpu_s"], "series_per_cpu_s_settled": r["series"] / r["cpu_settled_s"]}
+        finally:
+            server.close()
+    return out
+
+
+def part_months(page):
+    """A month of a few instances, and a question over all of it."""
+    out = {}
+    for kind in [Stoa, *(PEERS[n] for n in NAMES)]:
+        say(f"{DAYS:g} days of {MONTH_INSTANCES} instances at {MONTH_INTERVAL_S} s: {kind.name}")
+        server = kind("months")
+        try:
+            scrapes = int(DAYS * 86400 / MONTH_INTERVAL_S)
+            end_s = int(time.time()) - 120
+            start_s = end_s - scrapes * MONTH_INTERVAL_S
+            r = measured(server, MONTH_INSTANCES, scrapes, MONTH_INTERVAL_S, start_s)
+            expression = "sum by (mode) (rate(node_cpu_seconds_total[1h]))"
+            answer = run_query(server, expression, 3600, start_s + 3600, end_s)
+            if "error" not in answer:
+                answer |= timed(server, lambda s=server, b=start_s, e=end_s: run_query(s, expression, 3600, b + 3600, e))
+            out[kind.name] = {**r, "samples_per_cpu_s": r["samples"] / r["cpu_s"], "samples_per_cpu_s_settled": r["samples"] / r["cpu_settled_s"],
+                              "bytes_per_sample": r["disk_bytes"] / r["samples"], "query": answer}
         finally:
             server.close()
     return out
@@ -286,6 +336,17 @@ def table(result):
                 if key == "cpu_ms" and max(v or 0 for v in values.values()) < CPU_MS_TOLD_MIN:
                     continue  # the clock's ticks are coarser than this
                 row(f"query: {name}, {what}", values.pop("stoa"), values, "", False, "{:.1f}")
+    if "series" in result:
+        metric("series_per_cpu_s", "series", "thousand new series per CPU-s", "3x", True, "{:.0f}", 1e-3)
+        metric("series_per_cpu_s_settled", "series", "thousand new series per CPU-s, flushed and merged", "", True, "{:.0f}", 1e-3)
+        metric("peak_mb", "series", "peak memory, MB (new series)", "half", False, "{:.0f}")
+    if "months" in result:
+        metric("samples_per_cpu_s", "months", "M samples per CPU-s, load (a month)", "3", True, "{:.3f}", 1e-6)
+        metric("bytes_per_sample", "months", "bytes per sample (a month)", "0.36", False, "{:.3f}")
+        metric("peak_mb", "months", "peak memory, MB (a month)", "half", False, "{:.0f}")
+        r = result["months"]
+        for key, what in (("ms", "ms"), ("cpu_ms", "CPU-ms")):
+            row(f"query: cpu by mode over the month, {what}", r["stoa"]["query"].get(key), {n: r[n]["query"].get(key) for n in NAMES}, "", False, "{:.1f}")
     if "logs" in result:
         r = result["logs"]
         row("logs: raw MB per CPU-s, load", r["raw_mb_per_cpu_s"], goal="80", form="{:.1f}")
@@ -327,6 +388,10 @@ def main():
         result["metrics"] = part_metrics(page, JITTER_MS, True)
     if "steady" in PARTS:
         result["steady"] = part_metrics(page, 0, False)
+    if "series" in PARTS:
+        result["series"] = part_series(page)
+    if "months" in PARTS:
+        result["months"] = part_months(page)
     if "logs" in PARTS:
         result["logs"] = part_logs()
     if "spans" in PARTS:

@@ -4,7 +4,8 @@
 # stdout, everything in build/bench/result.json. The environment sets the size:
 #   STOA_BENCH_INSTANCES  node exporters                (200)        STOA_BENCH_LINES  log lines (2000000)
 #   STOA_BENCH_HOURS      of them, one scrape in 15 s   (2)          STOA_BENCH_SPANS  spans     (1000000)
-#   STOA_BENCH_PEERS      "prometheus victoria-metrics", or ""       STOA_BENCH_PARTS  "metrics steady logs spans idle"
+#   STOA_BENCH_SERIES     new ones, once                (1000000)    STOA_BENCH_DAYS   of 5 instances, one scrape a minute (30)
+#   STOA_BENCH_PEERS      "prometheus victoria-metrics", or ""       STOA_BENCH_PARTS  "metrics steady series months logs spans idle"
 set -eu
 cd "$(dirname "$0")/.."
 [ -x build/stoa ] || { echo "bench: build/stoa is missing; make builds it" >&2; exit 1; }
