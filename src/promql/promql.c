@@ -236,6 +236,16 @@ static enum status answer_scalar(struct eval *e, const struct node *n, const str
     return st;
 }
 
+/* Arguments without parentheses: notes point at what stands in these. */
+static void strip_arguments(struct node *n)
+{
+    for (size_t i = 0; i < n->kid_count; i++) {
+        while ((n->kind == NODE_CALL || n->kind == NODE_AGGREGATE) && n->kids[i]->kind == NODE_PAREN)
+            n->kids[i] = n->kids[i]->kids[0];
+        strip_arguments(n->kids[i]);
+    }
+}
+
 /* Which selectors only give counts and sums, so that nobody looks at buckets. Resets are then seen from sample to sample
  * (eval_select.c), which subqueries would not do as they skip samples. */
 static void mark_counted(struct node *n, bool is_counted, bool is_whole)
@@ -276,6 +286,7 @@ static enum status answer(struct eval *e, struct node *n, const struct grid *g, 
     enum status st = set_timings(e, n, err);
     if (st)
         return st;
+    strip_arguments(n);
     mark_counted(n, false, false);
     mark_within(n, SLICE_EMPTY);
     if (n->type == TYPE_VECTOR)
