@@ -98,7 +98,8 @@ static void drive(ares_channel channel, struct asking *q, int64_t end_ns)
             return;
         }
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-            short want = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) | (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+            /* c-ares's own macros for this shift into an int's sign. */
+            short want = (short)(((unsigned)bits >> i & 1 ? POLLIN : 0) | ((unsigned)bits >> (i + ARES_GETSOCK_MAXNUM) & 1 ? POLLOUT : 0));
             if (want)
                 polls[n++] = (struct pollfd){ .fd = sockets[i], .events = want };
         }
