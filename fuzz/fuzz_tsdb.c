@@ -2,6 +2,7 @@
 /* What the import reads of others' files: an index, a list of deletes, a chunk. Samples that parse are written and read again the
  * same. Checksums stop most of what comes as an index: so its series are also read with a checksum made good. */
 #include "base/arena.h"
+#include "codec/histogram_chunk.h"
 #include "codec/tsdb_block.h"
 #include "codec/xor_chunk.h"
 #include "fuzz/fuzz.h"
@@ -23,6 +24,17 @@ static void read_samples(struct slice bytes)
     buf_free(&again);
     mem_free(t);
     mem_free(v);
+}
+
+static void read_histograms(struct slice bytes, bool is_float)
+{
+    struct arena *a = arena_new(0);
+    struct histogram_chunk_sample s;
+    bool bad = false;
+    struct histogram_chunk *c = histogram_chunk_open(a, bytes, is_float);
+    while (c && histogram_chunk_next(c, &s, &bad))
+        ;
+    arena_free(a);
 }
 
 static void read_index(struct slice bytes)
@@ -79,6 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t encoding;
     crc32c_init(&crc);
     read_samples(bytes);
+    read_histograms(bytes, false);
+    read_histograms(bytes, true);
     read_index(bytes);
     read_series(bytes);
     (void)tsdb_tombstones(a, bytes, &dead, &n, &err);

@@ -8,6 +8,8 @@
  *                6 bits width (0: 64) + the bits */
 #include "codec/xor_chunk.h"
 
+#include "codec/bits.h"
+
 enum { HEAD_BYTES = 2, LEADING_MAX = 31 };
 
 /* ---- bits ---- */
@@ -41,33 +43,11 @@ static void put_varint(struct bit_writer *w, uint64_t v)
     put_bits(w, v, 8);
 }
 
-struct bit_reader {
-    const uint8_t *bytes;
-    size_t at, end; /* in bits */
-    bool bad;
-};
-
-static uint64_t get_bits(struct bit_reader *r, unsigned n)
-{
-    if (r->end - r->at < n) {
-        r->bad = true;
-        return 0;
-    }
-    uint64_t out = 0;
-    while (n > 0) {
-        unsigned from = r->at % 8, take = MIN(n, 8 - from);
-        out = out << take | (r->bytes[r->at / 8] >> (8 - from - take) & ((1u << take) - 1));
-        r->at += take;
-        n -= take;
-    }
-    return out;
-}
-
 static uint64_t get_varint(struct bit_reader *r)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint64_t byte = get_bits(r, 8);
+        uint64_t byte = bits_get(r, 8);
         v |= (byte & 127) << shift;
         if (byte < 128)
             return v;
@@ -78,10 +58,6 @@ static uint64_t get_varint(struct bit_reader *r)
 
 /* ---- values ---- */
 
-struct window {
-    unsigned leading, width; /* width 0: none yet */
-};
-
 static uint64_t bits_of(double v)
 {
     uint64_t bits;
@@ -89,7 +65,7 @@ static uint64_t bits_of(double v)
     return bits;
 }
 
-static void put_value(struct bit_writer *w, struct window *win, uint64_t bits, uint64_t last)
+static void put_value(struct bit_writer *w, struct xor_window *win, uint64_t bits, uint64_t last)
 {
     uint64_t x = bits ^ last;
     if (x == 0) {
@@ -102,33 +78,16 @@ static void put_value(struct bit_writer *w, struct window *win, uint64_t bits, u
         put_bits(w, x >> (64 - win->leading - win->width), win->width);
         return;
     }
-    *win = (struct window){ leading, 64 - leading - trailing };
+    *win = (struct xor_window){ leading, 64 - leading - trailing };
     put_bits(w, 3, 2);
     put_bits(w, win->leading, 5);
     put_bits(w, win->width & 63, 6);
     put_bits(w, x >> trailing, win->width);
 }
 
-static uint64_t get_value(struct bit_reader *r, struct window *win, uint64_t last)
-{
-    if (get_bits(r, 1) == 0)
-        return last;
-    if (get_bits(r, 1) == 1) {
-        win->leading = (unsigned)get_bits(r, 5);
-        win->width = (unsigned)get_bits(r, 6);
-        if (win->width == 0)
-            win->width = 64;
-    }
-    if (win->width == 0 || win->leading + win->width > 64) {
-        r->bad = true;
-        return 0;
-    }
-    return last ^ get_bits(r, win->width) << (64 - win->leading - win->width);
-}
-
 /* ---- times ---- */
 
-/* A signed number of n bits, of which the highest value but not the lowest is used: -2^(n-1) + 1 to 2^(n-1). */
+/* As bits_signed gives it back. */
 static bool fits(int64_t v, unsigned n)
 {
     return v >= -(((int64_t)1 << (n - 1)) - 1) && v <= (int64_t)1 << (n - 1);
@@ -157,15 +116,12 @@ static int64_t get_change(struct bit_reader *r)
 {
     static const unsigned widths[] = { 0, 14, 17, 20, 64 };
     size_t ones = 0;
-    while (ones < 4 && get_bits(r, 1) == 1)
+    while (ones < 4 && bits_get(r, 1) == 1)
         ones++;
     unsigned n = widths[ones];
     if (n == 0)
         return 0;
-    uint64_t bits = get_bits(r, n);
-    if (n < 64 && bits > (uint64_t)1 << (n - 1))
-        bits -= (uint64_t)1 << n;
-    return (int64_t)bits;
+    return bits_signed(bits_get(r, n), n);
 }
 
 /* ---- chunks ---- */
@@ -178,7 +134,7 @@ void xor_chunk_encode(const int64_t *t_ms, const double *v, size_t n, struct buf
     start[0] = (uint8_t)(n >> 8);
     start[1] = (uint8_t)n;
     struct bit_writer w = { start + HEAD_BYTES, 0 };
-    struct window win = { 0 };
+    struct xor_window win = { 0 };
     put_varint(&w, (uint64_t)t_ms[0] << 1 ^ (uint64_t)(t_ms[0] >> 63));
     put_bits(&w, bits_of(v[0]), 64);
     uint64_t delta = 0;
@@ -204,18 +160,19 @@ size_t xor_chunk_count(struct slice bytes)
 bool xor_chunk_decode(struct slice bytes, int64_t *t_ms, double *v)
 {
     size_t n = xor_chunk_count(bytes);
-    struct bit_reader r = { (const uint8_t *)bytes.ptr + HEAD_BYTES, 0, (bytes.len - HEAD_BYTES) * 8, n == 0 };
-    struct window win = { 0 };
+    struct bit_reader r = bit_reader_of(slice_skip(bytes, HEAD_BYTES));
+    r.bad = n == 0;
+    struct xor_window win = { 0 };
     uint64_t time = 0, delta = 0, bits = 0;
     for (size_t i = 0; i < n && !r.bad; i++) {
         if (i == 0) {
             uint64_t z = get_varint(&r);
             time = z >> 1 ^ -(z & 1);
-            bits = get_bits(&r, 64);
+            bits = bits_get(&r, 64);
         } else {
             delta = i == 1 ? get_varint(&r) : delta + (uint64_t)get_change(&r);
             time += delta;
-            bits = get_value(&r, &win, bits);
+            bits = bits_xor(&r, &win, bits);
         }
         t_ms[i] = (int64_t)time;
         memcpy(&v[i], &bits, sizeof bits);

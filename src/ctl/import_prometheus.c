@@ -4,9 +4,12 @@
  * block: a snapshot of its API puts it into one. */
 #include <stdio.h>
 
+#include "codec/histogram_chunk.h"
+#include "codec/proto.h"
 #include "codec/tsdb_block.h"
 #include "codec/xor_chunk.h"
 #include "ctl/import.h"
+#include "model/sample.h"
 #include "sys/file.h"
 
 enum {
@@ -85,6 +88,82 @@ static bool is_dead(const struct block_reader *b, uint64_t ref, int64_t t_ms)
     return false;
 }
 
+/* Fields of remote write's Histogram. Counts go as floats, which hold what whole ones do. */
+enum {
+    HISTOGRAM_COUNT = 2, HISTOGRAM_SUM = 3, HISTOGRAM_SCHEMA = 4, HISTOGRAM_THRESHOLD = 5, HISTOGRAM_ZERO_COUNT = 7, NEGATIVE_SPANS = 8, NEGATIVE_COUNTS = 10,
+    POSITIVE_SPANS = 11, POSITIVE_COUNTS = 13, HISTOGRAM_HINT = 14, HISTOGRAM_TIME = 15, HISTOGRAM_BOUNDS = 16, HINT_IS_GAUGE = 3
+};
+
+static void put_doubles(struct buf *out, uint32_t field, const double *v, size_t n)
+{
+    size_t mark = proto_nested_begin(out, field);
+    buf_put(out, v, n * sizeof *v); /* packed, little-endian */
+    proto_nested_end(out, mark);
+}
+
+static void put_side(struct buf *out, uint32_t spans, uint32_t counts, const struct histogram_chunk_side *s)
+{
+    for (uint32_t i = 0; i < s->span_count; i++) {
+        size_t mark = proto_nested_begin(out, spans);
+        proto_put_sint(out, 1, s->spans[i].offset);
+        proto_put_varint(out, 2, s->spans[i].length);
+        proto_nested_end(out, mark);
+    }
+    put_doubles(out, counts, s->counts, s->bucket_count);
+}
+
+static void make_histogram(const struct histogram_chunk *c, const struct histogram_chunk_sample *s, struct buf *out)
+{
+    size_t bound_count;
+    const double *bounds = histogram_chunk_bounds(c, &bound_count);
+    buf_reset(out);
+    proto_put_double(out, HISTOGRAM_COUNT, s->count);
+    proto_put_double(out, HISTOGRAM_SUM, s->sum);
+    proto_put_sint(out, HISTOGRAM_SCHEMA, histogram_chunk_schema(c));
+    proto_put_double(out, HISTOGRAM_THRESHOLD, histogram_chunk_zero_threshold(c));
+    proto_put_double(out, HISTOGRAM_ZERO_COUNT, s->zero_count);
+    if (!is_stale(s->sum)) {
+        put_side(out, NEGATIVE_SPANS, NEGATIVE_COUNTS, histogram_chunk_negative(c));
+        put_side(out, POSITIVE_SPANS, POSITIVE_COUNTS, histogram_chunk_positive(c));
+        put_doubles(out, HISTOGRAM_BOUNDS, bounds, bound_count);
+    }
+    if (histogram_chunk_is_gauge(c))
+        proto_put_varint(out, HISTOGRAM_HINT, HINT_IS_GAUGE);
+    proto_put_varint(out, HISTOGRAM_TIME, (uint64_t)s->t_ms);
+}
+
+static enum status put_histograms(struct block_reader *b, uint64_t ref, struct slice data, bool is_float, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct buf message;
+    struct histogram_chunk_sample s;
+    struct histogram_chunk *c = histogram_chunk_open(a, data, is_float);
+    bool bad = c == NULL;
+    enum status st = ST_OK;
+    buf_init(&message, 0);
+    while (!bad && !st && histogram_chunk_next(c, &s, &bad)) {
+        if (is_dead(b, ref, s.t_ms))
+            continue;
+        make_histogram(c, &s, &message);
+        st = send_histogram(b->send, buf_as_slice(&message), err);
+    }
+    buf_free(&message);
+    arena_free(a);
+    return bad ? err_set(err, ST_CORRUPT, "its native histograms do not parse") : st;
+}
+
+static enum status put_floats(struct block_reader *b, uint64_t ref, struct slice data, struct err *err)
+{
+    size_t n = xor_chunk_count(data);
+    enum status st = ST_OK;
+    if (n == 0 || !xor_chunk_decode(data, b->t_ms, b->v))
+        return err_set(err, ST_CORRUPT, "its samples do not parse");
+    for (size_t i = 0; i < n && !st; i++)
+        if (!is_dead(b, ref, b->t_ms[i]))
+            st = send_sample(b->send, b->t_ms[i], b->v[i], err);
+    return st;
+}
+
 static enum status put_chunk(struct block_reader *b, const struct tsdb_series *series, const struct tsdb_chunk *c, struct err *err)
 {
     uint8_t encoding;
@@ -92,16 +171,18 @@ static enum status put_chunk(struct block_reader *b, const struct tsdb_series *s
     enum status st = read_chunk(b, c, &encoding, &data, err);
     if (st)
         return st;
-    if (encoding != TSDB_XOR)
-        return err_set(err, ST_UNSUPPORTED, "%s/chunks/%06u at offset %u: a chunk of encoding %u, and %d (floats) alone is read", b->dir,
-                       c->segment + 1, c->offset, encoding, TSDB_XOR);
-    size_t n = xor_chunk_count(data);
-    if (n == 0 || !xor_chunk_decode(data, b->t_ms, b->v))
-        return err_set(err, ST_CORRUPT, "%s/chunks/%06u at offset %u: its samples do not parse", b->dir, c->segment + 1, c->offset);
-    for (size_t i = 0; i < n && !st; i++)
-        if (!is_dead(b, series->ref, b->t_ms[i]))
-            st = send_sample(b->send, b->t_ms[i], b->v[i], err);
-    return st;
+    switch (encoding) {
+    case TSDB_XOR:
+        st = put_floats(b, series->ref, data, err);
+        break;
+    case TSDB_HISTOGRAM:
+    case TSDB_FLOAT_HISTOGRAM:
+        st = put_histograms(b, series->ref, data, encoding == TSDB_FLOAT_HISTOGRAM, err);
+        break;
+    default:
+        st = err_set(err, ST_UNSUPPORTED, "a chunk of encoding %u; known are %d to %d", encoding, TSDB_XOR, TSDB_FLOAT_HISTOGRAM);
+    }
+    return st == ST_CORRUPT || st == ST_UNSUPPORTED ? err_prefix(err, "%s/chunks/%06u at offset %u: ", b->dir, c->segment + 1, c->offset) : st;
 }
 
 static enum status put_series(struct block_reader *b, const struct tsdb_series *series, struct err *err)

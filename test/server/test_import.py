@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`stoa import` and `stoa export`: blocks that Debian's promtool writes, text files, CSV, and on to a second server."""
+import json
 import math
 import pathlib
 import random
+import socket
+import struct
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import harness
+import test_native as native
 
 PROMTOOL = harness.ROOT / "build" / "peers" / "prometheus" / "usr" / "bin" / "promtool"
 HOUR = 3600
@@ -70,6 +75,60 @@ class Import(harness.Case):
             self.assertEqual(r.returncode, 0, r.stderr)
             self.assertIn(f"{sum(map(len, data.values()))} samples of", r.stdout)
         self.assertEqual(self.stored(s), data)
+
+    def test_native_histograms_of_blocks_come_in_as_if_they_had_been_sent(self):
+        """Whole numbers with a growing layout and a negative side, and floats; a real prometheus puts them into a block."""
+        end = int(time.time()) // 60 * 60
+        times = [(end - HOUR + 15 * i) * 1000 for i in range(200)]
+        rng, counts, whole, floats = random.Random(9), [1, 0, 2], [], []
+        for i, t in enumerate(times):
+            if i == 70:
+                counts += [0, 0]
+            counts = [c + rng.randrange(5) for c in counts] if i != 120 else [1] * len(counts)
+            whole.append(native.histogram(t, list(counts), sum(counts) * 1.25, schema=2))
+            n = i + 1  # 2.42 takes a float histogram without observations for one of whole numbers
+            floats.append(b"".join([native.f_double(2, n * 1.5), native.f_double(3, -n / 3), native.f_sint(4, 1), native.f_double(5, 0.001), native.f_double(7, n * 0.5),
+                                    native.spans(8, (-3, 1)), native.f_bytes(10, struct.pack("<d", n * 0.25)),
+                                    native.spans(11, (0, 1), (4, 1)), native.f_bytes(13, struct.pack("<dd", n * 0.5, n * 0.25)),
+                                    native.f_int(15, t)]))
+        body = native.snappy(b"".join(native.f_bytes(1, *[native.f_bytes(1, native.f_bytes(1, n), native.f_bytes(2, v)) for n, v in (("__name__", name), ("job", "shop"))],
+                                                     *[native.f_bytes(4, h) for h in list_]) for name, list_ in (("floats", floats), ("whole", whole))))
+        peer = self.peer()
+        for url in (peer.url, (sent := self.server()).url):
+            try:
+                urllib.request.urlopen(urllib.request.Request(url + "/api/v1/write", body, harness.WRITE_HEADERS), timeout=30).close()
+            except urllib.error.HTTPError as e:
+                self.fail(f"{url}: {e.code} {e.read()}")
+        with urllib.request.urlopen(urllib.request.Request(peer.url + "/api/v1/admin/tsdb/snapshot", b"", method="POST"), timeout=60) as r:
+            name = json.load(r)["data"]["name"]
+        s = self.server()
+        r = stoa("import", "--url", s.url, "prometheus", str(self.path / "peer" / "snapshots" / name))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for q in ("whole", "floats"):
+            mine, theirs = ({h[0]: h[1] for h in x.query(f"{q}[2h]")[0]["histograms"]} for x in (s, sent))
+            self.assertEqual(len(theirs), len(times))
+            self.assertEqual(mine, theirs)
+
+    def peer(self):
+        if not PROMTOOL.exists():
+            subprocess.run([str(harness.ROOT / "tools" / "peers.sh"), "prometheus"], check=True, capture_output=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        (self.path / "peer.yml").write_text("global: {scrape_interval: 1h}\n")
+        p = subprocess.Popen([str(PROMTOOL.parent / "prometheus"), f"--config.file={self.path}/peer.yml", f"--storage.tsdb.path={self.path}/peer",
+                              f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=native-histograms", "--web.enable-remote-write-receiver",
+                              "--web.enable-admin-api"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.terminate)
+        p.url = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(p.url + "/-/ready", timeout=5).close()
+                return p
+            except OSError:
+                time.sleep(0.1)
+        self.fail("prometheus does not get ready")
 
     def test_a_damaged_block_is_named_and_ends_the_import(self):
         if not PROMTOOL.exists():
