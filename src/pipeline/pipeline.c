@@ -325,7 +325,8 @@ static void stage_firewall(struct pass *p)
 }
 
 /* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
-static void (*const stages[])(struct pass *p) = { stage_hash, stage_redact, stage_samples, stage_firewall, stage_events, stage_enrich, stage_sample, stage_class };
+static void (*const stages[])(struct pass *p) = { stage_hash, stage_redact, stage_samples, stage_firewall,
+                                                 stage_events, stage_enrich, stage_sample, stage_class };
 
 /* ---- the pipeline ---- */
 
