@@ -90,8 +90,19 @@ static bool is_dead(const struct block_reader *b, uint64_t ref, int64_t t_ms)
 
 /* Fields of remote write's Histogram. Counts go as floats, which hold what whole ones do. */
 enum {
-    HISTOGRAM_COUNT = 2, HISTOGRAM_SUM = 3, HISTOGRAM_SCHEMA = 4, HISTOGRAM_THRESHOLD = 5, HISTOGRAM_ZERO_COUNT = 7,
-    NEGATIVE_SPANS = 8, NEGATIVE_COUNTS = 10, POSITIVE_SPANS = 11, POSITIVE_COUNTS = 13, HISTOGRAM_HINT = 14, HISTOGRAM_TIME = 15, HISTOGRAM_BOUNDS = 16, HINT_IS_GAUGE = 3
+    HISTOGRAM_COUNT = 2,
+    HISTOGRAM_SUM = 3,
+    HISTOGRAM_SCHEMA = 4,
+    HISTOGRAM_THRESHOLD = 5,
+    HISTOGRAM_ZERO_COUNT = 7,
+    NEGATIVE_SPANS = 8,
+    NEGATIVE_COUNTS = 10,
+    POSITIVE_SPANS = 11,
+    POSITIVE_COUNTS = 13,
+    HISTOGRAM_HINT = 14,
+    HISTOGRAM_TIME = 15,
+    HISTOGRAM_BOUNDS = 16,
+    HINT_IS_GAUGE = 3
 };
 
 static void put_doubles(struct buf *out, uint32_t field, const double *v, size_t n)
