@@ -330,7 +330,7 @@ class IngestTest(Shared):
         ns = str(time.time_ns())
         point = {"timeUnixNano": ns, "asInt": "5"}
         metrics = [{"name": "partial.kept", "gauge": {"dataPoints": [point]}},
-                   {"name": "partial.delta", "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point, point]}}]
+                   {"name": "partial.delta", "sum": {"aggregationTemporality": 1, "isMonotonic": False, "dataPoints": [point, point]}}]
         r = self.s.post_json("/v1/metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
         self.assertEqual(r.status, 200)
         self.assertEqual(int(r.json["partialSuccess"]["rejectedDataPoints"]), 2)
