@@ -29,20 +29,20 @@ struct udp {
     _Atomic uint64_t count, bytes, dropped, truncated;
 };
 
-/* True when somebody listens there. */
-static bool is_alive(const struct sockaddr_un *at, int type)
+/* True when nobody listens there. Any other answer than a refusal (a socket of another type, a full queue, no permission) comes of
+ * somebody who does. */
+static bool is_left_behind(const struct sockaddr_un *at, int type)
 {
-    int s = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-    bool alive = s >= 0 && connect(s, (const struct sockaddr *)at, sizeof *at) == 0;
+    int s = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = s >= 0 && connect(s, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
     if (s >= 0)
         close(s);
-    return alive;
+    return refused;
 }
 
-enum status unix_path_prepare(struct slice path, int type, struct sockaddr_un *out, struct err *err)
+static enum status path_free(struct slice path, int type, struct sockaddr_un *out, struct err *err)
 {
     struct stat there;
-    *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
     if (path.len > UNIX_PATH_BYTES_MAX || path.len == 0)
         return err_set(err, ST_INVALID, "socket \"%.*s\": the path has %zu bytes, allowed are 1 to %d", SLICE_FMT(slice_sub(path, 0, 200)), path.len,
                        UNIX_PATH_BYTES_MAX);
@@ -51,11 +51,20 @@ enum status unix_path_prepare(struct slice path, int type, struct sockaddr_un *o
         return ST_OK;
     if (!S_ISSOCK(there.st_mode))
         return err_set(err, ST_EXISTS, "socket %s: there is a file of that name, which is no socket", out->sun_path);
-    if (is_alive(out, type))
+    if (!is_left_behind(out, type))
         return err_set(err, ST_EXISTS, "socket %s is taken by another program", out->sun_path);
     if (unlink(out->sun_path) != 0)
         return err_set(err, ST_IO, "socket %s: the one left behind cannot be removed: %s", out->sun_path, strerror(errno));
     return ST_OK;
+}
+
+enum status unix_path_prepare(struct slice path, int type, struct sockaddr_un *out, struct err *err)
+{
+    *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    enum status st = path_free(path, type, out, err);
+    if (st)
+        out->sun_path[0] = 0; /* it is not ours to remove */
+    return st;
 }
 
 static enum status fail(struct slice address, const char *what, struct err *err)

@@ -168,6 +168,31 @@ TEST(udp_taken_addresses_and_wrong_ones_are_told)
     ear_end(&e);
 }
 
+TEST(udp_a_socket_that_another_program_uses_is_never_taken_from_it)
+{
+    char room[64];
+    struct slice path = socket_path(room);
+    struct ear e;
+    struct message_options opt = ear_begin(&e);
+    struct stream *s;
+    struct udp *u;
+    struct err err;
+    FILE *plain = fopen(room, "w");
+    CHECK(plain != NULL && fclose(plain) == 0);
+    CHECK_INT(udp_open(&u, &opt, path, &err), ST_EXISTS);
+    CHECK_INT(stream_open(&s, &opt, path, &err), ST_EXISTS);
+    CHECK(access(room, F_OK) == 0 && unlink(room) == 0);
+    CHECK_INT(stream_open(&s, &opt, path, &err), ST_OK);
+    CHECK_INT(udp_open(&u, &opt, path, &err), ST_EXISTS); /* of another type: it cannot be reached by a datagram */
+    close(talk(path, SOCK_STREAM));
+    stream_close(s);
+    CHECK_INT(udp_open(&u, &opt, path, &err), ST_OK);
+    CHECK_INT(stream_open(&s, &opt, path, &err), ST_EXISTS);
+    close(talk(path, SOCK_DGRAM));
+    udp_close(u);
+    ear_end(&e);
+}
+
 TEST(stream_lines_are_cut_at_breaks_and_the_end)
 {
     struct ear e;
