@@ -336,7 +336,7 @@ void queries_list(void *user, struct http_exchange *x)
     json_key(&w, SLICE("max_concurrency"));
     json_uint(&w, api_running_max(api));
     json_object_end(&w);
-    query_log_json(api->queries, &w);
+    query_log_json(api->queries, api_caller(x), &w);
     json_object_end(&w);
     reply(x, &w, &out);
 }

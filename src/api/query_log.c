@@ -3,7 +3,8 @@
  *     they came. Texts are cut to a length, so the memory has a bound too.
  * (2) A line is written by the worker that ran the query, behind its answer. A file that cannot be written is said once in the
  *     log and counted; queries go on. A file of full size is renamed to FILE.1, which replaces the one there.
- * (3) The line has the names of Prometheus's query log, and ours beside them. */
+ * (3) The line has the names of Prometheus's query log, and ours beside them.
+ * (4) A query is its tenants' own: its text and who asked are told only to a login that may read all of them. */
 #include "api/query_log.h"
 
 #include <stdio.h>
@@ -363,7 +364,17 @@ void query_log_end(struct query_log *l, const struct api_query *q, const char *d
     buf_free(&line);
 }
 
-void query_log_json(struct query_log *l, struct json_writer *w)
+/* (4) */
+static bool may_know(const struct auth_caller *who, const struct kept *k)
+{
+    struct slice rest = slice_str(k->tenants), tenant;
+    bool is_cut = rest.len == sizeof k->tenants - 1, may = !is_cut || who->tenant_count == 0;
+    while (may && slice_next(&rest, '|', &tenant))
+        may = auth_may_tenant(who, tenant);
+    return may;
+}
+
+void query_log_json(struct query_log *l, const struct auth_caller *who, struct json_writer *w)
 {
     bool told[QUERIES_SLOWEST_MAX] = { 0 };
     mutex_lock(&l->lock);
@@ -371,7 +382,7 @@ void query_log_json(struct query_log *l, struct json_writer *w)
     json_key(w, SLICE("running"));
     json_array_begin(w);
     for (size_t i = 0; i < COUNT_OF(l->running); i++)
-        if (l->running[i].id)
+        if (l->running[i].id && may_know(who, &l->running[i]))
             put_kept(w, &l->running[i], now);
     json_array_end(w);
     json_key(w, SLICE("slowest"));
@@ -384,7 +395,8 @@ void query_log_json(struct query_log *l, struct json_writer *w)
         if (best == COUNT_OF(l->slowest))
             break;
         told[best] = true;
-        put_kept(w, &l->slowest[best], now);
+        if (may_know(who, &l->slowest[best]))
+            put_kept(w, &l->slowest[best], now);
     }
     json_array_end(w);
     mutex_unlock(&l->lock);

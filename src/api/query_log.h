@@ -4,6 +4,7 @@
 #define STOA_API_QUERY_LOG_H
 
 #include "api/api.h"
+#include "auth/auth.h"
 #include "codec/json.h"
 #include "sys/file.h"
 
@@ -29,8 +30,8 @@ void query_log_text(struct query_log *l, uint64_t id, struct slice text);
 void query_log_end(struct query_log *l, const struct api_query *q, const char *dialect, enum status st, const struct err *err);
 /* False: no such query runs. */
 bool query_log_cancel(struct query_log *l, uint64_t id);
-/* "running":[...],"slowest":[...] into an object that is open. */
-void query_log_json(struct query_log *l, struct json_writer *w);
+/* "running":[...],"slowest":[...] into an object that is open: queries whose tenants who may read, all of them. */
+void query_log_json(struct query_log *l, const struct auth_caller *who, struct json_writer *w);
 
 /* "timings":{...},"samples":{...}: what Prometheus tells of a query's cost, into an object that is open. */
 void query_log_stats(struct json_writer *w, const struct api_query *q, double seconds);

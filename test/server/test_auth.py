@@ -252,6 +252,21 @@ class Tenants(harness.Case):
         self.assertEqual(s.post("/api/v2/alerts", "[]", dict(JSON, **bearer(red))).status, 403)
         self.assertEqual(s.get("/api/stoa/v1/checks/config", {"location": "berlin"}, headers=bearer(agent)).status, 403)
 
+    def test_queries_of_other_tenants_are_not_listed(self):
+        data = tempfile.mkdtemp(prefix="stoa-auth-")
+        red, boss = token(data, "red", "viewer", "--tenants", "red"), token(data, "boss", "admin")
+        own = token(data, "own", "viewer", "--tenants", "default")
+        s = self.server(data=data)
+        ask = lambda t, query: self.assertEqual(s.get("/api/v1/query", {"query": query}, headers=bearer(t)).status, 200)
+        ask(red, 'vector(0) or t{secret="of red"}')
+        ask(own, 'vector(0) or t{by="default"}')
+        def listed(t):
+            r = s.get("/api/stoa/v1/queries", headers=bearer(t))
+            return [q["query"] for q in r.json["data"]["slowest"] if q["httpRequest"]["path"] == "/api/v1/query"]
+        self.assertEqual(sorted(listed(boss)), ['vector(0) or t{by="default"}', 'vector(0) or t{secret="of red"}'])
+        self.assertEqual(listed(own), ['vector(0) or t{by="default"}'])
+        self.assertEqual(s.get("/api/stoa/v1/queries", headers=bearer(red)).status, 403)
+
 
 class Login(harness.Case):
     def login(self, s, user, password=PASSWORD, **headers):
