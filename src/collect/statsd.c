@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "sys/thread.h"
 
-enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, BATCH_ROWS_GOAL = 200 * 1000 };
+enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, BATCH_ROWS_GOAL = 200 * 1000, BATCH_BYTES_GOAL = 128 * MIB };
 #define APPEND_INTERVAL_NS NS_S
 
 struct name {
@@ -52,6 +52,7 @@ struct taking {
     int64_t now_ns, now_ms;
     struct batch *b;
     uint64_t window;
+    bool is_full; /* as much waits for the store as may */
 };
 
 struct statsd *statsd_new(const struct statsd_env *env, const struct statsd_options *opt)
@@ -72,7 +73,8 @@ struct statsd *statsd_new(const struct statsd_env *env, const struct statsd_opti
 static struct batch *pending_for(struct statsd *s, struct slice tenant)
 {
     for (size_t i = s->pending_count; i > 0; i--)
-        if (slice_eq(s->pending[i - 1]->tenant, tenant) && batch_rows(s->pending[i - 1]) < BATCH_ROWS_GOAL)
+        if (slice_eq(s->pending[i - 1]->tenant, tenant) && batch_rows(s->pending[i - 1]) < BATCH_ROWS_GOAL &&
+            arena_bytes(s->pending[i - 1]->arena) < BATCH_BYTES_GOAL)
             return s->pending[i - 1];
     if (s->pending_count == s->pending_cap) {
         s->pending_cap = s->pending_cap ? 2 * s->pending_cap : 8;
@@ -156,7 +158,7 @@ static bool on_metric(void *arg, const struct statsd_metric *m, enum statsd_reas
         return false;
     bool has_time = m->t_ms && m->t_ms <= t->now_ms, is_gauge = m->type == STATSD_GAUGE;
     *why = STATSD_EVENTS_FULL;
-    if (has_time && batch_rows(t->b) >= STATSD_PENDING_ROWS_MAX)
+    if (has_time && (t->is_full || batch_rows(t->b) >= STATSD_PENDING_ROWS_MAX))
         return false;
     if (has_time && is_gauge && !m->is_delta) { /* a value of then says nothing of now */
         batch_series(t->b, arena_copy(t->b->arena, m->labels));
@@ -193,14 +195,24 @@ static uint64_t window_at(const struct statsd *s, int64_t mono_ns)
     return (uint64_t)(mono_ns / MAX(STATSD_WINDOW_SECONDS * NS_S / 2, s->opt.flush_ns));
 }
 
+static size_t pending_bytes(const struct statsd *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->pending_count; i++)
+        n += arena_bytes(s->pending[i]->arena);
+    return n;
+}
+
 uint64_t statsd_take(struct statsd *s, struct slice tenant, struct slice text, bool is_signed_delta)
 {
-    struct statsd_ctx ctx = { .received_ns = clock_wall_ns(s->env.clock), .is_signed_delta = is_signed_delta, .events_max = STATSD_PENDING_ROWS_MAX,
+    struct statsd_ctx ctx = { .received_ns = clock_wall_ns(s->env.clock), .is_signed_delta = is_signed_delta,
                               .metric = on_metric };
     mutex_lock(&s->lock);
     struct taking t = { .s = s, .tenant = tenant, .now_ns = clock_mono_ns(s->env.clock), .now_ms = ctx.received_ns / NS_MS };
     t.window = window_at(s, t.now_ns);
     t.b = pending_for(s, tenant);
+    t.is_full = pending_bytes(s) >= STATSD_PENDING_BYTES_MAX;
+    ctx.events_max = t.is_full ? 0 : STATSD_PENDING_ROWS_MAX;
     ctx.arg = &t;
     uint64_t before = rejected(&s->counts);
     statsd_decode(&ctx, text, s->scratch, t.b, &s->counts);

@@ -17,6 +17,7 @@ enum {
     STATSD_BYTES_MAX = 256 * MIB,        /* of all series in memory */
     STATSD_SET_MEMBERS_MAX = 64 * 1024,  /* of one set between two flushes; the count stays there */
     STATSD_PENDING_ROWS_MAX = 200 * 1000,/* events and samples with a time of their own, between two appends of a second */
+    STATSD_PENDING_BYTES_MAX = 256 * MIB, /* of both; more of them is left out */
     STATSD_BODY_BYTES_MAX = 8 * MIB,     /* of one POST */
     STATSD_WINDOW_SECONDS = 60,          /* quantiles are of at least half of it */
     STATSD_QUANTILES_MAX = 16,

@@ -24,6 +24,7 @@ static enum status on_append(void *arg, struct batch *b, struct err *err)
     struct rig *r = arg;
     char number[NUM_TEXT_BYTES_MAX];
     r->events += b->event_count;
+    CHECK(!arena_over(b->arena));
     for (size_t i = 0; i < b->series_count && !r->fails; i++)
         for (uint32_t k = 0; k < b->series[i].count; k++) {
             const struct sample *p = &b->samples[b->series[i].first + k];
@@ -105,6 +106,31 @@ TEST(statsd_gauges_are_set_and_changed_by_signed_values)
     CHECK_INT(statsd_take(r.s, SLICE("default"), SLICE("size:-2|g"), false), 0);
     flush(&r, 10);
     CHECK_ROWS(&r, "default size 20000 -2\n");
+    rig_end(&r);
+}
+
+TEST(statsd_what_waits_for_a_store_that_is_slow_has_an_end)
+{
+    enum { TEXT_BYTES = 60 * 1024, EVENTS = 8000 };
+    struct rig r;
+    struct statsd_stats stats;
+    struct buf event;
+    rig_begin(&r, "{}");
+    buf_init(&event, 0);
+    buf_printf(&event, "_e{1,%d}:t|", TEXT_BYTES);
+    for (size_t i = 0; i < TEXT_BYTES; i++)
+        buf_char(&event, 'x');
+    size_t lost = 0;
+    for (size_t i = 0; i < EVENTS; i++)
+        lost += statsd_take(r.s, SLICE("default"), buf_as_slice(&event), true);
+    CHECK_INT(statsd_take(r.s, SLICE("default"), SLICE("n:1|c"), true), 0); /* a count needs no room */
+    statsd_stats(r.s, &stats);
+    CHECK_INT(stats.counts.rejected[STATSD_EVENTS_FULL], lost);
+    flush(&r, 10);
+    CHECK(lost > 0 && lost < EVENTS);
+    CHECK_INT(r.events, EVENTS - lost);
+    CHECK_ROWS(&r, "default n 0 0\ndefault n 10000 1\n");
+    buf_free(&event);
     rig_end(&r);
 }
 

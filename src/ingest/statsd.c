@@ -34,7 +34,7 @@ const char *statsd_reason_name(enum statsd_reason reason)
 {
     static const char *const names[STATSD_REASON_COUNT] = {
         "bad_line", "bad_utf8", "bad_name", "bad_value", "bad_type", "bad_rate", "bad_tags",
-        "bad_field", "bad_event", "bad_check", "too_long", "type_conflict", "series_limit", "pending_limit",
+        "bad_field", "bad_time", "bad_event", "bad_check", "too_long", "type_conflict", "series_limit", "pending_limit",
     };
     return names[reason];
 }
@@ -78,13 +78,17 @@ bool statsd_tags_read(struct arena *a, struct slice text, char sep, struct stats
             piece = slice_skip(piece, 1);
         if (piece.len == 0)
             continue;
-        if (!slice_cut(piece, sep, &name, &value) || name.len == 0 || value.len == 0 || slice_starts(name, SLICE("__"))) {
+        bool is_pair = slice_cut(piece, sep, &name, &value) && name.len && value.len;
+        if (is_pair && (name.len > LABEL_NAME_BYTES_MAX / 2 || value.len > LABEL_VALUE_BYTES_MAX))
+            return false;
+        struct slice word = is_pair ? word_of(a, name, false) : SLICE_EMPTY;
+        if (!is_pair || slice_starts(word, SLICE("__"))) {
             out->ignored++;
             continue;
         }
-        if (out->count == STATSD_TAGS_MAX || name.len > LABEL_NAME_BYTES_MAX / 2 || value.len > LABEL_VALUE_BYTES_MAX)
+        if (out->count == STATSD_TAGS_MAX)
             return false;
-        tag_set(out, (struct label){ word_of(a, name, false), value });
+        tag_set(out, (struct label){ word, value });
     }
     return true;
 }
@@ -154,7 +158,7 @@ static enum statsd_reason section_read(struct line *l, struct slice s)
     if (s.ptr[0] == 'T') { /* one that is no time says nothing */
         if (num_parse_u64(slice_skip(s, 1), &seconds) && seconds < INT64_MAX / NS_S)
             l->t_ms = (int64_t)seconds * MS_PER_S;
-        return STATSD_REASON_COUNT;
+        return l->t_ms && statsd_is_old(l->ctx, l->t_ms * NS_MS) ? STATSD_BAD_TIME : STATSD_REASON_COUNT;
     }
     if (slice_starts(s, SLICE("c:"))) {
         l->container = slice_skip(s, 2);
@@ -301,6 +305,7 @@ static enum statsd_reason metric_read(struct line *l, struct slice text)
 static enum statsd_reason line_read(const struct statsd_ctx *ctx, struct slice text, struct arena *a, struct batch *events,
                                     struct statsd_counts *counts)
 {
+    enum statsd_reason why = STATSD_REASON_COUNT;
     bool is_event = slice_starts(text, SLICE("_e{")), is_check = slice_starts(text, SLICE("_sc|"));
     if (text.len > STATSD_LINE_BYTES_MAX)
         return STATSD_TOO_LONG;
@@ -309,14 +314,14 @@ static enum statsd_reason line_read(const struct statsd_ctx *ctx, struct slice t
     if ((is_event || is_check) && events->event_count >= ctx->events_max)
         return STATSD_EVENTS_FULL;
     if (is_event) {
-        if (!statsd_event_read(ctx, text, events))
-            return STATSD_BAD_EVENT;
+        if (!statsd_event_read(ctx, text, events, &why))
+            return why;
         counts->events++;
         return STATSD_REASON_COUNT;
     }
     if (is_check) {
-        if (!statsd_check_read(ctx, text, events))
-            return STATSD_BAD_CHECK;
+        if (!statsd_check_read(ctx, text, events, &why))
+            return why;
         counts->checks++;
         return STATSD_REASON_COUNT;
     }

@@ -17,7 +17,8 @@ enum {
     STATSD_LINE_BYTES_MAX = 64 * KIB,
     STATSD_TAGS_MAX = 48,     /* of one line */
     STATSD_VALUES_MAX = 4096, /* packed into one line */
-    STATSD_NAME_BYTES_MAX = 1024
+    STATSD_NAME_BYTES_MAX = 1024,
+    STATSD_AGE_DAYS_MAX = 60  /* of a time that a client tells: lines of one append may lie in so many partitions */
 };
 
 enum statsd_type { STATSD_COUNTER, STATSD_GAUGE, STATSD_TIMER, STATSD_HISTOGRAM, STATSD_DISTRIBUTION, STATSD_SET };
@@ -32,6 +33,7 @@ enum statsd_reason {
     STATSD_BAD_RATE,
     STATSD_BAD_TAGS,   /* too many, too long, or in the name and behind it */
     STATSD_BAD_FIELD,  /* a section that nobody knows */
+    STATSD_BAD_TIME,   /* of a metric or an event: too long ago */
     STATSD_BAD_EVENT,
     STATSD_BAD_CHECK,
     STATSD_TOO_LONG,
@@ -80,8 +82,12 @@ struct statsd_tags {
 };
 /* name:value,... or name=value,... (by sep); names are made label names, a name's last value counts. */
 MUST_CHECK bool statsd_tags_read(struct arena *a, struct slice text, char sep, struct statsd_tags *out);
-/* Lines that begin with _e{ and _sc|. */
-MUST_CHECK bool statsd_event_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out);
-MUST_CHECK bool statsd_check_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out);
+/* Lines that begin with _e{ and _sc|. *why is why it is not taken. */
+MUST_CHECK bool statsd_event_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out, enum statsd_reason *why);
+MUST_CHECK bool statsd_check_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out, enum statsd_reason *why);
+static inline bool statsd_is_old(const struct statsd_ctx *ctx, int64_t time_ns)
+{
+    return ctx->received_ns - time_ns > STATSD_AGE_DAYS_MAX * 86400 * NS_S;
+}
 
 #endif

@@ -18,6 +18,7 @@ struct record {
     uint32_t field_count;
     int64_t time_ns;
     uint8_t severity;
+    enum statsd_reason *why;
 };
 
 static void field_put(struct record *r, struct slice name, struct slice text)
@@ -39,9 +40,9 @@ static struct slice unescape(struct arena *a, struct slice text)
     return slice_of(out, n);
 }
 
-static struct record record_begin(const struct statsd_ctx *ctx, struct batch *out)
+static struct record record_begin(const struct statsd_ctx *ctx, struct batch *out, enum statsd_reason *why)
 {
-    return (struct record){ .ctx = ctx, .out = out, .fields = arena_array(out->arena, struct field, FIELDS_MAX), .time_ns = ctx->received_ns,
+    return (struct record){ .ctx = ctx, .out = out, .why = why, .fields = arena_array(out->arena, struct field, FIELDS_MAX), .time_ns = ctx->received_ns,
                             .severity = SEVERITY_INFO };
 }
 
@@ -78,7 +79,10 @@ static bool time_read(struct record *r, struct slice text)
         return false;
     if (seconds)
         r->time_ns = (int64_t)seconds * NS_S;
-    return true;
+    if (!statsd_is_old(r->ctx, r->time_ns))
+        return true;
+    *r->why = STATSD_BAD_TIME;
+    return false;
 }
 
 /* Sections that both kinds have. */
@@ -139,8 +143,9 @@ static bool lengths_read(struct slice *text, uint64_t *title, uint64_t *body)
     return cut && num_parse_u64(first, title) && num_parse_u64(second, body) && slice_starts(*text, SLICE(":")) && *title > 0;
 }
 
-bool statsd_event_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out)
+bool statsd_event_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out, enum statsd_reason *why)
 {
+    *why = STATSD_BAD_EVENT;
     struct slice text = slice_skip(line, SLICE("_e{").len);
     uint64_t title_bytes, body_bytes;
     if (!lengths_read(&text, &title_bytes, &body_bytes))
@@ -152,7 +157,7 @@ bool statsd_event_read(const struct statsd_ctx *ctx, struct slice line, struct b
     struct slice title = unescape(a, slice_sub(text, 0, title_bytes));
     struct slice body = unescape(a, slice_sub(text, title_bytes + 1, title_bytes + 1 + body_bytes));
     struct slice rest = slice_skip(text, title_bytes + 1 + body_bytes), section;
-    struct record r = record_begin(ctx, out);
+    struct record r = record_begin(ctx, out, why);
     if (rest.len && rest.ptr[0] != '|')
         return false;
     rest = slice_skip(rest, 1);
@@ -182,10 +187,11 @@ static bool status_read(struct record *r, struct slice text, struct slice *word)
     return false;
 }
 
-bool statsd_check_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out)
+bool statsd_check_read(const struct statsd_ctx *ctx, struct slice line, struct batch *out, enum statsd_reason *why)
 {
+    *why = STATSD_BAD_CHECK;
     struct slice rest = slice_skip(line, SLICE("_sc|").len), name, status, word, section, message = SLICE_EMPTY;
-    struct record r = record_begin(ctx, out);
+    struct record r = record_begin(ctx, out, why);
     struct arena *a = out->arena;
     bool known;
     if (!slice_cut(rest, '|', &name, &rest) || name.len == 0)
