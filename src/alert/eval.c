@@ -202,6 +202,10 @@ static void metrics_make(struct alert_eval *e)
     e->group_last_seconds = stoa_gauge(m, "prometheus_rule_group_last_duration_seconds", "Time the last round took.", 1, group);
     e->group_last_time = stoa_gauge(m, "prometheus_rule_group_last_evaluation_timestamp_seconds", "When the last round was.", 1, group);
     e->state_errors = stoa_counter(m, "stoa_alert_state_errors_total", "Times that alert state could not be saved.", 0, NULL);
+    e->backfill_samples = stoa_counter(m, "stoa_rule_backfill_samples_total", "Samples of the time before a recording rule was made.", 0, NULL);
+    e->backfill_failures =
+        stoa_counter(m, "stoa_rule_backfill_failures_total", "Steps before a recording rule was made that could not be evaluated.", 0, NULL);
+    e->backfill_left = stoa_gauge(m, "stoa_rule_backfill_rules", "Recording rules whose history is not filled to its end yet.", 0, NULL);
     e->handed_errors = stoa_counter(m, "stoa_alert_handover_errors_total", "Times that alerts could not be handed to notification.", 0, NULL);
 }
 
@@ -232,6 +236,7 @@ enum status alert_eval_new(struct alert_eval **out, const struct alert_env *env,
     metrics_make(e);
     e->groups = groups_make(e, set);
     e->group_count = set->group_count;
+    backfill_sync(e);
     *out = e;
     return ST_OK;
 }
@@ -243,7 +248,8 @@ void alert_eval_set_url(struct alert_eval *e, struct slice external_url)
 
 enum status alert_eval_start(struct alert_eval *e, struct err *err)
 {
-    return thread_start(&e->thread, "rules", run, e, err);
+    enum status st = thread_start(&e->thread, "rules", run, e, err);
+    return st ? st : thread_start(&e->backfill_thread, "rules-backfill", backfill_run, e, err);
 }
 
 static struct rule_state *find_rule(struct group_state *groups, size_t count, uint64_t id)
@@ -298,6 +304,7 @@ void alert_eval_reload(struct alert_eval *e, const struct rule_set *set)
     e->set = set;
     cond_broadcast(&e->wake);
     mutex_unlock(&e->lock);
+    backfill_sync(e);
     append(&r);
     hand_on(&r);
     for (size_t i = 0; i < old_count; i++)
@@ -316,10 +323,12 @@ void alert_eval_stop(struct alert_eval *e)
     cond_broadcast(&e->wake);
     mutex_unlock(&e->lock);
     thread_join(e->thread);
+    thread_join(e->backfill_thread);
     for (size_t i = 0; i < e->group_count; i++) {
         save(e, &e->groups[i], true);
         group_free(&e->groups[i]);
     }
+    backfill_free(e);
     mem_free(e->groups);
     stoa_metrics_free(e->registry);
     cond_destroy(&e->wake);
@@ -355,6 +364,7 @@ static void view_rule(const struct rule_state *s, const struct rule *rule, struc
                             .last_ns = s->last_ns,
                             .duration_ns = s->duration_ns,
                             .history = s->history};
+    backfill_view(s->backfill, a, &v->backfill);
     v->alerts = arena_array(a, struct alert_view, s->count + 1);
     for (size_t i = 0; i < s->count; i++) {
         const struct active *x = &s->alerts[i];

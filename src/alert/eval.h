@@ -45,6 +45,9 @@ void alert_eval_reload(struct alert_eval *e, const struct rule_set *set);
 void alert_eval_stop(struct alert_eval *e);
 /* Runs every group that is due; gives the nanoseconds until the next one is. What the thread does; for tests without one. */
 int64_t alert_eval_step(struct alert_eval *e);
+/* Fills one piece of the history of a recording rule that is new; gives the nanoseconds until it is worth asking again. What a
+ * second thread does. */
+int64_t alert_backfill_step(struct alert_eval *e);
 /* prometheus_rule_* in the text format. Any thread. */
 void alert_eval_metrics(struct alert_eval *e, struct buf *out);
 
@@ -67,6 +70,14 @@ struct rule_history {
     int64_t last_fired_ns, observed_ns, firing_ns; /* observed: time covered by evaluations; firing: of it with something firing */
 };
 
+/* How far the time before a recording rule was made is filled. */
+struct rule_backfill {
+    bool is_on, is_done;
+    int64_t from_ns, until_ns, end_ns; /* until: all steps before it are done */
+    uint64_t samples, failures;
+    struct slice error; /* of the last piece; empty: good */
+};
+
 struct rule_view {
     const struct rule *rule;
     bool is_evaluated;
@@ -76,6 +87,7 @@ struct rule_view {
     struct alert_view *alerts; /* without inactive ones */
     size_t alert_count;
     struct rule_history history;
+    struct rule_backfill backfill;
 };
 
 struct group_view {

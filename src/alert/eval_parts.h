@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the files of evaluation: eval.c (when), round.c (what), active.c (alerts over time), state.c (what is kept). */
+/* Between the files of evaluation: eval.c (when), backfill.c (what was before), round.c (what), active.c (alerts over time),
+ * state.c (what is kept). */
 #ifndef STOA_ALERT_EVAL_PARTS_H
 #define STOA_ALERT_EVAL_PARTS_H
 
@@ -34,6 +35,7 @@ struct rule_state {
     struct rule_history history;
     char error[ERR_TEXT_BYTES_MAX];
     int64_t last_ns, duration_ns;
+    struct backfill_job *backfill; /* NULL: none; under lock */
     bool is_loaded;  /* from kv */
     bool is_changed; /* alerts differ from what kv has */
     bool is_first;   /* no round yet since the start */
@@ -56,9 +58,12 @@ struct alert_eval {
     const struct rule_set *set;
     struct group_state *groups;
     size_t group_count;
+    struct backfill_job **jobs, *job_running; /* see backfill.c; under lock */
+    size_t job_count;
+    struct thread *backfill_thread;
     struct stoa_metrics *registry;
     struct stoa_family *evaluations, *failures, *seconds, *group_seconds, *iterations, *missed, *last_samples, *group_interval, *group_rules,
-        *group_last_seconds, *group_last_time, *state_errors, *handed_errors;
+        *group_last_seconds, *group_last_time, *state_errors, *handed_errors, *backfill_samples, *backfill_failures, *backfill_left;
 };
 
 /* ---- active.c ---- */
@@ -92,6 +97,18 @@ void round_end_series(struct round *r, struct rule_state *s);
 void round_put_alerts(struct round *r, struct rule_state *s, bool resolve);
 /* series that the alerts of s had written in their last round, for alerts that come from kv. */
 void round_series_of_alerts(struct rule_state *s);
+
+/* Of the element `from` of rule's answer: its labels with the rule's, and the rule's name. In r's arena. */
+enum status round_labels(struct round *r, const struct rule *rule, struct slice from, double value, struct slice *out, struct err *err);
+
+/* ---- backfill.c ---- */
+
+/* Jobs of the groups as they are now: call when they have changed, with `round` held or no thread yet. */
+void backfill_sync(struct alert_eval *e);
+void backfill_run(void *arg); /* of the thread; arg: e */
+void backfill_free(struct alert_eval *e);
+/* Under lock. j may be NULL. */
+void backfill_view(const struct backfill_job *j, struct arena *a, struct rule_backfill *out);
 
 /* ---- state.c ---- */
 

@@ -47,6 +47,29 @@ static enum status fake_instant(struct query_env *env, struct slice text, const 
     return ST_OK;
 }
 
+/* The same answer at every step; "gap" in it: not at every third. */
+static enum status fake_range(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err)
+{
+    enum status st = fake_instant(env, text, p, out, err);
+    size_t steps = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1;
+    for (size_t i = 0; !st && i < out->series_count; i++) {
+        struct value_series *s = &out->series[i];
+        double v = s->v[0];
+        bool has_gaps = slice_contains(s->labels, SLICE("gap"));
+        s->t_ms = arena_array(env->result, int64_t, steps);
+        s->v = arena_array(env->result, double, steps);
+        s->n = 0;
+        for (size_t k = 0; k < steps; k++) {
+            int64_t t_ns = p->start_ns + (int64_t)k * p->step_ns;
+            if (has_gaps && t_ns / p->step_ns % 3 == 0)
+                continue;
+            s->t_ms[s->n] = t_ns / NS_MS;
+            s->v[s->n++] = v;
+        }
+    }
+    return st;
+}
+
 /* "name > 5" alone is understood. */
 static enum status fake_describe(struct arena *a, struct slice text, uint32_t features, struct query_shape *out, struct err *err)
 {
@@ -58,7 +81,7 @@ static enum status fake_describe(struct arena *a, struct slice text, uint32_t fe
     return ST_OK;
 }
 
-const struct query_lang fake_lang = {.name = "promql", .check = fake_check, .instant = fake_instant, .describe = fake_describe};
+const struct query_lang fake_lang = {.name = "promql", .check = fake_check, .instant = fake_instant, .range = fake_range, .describe = fake_describe};
 
 struct fake_iter {
     struct samples_iter iter;
@@ -105,19 +128,23 @@ static enum status fake_samples(struct engine *e, struct engine_ctx *ctx, const 
 
 static const struct engine_ops fake_ops = {.name = "fake", .samples = fake_samples};
 
+static void put_sample(struct fake *f, struct slice labels, double v)
+{
+    labels_format(labels, &f->samples);
+    if (is_stale(v))
+        buf_printf(&f->samples, " stale\n");
+    else if (is_histogram(v))
+        buf_printf(&f->samples, " h%g\n", histogram_unbox(v)->count);
+    else
+        buf_printf(&f->samples, " %g\n", v);
+}
+
 static enum status on_append(void *arg, struct batch *b, struct err *err)
 {
     struct fake *f = arg;
-    for (size_t i = 0; i < b->series_count; i++) {
-        const struct sample *s = &b->samples[b->series[i].first];
-        labels_format(b->series[i].labels, &f->samples);
-        if (is_stale(s->v))
-            buf_printf(&f->samples, " stale\n");
-        else if (is_histogram(s->v))
-            buf_printf(&f->samples, " h%g\n", histogram_unbox(s->v)->count);
-        else
-            buf_printf(&f->samples, " %g\n", s->v);
-    }
+    for (size_t i = 0; i < b->series_count; i++)
+        for (size_t k = 0; k < b->series[i].count; k++)
+            put_sample(f, b->series[i].labels, b->samples[b->series[i].first + k].v);
     batch_drop(b);
     return ST_OK;
 }

@@ -113,7 +113,7 @@ static size_t label_put(struct label *list, size_t n, struct slice name, struct 
 }
 
 /* Of the element `from`: its labels with the rule's, and name as alertname or __name__. */
-static enum status labels_make(struct round *r, const struct rule *rule, struct slice from, double value, struct slice *out, struct err *err)
+enum status round_labels(struct round *r, const struct rule *rule, struct slice from, double value, struct slice *out, struct err *err)
 {
     struct slice rest = from;
     struct label *list = arena_array(r->arena, struct label, labels_count(from) + rule->label_count + 2), l;
@@ -160,7 +160,7 @@ static enum status results_make(struct round *r, const struct rule *rule, const 
             list[i].value = number_of(list[i].value);
         enum status st = is_histogram(list[i].value) ? histogram_check(histogram_unbox(list[i].value), err) : ST_OK;
         if (!st)
-            st = labels_make(r, rule, from, list[i].value, &list[i].labels, err);
+            st = round_labels(r, rule, from, list[i].value, &list[i].labels, err);
         if (!st && rule->kind == RULE_ALERT)
             st = annotations_make(r, rule, from, list[i].value, &list[i].annotations, err);
         if (!st && arena_over(r->arena))

@@ -71,6 +71,27 @@ static void put_texts(struct json_writer *w, struct slice key, const struct rule
     json_object_end(w);
 }
 
+/* The time before the rule was made, as far as it is filled. */
+static void put_backfill(struct json_writer *w, const struct rule_backfill *b)
+{
+    const struct { struct slice key; int64_t ns; } times[] = {
+        {SLICE("from_ms"), b->from_ns}, {SLICE("until_ms"), MIN(b->until_ns, b->end_ns)}, {SLICE("end_ms"), b->end_ns}};
+    json_key(w, SLICE("backfill"));
+    json_object_begin(w);
+    put_text(w, SLICE("state"), !b->is_done ? SLICE("running") : b->until_ns > b->end_ns ? SLICE("done") : SLICE("given_up"));
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        json_key(w, times[i].key);
+        json_int(w, times[i].ns / NS_MS);
+    }
+    json_key(w, SLICE("samples"));
+    json_uint(w, b->samples);
+    json_key(w, SLICE("failures"));
+    json_uint(w, b->failures);
+    if (b->error.len)
+        put_text(w, SLICE("error"), b->error);
+    json_object_end(w);
+}
+
 /* What Prometheus has no place for. */
 static void put_own(struct json_writer *w, const struct rule_view *v)
 {
@@ -97,6 +118,8 @@ static void put_own(struct json_writer *w, const struct rule_view *v)
     json_int(w, h->last_fired_ns / NS_MS);
     put_seconds(w, SLICE("observed_seconds"), h->observed_ns);
     put_seconds(w, SLICE("firing_seconds"), h->firing_ns);
+    if (v->backfill.is_on)
+        put_backfill(w, &v->backfill);
     json_object_end(w);
 }
 

@@ -320,6 +320,7 @@ static const struct {
     {SLICE_INIT("otlp"), read_intake},
     {SLICE_INIT("ha_tracker"), read_elsewhere}, /* read with otlp */
     {SLICE_INIT("runtime"), NULL},
+    {SLICE_INIT("rules"), read_elsewhere},  /* read with rule_files */
     {SLICE_INIT("groups"), read_elsewhere}, /* read with rule_files */
     {SLICE_INIT("alerts"), read_elsewhere}, /* read with rule_files */
     {SLICE_INIT("route"), read_notify},

@@ -17,6 +17,8 @@
 #include "api/intake.h"
 #include "rum/rum.h"
 
+#define RULE_BACKFILL_DEFAULT_NS (24 * 3600 * NS_S)
+
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
 
 struct config_listener {
@@ -54,6 +56,7 @@ struct config {
     struct scrape_set *scrapes;
     struct dispatch_config *notify;
     struct rule_set *rules;
+    bool golden_rules;                /* golden signals are recorded by rules of our own making */
     uint32_t features;                /* of the languages */
     struct fs *fs;                    /* it was read from */
     struct check_set *checks;

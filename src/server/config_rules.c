@@ -42,13 +42,26 @@ static enum status read_files(const struct rule_reading *r, struct fs *fs, const
     return st;
 }
 
+/* `rules`: what is done with rules. */
+static enum status read_settings(struct config *c, const struct yaml_node *n, struct err *err)
+{
+    static const struct slice keys[] = {SLICE_INIT("backfill"), SLICE_INIT("golden")};
+    c->rules->backfill_ns = RULE_BACKFILL_DEFAULT_NS;
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st)
+        st = yaml_duration(n, keys[0], &c->rules->backfill_ns, err);
+    return st ? st : yaml_bool(n, keys[1], &c->golden_rules, err);
+}
+
 enum status config_rules_read(struct config *c, struct fs *fs, const struct yaml_node *root, struct err *err)
 {
     struct rule_reading r = {.arena = c->arena, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS,
                              .features = c->features};
     c->rules = arena_new_of(c->arena, struct rule_set);
     c->rules->external_labels = SLICE_EMPTY;
-    enum status st = rule_globals_read(&r, root, c->rules, err);
+    enum status st = read_settings(c, yaml_get(root, SLICE("rules")), err);
+    if (!st)
+        st = rule_globals_read(&r, root, c->rules, err);
     if (!st)
         st = rule_set_read(&r, root, false, c->rules, err);
     return st ? st : read_files(&r, fs, root, c->rules, &c->warnings, err);
