@@ -5,7 +5,7 @@
 #include "api/handlers.h"
 #include "codec/json.h"
 
-enum { WORKS_MAX = 8, NOT_YET_MAX = 5 };
+enum { WORKS_MAX = 10, NOT_YET_MAX = 5 };
 
 struct work {
     const char *what;   /* in a sentence */
@@ -41,8 +41,13 @@ static const struct tool tools[] = {
         { "A Prometheus sends its alerts here as to an Alertmanager; amtool works.", "GET, POST /api/v2/alerts, silences, status",
           "alerting:\n  alertmanagers:\n    - static_configs:\n        - targets: ['localhost:7862']\n", "alerts" },
         { "A Prometheus, or what speaks its remote read, asks here; another Prometheus federates.", "POST /api/v1/read; GET /federate",
-          "remote_read:\n  - url: $address/api/v1/read\n    read_recent: true\n", "remote_read" } },
-      { "Reading a Prometheus's own data folder" } },
+          "remote_read:\n  - url: $address/api/v1/read\n    read_recent: true\n", "remote_read" },
+        { "Native histograms, of remote write, scraping in protobuf and blocks; PromQL over them.", "POST /api/v1/write, scrape_configs, OTLP",
+          "remote_write:\n  - url: $address/api/v1/write\n    send_native_histograms: true\n", "native_histogram" },
+        { "A Prometheus's own data folder, or a snapshot of it, is read in.", "stoa import prometheus DIR",
+          "stoa import --url $address prometheus /var/lib/prometheus/metrics2", "import_prometheus" } },
+      { "Discovery by clouds and registries (consul_sd_configs, ec2_sd_configs, …): a warning by name", "remote_write and remote_read of a "
+        "prometheus.yml: Stoa sends nothing on by itself" } },
     { "Grafana", "monitoring",
       { { "Data source of type Prometheus.", "GET /api/v1/...", "type: prometheus\nurl: $address\n", "GET /api/v1/labels" },
         { "Data source of type Loki.", "GET /loki/api/v1/...", "type: loki\nurl: $address\n", "GET /loki/api/v1/labels" },

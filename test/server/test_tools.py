@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -10,7 +11,9 @@ import http.server
 
 import harness
 import prom_wire
+import test_native as native
 
+PROMTOOL = harness.ROOT / "build" / "peers" / "prometheus" / "usr" / "bin" / "promtool"
 PAGE = harness.ROOT / "docs" / "manual" / "coming-from.md"
 # The article's list.
 NAMES = ["Prometheus", "Grafana", "Datadog", "New Relic", "CloudWatch", "ELK Stack", "Splunk", "Loki", "Papertrail", "CloudWatch Logs", "Jaeger", "Zipkin",
@@ -95,6 +98,29 @@ class Tools(harness.Case):
         self.assertEqual([(labels["__name__"], t) for labels, ((t, _),), _ in prom_wire.samples(r.body)[0]], [("read_back", now)])
         self.assertIn("4.5", s.get("/federate", {"match[]": "read_back"}).text)
 
+    def check_native_histogram(self, s):
+        now = int(time.time() * 1000)
+        one = native.f_bytes(1, *[native.f_bytes(1, native.f_bytes(1, n), native.f_bytes(2, v)) for n, v in (("__name__", "native_seconds"), ("job", "j"))],
+                             *[native.f_bytes(4, native.histogram(now - 60000 + t, [2 + i, 3 + i], 9.0 + i)) for i, t in enumerate((0, 30000, 60000))])
+        r = s.post("/api/v1/write", native.snappy(one), harness.WRITE_HEADERS)
+        self.assertIn(r.status, (200, 204), r.text)
+        self.assertEqual(s.query("histogram_count(native_seconds)")[0]["value"][1], "9")
+        self.assertTrue(s.query("histogram_quantile(0.9, rate(native_seconds[5m]))"))
+
+    def check_import_prometheus(self, s):
+        if not PROMTOOL.exists():
+            subprocess.run([str(harness.ROOT / "tools" / "peers.sh"), "prometheus"], check=True, capture_output=True)
+        with tempfile.TemporaryDirectory(prefix="stoa-tools-") as folder:
+            end = int(time.time()) // 60 * 60
+            text = os.path.join(folder, "in.txt")
+            with open(text, "w") as f:
+                f.write("".join(f"of_a_block {t - end} {t}\n" for t in range(end - 3 * 3600, end - 1800, 60)) + "# EOF\n")
+            made = subprocess.run([str(PROMTOOL), "tsdb", "create-blocks-from", "openmetrics", text, folder + "/data"], capture_output=True, text=True)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            r = subprocess.run([harness.BINARY, "import", "--url", s.url, "prometheus", folder + "/data"], capture_output=True, text=True)
+            self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(len(s.query("of_a_block[4h]")[0]["values"]), 150)
+
     def check_board(self, s):
         board = {"uid": "mine", "title": "Mine", "schemaVersion": 39, "panels": [
             {"id": 1, "type": "timeseries", "title": "Up", "gridPos": {"x": 0, "y": 0, "w": 12, "h": 8},
@@ -164,6 +190,17 @@ class Tools(harness.Case):
                              ("PUT", "/v0.4/traces"), ("GET", "/loki/api/v1/tail")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))
+
+    def test_what_a_prometheus_yml_says_in_vain_is_told(self):
+        with tempfile.TemporaryDirectory(prefix="stoa-tools-") as folder:
+            path = os.path.join(folder, "prometheus.yml")
+            with open(path, "w") as f:
+                f.write("remote_write: [{url: 'http://x/'}]\nremote_read: [{url: 'http://x/'}]\nscrape_configs:\n- job_name: j\n"
+                        "  consul_sd_configs: [{server: x}]\n- job_name: k\n  ec2_sd_configs: [{region: x}]\n")
+            r = subprocess.run([harness.BINARY, "check", "config", path], capture_output=True, text=True)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            for key in ("remote_write", "remote_read", "consul_sd_configs", "ec2_sd_configs"):
+                self.assertIn(f'"{key}"', r.stdout)
 
     def test_the_manual_says_what_the_table_says(self):
         s = self.server()
