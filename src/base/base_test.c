@@ -194,3 +194,9 @@ TEST(err_prefix_puts_the_place_before_the_sentence)
     CHECK_INT(err_prefix(&err, "file %s: ", "x"), ST_LIMIT);
     CHECK_STR(slice_str(err.text), "file x: too long: 7");
 }
+
+TEST(the_old_hash_is_the_one_of_its_specification)
+{
+    CHECK(hash64_old(SLICE("")) == 0xef46db3751d8e999ull);
+    CHECK(hash64_old(SLICE("abc")) == 0x44bc2cf5ad770999ull);
+}

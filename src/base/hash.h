@@ -10,6 +10,8 @@ struct hash128 {
 };
 
 uint64_t hash64(struct slice s, uint64_t seed);
+/* XXH64 with seed 0: where others compute by it what we must compute, too. */
+uint64_t hash64_old(struct slice s);
 struct hash128 hash128(struct slice s, uint64_t seed);
 /* A good mix of one word, for integer keys. */
 static inline uint64_t hash_u64(uint64_t x)

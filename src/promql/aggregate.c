@@ -176,14 +176,55 @@ static enum status count_put(struct sink *sink, struct row *row, struct err *err
 
 /* ---- topk, bottomk, limitk, limit_ratio ---- */
 
-/* In or not by a hash of the labels: the same series at every step, and -r takes what r leaves. */
-static bool ratio_has(double ratio, struct slice labels)
+static void put_sized(struct buf *out, struct slice text)
 {
-    double place = (double)hash_u64(labels_hash(labels, 0).hi) / 18446744073709551616.0;
+    if (text.len < 255) {
+        buf_u8(out, (uint8_t)text.len);
+    } else {
+        buf_u8(out, 255);
+        buf_u8(out, (uint8_t)text.len);
+        buf_u8(out, (uint8_t)(text.len >> 8));
+        buf_u8(out, (uint8_t)(text.len >> 16));
+    }
+    buf_slice(out, text);
+}
+
+/* The hash Prometheus gives a label set (model/labels, as it is built by default): all labels by name, the metric's among them. */
+static uint64_t prometheus_hash(struct slice labels)
+{
+    struct label l;
+    struct slice name = labels_get(labels, NAME_LABEL);
+    struct buf all;
+    bool is_named = name.len == 0;
+    buf_init(&all, 0);
+    while (labels_next(&labels, &l)) {
+        bool is_name = slice_eq(l.name, NAME_LABEL);
+        if (!is_named && !is_name && slice_cmp(l.name, NAME_LABEL) > 0) {
+            put_sized(&all, NAME_LABEL);
+            put_sized(&all, name);
+            is_named = true;
+        }
+        if (!is_name) {
+            put_sized(&all, l.name);
+            put_sized(&all, l.value);
+        }
+    }
+    if (!is_named) {
+        put_sized(&all, NAME_LABEL);
+        put_sized(&all, name);
+    }
+    uint64_t hash = hash64_old(buf_as_slice(&all));
+    buf_free(&all);
+    return hash;
+}
+
+/* In or not by where the labels' hash stands between 0 and 1: the same series at every step, and -r takes what r leaves. */
+static bool ratio_has(double ratio, double place)
+{
     return ratio >= 0 ? place < ratio : place >= 1 + ratio;
 }
 
-static void top_step(struct agg_sink *s, struct agg_top *top, double v, double param, uint64_t tag, struct slice labels)
+static void top_step(struct agg_sink *s, struct agg_top *top, double v, double param, uint64_t tag, double place)
 {
     switch (s->n->agg) {
     case AGGR_TOPK:
@@ -196,7 +237,7 @@ static void top_step(struct agg_sink *s, struct agg_top *top, double v, double p
             return;
         break;
     case AGGR_LIMIT_RATIO:
-        if (!ratio_has(param, labels))
+        if (!ratio_has(param, place))
             return;
         break;
     case AGGR_SUM: case AGGR_AVG: case AGGR_MIN: case AGGR_MAX: case AGGR_COUNT: case AGGR_GROUP: case AGGR_STDDEV:
@@ -218,9 +259,10 @@ static enum status top_put(struct sink *sink, struct row *row, struct err *err)
     }
     ARENA_PUSH(s->a, s->seen, s->seen_count, s->seen_cap) =
         (struct row){ arena_copy(s->a, row->labels), row->drop_name, NULL, row->has_histograms };
+    double place = s->n->agg == AGGR_LIMIT_RATIO ? (double)prometheus_hash(row->labels) / 18446744073709551616.0 : 0;
     for (size_t i = 0; i < s->g->n; i++)
         if (!is_absent(row->v[i]))
-            top_step(s, &g->tops[i], row->v[i], s->param[i], tag, row->labels);
+            top_step(s, &g->tops[i], row->v[i], s->param[i], tag, place);
     return arena_over(s->a) ? eval_check(s->e, err) : ST_OK;
 }
 
