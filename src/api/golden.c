@@ -111,7 +111,7 @@ static struct slice word_value(struct golden *g, struct slice *rest, const struc
         { SLICE("latency"), f->histogram }, { SLICE("status"), f->status },     { SLICE("failed"), f->failed },
         { SLICE("scale"), f->scale },       { SLICE("used"), w->used },         { SLICE("limit"), w->limit },
         { SLICE("match"), w->match },       { SLICE("service"), w->service },
-        { SLICE("window"), arena_printf(g->a, "%llds", (long long)w->window_s) },
+        { SLICE("window"), w->window.len ? w->window : arena_printf(g->a, "%llds", (long long)w->window_s) },
     };
     for (size_t i = 0; i < COUNT_OF(list); i++) {
         if (slice_starts(*rest, list[i].word)) {
@@ -188,13 +188,27 @@ enum status golden_instant(struct golden *g, const struct query_lang *lang, stru
 
 /* ---- the whole ---- */
 
-enum status golden_begin(struct golden *g, struct api_query *q, struct err *err)
+static void begin(struct golden *g, struct api_query *q)
 {
-    struct api_params p;
     g->q = q;
     g->a = q->arena;
     map_init(&g->index);
     g->host_memory_bytes = g->memory_total_bytes = NAN;
+}
+
+void golden_begin_at(struct golden *g, struct api_query *q, int64_t start_ns, int64_t end_ns)
+{
+    begin(g, q);
+    g->start_ns = start_ns - start_ns % NS_MS;
+    g->end_ns = end_ns - end_ns % NS_MS;
+    g->step_ns = g->end_ns - g->start_ns;
+    g->step_count = 1;
+}
+
+enum status golden_begin(struct golden *g, struct api_query *q, struct err *err)
+{
+    struct api_params p;
+    begin(g, q);
     enum status st = api_params_read(q->x, &p, err);
     if (!st)
         st = api_param_time(&p, SLICE("end"), clock_wall_ns(q->api->clock), &g->end_ns, err);
@@ -215,7 +229,7 @@ enum status golden_begin(struct golden *g, struct api_query *q, struct err *err)
     return ST_OK;
 }
 
-static enum status read_names(struct golden *g, struct err *err)
+enum status golden_names(struct golden *g, struct err *err)
 {
     struct names_query nq = { .what = NAMES_LABEL_VALUES, .name = SLICE("__name__"), .start_ns = g->start_ns, .end_ns = g->end_ns,
                               .limit = NAMES_MAX };
@@ -249,7 +263,7 @@ bool golden_has_name(const struct golden *g, struct slice name)
 
 enum status golden_read(struct golden *g, struct err *err)
 {
-    enum status st = read_names(g, err);
+    enum status st = golden_names(g, err);
     if (!st)
         st = golden_metrics(g, err);
     if (!st)

@@ -27,9 +27,11 @@ enum fullness { FULL_CPU, FULL_MEMORY, FULL_DISK, FULL_POOL, FULL_COUNT };
 /* One way by which request metrics are named; see golden_metrics.c. */
 struct golden_family {
     struct slice stem, histogram, counter; /* histogram without _bucket; empty: there is none */
-    struct slice requests;                 /* what counts them: the counter, or the histogram's _count */
+    struct slice requests;                 /* what counts them: the counter, the histogram's _count, or the native histogram */
     struct slice status, failed;           /* label of the outcome, empty if there is none, and the regex of bad ones */
     struct slice scale;                    /* "" for seconds, "0.001 * " for milliseconds */
+    bool is_classic, is_native;            /* the histogram has buckets as series; as native histograms; or both */
+    bool counts_native;                    /* requests is the native histogram */
 };
 
 struct golden_fullness {
@@ -43,6 +45,7 @@ struct golden_service {
     enum source source;
     unsigned sources;             /* bits of those that have it, its own included */
     const struct golden_family *family;
+    bool latency_native;           /* percentiles come from native histograms */
     double *signals[SIGNAL_COUNT]; /* NULL: not known; NaN where absent */
     struct golden_fullness full[FULL_COUNT];
     double memory_bytes;          /* now; NaN: not known */
@@ -87,6 +90,7 @@ struct golden_words {
     struct slice used, limit, match;         /* of a pool */
     struct slice service;
     int64_t window_s;
+    struct slice window;                     /* as text; empty: window_s */
 };
 /* Replaces $by, $selector, $window, $requests, ... and takes out what empty ones leave behind: " by () ", "{}", ",}". */
 struct slice golden_text(struct golden *g, const char *template, const struct golden_words *w);
@@ -98,6 +102,8 @@ MUST_CHECK enum status golden_instant(struct golden *g, const struct query_lang 
 /* Points of a range answer onto a line of the grid. */
 void golden_put_points(struct golden *g, const struct value_series *s, double *line);
 bool golden_has_name(const struct golden *g, struct slice name);
+/* The expression of a signal from metrics, by and for what w says; its family is s's. */
+struct slice golden_signal_text(struct golden *g, const struct golden_service *s, enum signal what, struct golden_words w);
 /* The query of a signal as a person may copy it; empty when there is none. */
 struct slice golden_signal_query(struct golden *g, const struct golden_service *s, enum signal what);
 /* name="value", for selectors. */
@@ -124,11 +130,17 @@ struct golden_endpoint *golden_endpoint(struct golden *g, struct golden_endpoint
 
 /* ---- answers ---- */
 
+/* For who was not asked over HTTP: a window of one step. */
+void golden_begin_at(struct golden *g, struct api_query *q, int64_t start_ns, int64_t end_ns);
+/* Fills g->names. golden_read does. */
+MUST_CHECK enum status golden_names(struct golden *g, struct err *err);
 /* Reads start, end and step. ST_INVALID: too many steps, or none. */
 MUST_CHECK enum status golden_begin(struct golden *g, struct api_query *q, struct err *err);
 /* Tries the sources and saturation. */
 MUST_CHECK enum status golden_read(struct golden *g, struct err *err);
 void golden_end(struct golden *g);
+/* Whether a metric of a process is about what it uses, not about what it does. service.c */
+bool golden_is_resource(struct slice name);
 /* The members of one service, inside an object that is open. */
 void golden_json_service(struct golden *g, struct json_writer *w, const struct golden_service *s);
 void golden_json_number(struct json_writer *w, struct slice key, double v); /* null when absent */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Golden signals from Prometheus metrics: which metrics count and time requests is seen from their names and labels.
  *
- * A family is a histogram X_request_duration_seconds and/or a counter X_requests_total with the same X, or one of the names
+ * A family is a histogram X_request_duration_seconds (of buckets as series, native, or both: then the native one is asked) and/or a counter X_requests_total with the same X, or one of the names
  * that OpenTelemetry, Micrometer, gRPC and service meshes use; see `shapes`. X_duration_seconds alone times anything, so it
  * counts only beside X_requests_total; and X_requests_total alone counts when X speaks of a server. A service is a job (behind
  * the last '/', as OTLP puts the namespace before it), or a service_name label. It is told from the first family, in the order
@@ -69,6 +69,16 @@ static const char *const signal_templates[SIGNAL_COUNT] = {
     [SIGNAL_P95] = "$scalehistogram_quantile(0.95, sum by ($by, le) (rate($latency_bucket{$selector}[$window])))",
     [SIGNAL_P99] = "$scalehistogram_quantile(0.99, sum by ($by, le) (rate($latency_bucket{$selector}[$window])))",
 };
+/* The same of native histograms. */
+static const char *const native_templates[SIGNAL_COUNT] = {
+    [SIGNAL_RATE] = "histogram_count(sum by ($by) (rate($latency{$selector}[$window])))",
+    [SIGNAL_ERRORS] = "(histogram_count(sum by ($by) (rate($latency{$status=~\"$failed\",$selector}[$window]))) or 0 * histogram_count(sum by ($by) "
+                      "(rate($latency{$status!=\"\",$selector}[$window])))) / histogram_count(sum by ($by) (rate($latency{$selector}[$window])))",
+    [SIGNAL_P50] = "$scalehistogram_quantile(0.5, sum by ($by) (rate($latency{$selector}[$window])))",
+    [SIGNAL_P95] = "$scalehistogram_quantile(0.95, sum by ($by) (rate($latency{$selector}[$window])))",
+    [SIGNAL_P99] = "$scalehistogram_quantile(0.99, sum by ($by) (rate($latency{$selector}[$window])))",
+};
+static const char native_busy_template[] = "$scalehistogram_sum(sum by ($by) (rate($latency{$selector}[$window])))";
 /* Seconds of work a second: how many requests are in progress on average. */
 static const char busy_template[] = "$scalesum by ($by) (rate($latency_sum{$selector}[$window]))";
 
@@ -109,14 +119,27 @@ static struct golden_family *family_of(struct golden *g, struct slice stem, stru
     return g->families[g->family_count++] = f;
 }
 
-/* The stem of a name of that shape; empty for others. */
-static struct slice stem_of(struct slice name, size_t shape)
+/* Of a series of buckets its histogram; of others the same. */
+static struct slice base_of(struct slice name)
 {
-    struct slice suffix = shapes[shape].suffix;
+    return slice_ends(name, SLICE("_bucket")) ? slice_sub(name, 0, name.len - SLICE("_bucket").len) : name;
+}
+
+/* A name without _bucket may be a native histogram, unless its _count says that it is a summary. */
+static bool may_be_native(const struct golden *g, struct slice name)
+{
+    return golden_has_name(g, arena_printf(g->a, "%.*s_bucket", SLICE_FMT(name))) ||
+           !golden_has_name(g, arena_printf(g->a, "%.*s_count", SLICE_FMT(name)));
+}
+
+/* The stem of a name of that shape; empty for others. */
+static struct slice stem_of(const struct golden *g, struct slice name, size_t shape)
+{
+    struct slice suffix = shapes[shape].suffix, base = base_of(name);
     if (shapes[shape].is_histogram) {
-        if (!slice_ends(name, SLICE("_bucket")))
+        if (!slice_ends(base, suffix) || (base.len == name.len && !may_be_native(g, name)))
             return SLICE_EMPTY;
-        name.len -= SLICE("_bucket").len;
+        name = base;
     }
     return slice_ends(name, suffix) && name.len > suffix.len ? slice_sub(name, 0, name.len - suffix.len) : SLICE_EMPTY;
 }
@@ -130,18 +153,20 @@ static bool has_counter(const struct golden *g, struct slice stem)
 static void find_families(struct golden *g, size_t shape, const struct slice *only, bool *full)
 {
     for (size_t i = 0; i < g->name_count; i++) {
-        struct slice name = g->names[i], stem = stem_of(name, shape);
+        struct slice name = g->names[i], stem = stem_of(g, name, shape);
         if (stem.len == 0 || (only && !slice_eq(stem, *only)) || !is_served(stem) || (shapes[shape].needs_counter && !has_counter(g, stem)))
             continue;
         bool is_histogram = shapes[shape].is_histogram;
-        if (is_histogram)
-            name.len -= SLICE("_bucket").len;
+        bool is_classic = is_histogram && base_of(name).len < name.len;
+        name = is_histogram ? base_of(name) : name;
         struct golden_family *f = family_of(g, stem, name, is_histogram, full);
         if (f == NULL)
             continue;
         if (is_histogram) {
             f->histogram = name;
             f->scale = shapes[shape].scale;
+            f->is_classic |= is_classic;
+            f->is_native |= !is_classic;
         } else {
             f->counter = name;
         }
@@ -150,7 +175,7 @@ static void find_families(struct golden *g, size_t shape, const struct slice *on
 
 static struct slice count_of(struct golden *g, const struct golden_family *f)
 {
-    return arena_printf(g->a, "%.*s_count", SLICE_FMT(f->histogram));
+    return f->is_classic ? arena_printf(g->a, "%.*s_count", SLICE_FMT(f->histogram)) : f->histogram;
 }
 
 static bool has_label(const struct name_hit *hits, size_t count, struct slice wanted)
@@ -210,8 +235,10 @@ static enum status look_at(struct golden *g, struct golden_family *f, unsigned *
     if (st || *labels || f->histogram.len == 0)
         return st;
     st = statuses_of(g, count_of(g, f), labels, err);
-    if (!st && (*labels || f->counter.len == 0))
+    if (!st && (*labels || f->counter.len == 0)) {
         f->requests = count_of(g, f);
+        f->counts_native = !f->is_classic;
+    }
     return st;
 }
 
@@ -252,16 +279,17 @@ static struct golden_service *service_of(struct golden *g, struct slice labels, 
 }
 
 /* status: its place in `statuses`, for SIGNAL_ERRORS; a service keeps the first label that tells. */
-static enum status read_signal(struct golden *g, const struct golden_family *f, enum signal what, size_t first, struct err *err)
+static enum status read_signal(struct golden *g, const struct golden_family *f, enum signal what, bool native, size_t first, struct err *err)
 {
     struct golden_words w = { .by = SLICE("job, service_name"), .family = f, .window_s = golden_window_s(g) };
     struct value v;
-    enum status st = golden_range(g, g->q->api->promql, golden_text(g, signal_templates[what], &w), &v, err);
+    enum status st = golden_range(g, g->q->api->promql, golden_text(g, (native ? native_templates : signal_templates)[what], &w), &v, err);
     for (size_t i = 0; !st && i < v.series_count; i++) {
         struct golden_service *s = service_of(g, v.series[i].labels, f, what == SIGNAL_RATE);
         if (s == NULL || s < &g->services[first] || s->signals[what])
             continue;
         s->family = f;
+        s->latency_native |= native && what >= SIGNAL_P50;
         s->signals[what] = golden_line(g);
         golden_put_points(g, &v.series[i], s->signals[what]);
     }
@@ -274,11 +302,13 @@ static enum status read_family(struct golden *g, struct golden_family *f, struct
     size_t first = g->count;
     enum status st = look_at(g, f, &labels, err);
     if (!st)
-        st = read_signal(g, f, SIGNAL_RATE, first, err);
+        st = read_signal(g, f, SIGNAL_RATE, f->counts_native, first, err);
     if (st || g->count == first)
         return st;
-    for (int what = SIGNAL_P50; !st && f->histogram.len && what <= SIGNAL_P99; what++)
-        st = read_signal(g, f, (enum signal)what, first, err);
+    for (int what = SIGNAL_P50; !st && f->is_native && what <= SIGNAL_P99; what++)
+        st = read_signal(g, f, (enum signal)what, true, first, err);
+    for (int what = SIGNAL_P50; !st && f->is_classic && what <= SIGNAL_P99; what++)
+        st = read_signal(g, f, (enum signal)what, false, first, err);
     for (size_t i = 0; !st && i < COUNT_OF(statuses); i++) {
         if (!(labels & 1u << i))
             continue;
@@ -286,7 +316,7 @@ static enum status read_family(struct golden *g, struct golden_family *f, struct
         *with = *f;
         with->status = statuses[i].label;
         with->failed = statuses[i].failed;
-        st = read_signal(g, with, SIGNAL_ERRORS, first, err);
+        st = read_signal(g, with, SIGNAL_ERRORS, with->counts_native, first, err);
     }
     return st;
 }
@@ -303,15 +333,30 @@ enum status golden_metrics(struct golden *g, struct err *err)
     for (size_t i = 0; !st && i < g->family_count; i++) {
         if (g->families[i]->histogram.len == 0 && !is_of_server(g->families[i]->stem))
             continue;
-        struct golden_family *f = g->families[i], *alone = arena_new_of(g->a, struct golden_family);
-        st = read_family(g, f, err);
-        if (st || f->counter.len == 0 || f->histogram.len == 0)
-            continue;
-        /* Jobs that have the histogram and not the counter. */
-        *alone = (struct golden_family){ .stem = f->stem, .histogram = f->histogram, .scale = f->scale };
-        st = read_family(g, alone, err);
+        struct golden_family *f = g->families[i], *alone = arena_array(g->a, struct golden_family, 2);
+        if (f->counter.len)
+            st = read_family(g, f, err);
+        /* Jobs that have the histogram and not the counter; native ones first. */
+        for (int classic = 0; !st && classic < 2; classic++) {
+            alone[classic] = (struct golden_family){ .stem = f->stem, .histogram = f->histogram, .scale = f->scale, .is_classic = classic,
+                                                     .is_native = !classic };
+            if (classic ? f->is_classic : f->is_native)
+                st = read_family(g, &alone[classic], err);
+        }
     }
     return st;
+}
+
+static const char *const *templates_of(const struct golden_service *s, int what)
+{
+    bool native = what >= SIGNAL_P50 ? s->latency_native : s->family->counts_native;
+    return native ? native_templates : signal_templates;
+}
+
+struct slice golden_signal_text(struct golden *g, const struct golden_service *s, enum signal what, struct golden_words w)
+{
+    w.family = s->family;
+    return golden_text(g, templates_of(s, what)[what], &w);
 }
 
 struct slice golden_signal_query(struct golden *g, const struct golden_service *s, enum signal what)
@@ -320,8 +365,7 @@ struct slice golden_signal_query(struct golden *g, const struct golden_service *
         return golden_logs_query(g, s->name, what);
     if (s->source != SOURCE_METRICS || s->signals[what] == NULL)
         return SLICE_EMPTY;
-    struct golden_words w = { .selector = s->selector, .family = s->family, .window_s = golden_window_s(g) };
-    return golden_text(g, signal_templates[what], &w);
+    return golden_signal_text(g, s, what, (struct golden_words){ .selector = s->selector, .window_s = golden_window_s(g) });
 }
 
 /* ---- endpoints ---- */
@@ -377,11 +421,11 @@ enum status golden_metrics_endpoints(struct golden *g, const struct golden_servi
     bool timed = s->signals[SIGNAL_P50] != NULL;
     enum status st = places_of(g, s, s->family->requests, &of_requests, err);
     if (!st && timed)
-        st = places_of(g, s, count_of(g, s->family), &of_latency, err);
+        st = places_of(g, s, s->latency_native ? s->family->histogram : count_of(g, s->family), &of_latency, err);
     for (int what = 0; !st && what < SIGNAL_COUNT; what++)
         if (s->signals[what])
-            st = read_endpoints(g, s, signal_templates[what], what >= SIGNAL_P50 ? &of_latency : &of_requests, what, out, count, err);
+            st = read_endpoints(g, s, templates_of(s, what)[what], what >= SIGNAL_P50 ? &of_latency : &of_requests, what, out, count, err);
     if (!st && timed)
-        st = read_endpoints(g, s, busy_template, &of_latency, SIGNAL_COUNT, out, count, err);
+        st = read_endpoints(g, s, s->latency_native ? native_busy_template : busy_template, &of_latency, SIGNAL_COUNT, out, count, err);
     return st;
 }

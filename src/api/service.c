@@ -23,9 +23,9 @@ static const struct slice resource_names[] = {
 static const struct slice resource_words[] = { SLICE_INIT("pool"), SLICE_INIT("cache"), SLICE_INIT("memory"), SLICE_INIT("_cpu_"),
                                                SLICE_INIT("threads") };
 /* Not about the service, or parts of others. */
-#define LEFT_OUT "up|scrape_.+|target_info|push_(failure_)?time_seconds|ALERTS.*|.+_bucket|.+_created|.+_info"
+#define LEFT_OUT "up|scrape_.+|target_info|push_(failure_)?time_seconds|ALERTS.*|.+_bucket|.+_created|.+_info|.+:.+"
 
-static bool is_resource(struct slice name)
+bool golden_is_resource(struct slice name)
 {
     for (size_t i = 0; i < COUNT_OF(resource_names); i++)
         if (slice_starts(name, resource_names[i]))
@@ -131,7 +131,7 @@ static void put_others(struct golden *g, struct json_writer *w, const struct gol
         json_array_begin(w);
         for (size_t i = 0; i < o->values.series_count; i++) {
             struct slice name = labels_get(o->values.series[i].labels, SLICE("__name__"));
-            if (o->values.series[i].n == 0 || is_of_requests(s, name) || is_resource(name) != (part == 1))
+            if (o->values.series[i].n == 0 || is_of_requests(s, name) || golden_is_resource(name) != (part == 1))
                 continue;
             if (shown < GOLDEN_METRICS_MAX)
                 put_metric(g, w, s, o, &o->values.series[i]);
