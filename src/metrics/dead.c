@@ -2,6 +2,8 @@
 /* Tombstones and the selectors in them. One that does not parse deletes nothing; store_erase lets none in. */
 #include "metrics/dead.h"
 
+#include "base/num.h"
+#include "metrics/rollup.h"
 #include "store/erase_value.h"
 
 struct dead_one {
@@ -55,12 +57,15 @@ size_t dead_of(struct dead *d, struct slice tenant, struct slice labels, const s
     if (d == NULL)
         return 0;
     size_t n = 0;
-    slice_cut(tenant, '#', &tenant, &(struct slice){ 0 }); /* what was made of a tenant's samples goes with them */
+    int64_t bucket_ns = rollup_ms(rollup_of_tenant(tenant)) * NS_MS;
+    if (rollup_is_note(tenant))
+        return 0;
+    slice_cut(tenant, '#', &tenant, &(struct slice){ 0 }); /* what was made of a tenant's samples goes with them, in whole buckets */
     for (size_t i = 0; i < d->count; i++) {
         const struct tombstone *t = d->list[i].t;
         if (slice_eq(t->tenant, tenant) && matchers_match(d->list[i].matchers, d->list[i].matcher_count, labels) &&
             (t->value.field.len == 0 || erase_value_in_labels(&t->value, labels)))
-            d->ranges[n++] = (struct dead_range){ t->start_ns, t->end_ns, t->id, t->lsn, t->is_erase };
+            d->ranges[n++] = (struct dead_range){ t->start_ns, sat_add(t->end_ns, bucket_ns), t->id, t->lsn, t->is_erase };
     }
     *out = d->ranges;
     return n;

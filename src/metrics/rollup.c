@@ -2,6 +2,7 @@
 /* The arithmetic of downsampling, without a store: samples to buckets, and buckets to samples again. See rollup.h. */
 #include "metrics/rollup.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/num.h"
@@ -28,7 +29,22 @@ enum rollup rollup_of_tenant(struct slice tenant)
         for (enum rollup r = ROLLUP_5M; r < ROLLUP_COUNT; r++)
             if (slice_eq(resolution, slice_str(resolution_names[r])))
                 return r;
-    return slice_eq(what, SLICE("rollup")) ? ROLLUP_1H : ROLLUP_NONE; /* what was done is kept with the hours */
+    return ROLLUP_NONE;
+}
+
+struct slice rollup_class_name(enum rollup r)
+{
+    return r == ROLLUP_1H ? SLICE("metrics_1h") : SLICE("metrics_5m");
+}
+
+struct slice rollup_notes_tenant(enum rollup r)
+{
+    return r == ROLLUP_1H ? SLICE("default#1h.done") : SLICE("default#5m.done");
+}
+
+bool rollup_is_note(struct slice tenant)
+{
+    return slice_eq(tenant, rollup_notes_tenant(ROLLUP_5M)) || slice_eq(tenant, rollup_notes_tenant(ROLLUP_1H));
 }
 
 /* ---- to buckets ---- */
@@ -63,7 +79,7 @@ size_t rollup_make(enum rollup r, const int64_t *t_ms, const double *v, size_t n
     for (size_t i = 0; i < n && t_ms[i] <= to_ms; i++) {
         if (is_stale(v[i]))
             continue;
-        bool is_number = !is_histogram(v[i]);
+        bool is_number = isfinite(v[i]);
         double grown = is_number && has_before ? (v[i] < before ? v[i] : v[i] - before) : 0;
         if (is_number) {
             before = v[i];
@@ -113,32 +129,56 @@ static void run_put(struct rollup_run *out, int64_t t_ms, double v)
     out->v[out->n++] = v;
 }
 
-/* The counter ends at the last bucket's value, and grows by each bucket's increase on the way there. */
+/* What out holds ends at or below start: a counter that was set back since then stands there, on its way to its last value, lower
+ * than what it was. */
+static void counter_lower(struct rollup_run *out, size_t end, double start)
+{
+    double most = -INFINITY;
+    for (size_t i = end; i-- > 0 && most == -INFINITY;)
+        most = isfinite(out->v[i]) ? out->v[i] : most;
+    if (!(most > start))
+        return;
+    for (size_t i = 0; i < end; i++)
+        if (isfinite(out->v[i]))
+            out->v[i] -= most - start;
+}
+
+/* The counter ends at the last bucket's value, and grows by each bucket's increase on the way there. Histograms grow as they did, and not
+ * evenly; they and what is no finite number stand for themselves. */
 static void expand_counter(int64_t step, int64_t points, const int64_t *t_ms, const double *grown, const double *last, size_t n,
                            struct rollup_run *out)
 {
-    double total = 0;
-    for (size_t i = 1; i < n; i++)
-        total += grown[i];
-    double at = n > 0 ? last[n - 1] - total : 0; /* at the end of the first bucket */
+    double at = 0, end = 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(last[i])) {
+            at += isfinite(grown[i]) ? grown[i] : 0;
+            end = last[i];
+        }
+    at = end - at; /* at the start of the first bucket */
+    counter_lower(out, out->n, at);
     for (size_t i = 0; i < n; i++) {
-        if (is_histogram(last[i])) { /* grows as it did, and not evenly */
+        if (!isfinite(last[i])) {
             run_put(out, t_ms[i], last[i]);
             continue;
         }
-        double before = i == 0 ? at - grown[0] : at;
-        at = i == 0 ? at : at + grown[i];
+        double before = at;
+        at += isfinite(grown[i]) ? grown[i] : 0;
         for (int64_t k = 1; k <= points; k++)
             run_put(out, t_ms[i] - step + step * k / points, k == points ? at : before + (at - before) * (double)k / (double)points);
     }
 }
 
-void rollup_expand(enum rollup r, enum rollup_way way, int64_t range_ms, const int64_t *t_ms, const double *a, const double *b, size_t n,
-                   struct rollup_run *out)
+int64_t rollup_points(enum rollup r, enum rollup_way way, int64_t range_ms)
 {
     bool is_counter = way == ROLLUP_COUNTER && range_ms > 0;
     int64_t step = rollup_ms(r), wanted = is_counter ? MAX(range_ms / COUNTER_POINTS, (int64_t)COUNTER_STEP_MS_MIN) : range_ms;
-    int64_t points = wanted <= 0 || wanted >= step ? 1 : (step + wanted - 1) / wanted;
+    return wanted <= 0 || wanted >= step ? 1 : (step + MAX(wanted, (int64_t)ROLLUP_POINT_MS_MIN) - 1) / MAX(wanted, (int64_t)ROLLUP_POINT_MS_MIN);
+}
+
+void rollup_expand(enum rollup r, enum rollup_way way, int64_t range_ms, const int64_t *t_ms, const double *a, const double *b, size_t n,
+                   struct rollup_run *out)
+{
+    int64_t step = rollup_ms(r), points = rollup_points(r, way, range_ms);
     if (way == ROLLUP_COUNTER) {
         expand_counter(step, points, t_ms, a, b, n, out);
         return;

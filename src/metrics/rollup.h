@@ -24,9 +24,14 @@ struct rollup_bucket {
 struct slice rollup_tenant(char *out, struct slice tenant, enum rollup r, enum rollup_column column);
 /* Of such a tenant; ROLLUP_NONE: it is none. */
 enum rollup rollup_of_tenant(struct slice tenant);
+/* The name of its retention class. */
+struct slice rollup_class_name(enum rollup r);
+/* The tenant of the notes of which days are done. They say nothing of anybody's samples, so no tombstone applies to them. */
+struct slice rollup_notes_tenant(enum rollup r);
+bool rollup_is_note(struct slice tenant);
 
 /* Buckets of a series' samples, by time, in (from, to]; both are ends of buckets. Samples before tell what a counter was. Stale marks are
- * not counted. out has room for (to - from) / rollup_ms(r) buckets. */
+ * not counted, and what is no finite number tells of no growth. out has room for (to - from) / rollup_ms(r) buckets. */
 size_t rollup_make(enum rollup r, const int64_t *t_ms, const double *v, size_t n, int64_t from_ms, int64_t to_ms, struct rollup_bucket *out);
 
 /* How a function wants its buckets. */
@@ -49,8 +54,12 @@ struct rollup_run {
     double *v;
     size_t n, cap;
 };
-/* Adds what n buckets come to: as many points of each that every range of range_ms finds one, or several of a counter (0: one a bucket).
- * a and b: the columns, at the times t. */
+/* How many points a bucket comes to: so many that every range of range_ms finds one, or several of a counter (0: one a bucket); of ranges
+ * under ROLLUP_POINT_MS_MIN not every one does. */
+enum { ROLLUP_POINT_MS_MIN = 1000 };
+int64_t rollup_points(enum rollup r, enum rollup_way way, int64_t range_ms);
+/* Adds what n buckets come to. a and b: the columns, at the times t. A counter goes on where one in out ends: that is moved down
+ * when it would stand higher than what follows begins. */
 void rollup_expand(enum rollup r, enum rollup_way way, int64_t range_ms, const int64_t *t_ms, const double *a, const double *b, size_t n,
                    struct rollup_run *out);
 
@@ -59,8 +68,8 @@ enum status rollup_samples(struct store *s, struct engine_ctx *ctx, const struct
 /* Does it take that? */
 bool rollup_is_needed(struct store *s, const struct engine_ctx *ctx, const struct samples_query *q);
 
-/* Days before this are downsampled, or had nothing; INT64_MIN: none is. */
-int64_t rollup_done_until_ms(struct store *s);
+/* Days before this are downsampled to r, or had nothing; INT64_MIN: none is. */
+int64_t rollup_done_until_ms(struct store *s, enum rollup r);
 /* As engine_ops.downsample. */
 enum status rollup_day(struct engine *e, struct store *s, const atomic_bool *stop, bool *did, struct err *err);
 

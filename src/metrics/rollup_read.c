@@ -36,6 +36,7 @@ struct rollup_iter {
     size_t piece_count;
     struct buf key;
     struct rollup_run run;
+    size_t given;
 };
 
 /* ---- which samples are where ---- */
@@ -44,7 +45,7 @@ struct rollup_iter {
 static int64_t used_from_ms(struct store *s, const struct engine_ctx *ctx, enum rollup r)
 {
     if (r == ROLLUP_NONE && ctx->rollup_min != ROLLUP_NONE)
-        return rollup_done_until_ms(s);
+        return rollup_done_until_ms(s, store_rollup_class(s, ctx->rollup_min) != 0 ? ctx->rollup_min : ROLLUP_5M);
     if (r != ROLLUP_NONE && r < ctx->rollup_min && store_rollup_class(s, ctx->rollup_min) != 0)
         return INT64_MAX;
     int64_t from_ns = store_samples_from(s, r);
@@ -70,6 +71,13 @@ static enum status piece_step(struct piece *p, struct err *err)
     return p->is_done ? ST_OK : st;
 }
 
+/* The end of the bucket that a time lies in: it says what was until then, too. */
+static int64_t whole_bucket(enum rollup r, int64_t t_ms)
+{
+    int64_t step = rollup_ms(r), over = t_ms % step;
+    return over > 0 ? sat_add(t_ms, step - over) : t_ms;
+}
+
 static enum status piece_open(struct rollup_iter *it, struct slice tenant, enum rollup r, bool is_second, int64_t from_ms, int64_t to_ms,
                               struct err *err)
 {
@@ -81,9 +89,11 @@ static enum status piece_open(struct rollup_iter *it, struct slice tenant, enum 
         return ST_OK;
     q.start_ms = from_ms;
     q.end_ms = to_ms;
-    q.series_max = 0;
-    if (r != ROLLUP_NONE)
+    q.series_max = 0; /* of all pieces together: rollup_next counts */
+    if (r != ROLLUP_NONE) {
         q.mode = SAMPLES_RAW;
+        q.end_ms = whole_bucket(r, to_ms);
+    }
     struct piece *p = &it->pieces[it->piece_count];
     *p = (struct piece){ .r = r, .is_second = is_second };
     ctx->tenants = &tenant;
@@ -180,10 +190,37 @@ static void put_raw(struct rollup_iter *it, const struct series_samples *s)
     }
 }
 
-/* Everything of the series that key names, oldest first. */
-static void collect(struct rollup_iter *it)
+/* What lies in the window, and of that as much as the mode wants. */
+static void run_clip(struct rollup_iter *it)
+{
+    struct rollup_run *run = &it->run;
+    size_t kept = 0;
+    for (size_t i = 0; i < run->n; i++) {
+        if (run->t_ms[i] <= it->q.start_ms || run->t_ms[i] > it->q.end_ms)
+            continue;
+        run->t_ms[kept] = run->t_ms[i];
+        run->v[kept++] = run->v[i];
+    }
+    run->n = kept;
+    if (it->q.mode == SAMPLES_RAW || kept == 0)
+        return;
+    run->t_ms[0] = run->t_ms[kept - 1];
+    run->v[0] = run->v[kept - 1];
+    run->n = 1;
+}
+
+/* Everything of the series that key names, oldest first. What buckets come to counts as read, before it takes memory. */
+static enum status collect(struct rollup_iter *it, struct err *err)
 {
     it->run.n = 0;
+    for (enum rollup r = ROLLUP_5M; r < ROLLUP_COUNT; r++) {
+        const struct piece *a = piece_at(it, r, false);
+        if (a)
+            it->ctx->samples_read += a->now.n * (uint64_t)(rollup_points(r, it->use.way, it->q.grid.range_ms) - 1);
+    }
+    enum status st = engine_ctx_check(it->ctx, err);
+    if (st)
+        return st;
     for (enum rollup r = ROLLUP_COUNT - 1; r > ROLLUP_NONE; r--) {
         const struct piece *a = piece_at(it, r, false), *b = piece_at(it, r, true);
         if (a && it->use.second == it->use.column)
@@ -194,6 +231,8 @@ static void collect(struct rollup_iter *it)
     const struct piece *raw = piece_at(it, ROLLUP_NONE, false);
     if (raw)
         put_raw(it, &raw->now);
+    run_clip(it);
+    return ST_OK;
 }
 
 static bool key_next(struct rollup_iter *it)
@@ -231,10 +270,14 @@ static enum status rollup_next(struct samples_iter *iter, struct series_samples 
             if (st)
                 return st;
         }
-        collect(it);
+        st = collect(it, err);
+        if (st)
+            return st;
         if (it->run.n > 0)
             break;
     }
+    if (it->q.series_max && ++it->given > it->q.series_max)
+        return err_set(err, ST_LIMIT, "query: more than %zu series match", it->q.series_max);
     *out = (struct series_samples){ .labels = buf_as_slice(&it->key), .tenant = it->tenants[it->tenant_at - 1], .n = it->run.n,
                                     .t_ms = it->run.t_ms, .v = it->run.v, .is_counted = it->is_counted };
     return engine_ctx_check(it->ctx, err);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/unit.h"
+#include "model/histogram.h"
 #include "model/sample.h"
 
 enum { MINUTE = 60 * 1000, FIVE = 5 * MINUTE, DAY = 24 * 60 * MINUTE };
@@ -71,4 +72,38 @@ TEST(tenants_of_our_own_are_told_from_others)
     CHECK_INT(rollup_of_tenant(own), ROLLUP_1H);
     CHECK_INT(rollup_of_tenant(SLICE("team-a")), ROLLUP_NONE);
     CHECK(tenant_is_stored(own) && !tenant_is_valid(own) && tenant_is_own(own));
+}
+
+TEST(what_is_no_number_in_a_counter_spoils_no_other_bucket)
+{
+    const int64_t t[] = { FIVE, 2 * FIVE, 3 * FIVE, 4 * FIVE };
+    struct histogram h = { 0 };
+    const double grown[] = { 5, (double)NAN, 0, 10 }, last[] = { 5, (double)NAN, histogram_box(&h), 15 };
+    struct rollup_run run = { 0 };
+    rollup_expand(ROLLUP_5M, ROLLUP_COUNTER, 0, t, grown, last, 4, &run);
+    CHECK_INT(run.n, 4);
+    CHECK(run.v[0] == 5 && run.v[1] != run.v[1] && !is_histogram(run.v[1]) && is_histogram(run.v[2]) && run.v[3] == 15);
+    run.n = 0;
+    rollup_expand(ROLLUP_5M, ROLLUP_COUNTER, 0, t, grown, last, 3, &run); /* a histogram is the last */
+    CHECK(run.v[0] == 5 && is_histogram(run.v[2]));
+    const int64_t at[] = { 1, 2, 3 };
+    const double v[] = { 7, (double)NAN, 9 };
+    struct rollup_bucket b[2];
+    CHECK_INT(rollup_make(ROLLUP_5M, at, v, 3, 0, DAY, b), 1);
+    CHECK(b[0].v[ROLLUP_INCREASE] == 2);
+    mem_free(run.t_ms);
+    mem_free(run.v);
+}
+
+TEST(a_counter_never_falls_where_hours_end_and_five_minutes_begin)
+{
+    const int64_t hours[] = { 12 * FIVE }, fives[] = { 13 * FIVE, 14 * FIVE };
+    const double of_hour[] = { 50 }, last_hour[] = { 100 }, of_fives[] = { 20, 30 }, last_fives[] = { 120, 30 }; /* set back in the last */
+    struct rollup_run run = { 0 };
+    rollup_expand(ROLLUP_1H, ROLLUP_COUNTER, 0, hours, of_hour, last_hour, 1, &run);
+    rollup_expand(ROLLUP_5M, ROLLUP_COUNTER, 0, fives, of_fives, last_fives, 2, &run);
+    CHECK_INT(run.n, 3);
+    CHECK(run.v[2] == 30 && run.v[2] - run.v[0] == 50 && run.v[1] - run.v[0] == 20);
+    mem_free(run.t_ms);
+    mem_free(run.v);
 }

@@ -93,6 +93,18 @@ uint16_t store_rollup_class(struct store *s, enum rollup r)
     return class;
 }
 
+uint16_t store_class_named(struct store *s, struct slice name)
+{
+    uint16_t id = 0;
+    mutex_lock(&s->manifest_lock);
+    const struct manifest_state *m = manifest_state(s->manifest);
+    for (size_t i = 0; i < m->class_count && id == 0; i++)
+        if (slice_eq(m->classes[i].name, name))
+            id = m->classes[i].id;
+    mutex_unlock(&s->manifest_lock);
+    return id;
+}
+
 int64_t store_samples_from(struct store *s, enum rollup r)
 {
     struct classset *c = classset_take(s);

@@ -133,6 +133,8 @@ struct clock *store_clock(struct store *s);
  * they came) is kept, INT64_MAX: none is. */
 uint16_t store_rollup_class(struct store *s, enum rollup r);
 int64_t store_samples_from(struct store *s, enum rollup r);
+/* The number of a class that is or ever was configured under this name; 0: none. */
+uint16_t store_class_named(struct store *s, struct slice name);
 /* First instant of the partition that holds t_ns. */
 int64_t store_partition_of(const struct store *s, int64_t t_ns);
 
