@@ -154,8 +154,8 @@ TEST(fold_sums_histograms_and_tells_the_observation)
                "h_count{trace_id=\"a\"} 1\nh_sum{trace_id=\"a\"} 1.5\n"
                "h_bucket{le=\"1\",trace_id=\"b\"} 1\nh_bucket{le=\"2\",trace_id=\"b\"} 1\nh_bucket{le=\"+Inf\",trace_id=\"b\"} 1\n"
                "h_count{trace_id=\"b\"} 1\nh_sum{trace_id=\"b\"} 0.25\n",
-               "h_bucket{le=\"1\"} 1\nh_bucket{le=\"2\"} 2\nh_bucket{le=\"+Inf\"} 2\nh_count 2\nh_sum 1.75\n"
-               "# h_bucket{le=\"1\"} {trace_id=\"b\"} 0.25 @1001000\n# h_bucket{le=\"2\"} {trace_id=\"a\"} 1.5 @1001000\n");
+               "h_bucket{le=\"1.0\"} 1\nh_bucket{le=\"2.0\"} 2\nh_bucket{le=\"+Inf\"} 2\nh_count 2\nh_sum 1.75\n"
+               "# h_bucket{le=\"1.0\"} {trace_id=\"b\"} 0.25 @1001000\n# h_bucket{le=\"2.0\"} {trace_id=\"a\"} 1.5 @1001000\n");
     rig_end(&r);
 }
 
@@ -389,8 +389,8 @@ TEST(a_histogram_over_a_limit_keeps_its_buckets_apart)
     check_page(&r, TEXT, "# TYPE h histogram\nh_bucket{u=\"a\",le=\"1\"} 1\nh_bucket{u=\"a\",le=\"+Inf\"} 2\n"
                "h_bucket{u=\"b\",le=\"1\"} 1\nh_bucket{u=\"b\",le=\"+Inf\"} 2\nh_bucket{u=\"c\",le=\"1\"} 1\n"
                "h_bucket{u=\"d\",le=\"1\"} 10\nh_bucket{u=\"d\",le=\"+Inf\"} 20\nh_bucket{u=\"e\",le=\"1\"} 5\nh_bucket{u=\"e\",le=\"+Inf\"} 7\n",
-               "h_bucket{le=\"1\",u=\"a\"} 1\nh_bucket{le=\"+Inf\",u=\"a\"} 2\nh_bucket{le=\"1\",u=\"b\"} 1\nh_bucket{le=\"+Inf\",u=\"b\"} 2\n"
-               "h_bucket{le=\"1\",u=\"c\"} 1\nh_bucket{le=\"1\",u=\"__overflow__\"} 15\nh_bucket{le=\"+Inf\",u=\"__overflow__\"} 27\n");
+               "h_bucket{le=\"1.0\",u=\"a\"} 1\nh_bucket{le=\"+Inf\",u=\"a\"} 2\nh_bucket{le=\"1.0\",u=\"b\"} 1\nh_bucket{le=\"+Inf\",u=\"b\"} 2\n"
+               "h_bucket{le=\"1.0\",u=\"c\"} 1\nh_bucket{le=\"1.0\",u=\"__overflow__\"} 15\nh_bucket{le=\"+Inf\",u=\"__overflow__\"} 27\n");
     rig_end(&r);
 }
 

@@ -3,6 +3,7 @@
 #include "codec/promtext.h"
 #include "collect/collect.h"
 #include "collect/page.h"
+#include "ingest/prom_page.h"
 
 void page_family_flush(struct page_family *f, struct batch *b)
 {
@@ -48,7 +49,7 @@ void page_family_entry(struct page_family *f, const struct promtext_entry *e, st
         f->type = page_metric_type(e->type);
 }
 
-static enum status sample_add(const struct promtext_entry *e, int64_t t_ms, const struct label *extra, size_t extra_count, struct batch *b,
+static enum status sample_add(const struct promtext_entry *e, enum metric_type family, int64_t t_ms, const struct label *extra, size_t extra_count, struct batch *b,
                               struct err *err)
 {
     struct label list[PROMTEXT_LABELS_MAX + 1 + PAGE_EXTRA_LABELS_MAX];
@@ -56,7 +57,8 @@ static enum status sample_add(const struct promtext_entry *e, int64_t t_ms, cons
     size_t n = 0;
     list[n++] = (struct label){ SLICE("__name__"), e->name };
     for (size_t i = 0; i < e->label_count; i++)
-        list[n++] = (struct label){ e->labels[i].name, e->labels[i].value };
+        list[n++] = (struct label){ e->labels[i].name,
+                                    prom_page_label(b->arena, family, e->labels[i].name, e->labels[i].value) };
     for (size_t i = 0; i < extra_count; i++) {
         bool has = false;
         for (size_t k = 1; k < n && !has; k++)
@@ -83,7 +85,7 @@ enum status scrape_page_read(struct slice page, struct slice content_type, int64
     enum status st = promtext_next(p, &e, err);
     while (!st && e.kind != PROMTEXT_END) {
         if (e.kind == PROMTEXT_SAMPLE)
-            st = sample_add(&e, t_ms, extra, extra_count, b, err);
+            st = sample_add(&e, family.type, t_ms, extra, extra_count, b, err);
         else
             page_family_entry(&family, &e, b);
         if (!st && (batch_rows(b) > BATCH_ROWS_MAX || arena_over(b->arena)))

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "collect/page.h"
 #include "collect/push.h"
+#include "ingest/prom_page.h"
 
 enum { SAVED_VERSION = 1 };
 
@@ -91,7 +92,7 @@ static struct push_family *family_of(struct reading *r, struct slice name)
 }
 
 /* name, then the grouping key's labels, then those of the page that the key does not name. */
-static enum status series_labels(struct reading *r, const struct promtext_entry *e, struct slice *out, struct err *err)
+static enum status series_labels(struct reading *r, const struct promtext_entry *e, enum metric_type type, struct slice *out, struct err *err)
 {
     struct label list[PROMTEXT_LABELS_MAX + PUSH_KEY_LABELS_MAX + 1];
     struct slice rest = r->g->key;
@@ -101,7 +102,7 @@ static enum status series_labels(struct reading *r, const struct promtext_entry 
         list[n++] = one;
     for (size_t i = 0; i < e->label_count; i++) {
         if (labels_get(r->g->key, e->labels[i].name).len == 0)
-            list[n++] = (struct label){ e->labels[i].name, e->labels[i].value };
+            list[n++] = (struct label){ e->labels[i].name, prom_page_label(r->g->arena, type, e->labels[i].name, e->labels[i].value) };
     }
     return labels_build(r->g->arena, list, n, out, err);
 }
@@ -116,12 +117,12 @@ static enum status sample_read(struct reading *r, const struct promtext_entry *e
         return err_set(err, ST_INVALID, "line %zu: a pushed sample must have no time of its own, found %lld ms", e->line, (long long)e->t_ms);
     if (r->series++ == PUSH_SERIES_PER_GROUP_MAX)
         return err_set(err, ST_LIMIT, "line %zu: more than %d series in one push", e->line, PUSH_SERIES_PER_GROUP_MAX);
-    if (series_labels(r, e, &labels, err))
+    struct push_family *f = family_of(r, e->name);
+    if (series_labels(r, e, f->type, &labels, err))
         return err_prefix(err, "line %zu: ", e->line);
     map_put(&r->seen, labels, &added);
     if (!added)
         return err_set(err, ST_INVALID, "line %zu: series %.*s comes twice", e->line, SLICE_FMT(slice_sub(e->series, 0, 120)));
-    struct push_family *f = family_of(r, e->name);
     ARENA_PUSH(r->g->arena, f->series, f->count, f->cap) = (struct push_series){ labels, e->value };
     return ST_OK;
 }

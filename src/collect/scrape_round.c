@@ -25,6 +25,7 @@
 #include "ingest/ingest.h"
 #include "ingest/native.h"
 #include "ingest/page_source.h"
+#include "ingest/prom_page.h"
 #include "model/exemplar.h"
 #include "pipeline/firewall.h"
 
@@ -368,7 +369,8 @@ static enum status series_of(struct work *w, const struct promtext_entry *e, str
         /* A page with a label twice is ambiguous: refused, as in Prometheus. */
         if (label_list_has(&l, e->labels[i].name))
             return err_set(err, ST_INVALID, "line %zu: label \"%.*s\" comes twice", e->line, SLICE_FMT(slice_sub(e->labels[i].name, 0, 60)));
-        label_list_set(&l, arena_copy(l.arena, e->labels[i].name), e->labels[i].value);
+        label_list_set(&l, arena_copy(l.arena, e->labels[i].name),
+                       prom_page_label(l.arena, w->family->type, e->labels[i].name, e->labels[i].value));
     }
     add_target_labels(w->page, &l);
     if (!relabel_run(w->page->rules, &l))
@@ -417,13 +419,13 @@ static void exemplar_put(struct work *w, const struct promtext_exemplar *x, stru
     struct label list[EXEMPLAR_LABELS_MAX];
     struct err err;
     int64_t t_ms = x->has_time ? x->t_ms : w->page->t_ms;
-    bool is_old = w->page->t_ms - t_ms > (int64_t)EXEMPLAR_AGE_HOURS_MAX * 3600 * 1000;
+    bool is_old = sat_sub(w->page->t_ms, t_ms) > (int64_t)EXEMPLAR_AGE_HOURS_MAX * 3600 * 1000;
     if (is_old || x->label_count > EXEMPLAR_LABELS_MAX || w->b->event_count >= FOLD_EXEMPLARS_PER_SCRAPE_MAX)
         return;
     for (size_t i = 0; i < x->label_count; i++)
         list[i] = (struct label){ x->labels[i].name, x->labels[i].value };
     /* Too many or too long labels are refused as Prometheus refuses them: the sample stays. */
-    (void)!exemplar_add(w->b, arena_copy(w->b->arena, series), list, x->label_count, x->value, t_ms * NS_MS, &err);
+    (void)!exemplar_add(w->b, arena_copy(w->b->arena, series), list, x->label_count, x->value, sat_mul(t_ms, NS_MS), &err);
 }
 
 /* (6) A native histogram's are taken together when one of them is another. */

@@ -240,6 +240,22 @@ TEST(scrape_marks_series_that_vanish_and_come_back)
     rig_end(&r);
 }
 
+TEST(scrape_writes_bounds_and_quantiles_in_one_way_whatever_the_page_does)
+{
+    struct page_rig r;
+    struct scrape_counts counts;
+    struct batch *b;
+    struct err err;
+    rig_start(&r);
+    CHECK_INT(rig_page(&r, "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"2.50\"} 1\nh_bucket{le=\"+Inf\"} 1\n"
+                           "# TYPE s summary\ns{quantile=\"1\"} 2\ns{quantile=\"0.5\"} 1\n"
+                           "# TYPE g gauge\ng{le=\"1\",quantile=\"1\"} 3\n", 1000, &b, &counts, &err), ST_OK);
+    check_batch(b, "h_bucket{job=\"j\",le=\"1.0\"} 1@1000\nh_bucket{job=\"j\",le=\"2.5\"} 1@1000\n"
+                   "h_bucket{job=\"j\",le=\"+Inf\"} 1@1000\ns{job=\"j\",quantile=\"1.0\"} 2@1000\n"
+                   "s{job=\"j\",quantile=\"0.5\"} 1@1000\ng{job=\"j\",le=\"1\",quantile=\"1\"} 3@1000\n");
+    rig_end(&r);
+}
+
 TEST(scrape_ends_every_series_when_a_page_fails_half_way)
 {
     struct page_rig r;

@@ -127,7 +127,7 @@ static bool exemplar_read(struct prom_page *p, struct slice message, struct prom
     return !in.bad;
 }
 
-static struct slice float_text(struct arena *a, double v)
+struct slice prom_page_float(struct arena *a, double v)
 {
     char text[NUM_TEXT_BYTES_MAX + 2];
     size_t n = num_format_short(v, text);
@@ -139,6 +139,13 @@ static struct slice float_text(struct arena *a, double v)
         text[n++] = '0';
     }
     return arena_copy(a, slice_of(text, n));
+}
+
+struct slice prom_page_label(struct arena *a, enum metric_type family, struct slice name, struct slice value)
+{
+    double v;
+    bool is_bound = (family == METRIC_HISTOGRAM && slice_eq(name, SLICE("le"))) || (family == METRIC_SUMMARY && slice_eq(name, SLICE("quantile")));
+    return is_bound && num_parse_double(value, &v) ? prom_page_float(a, v) : value;
 }
 
 /* ---- entries of a metric ---- */
@@ -233,7 +240,7 @@ static bool add_summary(struct prom_page *p, struct metric *m)
         quantiles++;
         struct metric no_start = *m;
         no_start.start_ms = 0;
-        entry_label(entry_add(p, &no_start, "", v), SLICE("quantile"), float_text(p->scratch, quantile));
+        entry_label(entry_add(p, &no_start, "", v), SLICE("quantile"), prom_page_float(p->scratch, quantile));
     }
     entry_add(p, m, "_sum", sum);
     entry_add(p, m, "_count", count);
@@ -323,7 +330,7 @@ static bool add_classic(struct prom_page *p, const struct metric *m, const struc
         count++;
         has_inf |= isinf(b.bound) && b.bound > 0;
         struct promtext_entry *e = entry_add(p, m, "_bucket", b.count);
-        entry_label(e, SLICE("le"), float_text(p->scratch, b.bound));
+        entry_label(e, SLICE("le"), prom_page_float(p->scratch, b.bound));
         e->has_exemplar = b.exemplar.len > 0;
         if (e->has_exemplar)
             ok &= exemplar_read(p, b.exemplar, &e->exemplar);

@@ -6,6 +6,7 @@
  * (1) A series stands in the batch with all its samples or not at all; a histogram that cannot be is left out alone.
  * (2) What is left out is counted, with the first reason: good series beside it are kept.
  * (3) Nothing of the batch points into the body. */
+#include "base/num.h"
 #include "ingest/native.h"
 #include "ingest/prom_labels.h"
 #include "model/exemplar.h"
@@ -156,7 +157,7 @@ static enum status exemplar_decode(struct slice body, struct slice series, struc
     }
     if (p.bad)
         return err_set(why, ST_INVALID, "exemplar: no protobuf message");
-    return exemplar_add(out, series, list, count, value, t_ms > INT64_MAX / NS_MS ? INT64_MAX : t_ms * NS_MS, why);
+    return exemplar_add(out, series, list, count, value, sat_mul(t_ms, NS_MS), why);
 }
 
 static void exemplars_decode(struct slice body, struct slice labels, struct batch *out, struct ingest_result *r)

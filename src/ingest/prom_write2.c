@@ -8,6 +8,7 @@
  *     sample. It was not sent, so it counts nowhere.
  * (5) Nothing of the batch points into the body. */
 #include "base/map.h"
+#include "base/num.h"
 #include "ingest/native.h"
 #include "ingest/prom_labels.h"
 #include "model/exemplar.h"
@@ -222,7 +223,7 @@ static enum status exemplar_decode(struct request *r, struct slice body, struct 
     enum status st = pairs_check(&pairs, r->symbol_count, "an exemplar", why);
     if (st)
         return st;
-    return exemplar_add(r->out, series, list, pairs.count, value, t_ms > INT64_MAX / NS_MS ? INT64_MAX : t_ms * NS_MS, why);
+    return exemplar_add(r->out, series, list, pairs.count, value, sat_mul(t_ms, NS_MS), why);
 }
 
 static void exemplars_decode(struct request *r, struct slice body, struct slice labels)

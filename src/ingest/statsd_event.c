@@ -42,8 +42,8 @@ static struct slice unescape(struct arena *a, struct slice text)
 
 static struct record record_begin(const struct statsd_ctx *ctx, struct batch *out, enum statsd_reason *why)
 {
-    return (struct record){ .ctx = ctx, .out = out, .why = why, .fields = arena_array(out->arena, struct field, FIELDS_MAX), .time_ns = ctx->received_ns,
-                            .severity = SEVERITY_INFO };
+    return (struct record){ .ctx = ctx, .out = out, .why = why, .fields = arena_array(out->arena, struct field, FIELDS_MAX),
+                            .time_ns = ctx->received_ns, .severity = SEVERITY_INFO };
 }
 
 static void record_end(struct record *r, struct slice source, struct slice body)

@@ -244,7 +244,7 @@ class Scrape(harness.Case):
     def test_text_is_asked_for_by_default(self):
         s, exporter = self.scrape("")
         self.assertNotIn("protobuf", exporter.accepts[0])
-        self.assertEqual({r["metric"]["le"] for r in s.query("classic_bucket")}, {"1", "2.5", "+Inf"})
+        self.assertEqual({r["metric"]["le"] for r in s.query("classic_bucket")}, {"1.0", "2.5", "+Inf"})
 
     def test_protobuf_brings_native_histograms_and_their_exemplars(self):
         s, exporter = self.scrape("  scrape_native_histograms: true\n")

@@ -132,6 +132,8 @@ def bits(text):
 
 
 def key(labels):
+    """Prometheus 2 leaves a bound as the page has it; Prometheus 3 and we write 1 as 1.0."""
+    labels = {k: v + ".0" if k == "le" and v.isdigit() else v for k, v in labels.items()}
     return json.dumps(labels, sort_keys=True, ensure_ascii=False)
 
 

@@ -74,6 +74,8 @@ class Push(harness.Case):
             if m and not OWN.match(m[1]):
                 labels = {k: v.replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\") for k, v in LABEL.findall(m[2] or "")}
                 labels = {k: v for k, v in labels.items() if v}  # an empty label is none, once it is scraped
+                if labels.get("le", "").isdigit():
+                    labels["le"] += ".0"  # as Prometheus 3 has it, once it is scraped
                 if m[1] in ("push_time_seconds", "push_failure_time_seconds"):
                     found[(m[1], tuple(sorted(labels.items())))] = float(m[3]) > 0
                 else:
