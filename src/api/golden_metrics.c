@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Golden signals from Prometheus metrics: which metrics count and time requests is seen from their names and labels.
  *
- * A family is a histogram X_request_duration_seconds (of buckets as series, native, or both: then the native one is asked) and/or a counter X_requests_total with the same X, or one of the names
- * that OpenTelemetry, Micrometer, gRPC and service meshes use; see `shapes`. X_duration_seconds alone times anything, so it
- * counts only beside X_requests_total; and X_requests_total alone counts when X speaks of a server. A service is a job (behind
- * the last '/', as OTLP puts the namespace before it), or a service_name label. It is told from the first family, in the order
- * of `order`, that has any requests of it. */
+ * A family is a histogram X_request_duration_seconds (of buckets as series, native, or both: then the native one is asked)
+ * and/or a counter X_requests_total with the same X, or one of the names that OpenTelemetry, Micrometer, gRPC and service
+ * meshes use; see `shapes`. X_duration_seconds alone times anything, so it counts only beside X_requests_total; and
+ * X_requests_total alone counts when X speaks of a server. A service is a job (behind the last '/', as OTLP puts the
+ * namespace before it), or a service_name label. It is told from the first family, in the order of `order`, that has any
+ * requests of it. */
 #include "api/golden.h"
 
 #include <math.h>

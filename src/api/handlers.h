@@ -77,6 +77,8 @@ HANDLER(ingest_otlp_traces_grpc);
 /* stoa.c: our own API */
 HANDLER(stoa_status);
 HANDLER(stoa_services);
+/* golden_rules.c */
+HANDLER(stoa_golden_rules);
 HANDLER(stoa_service);
 HANDLER(stoa_tools);
 

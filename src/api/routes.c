@@ -163,6 +163,7 @@ static const struct row rows[] = {
     /* our own */
     ROW(READ, NULL, GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
     ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
+    ROW(READ, NULL, GET, "/api/stoa/v1/golden/rules", 0, BODY_NONE, stoa_golden_rules),
     ROW(READ, NULL, GET, "/api/stoa/v1/services/{name}", 0, BODY_NONE, stoa_service),
     ROW(READ, NULL, GET, "/api/stoa/v1/tools", 0, BODY_NONE, stoa_tools),
     ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),

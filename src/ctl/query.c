@@ -16,7 +16,7 @@ enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
     struct slice url, query, start, end, step, at, limit, tenant, downsample;
-    bool logs, json, correlate, cardinality;
+    bool logs, json, correlate, cardinality, golden_rules;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
@@ -24,7 +24,8 @@ static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--
                             "       stoa query [...] --downsample 5m|1h QUERY         (of downsampled samples, where there are any)\n"
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
                             "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
-                            "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n";
+                            "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n"
+                            "       stoa query --golden-rules [SERVICE]                (golden signals as a rule file)\n";
 
 static bool parse(int argc, char **argv, struct options *o)
 {
@@ -48,6 +49,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->correlate = true;
         } else if (slice_eq(arg, SLICE("--cardinality"))) {
             o->cardinality = true;
+        } else if (slice_eq(arg, SLICE("--golden-rules"))) {
+            o->golden_rules = true;
         } else if (slice_eq(arg, SLICE("--json"))) {
             o->json = true;
         } else if (slice_starts(arg, SLICE("--")) || o->query.len) {
@@ -56,6 +59,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->query = arg;
         }
     }
+    if (o->golden_rules)
+        return !o->logs && !o->correlate && !o->cardinality;
     return o->cardinality ? o->query.len == 0 && !o->logs && !o->correlate : o->query.len > 0;
 }
 
@@ -224,6 +229,8 @@ static struct slice path_of(const struct options *o)
         return SLICE("/api/stoa/v1/correlate");
     if (o->cardinality)
         return SLICE("/api/stoa/v1/cardinality");
+    if (o->golden_rules)
+        return SLICE("/api/stoa/v1/golden/rules");
     if (o->logs)
         return SLICE("/loki/api/v1/query_range");
     return is_range ? SLICE("/api/v1/query_range") : SLICE("/api/v1/query");
@@ -242,7 +249,7 @@ int query_command(int argc, char **argv)
     struct client_response resp = { 0 };
     struct err err;
     buf_init(&form, 0);
-    add(&form, o.correlate ? "id" : "query", o.query);
+    add(&form, o.correlate ? "id" : o.golden_rules ? "service" : "query", o.query);
     add(&form, "start", o.start);
     add(&form, "end", o.end);
     add(&form, "step", o.step);
@@ -254,7 +261,7 @@ int query_command(int argc, char **argv)
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
-    if (o.correlate || o.cardinality) {
+    if (o.correlate || o.cardinality || o.golden_rules) {
         req.method = "GET";
         req.url = arena_printf(a, "%.*s%.*s?%.*s", SLICE_FMT(o.url), SLICE_FMT(path), SLICE_FMT(buf_as_slice(&form)));
         req.body = SLICE_EMPTY;
@@ -265,7 +272,7 @@ int query_command(int argc, char **argv)
         fprintf(stderr, "stoa query: %s\n", err.text);
     else if (resp.status != 200)
         code = print_failure(&resp);
-    else if (o.json)
+    else if (o.json || o.golden_rules)
         code = fwrite(resp.body.ptr, 1, resp.body.len, stdout) == resp.body.len ? 0 : 1;
     else if (o.correlate)
         code = correlate_print(buf_as_slice(&resp.body));

@@ -30,22 +30,25 @@ enum status part_alert_prepare(struct server *s, struct err *err)
         .append = server_append,
         .alerts = on_alerts,
     };
-    return alert_eval_new(&s->api.alerts, &env, s->config->rules, err);
+    return alert_eval_new(&s->api.alerts, &env, golden_prepare(s), err);
 }
 
 enum status part_alert_run(struct server *s, struct err *err)
 {
     alert_eval_set_url(s->api.alerts, slice_str(s->external_url));
-    return alert_eval_start(s->api.alerts, err);
+    enum status st = alert_eval_start(s->api.alerts, err);
+    return st ? st : golden_run(s, err);
 }
 
 void part_alert_reload(struct server *s)
 {
-    alert_eval_reload(s->api.alerts, s->config->rules);
+    golden_reload(s);
 }
 
 void part_alert_stop(struct server *s)
 {
+    golden_stop(s);
     alert_eval_stop(s->api.alerts);
+    golden_free(s);
     s->api.alerts = NULL;
 }

@@ -46,6 +46,7 @@ struct server {
     char external_url[EXTERNAL_URL_BYTES_MAX]; /* of the page; from HTTP's start on */
     struct slice data_dir;
     struct statsd_ports *statsd_ports; /* part_statsd.c */
+    struct golden_keeper *golden_keeper; /* part_golden.c */
 };
 
 /* Any of the functions may be NULL. */
@@ -108,6 +109,14 @@ enum status part_alert_prepare(struct server *s, struct err *err);
 enum status part_alert_run(struct server *s, struct err *err);
 void part_alert_reload(struct server *s);
 void part_alert_stop(struct server *s);
+
+/* part_golden.c, called by part_alert.c: the rules to be evaluated, those of the configuration among them. They live until
+ * golden_free. */
+const struct rule_set *golden_prepare(struct server *s);
+enum status golden_run(struct server *s, struct err *err);
+void golden_reload(struct server *s); /* tells the evaluation */
+void golden_stop(struct server *s);
+void golden_free(struct server *s);
 
 /* part_cardinality.c */
 enum status part_cardinality_prepare(struct server *s, struct err *err);

@@ -35,6 +35,15 @@ export interface RuleAlert {
   activeAt: string
   value: string
 }
+export interface Backfill {
+  state: 'running' | 'done' | 'given_up'
+  from_ms: number
+  until_ms: number
+  end_ms: number
+  samples: number
+  failures: number
+  error?: string
+}
 export interface Rule {
   name: string
   type: 'alerting' | 'recording'
@@ -49,7 +58,7 @@ export interface Rule {
   lastError?: string
   evaluationTime: number
   lastEvaluation: string
-  stoa?: { language: string; file: string; line: number; condition?: string; receiver?: string; evaluations: number; failures: number; fired: number; last_fired_ms: number }
+  stoa?: { language: string; file: string; line: number; condition?: string; receiver?: string; evaluations: number; failures: number; fired: number; last_fired_ms: number; backfill?: Backfill }
   group: string // put here
   interval: number
 }

@@ -79,3 +79,18 @@ export function send<T = unknown>(method: 'POST' | 'PUT' | 'DELETE', path: strin
   const isText = typeof body === 'string'
   return ask<T>(path, { method, body: isText ? body : JSON.stringify(body), headers: { 'Content-Type': isText ? 'text/plain; charset=utf-8' : 'application/json' } })
 }
+
+// An answer that is no JSON: a file to take along.
+export async function getText(path: string, params: Params = {}, signal?: AbortSignal): Promise<string> {
+  let response: Response
+  try {
+    response = await fetch(withParams(path, params), { signal })
+  } catch (e) {
+    if (signal?.aborted) throw e
+    throw new ServerError(W.state.serverAway, 0)
+  }
+  const text = await response.text()
+  if (response.ok) return text
+  if (response.status === UNAUTHORIZED) refused()
+  throw new ServerError(W.state.httpStatus(response.status, path), response.status)
+}

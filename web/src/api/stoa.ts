@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stoa's own API.
-import { getJSON } from './http'
+import { getJSON, getText } from './http'
 import type { Grid, Pairs } from '../lib/series'
 
 export interface Service {
@@ -54,6 +54,9 @@ export interface Status {
   warnings?: string[]
   disk_free_ratio?: number
 }
+
+// The golden signals of one service as a Prometheus rule file.
+export const goldenRules = (name: string, signal?: AbortSignal): Promise<string> => getText('/api/stoa/v1/golden/rules', { service: name }, signal)
 
 export async function services(g: Grid, signal?: AbortSignal): Promise<Service[]> {
   const params = { start: g.start, end: g.end, step: g.step }

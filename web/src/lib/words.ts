@@ -287,6 +287,7 @@ export const W = {
     severity: 'severity',
     condition: 'condition',
     lastEvaluation: 'evaluated',
+    backfill: { running: 'History is being filled; backfilled until', done: 'Backfilled until', given_up: 'History could not be filled whole; tried until' },
     took: 'took',
     fired: 'fired',
     firedHint: 'times since it was first evaluated',

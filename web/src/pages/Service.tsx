@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One service: its golden signals over time, its endpoints, what it uses, and where the numbers come from.
 import type { ComponentChildren } from 'preact'
-import { service, type Endpoint, type OtherMetric, type ServiceDetail } from '../api/stoa'
+import { useState } from 'preact/hooks'
+import { goldenRules, service, type Endpoint, type OtherMetric, type ServiceDetail } from '../api/stoa'
 import { ServerError } from '../api/http'
 import { link, setRange, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
@@ -152,6 +153,24 @@ function Sources({ d }: { d: ServiceDetail }) {
   )
 }
 
+// The same queries as a rule file, fetched when somebody wants it.
+function Rules({ name }: { name: string }) {
+  const [file, setFile] = useState('')
+  const show = () =>
+    goldenRules(name).then(setFile, (e: unknown) => setFile(`# ${e instanceof Error ? e.message : W.service.noData}`))
+  return (
+    <Card name="golden-rules" title={W.service.rules} note={W.service.rulesNote}>
+      {file ? (
+        <CopyBox text={file} label={W.service.rules} />
+      ) : (
+        <button type="button" onClick={show}>
+          {W.service.rulesShow}
+        </button>
+      )}
+    </Card>
+  )
+}
+
 function Head({ name, d, children }: { name: string; d?: ServiceDetail; children?: ComponentChildren }) {
   const stream = `{service_name=${quote(name)}}`
   return (
@@ -235,6 +254,7 @@ export function Service({ name }: { name: string }) {
               <Metrics name="business" title={W.service.business} note={W.service.businessNote} list={d.metrics?.business ?? []} g={grid} />
               <Metrics name="resources" title={W.service.resources} list={d.metrics?.resources ?? []} g={grid} />
               <Sources d={d} />
+              {d.source === 'metrics' && <Rules key={name} name={name} />}
             </>
           )
         }

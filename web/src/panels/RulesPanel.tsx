@@ -59,6 +59,12 @@ function Details({ of: r }: { of: Rule }) {
   return (
     <div class="details rule-details">
       {r.lastError && <p class="bad mono break">{safe(r.lastError, true)}</p>}
+      {r.stoa?.backfill && (
+        <p class="dim">
+          {W.alerts.backfill[r.stoa.backfill.state]} {utc(r.stoa.backfill.until_ms)}
+          {r.stoa.backfill.error && <span class="bad mono break"> {safe(r.stoa.backfill.error, true)}</span>}
+        </p>
+      )}
       {r.stoa?.condition && (
         <p>
           <span class="dim">{W.alerts.asWritten}</span> <span class="mono">{safe(r.stoa.condition)}</span>

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Golden signals as recording rules: GET /api/stoa/v1/golden/rules gives the expressions that golden_metrics.c asks as a Prometheus
+ * rule file, and the server may evaluate it itself (server/part_golden.c).
+ *
+ * A family of request metrics is a group; its rules are for all jobs, and only as many as some service needs now. With
+ * `service` there are its own alone. Names are level:metric:operation; level is the labels that stay: job:http_requests:rate5m. Where jobs
+ * need different expressions for one name (another label says how requests ended; a native histogram here, buckets there), they
+ * are joined by `or`, native histograms first. Business metrics are the counters of these services that are neither requests nor
+ * resources. */
+#include "api/golden_rules.h"
+
+#include "api/golden.h"
+#include "api/handlers.h"
+
+enum { GOLDEN_RECORDS_MAX = 500, GOLDEN_RULES_SECONDS_MAX = 30, RULES_BYTES_MAX = 4 * MIB };
+#define RULES_WINDOW_NS (3600 * NS_S) /* services that were there in it */
+#define RULES_RANGE     "5m"
+
+struct record {
+    struct slice group, name, expr;
+};
+
+struct records {
+    struct golden *g;
+    struct record *list;
+    size_t count, cap;
+};
+
+/* ---- names ---- */
+
+/* X_total is a counter of X, and times are told in seconds. */
+static struct slice metric_of(struct golden *g, struct slice name, struct slice scale)
+{
+    struct slice ms = SLICE("_milliseconds");
+    if (slice_ends(name, SLICE("_total")))
+        return slice_sub(name, 0, name.len - SLICE("_total").len);
+    if (scale.len && slice_ends(name, ms))
+        return arena_printf(g->a, "%.*s_seconds", SLICE_FMT(slice_sub(name, 0, name.len - ms.len)));
+    return name;
+}
+
+static struct slice name_of(struct golden *g, const struct golden_service *s, enum signal what, struct slice level)
+{
+    static const char *const operations[SIGNAL_COUNT] = { ":rate" RULES_RANGE, "_failed:ratio_rate" RULES_RANGE, ":p50_rate" RULES_RANGE,
+                                                          ":p95_rate" RULES_RANGE, ":p99_rate" RULES_RANGE };
+    const struct golden_family *f = s->family;
+    struct slice metric = what >= SIGNAL_P50 ? metric_of(g, f->histogram, f->scale)
+                          : f->counts_native ? arena_printf(g->a, "%.*s_count", SLICE_FMT(f->requests))
+                                             : metric_of(g, f->requests, SLICE_EMPTY);
+    return arena_printf(g->a, "%.*s:%.*s%s", SLICE_FMT(level), SLICE_FMT(metric), operations[what]);
+}
+
+/* ---- records ---- */
+
+static void add(struct records *r, struct slice group, struct slice name, struct slice expr, bool first)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct record *x = &r->list[i];
+        if (!slice_eq(x->name, name))
+            continue;
+        if (!slice_contains(x->expr, expr))
+            x->expr = first ? arena_printf(r->g->a, "%.*s\nor\n%.*s", SLICE_FMT(expr), SLICE_FMT(x->expr))
+                            : arena_printf(r->g->a, "%.*s\nor\n%.*s", SLICE_FMT(x->expr), SLICE_FMT(expr));
+        return;
+    }
+    if (r->count == GOLDEN_RECORDS_MAX)
+        return;
+    ARENA_PUSH(r->g->a, r->list, r->count, r->cap) = (struct record){ group, name, expr };
+}
+
+/* Whether services of that stem are told apart by service_name, too. */
+static bool has_service_name(const struct golden *g, struct slice stem)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->services[i].family && slice_eq(g->services[i].family->stem, stem) && slice_contains(g->services[i].selector, SLICE("service_name=")))
+            return true;
+    return false;
+}
+
+static void add_service(struct records *r, const struct golden_service *s, bool alone)
+{
+    struct golden *g = r->g;
+    bool named = has_service_name(g, s->family->stem);
+    struct slice group = arena_printf(g->a, "golden_%.*s", SLICE_FMT(s->family->stem));
+    struct golden_words w = { .by = named ? SLICE("job, service_name") : SLICE("job"), .selector = alone ? s->selector : SLICE_EMPTY,
+                              .window = SLICE(RULES_RANGE) };
+    for (int what = 0; what < SIGNAL_COUNT; what++)
+        if (s->signals[what])
+            add(r, group, name_of(g, s, (enum signal)what, named ? SLICE("job_service_name") : SLICE("job")),
+                golden_signal_text(g, s, (enum signal)what, w), what >= SIGNAL_P50 ? s->latency_native : s->family->counts_native);
+}
+
+static bool counts_requests(const struct golden *g, struct slice name)
+{
+    for (size_t i = 0; i < g->family_count; i++)
+        if (slice_eq(name, g->families[i]->counter))
+            return true;
+    return false;
+}
+
+/* Counters of the services that are neither. only, unless NULL: of that one. */
+static enum status add_business(struct records *r, const struct golden_service *only, struct err *err)
+{
+    struct golden *g = r->g;
+    struct value v;
+    struct buf jobs;
+    buf_init(&jobs, QUERY_TEXT_BYTES_MAX / 2);
+    for (size_t i = 0; i < g->count; i++) {
+        struct slice selector = g->services[i].selector;
+        if (selector.len && (only == NULL || only == &g->services[i]))
+            buf_printf(&jobs, "%scount by (__name__, job, service_name) ({__name__=~\".+_total\",%.*s})", jobs.len ? " or " : "",
+                       SLICE_FMT(selector));
+    }
+    struct slice text = buf_over(&jobs) || jobs.len == 0 ? SLICE_EMPTY : arena_copy(g->a, buf_as_slice(&jobs));
+    buf_free(&jobs);
+    if (text.len == 0)
+        return ST_OK;
+    enum status st = golden_instant(g, g->q->api->promql, text, &v, err);
+    for (size_t i = 0; !st && i < v.series_count; i++) {
+        struct slice name = labels_get(v.series[i].labels, SLICE("__name__"));
+        if (golden_is_resource(name) || counts_requests(g, name) || !metric_name_is_legacy(name))
+            continue;
+        struct slice selector = only ? arena_printf(g->a, "{%.*s}", SLICE_FMT(only->selector)) : SLICE_EMPTY;
+        add(r, SLICE("business"), arena_printf(g->a, "job:%.*s:rate" RULES_RANGE, SLICE_FMT(metric_of(g, name, SLICE_EMPTY))),
+            arena_printf(g->a, "sum by (job) (rate(%.*s%.*s[" RULES_RANGE "]))", SLICE_FMT(name), SLICE_FMT(selector)), false);
+    }
+    return st;
+}
+
+/* ---- the file ---- */
+
+static void put_record(const struct record *x, struct buf *out)
+{
+    struct slice rest = x->expr, line;
+    buf_printf(out, "      - record: %.*s\n        expr: |-\n", SLICE_FMT(x->name));
+    while (slice_next(&rest, '\n', &line))
+        buf_printf(out, "          %.*s\n", SLICE_FMT(line));
+}
+
+static void put_file(const struct records *r, struct slice note, struct buf *out)
+{
+    buf_printf(out, "# Golden signals and business metrics as recording rules.\n%.*sgroups:%s\n", SLICE_FMT(note), r->count ? "" : " []");
+    for (size_t i = 0; i < r->count; i++) {
+        bool is_first = true;
+        for (size_t k = 0; k < i && is_first; k++)
+            is_first = !slice_eq(r->list[k].group, r->list[i].group);
+        if (!is_first)
+            continue;
+        buf_printf(out, "  - name: %.*s\n    interval: 1m\n    rules:\n", SLICE_FMT(r->list[i].group));
+        for (size_t k = i; k < r->count; k++)
+            if (slice_eq(r->list[k].group, r->list[i].group))
+                put_record(&r->list[k], out);
+    }
+}
+
+static enum status service_only(struct golden *g, struct slice name, const struct golden_service **out, struct slice *note, struct err *err)
+{
+    const struct golden_service *s = golden_find(g, name);
+    enum status st = s ? ST_OK : golden_spans(g, err);
+    if (!st && s == NULL)
+        st = golden_logs(g, err);
+    s = st ? NULL : golden_find(g, name);
+    if (!st && s == NULL)
+        return err_set(err, ST_NOT_FOUND, "no service \"%.*s\" in the last hour", SLICE_FMT(name));
+    if (!st && s->source != SOURCE_METRICS)
+        *note = SLICE("# This service is told from its spans or access logs: PromQL has nothing to record of it.\n");
+    *out = s;
+    return st;
+}
+
+static enum status write_rules(struct golden *g, struct slice service, struct buf *out, struct err *err)
+{
+    struct records r = { .g = g };
+    const struct golden_service *only = NULL;
+    struct slice note = SLICE_EMPTY;
+    enum status st = golden_names(g, err);
+    if (!st)
+        st = golden_metrics(g, err);
+    if (!st && service.len)
+        st = service_only(g, service, &only, &note, err);
+    for (size_t i = 0; i < g->count && !st; i++)
+        if (g->services[i].source == SOURCE_METRICS && (only == NULL || only == &g->services[i]))
+            add_service(&r, &g->services[i], only != NULL);
+    if (!st && note.len == 0)
+        st = add_business(&r, only, err);
+    if (!st && arena_over(g->a))
+        st = err_set(err, ST_LIMIT, "golden rules need over %d bytes", QUERY_RESULT_BYTES_MAX);
+    if (!st)
+        put_file(&r, note, out);
+    if (!st && buf_over(out))
+        st = err_set(err, ST_LIMIT, "golden rules need over %d bytes", RULES_BYTES_MAX);
+    return st;
+}
+
+static bool is_cancelled(void *arg)
+{
+    return atomic_load((atomic_bool *)arg);
+}
+
+enum status golden_rules_text(struct api *api, atomic_bool *cancelled, struct buf *out, struct err *err)
+{
+    static const struct slice tenant = SLICE_INIT("default");
+    struct api_query q = { .api = api, .arena = arena_new(QUERY_RESULT_BYTES_MAX) };
+    struct golden *g = arena_new_of(q.arena, struct golden);
+    int64_t now_ns = clock_wall_ns(api->clock);
+    engine_ctx_init(&q.ctx, &tenant, 1, api->clock);
+    q.ctx.deadline_mono_ns = clock_mono_ns(api->clock) + GOLDEN_RULES_SECONDS_MAX * NS_S;
+    q.ctx.samples_max = api_samples_max(api);
+    q.ctx.is_cancelled = is_cancelled;
+    q.ctx.cancel_arg = cancelled;
+    q.env = (struct query_env){ .engine = api->engine, .ctx = &q.ctx, .result = q.arena };
+    buf_init(&q.env.infos, 64 * KIB);
+    golden_begin_at(g, &q, now_ns - RULES_WINDOW_NS, now_ns);
+    enum status st = write_rules(g, SLICE_EMPTY, out, err);
+    golden_end(g);
+    buf_free(&q.env.infos);
+    engine_ctx_free(&q.ctx);
+    arena_free(q.arena);
+    return st;
+}
+
+void stoa_golden_rules(void *user, struct http_exchange *x)
+{
+    struct api_query q;
+    struct api_params p;
+    struct buf out;
+    struct err err;
+    if (!api_query_begin(user, x, &q))
+        return;
+    struct golden *g = arena_new_of(q.arena, struct golden);
+    int64_t now_ns = clock_wall_ns(q.api->clock);
+    buf_init(&out, RULES_BYTES_MAX);
+    golden_begin_at(g, &q, now_ns - RULES_WINDOW_NS, now_ns);
+    enum status st = api_params_read(x, &p, &err);
+    if (!st)
+        st = write_rules(g, api_param(&p, SLICE("service"), NULL), &out, &err);
+    if (st) {
+        buf_free(&out);
+        api_fail(x, st, &err);
+    } else {
+        http_reply_buf(x, 200, SLICE("application/yaml; charset=utf-8"), &out);
+    }
+    golden_end(g);
+    api_query_end(&q, "golden_rules", st, &err);
+}

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden signals as recording rules: the file, what it records, native histograms, and a server that evaluates it by itself."""
+import pathlib
+import subprocess
+import tempfile
+
+import harness
+import test_native as native
+import test_services
+
+PROMTOOL = harness.ROOT / "build" / "peers" / "prometheus" / "usr" / "bin" / "promtool"
+PATH = "/api/stoa/v1/golden/rules"
+
+
+class Rules(test_services.Services):
+    def native(self, s, job, status="200", name="http_server_request_duration_seconds"):
+        """2 requests a second between 0.5 and 1 s, by remote write."""
+        points = [native.histogram(t * 1000, [2 * (t - self.start)], 1.5 * (t - self.start)) for t in range(self.start, self.end + 1, 15)]
+        labels = (("__name__", name), ("http_response_status_code", status), ("http_route", "/n"), ("job", job))
+        body = native.f_bytes(1, *[native.f_bytes(1, native.f_bytes(1, n), native.f_bytes(2, v)) for n, v in labels], *[native.f_bytes(4, p) for p in points])
+        r = s.post("/api/v1/write", native.snappy(body), harness.WRITE_HEADERS)
+        self.assertIn(r.status, (200, 204), r.text)
+
+    def file(self, s, **params):
+        r = s.get(PATH, params)
+        self.assertEqual(r.status, 200, r.text)
+        return r.text
+
+    def records(self, text):
+        """{record: expr} of the file, and a check of it by both tools."""
+        with tempfile.TemporaryDirectory(prefix="stoa-golden-") as folder:
+            path = pathlib.Path(folder) / "golden.yml"
+            path.write_text(text)
+            r = subprocess.run([harness.BINARY, "check", "rules", str(path)], capture_output=True, text=True)
+            self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+            if PROMTOOL.exists():
+                r = subprocess.run([str(PROMTOOL), "check", "rules", str(path)], capture_output=True, text=True)
+                self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+        out, name = {}, None
+        for line in text.splitlines():
+            if line.strip().startswith("- record: "):
+                name = line.split(": ", 1)[1]
+                self.assertNotIn(name, out)
+                self.assertRegex(name, r"^[a-z_]+:[a-z0-9_]+:[a-z0-9_]+$")
+                out[name] = ""
+            elif name and line.startswith(" " * 10):
+                out[name] += line.strip() + " "
+            else:
+                name = name if "expr:" in line else None
+        return out
+
+    def value(self, s, expr, job):
+        got = [r for r in s.query(expr, at=self.end) if r["metric"].get("job") == job]
+        self.assertEqual(len(got), 1, expr)
+        return float(got[0]["value"][1])
+
+    def test_the_file_records_what_the_services_page_says(self):
+        s = self.server()
+        self.write(s, self.http("shop") + self.http("other", status="code", endpoint="handler") +
+                   [("orders_placed_total", {"job": "shop"}, lambda t: t * 2), ("cache_hits_total", {"job": "shop"}, lambda t: t)])
+        rules = self.records(self.file(s))
+        self.assertEqual(set(rules), {"job:http_requests:rate5m", "job:http_requests_failed:ratio_rate5m", "job:http_request_duration_seconds:p50_rate5m",
+                                      "job:http_request_duration_seconds:p95_rate5m", "job:http_request_duration_seconds:p99_rate5m", "job:orders_placed:rate5m"})
+        for job in ("shop", "other"):
+            self.assertAlmostEqual(self.value(s, rules["job:http_requests:rate5m"], job), 2.5, 3)
+            self.assertAlmostEqual(self.value(s, rules["job:http_requests_failed:ratio_rate5m"], job), 0.2, 6)
+            self.assertAlmostEqual(self.value(s, rules["job:http_request_duration_seconds:p50_rate5m"], job), 0.03, 6)
+        self.assertAlmostEqual(self.value(s, rules["job:orders_placed:rate5m"], "shop"), 2, 3)
+
+    def test_one_service_alone_and_what_is_not_there(self):
+        s = self.server()
+        self.write(s, self.http("shop") + self.http("other"))
+        self.spans(s, "cart", 10, 1)
+        rules = self.records(self.file(s, service="shop"))
+        self.assertTrue(all('job="shop"' in expr for expr in rules.values()))
+        self.assertEqual(len(rules), 5)
+        self.assertIn("groups: []", self.file(s, service="cart"))
+        self.assertIn("spans", self.file(s, service="cart"))
+        self.assertEqual(s.get(PATH, {"service": "nobody"}).status, 404)
+        r = subprocess.run([harness.BINARY, "query", "--url", s.url, "--golden-rules", "shop"], capture_output=True, text=True)
+        self.assertEqual((r.returncode, self.records(r.stdout)), (0, rules), r.stderr)
+        self.assertIn("groups: []", self.file(self.server()))
+
+    def test_native_histograms_are_asked_where_a_service_has_them(self):
+        s = self.server()
+        self.write(s, self.http("classic", prefix="http_server"))
+        self.native(s, "native")
+        self.native(s, "native", status="500")
+        rows = self.ask(s)
+        self.assertAlmostEqual(self.last(rows["native"], "requests_per_second"), 4, 3)
+        self.assertAlmostEqual(self.last(rows["native"], "error_ratio"), 0.5, 6)
+        self.assertTrue(0.5 < self.last(rows["native"], "p95_seconds") <= 1 + 1e-9)
+        self.assertAlmostEqual(self.last(rows["classic"], "p50_seconds"), 0.03, 6)
+        for key, query in rows["native"]["queries"].items():
+            t, v = rows["native"][key][-1]
+            self.assertAlmostEqual(float(s.query(query, at=t)[0]["value"][1]), float(v), 9)
+        detail = self.ask(s, "native")
+        self.assertEqual([e["endpoint"] for e in detail["endpoints"]], ["/n"])
+        self.assertAlmostEqual(detail["endpoints"][0]["in_progress"], 3, 2)
+        rules = self.records(self.file(s))
+        self.assertAlmostEqual(self.value(s, rules["job:http_server_request_duration_seconds_count:rate5m"], "native"), 4, 3)
+        self.assertAlmostEqual(self.value(s, rules["job:http_server_request_duration_seconds_count_failed:ratio_rate5m"], "native"), 0.5, 6)
+        p95 = rules["job:http_server_request_duration_seconds:p95_rate5m"]
+        self.assertTrue(0.5 < self.value(s, p95, "native") <= 1 + 1e-9)
+        self.assertAlmostEqual(self.value(s, p95, "classic"), 0.048, 6)
+
+    def test_a_service_with_both_kinds_is_told_from_the_native_one(self):
+        s = self.server()
+        self.write(s, [r for r in self.http("both", prefix="http_server") if not r[0].endswith("_requests_total")])
+        self.native(s, "both")
+        row = self.ask(s)["both"]
+        self.assertNotIn("_bucket", row["queries"]["p95_seconds"])
+        self.assertTrue(0.5 < self.last(row, "p95_seconds") <= 1 + 1e-9)
+
+    def test_the_server_records_them_by_itself_with_their_history(self):
+        s = self.server(config="rules: {golden: true, backfill: 1h}\n")
+        self.write(s, self.http("shop"))
+        got = self.eventually(lambda: s.query('job:http_requests:rate5m{job="shop"}[1h]'), what="recorded golden signals")
+        self.eventually(lambda: len(s.query('job:http_requests:rate5m{job="shop"}[1h]')[0]["values"]) > 5, what="their history")
+        self.assertAlmostEqual(float(got[0]["values"][-1][1]), 2.5, 1)
+        groups = {g["name"] for g in s.get("/api/v1/rules").json["data"]["groups"]}
+        self.assertIn("golden_http", groups)
+        self.assertNotIn("job:http_requests:rate5m", [m["name"] for m in self.ask(s, "shop")["metrics"]["business"]])
+        s.kill()
+        s.start()
+        self.assertIn("golden_http", {g["name"] for g in s.get("/api/v1/rules").json["data"]["groups"]})
+
+
+# The tests of services run in their own file.
+for name in [n for n in dir(test_services.Services) if n.startswith("test_")]:
+    setattr(Rules, name, None)
+del test_services.Services
+
+
+if __name__ == "__main__":
+    harness.main()
