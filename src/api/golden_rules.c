@@ -127,6 +127,40 @@ static enum status add_business(struct records *r, const struct golden_service *
     return st;
 }
 
+/* ---- what services wait for ---- */
+
+static const struct {
+    struct slice histogram, scale;
+} waits[] = {
+    { SLICE_INIT("db_client_operation_duration_seconds"), SLICE_INIT("") },
+    { SLICE_INIT("http_client_request_duration_seconds"), SLICE_INIT("") },
+    { SLICE_INIT("http_client_duration_milliseconds"), SLICE_INIT("0.001 * ") },
+    { SLICE_INIT("rpc_client_call_duration_seconds"), SLICE_INIT("") },
+    { SLICE_INIT("rpc_client_duration_milliseconds"), SLICE_INIT("0.001 * ") },
+};
+
+/* Traffic and percentiles of calls to databases and other services, by OpenTelemetry's names; where they have any. */
+static enum status add_waits(struct records *r, const struct golden_service *only, struct err *err)
+{
+    static const enum signal signals[] = { SIGNAL_RATE, SIGNAL_P50, SIGNAL_P95, SIGNAL_P99 };
+    struct golden *g = r->g;
+    enum status st = ST_OK;
+    struct golden_words w = { .by = SLICE("job"), .selector = only ? only->selector : SLICE_EMPTY, .window = SLICE(RULES_RANGE) };
+    for (size_t i = 0; i < COUNT_OF(waits) * 2 && !st; i++) {
+        struct slice name = waits[i / 2].histogram, count = arena_printf(g->a, "%.*s_count", SLICE_FMT(name));
+        bool native = i % 2 == 0;
+        struct golden_family f = { .histogram = name, .requests = native ? name : count, .scale = waits[i / 2].scale, .counts_native = native };
+        struct golden_service s = { .family = &f, .latency_native = native };
+        struct value v = { 0 };
+        if (!golden_has_name(g, native ? name : count))
+            continue;
+        st = golden_instant(g, g->q->api->promql, golden_signal_text(g, &s, SIGNAL_RATE, w), &v, err);
+        for (size_t k = 0; k < COUNT_OF(signals) && !st && v.series_count; k++)
+            add(r, SLICE("golden_dependencies"), name_of(g, &s, signals[k], SLICE("job")), golden_signal_text(g, &s, signals[k], w), native);
+    }
+    return st;
+}
+
 /* ---- the file ---- */
 
 static void put_record(const struct record *x, struct buf *out)
@@ -181,6 +215,8 @@ static enum status write_rules(struct golden *g, struct slice service, struct bu
     for (size_t i = 0; i < g->count && !st; i++)
         if (g->services[i].source == SOURCE_METRICS && (only == NULL || only == &g->services[i]))
             add_service(&r, &g->services[i], only != NULL);
+    if (!st && note.len == 0)
+        st = add_waits(&r, only, err);
     if (!st && note.len == 0)
         st = add_business(&r, only, err);
     if (!st && arena_over(g->a))

@@ -67,6 +67,18 @@ class Rules(test_services.Services):
             self.assertAlmostEqual(self.value(s, rules["job:http_request_duration_seconds:p50_rate5m"], job), 0.03, 6)
         self.assertAlmostEqual(self.value(s, rules["job:orders_placed:rate5m"], "shop"), 2, 3)
 
+    def test_calls_to_databases_and_services_are_recorded_where_there_are_any(self):
+        s = self.server()
+        self.write(s, self.http("shop") + [("http_client_duration_milliseconds_bucket", {"job": "shop", "le": le}, lambda t: 3 * t) for le in ("100", "+Inf")] +
+                   [("http_client_duration_milliseconds_count", {"job": "shop"}, lambda t: 3 * t)])
+        self.native(s, "shop", name="db_client_operation_duration_seconds")
+        rules = self.records(self.file(s))
+        self.assertAlmostEqual(self.value(s, rules["job:db_client_operation_duration_seconds_count:rate5m"], "shop"), 2, 3)
+        self.assertTrue(0.5 < self.value(s, rules["job:db_client_operation_duration_seconds:p95_rate5m"], "shop") <= 1 + 1e-9)
+        self.assertAlmostEqual(self.value(s, rules["job:http_client_duration_milliseconds_count:rate5m"], "shop"), 3, 3)
+        self.assertAlmostEqual(self.value(s, rules["job:http_client_duration_seconds:p50_rate5m"], "shop"), 0.05, 6)
+        self.assertFalse([name for name in rules if "rpc_client" in name])
+
     def test_one_service_alone_and_what_is_not_there(self):
         s = self.server()
         self.write(s, self.http("shop") + self.http("other"))
