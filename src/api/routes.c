@@ -9,6 +9,7 @@
 #include "api/access.h"
 #include "api/board_check.h"
 #include "api/handlers.h"
+#include "api/openapi.h"
 #include "api/self.h"
 #include "auth/auth.h"
 #include "collect/push.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 struct row {
+    const char *text;           /* what it is for; NULL: as its dialect's own manual says, and of a section's name */
     enum permission permission; /* what the caller's role must allow */
     const char *action;         /* as the audit log calls it; NULL: not recorded by itself */
     unsigned methods;
@@ -45,16 +47,21 @@ struct row {
 };
 
 #define ROW(permission, action, methods, pattern, flags, body, handle) \
-    { PERMIT_##permission, action, methods, SLICE_INIT(pattern), flags, body, handle }
+    { NULL, PERMIT_##permission, action, methods, SLICE_INIT(pattern), flags, body, handle }
+/* Of our own API: with what its description says. */
+#define OWN(text, permission, action, methods, pattern, flags, body, handle) \
+    { text, PERMIT_##permission, action, methods, SLICE_INIT("/api/stoa/v1/" pattern), flags, body, handle }
+/* No route: the rows that follow are of it. No path fits an empty pattern. */
+#define SECTION(name) { name, PERMIT_PUBLIC, NULL, 0, SLICE_INIT(""), 0, 0, NULL }
 
 static const struct row rows[] = {
-    /* about ourselves */
+    SECTION("About the server"),
     ROW(PUBLIC, NULL, GET | HEAD, "/-/healthy", ROUTE_ON_LOOP, BODY_NONE, self_healthy),
     ROW(PUBLIC, NULL, GET | HEAD, "/-/ready", ROUTE_ON_LOOP, BODY_NONE, self_ready),
     ROW(ADMIN, "config.reload", POST | PUT, "/-/reload", 0, BODY_NONE, self_reload),
     ROW(READ, NULL, GET | HEAD | SERVER, "/metrics", 0, BODY_NONE, self_metrics),
 
-    /* Prometheus */
+    SECTION("Prometheus"),
     ROW(WRITE, NULL, POST, "/api/v1/write", ROUTE_ON_LOOP, BODY_INGEST, ingest_prom_write),
     ROW(READ, NULL, GET | POST, "/api/v1/query", 0, BODY_FORM, prom_query),
     ROW(READ, NULL, GET | POST, "/api/v1/query_range", 0, BODY_FORM, prom_query_range),
@@ -85,11 +92,11 @@ static const struct row rows[] = {
     ROW(ADMIN, "metrics.delete", POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
     ROW(ADMIN, "store.clean", POST | PUT, "/api/v1/admin/tsdb/clean_tombstones", 0, BODY_FORM, prom_clean_tombstones),
     ROW(ADMIN, "store.snapshot", POST | PUT, "/api/v1/admin/tsdb/snapshot", 0, BODY_FORM, prom_snapshot),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/queries", 0, BODY_NONE, queries_list),
-    ROW(ADMIN, "query.cancel", DELETE | SERVER, "/api/stoa/v1/queries/{id}", 0, BODY_NONE, queries_cancel),
+    OWN("Queries that run now and the slowest of the last day.", READ, NULL, GET | SERVER, "queries", 0, BODY_NONE, queries_list),
+    OWN("Ends a running query.", ADMIN, "query.cancel", DELETE | SERVER, "queries/{id}", 0, BODY_NONE, queries_cancel),
     ROW(WRITE, NULL, POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
 
-    /* Loki */
+    SECTION("Loki"),
     ROW(WRITE, NULL, POST, "/loki/api/v1/push", ROUTE_ON_LOOP, BODY_INGEST, ingest_loki_push),
     ROW(READ, "logs.query", GET | POST, "/loki/api/v1/query", 0, BODY_FORM, loki_query),
     ROW(READ, "logs.query", GET | POST, "/loki/api/v1/query_range", 0, BODY_FORM, loki_query_range),
@@ -102,7 +109,7 @@ static const struct row rows[] = {
     ROW(PUBLIC, NULL, GET, "/loki/ready", ROUTE_ON_LOOP, BODY_NONE, loki_ready),
     ROW(WRITE, NULL, POST, "/otlp/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
 
-    /* OTLP */
+    SECTION("OTLP"),
     ROW(WRITE, NULL, POST, "/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
     ROW(WRITE, NULL, POST, "/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
     ROW(WRITE, NULL, POST, "/v1/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_traces),
@@ -111,77 +118,80 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_traces_grpc),
 
     /* Loki: what lines are made of */
+    SECTION("Loki"),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_fields", 0, BODY_FORM, loki_detected_fields),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_labels", 0, BODY_FORM, loki_detected_labels),
-    ROW(READ, "logs.volume", GET, "/api/stoa/v1/volume", 0, BODY_NONE, volume_http),
-    ROW(READ, "logs.query", GET, "/api/stoa/v1/log_kinds", 0, BODY_NONE, log_kinds_http),
+    OWN("How many log lines there are over time, by level.", READ, "logs.volume", GET, "volume", 0, BODY_NONE, volume_http),
+    OWN("Kinds of log lines, by shape.", READ, "logs.query", GET, "log_kinds", 0, BODY_NONE, log_kinds_http),
 
-    /* Pushgateway */
+    SECTION("Pushgateway and StatsD"),
     ROW(WRITE, NULL, PUT | POST, "/metrics/job/{key...}", 0, PUSH_BODY_BYTES_MAX, push_http_put),
     ROW(WRITE, NULL, DELETE, "/metrics/job/{key...}", 0, BODY_NONE, push_http_delete),
     ROW(WRITE, NULL, PUT | POST, "/metrics/job@base64/{key...}", 0, PUSH_BODY_BYTES_MAX, push_http_put),
     ROW(WRITE, NULL, DELETE, "/metrics/job@base64/{key...}", 0, BODY_NONE, push_http_delete),
     ROW(WRITE, NULL, POST, "/dogstatsd/v2/proxy", 0, STATSD_BODY_BYTES_MAX, statsd_http_post),
-    ROW(READ, NULL, GET, "/api/stoa/v1/pushes", 0, BODY_NONE, push_http_list),
+    OWN("Groups that were pushed as to a Pushgateway.", READ, NULL, GET, "pushes", 0, BODY_NONE, push_http_list),
 
-    /* one request over all signals */
-    ROW(READ, "request.read", GET, "/api/stoa/v1/correlate", 0, BODY_NONE, correlate_get),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/correlation", 0, BODY_NONE, correlation_get),
+    SECTION("Correlation"),
+    OWN("Everything of one request: lines, traces, exemplars.", READ, "request.read", GET, "correlate", 0, BODY_NONE, correlate_get),
+    OWN("How ids of requests are found, and what was folded for them.", READ, NULL, GET | SERVER, "correlation", 0, BODY_NONE, correlation_get),
 
     /* real users: the handler itself asks who may post, see rum_http.c */
+    SECTION("Real users"),
     ROW(PUBLIC, NULL, POST, "/api/metrics", 0, RUM_BODY_BYTES_MAX, rum_http_post),
     ROW(PUBLIC, NULL, OPTIONS, "/api/metrics", ROUTE_ON_LOOP, BODY_NONE, rum_http_preflight),
-    ROW(READ, NULL, GET, "/api/stoa/v1/rum", 0, BODY_NONE, rum_http_report),
+    OWN("Page loads and web vitals of real users.", READ, NULL, GET, "rum", 0, BODY_NONE, rum_http_report),
 
-    /* boards */
-    ROW(READ, NULL, GET, "/api/stoa/v1/boards", 0, BODY_NONE, boards_list),
-    ROW(READ, NULL, GET, "/api/stoa/v1/boards/{uid}", 0, BODY_NONE, boards_get),
-    ROW(EDIT, "board.save", PUT, "/api/stoa/v1/boards/{uid}", 0, BOARD_BYTES_MAX, boards_put),
-    ROW(EDIT, "board.delete", DELETE, "/api/stoa/v1/boards/{uid}", 0, BODY_NONE, boards_delete),
+    SECTION("Boards"),
+    OWN("All boards.", READ, NULL, GET, "boards", 0, BODY_NONE, boards_list),
+    OWN("A board.", READ, NULL, GET, "boards/{uid}", 0, BODY_NONE, boards_get),
+    OWN("Saves a board.", EDIT, "board.save", PUT, "boards/{uid}", 0, BOARD_BYTES_MAX, boards_put),
+    OWN("Deletes a board.", EDIT, "board.delete", DELETE, "boards/{uid}", 0, BODY_NONE, boards_delete),
 
-    /* Jaeger query */
+    SECTION("Jaeger"),
     ROW(READ, "traces.names", GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
     ROW(READ, "traces.names", GET, "/jaeger/api/services/{service}/operations", 0, BODY_NONE, jaeger_operations),
     ROW(READ, "traces.names", GET, "/jaeger/api/operations", 0, BODY_NONE, jaeger_operations_v2),
     ROW(READ, "traces.read", GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
     ROW(READ, "traces.read", GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
 
-    /* accounts and the audit log */
-    ROW(PUBLIC, NULL, POST, "/api/stoa/v1/login", ROUTE_ON_LOOP, BODY_NONE, auth_login_http),
-    ROW(PUBLIC, NULL, POST, "/api/stoa/v1/logout", 0, BODY_NONE, auth_logout_http),
-    ROW(PUBLIC, NULL, GET, "/api/stoa/v1/me", ROUTE_ON_LOOP, BODY_NONE, auth_me),
-    ROW(ADMIN, NULL, GET, "/api/stoa/v1/users", 0, BODY_NONE, auth_users),
-    ROW(ADMIN, NULL, POST, "/api/stoa/v1/users", ROUTE_ON_LOOP, BODY_NONE, auth_user_add),
-    ROW(ADMIN, NULL, PUT, "/api/stoa/v1/users/{name}", ROUTE_ON_LOOP, BODY_NONE, auth_user_change),
-    ROW(ADMIN, NULL, DELETE, "/api/stoa/v1/users/{name}", 0, BODY_NONE, auth_user_remove),
-    ROW(ADMIN, NULL, GET, "/api/stoa/v1/tokens", 0, BODY_NONE, auth_tokens),
-    ROW(ADMIN, NULL, POST, "/api/stoa/v1/tokens", 0, BODY_NONE, auth_token_create),
-    ROW(ADMIN, NULL, DELETE, "/api/stoa/v1/tokens/{id}", 0, BODY_NONE, auth_token_revoke),
-    ROW(AUDIT, "audit.read", GET, "/api/stoa/v1/audit", 0, BODY_NONE, auth_audit),
-    ROW(AUDIT, "audit.verify", GET, "/api/stoa/v1/audit/verify", 0, BODY_NONE, auth_audit_verify),
+    SECTION("Accounts and audit"),
+    OWN("Begins a session.", PUBLIC, NULL, POST, "login", ROUTE_ON_LOOP, BODY_NONE, auth_login_http),
+    OWN("Ends the session.", PUBLIC, NULL, POST, "logout", 0, BODY_NONE, auth_logout_http),
+    OWN("Who the caller is, and what the role allows.", PUBLIC, NULL, GET, "me", ROUTE_ON_LOOP, BODY_NONE, auth_me),
+    OWN("All accounts.", ADMIN, NULL, GET, "users", 0, BODY_NONE, auth_users),
+    OWN("Adds an account.", ADMIN, NULL, POST, "users", ROUTE_ON_LOOP, BODY_NONE, auth_user_add),
+    OWN("Changes an account.", ADMIN, NULL, PUT, "users/{name}", ROUTE_ON_LOOP, BODY_NONE, auth_user_change),
+    OWN("Removes an account.", ADMIN, NULL, DELETE, "users/{name}", 0, BODY_NONE, auth_user_remove),
+    OWN("All tokens, without their secrets.", ADMIN, NULL, GET, "tokens", 0, BODY_NONE, auth_tokens),
+    OWN("Creates a token; its secret is in this answer alone.", ADMIN, NULL, POST, "tokens", 0, BODY_NONE, auth_token_create),
+    OWN("Revokes a token.", ADMIN, NULL, DELETE, "tokens/{id}", 0, BODY_NONE, auth_token_revoke),
+    OWN("Records of the audit log.", AUDIT, "audit.read", GET, "audit", 0, BODY_NONE, auth_audit),
+    OWN("Checks the chain of the audit log.", AUDIT, "audit.verify", GET, "audit/verify", 0, BODY_NONE, auth_audit_verify),
 
-    /* our own */
-    ROW(READ, NULL, GET, "/api/stoa/v1/status", 0, BODY_NONE, stoa_status),
-    ROW(READ, NULL, GET, "/api/stoa/v1/services", 0, BODY_NONE, stoa_services),
-    ROW(READ, NULL, GET, "/api/stoa/v1/golden/rules", 0, BODY_NONE, stoa_golden_rules),
-    ROW(READ, NULL, GET, "/api/stoa/v1/services/{name}", 0, BODY_NONE, stoa_service),
-    ROW(READ, NULL, GET, "/api/stoa/v1/tools", 0, BODY_NONE, stoa_tools),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/review", 0, BODY_NONE, stoa_review),
-    ROW(READ, NULL, GET, "/api/stoa/v1/redaction", 0, BODY_NONE, redaction_get),
-    ROW(READ, NULL, POST, "/api/stoa/v1/redaction", 0, BODY_FORM, redaction_try),
-    ROW(READ, NULL, GET, "/api/stoa/v1/cardinality", 0, BODY_NONE, cardinality_get),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/cost", 0, BODY_NONE, cost_get),
-    ROW(ADMIN, "data.erase", POST, "/api/stoa/v1/erase", 0, BODY_FORM, erase_post),
-    ROW(ADMIN, NULL, GET, "/api/stoa/v1/erases", 0, BODY_NONE, erase_list),
-    ROW(ADMIN, "store.flush", POST, "/api/stoa/v1/flush", 0, BODY_NONE, stoa_flush),
-    ROW(ADMIN, "store.merge", POST, "/api/stoa/v1/merge", 0, BODY_NONE, stoa_merge),
+    SECTION("Stoa"),
+    OWN("This document.", READ, NULL, GET, "openapi.json", 0, BODY_NONE, openapi_get),
+    OWN("Counts, sizes, disk and warnings.", READ, NULL, GET, "status", 0, BODY_NONE, stoa_status),
+    OWN("All services with rate, errors and latency.", READ, NULL, GET, "services", 0, BODY_NONE, stoa_services),
+    OWN("Recording rules of the golden signals.", READ, NULL, GET, "golden/rules", 0, BODY_NONE, stoa_golden_rules),
+    OWN("A service: its signals, callers and callees.", READ, NULL, GET, "services/{name}", 0, BODY_NONE, stoa_service),
+    OWN("What of other tools works here.", READ, NULL, GET, "tools", 0, BODY_NONE, stoa_tools),
+    OWN("What the configuration leaves open.", READ, NULL, GET | SERVER, "review", 0, BODY_NONE, stoa_review),
+    OWN("Which secrets are taken out of rows.", READ, NULL, GET, "redaction", 0, BODY_NONE, redaction_get),
+    OWN("Tries redaction on a text; nothing is kept.", READ, NULL, POST, "redaction", 0, BODY_FORM, redaction_try),
+    OWN("Where series come from, and what is over a limit or near one.", READ, NULL, GET, "cardinality", 0, BODY_NONE, cardinality_get),
+    OWN("What each service and level costs in bytes.", READ, NULL, GET | SERVER, "cost", 0, BODY_NONE, cost_get),
+    OWN("Erases rows for good.", ADMIN, "data.erase", POST, "erase", 0, BODY_FORM, erase_post),
+    OWN("Erasures so far.", ADMIN, NULL, GET, "erases", 0, BODY_NONE, erase_list),
+    OWN("Writes what is in memory to files.", ADMIN, "store.flush", POST, "flush", 0, BODY_NONE, stoa_flush),
+    OWN("Merges files now.", ADMIN, "store.merge", POST, "merge", 0, BODY_NONE, stoa_merge),
 
-    /* incidents and notification; Alertmanager */
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/incidents", 0, BODY_NONE, incidents_list),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/incidents/{id}", 0, BODY_NONE, incidents_get),
-    ROW(EDIT, "incident.acknowledge", POST | SERVER, "/api/stoa/v1/incidents/{id}/ack", 0, BODY_NONE, incidents_ack),
-    ROW(EDIT, "incident.resolve", POST | SERVER, "/api/stoa/v1/incidents/{id}/resolve", 0, BODY_NONE, incidents_resolve),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/notifications", 0, BODY_NONE, incidents_notifications),
+    SECTION("Incidents and Alertmanager"),
+    OWN("Incidents, open and past.", READ, NULL, GET | SERVER, "incidents", 0, BODY_NONE, incidents_list),
+    OWN("An incident with its alerts and notifications.", READ, NULL, GET | SERVER, "incidents/{id}", 0, BODY_NONE, incidents_get),
+    OWN("Acknowledges an incident.", EDIT, "incident.acknowledge", POST | SERVER, "incidents/{id}/ack", 0, BODY_NONE, incidents_ack),
+    OWN("Resolves an incident.", EDIT, "incident.resolve", POST | SERVER, "incidents/{id}/resolve", 0, BODY_NONE, incidents_resolve),
+    OWN("Notifications that were sent or failed.", READ, NULL, GET | SERVER, "notifications", 0, BODY_NONE, incidents_notifications),
     ROW(READ, NULL, GET | SERVER, "/api/v2/status", 0, BODY_NONE, am_status),
     ROW(READ, NULL, GET | SERVER, "/api/v2/receivers", 0, BODY_NONE, am_receivers),
     ROW(READ, NULL, GET | SERVER, "/api/v2/alerts", 0, BODY_NONE, am_alerts),
@@ -192,15 +202,16 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET | SERVER, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence),
     ROW(EDIT, "silence.expire", DELETE | SERVER, "/api/v2/silence/{id}", 0, BODY_NONE, am_silence_delete),
 
-    /* synthetic checks */
+    SECTION("Synthetic checks"),
     ROW(EDIT, NULL, GET | SERVER, "/probe", 0, BODY_NONE, probe_http_probe),
-    ROW(READ, NULL, GET | SERVER, "/api/stoa/v1/checks", 0, BODY_NONE, probe_http_checks),
-    ROW(WRITE, NULL, GET | SERVER, "/api/stoa/v1/checks/config", 0, BODY_NONE, probe_http_config),
-    ROW(WRITE, NULL, POST | SERVER, "/api/stoa/v1/checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
-    ROW(READ, NULL, GET, "/api/stoa/v1/checks/{name}/runs", 0, BODY_NONE, probe_http_runs),
-    ROW(EDIT, "check.run", POST | SERVER, "/api/stoa/v1/checks/{name}/run", 0, BODY_NONE, probe_http_run),
+    OWN("Synthetic checks with their last results.", READ, NULL, GET | SERVER, "checks", 0, BODY_NONE, probe_http_checks),
+    OWN("The checks that a location runs.", WRITE, NULL, GET | SERVER, "checks/config", 0, BODY_NONE, probe_http_config),
+    OWN("Takes results of a location.", WRITE, NULL, POST | SERVER, "checks/results", 0, PROBE_RESULTS_BYTES_MAX, probe_http_results),
+    OWN("Runs of a check.", READ, NULL, GET, "checks/{name}/runs", 0, BODY_NONE, probe_http_runs),
+    OWN("Runs a check now.", EDIT, "check.run", POST | SERVER, "checks/{name}/run", 0, BODY_NONE, probe_http_run),
 
     /* the page: its own paths, all answered by one index; what else a browser visits is the page's to name */
+    SECTION("The page"),
     ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),
     ROW(PUBLIC, NULL, GET | HEAD, "/metrics-explorer", 0, BODY_NONE, page_serve),
     ROW(PUBLIC, NULL, GET | HEAD, "/logs", 0, BODY_NONE, page_serve),
@@ -345,6 +356,22 @@ static struct slice normal_path(struct http_exchange *x)
 static struct access_rule rule_of(const struct row *row)
 {
     return (struct access_rule){ row->permission, row->action, row->methods & SERVER };
+}
+
+bool api_route_at(size_t i, struct api_route_about *out)
+{
+    if (i >= COUNT_OF(rows))
+        return false;
+    const struct row *row = &rows[i];
+    *out = (struct api_route_about){ .is_section = row->pattern.len == 0, .is_visit = row->methods & VISIT, .of_server = row->methods & SERVER,
+                                     .is_grpc = row->flags & ROUTE_GRPC, .text = row->text, .pattern = row->pattern, .action = row->action,
+                                     .permission = row->permission };
+    static const struct { unsigned bit; const char *name; } names[] = { { GET, "get" }, { HEAD, "head" }, { POST, "post" }, { PUT, "put" },
+                                                                        { DELETE, "delete" }, { OPTIONS, "options" } };
+    for (size_t k = 0; k < COUNT_OF(names); k++)
+        if (row->methods & names[k].bit)
+            out->methods[out->method_count++] = names[k].name;
+    return true;
 }
 
 static const struct row *own_row(struct http_exchange *x)

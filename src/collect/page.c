@@ -49,8 +49,8 @@ void page_family_entry(struct page_family *f, const struct promtext_entry *e, st
         f->type = page_metric_type(e->type);
 }
 
-static enum status sample_add(const struct promtext_entry *e, enum metric_type family, int64_t t_ms, const struct label *extra, size_t extra_count, struct batch *b,
-                              struct err *err)
+static enum status sample_add(const struct promtext_entry *e, enum metric_type family, int64_t t_ms, const struct label *extra,
+                              size_t extra_count, struct batch *b, struct err *err)
 {
     struct label list[PROMTEXT_LABELS_MAX + 1 + PAGE_EXTRA_LABELS_MAX];
     struct slice labels;

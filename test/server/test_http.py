@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import re
 import socket
 import struct
 import subprocess
@@ -583,6 +584,30 @@ class ReloadTest(harness.Case):
         status, text = at("jaeger_query", "/api/traces/" + trace.hex())
         self.assertEqual(status, 200, text)
         self.assertIn("ported", text)
+
+
+class OpenApi(harness.Case):
+    def test_each_row_of_the_route_table_stands_in_the_document(self):
+        doc = self.server().get("/api/stoa/v1/openapi.json").json
+        self.assertEqual(doc["openapi"], "3.0.3")
+        table = (harness.ROOT / "src/api/routes.c").read_text()
+        rows = [(p, m, path) for p, m, path in re.findall(r'ROW\((\w+), [^,]+, ([A-Z| ]+), "([^"]+)"', table)]
+        rows += [(p, m, "/api/stoa/v1/" + path) for p, m, path in re.findall(r'OWN\("[^"]+", (\w+), [^,]+, ([A-Z| ]+), "([^"]+)"', table)]
+        self.assertEqual(len(rows), len(re.findall(r"^    (?:ROW|OWN)\(", table, re.M)))
+        self.assertGreater(len(rows), 120)
+        for permission, methods, path in rows:
+            if "VISIT" in methods:
+                continue
+            got = doc["paths"][path.replace("...}", "}")]
+            for method in methods.split(" | "):
+                if method != "SERVER":
+                    one = got[method.lower()]
+                    self.assertEqual(one["x-stoa-permission"], permission.lower(), path)
+                    self.assertEqual("x-stoa-of-server" in one, "SERVER" in methods, path)
+                    self.assertEqual([p["name"] for p in one["parameters"]], re.findall(r"{(\w+)(?:\.\.\.)?}", path), path)
+                    self.assertTrue(one["summary"] and one["tags"][0], path)
+        own = [op for path, ops in doc["paths"].items() if path.startswith("/api/stoa/v1/") for op in ops.values()]
+        self.assertTrue(all(op["summary"] != op["tags"][0] for op in own))
 
 
 if __name__ == "__main__":
