@@ -282,7 +282,7 @@ enum status native_read(struct arena *a, struct slice message, const struct nati
             ok &= read_field(a, &r, (enum native_field)layout->fields[p.field], &p, out);
     if (p.bad || !ok)
         return err_set(err, ST_INVALID, "histogram: no protobuf message, or over %d buckets or spans", HISTOGRAM_BUCKETS_MAX);
-    out->histogram->sum = r.sum;
+    out->histogram->sum = sample_number(r.sum);
     out->histogram->hint = r.hint <= HINT_GAUGE ? (uint8_t)r.hint : HINT_UNKNOWN;
     return is_stale(r.sum) ? ST_OK : make(a, &r, out->histogram, err); /* (3) */
 }

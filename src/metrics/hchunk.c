@@ -433,7 +433,7 @@ static bool heads_get(struct reader *r, const struct plan *p, size_t family, str
         if (!is_of(p, i, family))
             continue;
         to->zero[i] = zero[at];
-        to->sum[i] = sum[at];
+        to->sum[i] = sample_number(sum[at]); /* a query gives it as a value */
         to->count[i] = is_sum ? 0 : count[at];
         to->is_sum[i] = is_sum;
         at++;

@@ -229,3 +229,18 @@ TEST(hchunk_decode_survives_damaged_bytes)
     arena_free(a);
     arena_free(scratch);
 }
+
+TEST(a_sum_in_a_part_is_never_taken_for_a_histogram)
+{
+    struct arena *a = arena_new(0), *scratch = arena_new(0);
+    struct histogram h = { .count = 1, .zero_count = 1, .sum = double_of_bits(HISTOGRAM_TAG << 48 | 0x1234) };
+    const struct histogram *list[1] = { &h }, *back[1];
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    hchunk_encode(list, 1, scratch, &bytes);
+    CHECK(hchunk_decode(buf_as_slice(&bytes), 1, 0, 1, scratch, a, back));
+    CHECK(back[0]->sum != back[0]->sum && !is_histogram(back[0]->sum));
+    buf_free(&bytes);
+    arena_free(a);
+    arena_free(scratch);
+}

@@ -120,7 +120,7 @@ static void state_free(struct metrics_state *st)
 static double value_any(struct rand *r)
 {
     switch (rand_below(r, 7)) {
-    case 0: return double_of_bits(rand_u64(r));
+    case 0: return sample_number(double_of_bits(rand_u64(r)));
     case 1: return double_of_bits(STALE_NAN_BITS);
     case 2: return rand_one_in(r, 2) ? -0.0 : 0.0;
     case 3: return -(double)rand_below(r, 1000000);

@@ -54,6 +54,11 @@ void batch_sample(struct batch *b, int64_t t_ms, double v)
 void batch_histogram(struct batch *b, int64_t t_ms, const struct histogram *h)
 {
     assert(b->series_count > 0);
+    if (is_histogram(h->sum)) { /* a query gives the sum as a value */
+        struct histogram *plain = histogram_copy(b->arena, h);
+        plain->sum = sample_number(h->sum);
+        h = plain;
+    }
     double v = is_stale(h->sum) ? h->sum : histogram_box(h);
     ARENA_PUSH(b->arena, b->samples, b->sample_count, b->sample_cap) = (struct sample){ t_ms, v };
     b->series[b->series_count - 1].count++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/unit.h"
 #include "model/batch.h"
+#include "model/histogram.h"
 
 TEST(severity_words_in_any_case_become_numbers)
 {
@@ -117,4 +118,23 @@ TEST(tenant_names_are_narrow)
 {
     CHECK(tenant_is_valid(SLICE("team-a.1_b")));
     CHECK(!tenant_is_valid(SLICE("")) && !tenant_is_valid(SLICE("a|b")) && !tenant_is_valid(SLICE("a/b")));
+}
+
+TEST(the_sum_of_a_histogram_that_comes_in_is_never_taken_for_a_histogram)
+{
+    struct batch *b = batch_new(0);
+    struct histogram h = { .count = 1, .zero_count = 1, .sum = double_of_bits(HISTOGRAM_TAG << 48 | 0x1234) }, *back;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    batch_series(b, SLICE("x"));
+    batch_histogram(b, 1, &h);
+    CHECK(is_histogram(b->samples[0].v));
+    double sum = histogram_unbox(b->samples[0].v)->sum;
+    CHECK(sum != sum && !is_histogram(sum));
+    histogram_write(&bytes, &h);
+    struct reader r = reader_of(buf_as_slice(&bytes));
+    CHECK(histogram_read(&r, b->arena, &back));
+    CHECK(back->sum != back->sum && !is_histogram(back->sum));
+    buf_free(&bytes);
+    batch_drop(b);
 }

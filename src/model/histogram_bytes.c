@@ -130,7 +130,7 @@ bool histogram_read(struct reader *r, struct arena *a, struct histogram **out)
     h->schema = (int8_t)read_u8(r);
     h->hint = read_u8(r);
     h->count = take_count(r, whole);
-    h->sum = take_double(r);
+    h->sum = sample_number(take_double(r)); /* a query gives it as a value */
     if (h->schema == HISTOGRAM_SCHEMA_CUSTOM)
         ok = ok && take_bounds(r, a, h);
     else {
