@@ -123,6 +123,13 @@ struct firewall_limits firewall_limits_of(struct firewall *f, struct slice tenan
     return l;
 }
 
+/* Under the lock. */
+static void turn_at(struct firewall *f, int64_t end_ns)
+{
+    atomic_store(&f->turn_ns, end_ns);
+    atomic_store(&f->back_ns, end_ns - 2 * f->config.window_ns);
+}
+
 void firewall_configure(struct firewall *f, const struct firewall_config *c)
 {
     struct map_entry *e;
@@ -146,7 +153,7 @@ void firewall_configure(struct firewall *f, const struct firewall_config *c)
     }
     f->others->limits = c->limits;
     if (turn_ns)
-        atomic_store(&f->turn_ns, turn_ns - window_before_ns + c->window_ns);
+        turn_at(f, turn_ns - window_before_ns + c->window_ns);
     atomic_store(&f->has_rates, c->on && has_rates);
     atomic_store(&f->is_on, c->on);
     mutex_unlock(&f->lock);
@@ -439,7 +446,7 @@ static void tenants_turn(struct firewall *f)
 static void turn(struct firewall *f, int64_t now_ns)
 {
     int64_t end_ns = atomic_load(&f->turn_ns);
-    bool is_first = end_ns == 0, went_back = now_ns < end_ns - 2 * f->config.window_ns;
+    bool is_first = end_ns == 0, went_back = now_ns < atomic_load(&f->back_ns);
     if (!is_first && !went_back && now_ns < end_ns)
         return;
     if (!is_first && !went_back) {
@@ -450,13 +457,13 @@ static void turn(struct firewall *f, int64_t now_ns)
         tenants_turn(f);
         f->turns++;
     }
-    atomic_store(&f->turn_ns, now_ns + f->config.window_ns);
+    turn_at(f, now_ns + f->config.window_ns);
 }
 
 void fw_turn_when_due(struct firewall *f, int64_t now_ns)
 {
     int64_t end_ns = atomic_load_explicit(&f->turn_ns, memory_order_relaxed);
-    if (now_ns <= 0 || (end_ns && now_ns < end_ns))
+    if (now_ns <= 0 || (end_ns && now_ns < end_ns && now_ns >= atomic_load_explicit(&f->back_ns, memory_order_relaxed)))
         return;
     mutex_lock(&f->lock);
     turn(f, now_ns);

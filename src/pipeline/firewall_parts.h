@@ -51,6 +51,7 @@ struct firewall {
     uint64_t seed;
     atomic_bool is_on, has_rates;
     atomic_int_fast64_t turn_ns;             /* when this window ends; 0: none has begun */
+    atomic_int_fast64_t back_ns;             /* before this, the clock was set back */
     atomic_uint_fast32_t (*cache)[FW_CACHE_WAYS];
     atomic_uint_fast64_t refused[FIREWALL_REASON_COUNT], folded, rate_limited;
 

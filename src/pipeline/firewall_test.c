@@ -327,3 +327,16 @@ TEST(a_configuration_names_limits_and_overrides_and_an_unknown_key_is_an_error)
         arena_free(a);
     }
 }
+
+TEST(a_clock_that_was_ahead_for_a_while_stops_no_window)
+{
+    struct firewall *f = with((struct firewall_limits){ .series_per_metric = 10 });
+    const int64_t year = 365 * 24 * WINDOW;
+    CHECK_INT(push(f, "default", "up", 0, 1, T0 + year, false).kept, 1);
+    CHECK_INT(push(f, "default", "up", 0, 20, T0, false).kept, 10);
+    CHECK_INT(push(f, "default", "up", 10, 20, T0 + WINDOW / 2, false).kept, 0);
+    (void)push(f, "default", "other", 0, 1, T0 + WINDOW, false);
+    (void)push(f, "default", "other", 0, 1, T0 + 2 * WINDOW, false);
+    CHECK_INT(push(f, "default", "up", 10, 20, T0 + 3 * WINDOW, false).kept, 10);
+    firewall_free(f);
+}
