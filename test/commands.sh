@@ -24,7 +24,7 @@ expect() {
 
 expect "version" 0 '^stoa [0-9]+\.[0-9]+\.[0-9]+ \(' "$stoa" version
 expect "help lists serve" 0 'stoa serve \[--config FILE\]' "$stoa" help
-for command in serve agent query check test user token audit erase version; do
+for command in serve agent query check test import export user token audit erase version; do
     expect "$command --help" 0 "^usage: stoa $command" "$stoa" "$command" --help
 done
 [ -z "$("$stoa" serve --help 2>&1 >/dev/null)" ] || { failed=$((failed + 1)); echo "serve --help writes to stderr"; }
