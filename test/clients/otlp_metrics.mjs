@@ -70,17 +70,20 @@ for (const [how, exporter] of Object.entries(exporters)) {
   });
 }
 
-test('a point that cannot be kept does not keep the others out', async () => {
+test('differences become totals, beside points that are totals already', async () => {
   const service = unique('mixed');
-  // "Low memory": sums by difference, up-down counters cumulative; both in one request.
+  // "Delta": counters by difference, up-down counters cumulative; both in one request.
   const { made, results } = provider(exporters.protobuf({ temporalityPreference: AggregationTemporalityPreference.DELTA }), service);
   const meter = made.getMeter('shop');
-  meter.createCounter('mixed.steps').add(1);
+  const steps = meter.createCounter('mixed.steps');
+  steps.add(1);
   meter.createUpDownCounter('mixed.level').add(4);
   await made.forceFlush();
-  assert.deepEqual(results.map((r) => r.code), [0]);
+  steps.add(2);
+  await made.forceFlush();
+  assert.deepEqual(results.map((r) => r.code), [0, 0]);
   await eventually('the level', () => promql(`mixed_level{job="shop/${service}"}`));
-  assert.deepEqual(await promql(`mixed_steps_total{job="shop/${service}"}`), []);
+  await eventually('the total', async () => (await promql(`mixed_steps_total{job="shop/${service}"}`))[0]?.value[1] === '3');
   await made.shutdown();
 });
 

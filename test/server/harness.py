@@ -77,6 +77,8 @@ class Server:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not self.ready.wait(0.05):
             if self.process.poll() is not None or time.monotonic() > deadline:
+                if self.process.poll() is not None:
+                    self.reader.join(READY_SECONDS_MAX)  # what it said last may still be on its way
                 raise AssertionError("the server did not get ready:\n" + "".join(self.log))
 
     def _read(self, process):
