@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/num.h"
 #include "metrics/gather.h"
+#include "metrics/rollup.h"
 #include "metrics/spart.h"
 
 struct found {
@@ -168,6 +169,11 @@ enum status metrics_names(struct store *s, struct engine_ctx *ctx, const struct 
         return err_set(err, ST_UNSUPPORTED, "metrics: only label names, label values and metadata can be listed");
     struct found f = { .arena = a, .q = q };
     map_init(&f.counts);
+    const struct slice *tenants = ctx->tenants;
+    const size_t tenant_count = ctx->tenant_count;
+    struct slice *with_rollups;
+    ctx->tenant_count = rollup_tenants(s, ctx, q->start_ns / NS_MS, a, &with_rollups);
+    ctx->tenants = with_rollups;
     struct store_view *v = store_view_take(s, KIND_METRICS, q->start_ns, q->end_ns);
     /* (start, end] in ms that covers [start, end) in ns. */
     raw_rows_look(&f, st, v, ctx, sat_sub(q->start_ns, 1) / NS_MS - (q->start_ns <= 0), sat_sub(q->end_ns, 1) / NS_MS);
@@ -180,6 +186,8 @@ enum status metrics_names(struct store *s, struct engine_ctx *ctx, const struct 
             status = err_set(err, ST_LIMIT, "names: the answer is over %zu bytes", arena_bytes_max(a));
     }
     store_view_drop(v);
+    ctx->tenants = tenants;
+    ctx->tenant_count = tenant_count;
     if (status == ST_OK)
         hits_of(&f, q->limit, out, count);
     map_free(&f.counts);

@@ -369,7 +369,14 @@ enum status metrics_series(struct store *s, struct engine_ctx *ctx, int64_t star
                            size_t matcher_count, size_t max, struct arena *a, struct slice **out, size_t *count, struct err *err)
 {
     struct query *q;
+    const struct slice *tenants = ctx->tenants;
+    const size_t tenant_count = ctx->tenant_count;
+    struct slice *with_rollups;
+    ctx->tenant_count = rollup_tenants(s, ctx, start_ms, a, &with_rollups);
+    ctx->tenants = with_rollups;
     enum status st = query_open(s, ctx, sat_sub(start_ms, 1), end_ms, matchers, matcher_count, MODE_ANY, max, &q, err);
+    ctx->tenants = tenants;
+    ctx->tenant_count = tenant_count;
     if (st)
         return st;
     struct slice *list = NULL;

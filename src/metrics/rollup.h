@@ -68,6 +68,10 @@ enum status rollup_samples(struct store *s, struct engine_ctx *ctx, const struct
 /* Does it take that? */
 bool rollup_is_needed(struct store *s, const struct engine_ctx *ctx, const struct samples_query *q);
 
+/* For what asks which series there are since start_ms: ctx's tenants, and where raw samples are gone the ones that hold what was made of
+ * theirs. A series may stand in several. *out lives in a. */
+size_t rollup_tenants(struct store *s, const struct engine_ctx *ctx, int64_t start_ms, struct arena *a, struct slice **out);
+
 /* Days before this are downsampled to r, or had nothing; INT64_MIN: none is. */
 int64_t rollup_done_until_ms(struct store *s, enum rollup r);
 /* As engine_ops.downsample. */

@@ -219,6 +219,40 @@ TEST(what_is_erased_is_in_no_bucket_either_and_what_was_done_stays_known)
     rig_end(&s.rig);
 }
 
+TEST(series_whose_raw_samples_are_gone_are_listed_where_they_were)
+{
+    struct small s;
+    struct err err;
+    const struct slice tenant = SLICE("default");
+    struct arena *a = arena_new(0);
+    struct engine_ctx ctx;
+    struct slice *list;
+    struct name_hit *hits;
+    size_t count = 0;
+    small_init(&s, 30, 60, 365);
+    CHECK_INT(downsample_well(&s), DAYS);
+    keep(&s, 1, 60, 365);
+    RIG_MUST(store_tick(s.rig.store, &err), &err);
+    engine_ctx_init(&ctx, &tenant, 1, s.rig.clock);
+    struct matcher m;
+    RIG_MUST(matcher_init(&m, MATCH_EQ, SLICE("__name__"), SLICE("up"), &err), &err);
+    RIG_MUST(metrics_series(s.rig.store, &ctx, rig_start_ms, rig_start_ms + DAY_MS, &m, 1, 0, a, &list, &count, &err), &err);
+    CHECK(count >= 1 && slice_eq(labels_get(list[0], SLICE("__name__")), SLICE("up")));
+    struct names_query q = { .what = NAMES_LABEL_VALUES, .name = SLICE("__name__"), .start_ns = rig_start_ms * NS_MS,
+                             .end_ns = (rig_start_ms + DAY_MS) * NS_MS };
+    RIG_MUST(metrics_names(s.rig.store, &ctx, &q, a, &hits, &count, &err), &err);
+    CHECK(count == 1 && slice_eq(hits[0].value, SLICE("up")));
+    q.start_ns = (rig_start_ms + DAYS * DAY_MS) * NS_MS;
+    q.end_ns = q.start_ns + NS_S;
+    RIG_MUST(metrics_names(s.rig.store, &ctx, &q, a, &hits, &count, &err), &err);
+    CHECK_INT(count, 0);
+    CHECK_INT(ctx.tenant_count, 1);
+    matcher_destroy(&m);
+    engine_ctx_free(&ctx);
+    arena_free(a);
+    rig_end(&s.rig);
+}
+
 /* Every file of samples under path: a byte of its middle is another. */
 static void damage(struct fs *fs, const char *path, int64_t from_size)
 {

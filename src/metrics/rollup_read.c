@@ -61,6 +61,20 @@ bool rollup_is_needed(struct store *s, const struct engine_ctx *ctx, const struc
     return has_any && (ctx->rollup_min != ROLLUP_NONE || q->start_ms < used_from_ms(s, ctx, ROLLUP_NONE));
 }
 
+size_t rollup_tenants(struct store *s, const struct engine_ctx *ctx, int64_t start_ms, struct arena *a, struct slice **out)
+{
+    struct samples_query q = { .start_ms = start_ms };
+    size_t n = ctx->tenant_count;
+    *out = arena_array(a, struct slice, ctx->tenant_count * ROLLUP_COUNT + 1);
+    memcpy(*out, ctx->tenants, n * sizeof **out);
+    if (!rollup_is_needed(s, ctx, &q))
+        return n;
+    for (enum rollup r = ROLLUP_5M; r < ROLLUP_COUNT; r++)
+        for (size_t i = 0; i < ctx->tenant_count && store_rollup_class(s, r) != 0; i++)
+            (*out)[n++] = rollup_tenant(arena_alloc(a, ROLLUP_TENANT_BYTES_MAX), ctx->tenants[i], r, ROLLUP_LAST);
+    return n;
+}
+
 /* ---- pieces ---- */
 
 static enum status piece_step(struct piece *p, struct err *err)
