@@ -198,8 +198,16 @@ NATIVE = field(1, 0, varint(4)) + double(2, 7) + BUCKETS + field(5, 0, varint(0)
 PROTO_PAGE = (family(b"jobs", 0, message(1, message(1, b"k") + message(2, b"v")) + message(3, double(1, 3) + message(3, field(1, 0, varint(1767225599))))) +
               family(b"temp", 1, message(2, double(1, 2))) + family(b"wait", 2, message(4, field(1, 0, varint(9)) + message(3, double(1, 0.5) + double(2, 1)))) +
               family(b"old", 4, message(7, field(1, 0, varint(4)) + double(2, 7) + BUCKETS)) + family(b"new", 4, message(7, NATIVE)))
+READ = field(1, 0, varint(1767225600000)) + field(2, 0, varint(1767229200000)) + message(4, message(2, b"rate")) + b"".join(
+    message(3, field(1, 0, varint(kind)) + message(2, name) + message(3, value))
+    for kind, name, value in ((0, b"__name__", b"up"), (1, b"job", b""), (2, b"a", b"x.*|y"), (3, b"b", b"[0-9]+"), (0, b"region", b"eu")))
 SEEDS |= {
     "fuzz_page": {f"p{how}": bytes([how]) + {0: PROTO_PAGE, 1: OPENMETRICS, 2: CLASSIC}[how & 3] for how in (0, 4, 12, 28, 20, 1, 17, 25, 2, 18)},
+    "fuzz_prom_read": {
+        "samples": message(1, READ),
+        "streamed": message(1, READ) * 2 + message(2, b"\x01\x00"),
+        "one": message(1, READ) + field(2, 0, b"\x01"),
+    },
     "fuzz_prom_write": bodies("prometheus_remote_write"),
     "fuzz_prom_write2": bodies("prometheus_remote_write_2"),
     "fuzz_otlp_metrics": bodies("otlp_metrics"),

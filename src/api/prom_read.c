@@ -17,9 +17,9 @@
 #include "codec/crc32c.h"
 #include "codec/proto.h"
 #include "codec/xor_chunk.h"
+#include "ingest/prom_read_request.h"
 
 enum {
-    READ_QUERIES_MAX = 64,
     READ_REQUEST_BYTES_MAX = 1 * MIB,                /* without compression */
     READ_CHUNK_SAMPLES = 120,                        /* as Prometheus cuts its own chunks */
     READ_FRAME_BYTES = 1 * MIB,                      /* then a series goes on in the next frame */
@@ -27,130 +27,16 @@ enum {
     READ_LABELS_MAX = 2 * LABELS_PER_SERIES_MAX + 8  /* of a series, with external labels */
 };
 
-enum response_type { RESPONSE_SAMPLES = 0, RESPONSE_STREAMED = 1 };
 enum chunk_type { CHUNK_XOR = 1, CHUNK_FLOAT_HISTOGRAM = 3 };
-
-struct read_query {
-    int64_t start_ms, end_ms;
-    struct matcher *matchers;
-    size_t matcher_count, matcher_cap;
-};
 
 struct reading {
     struct api_query q;
     struct slice external; /* labels */
-    struct read_query queries[READ_QUERIES_MAX];
-    size_t count;
-    bool is_streamed, has_begun;
+    struct prom_read_request request;
+    bool has_begun;
     struct buf out, frame; /* what is to be sent; the frame under way */
     struct crc32c crc;
-    struct slice func; /* of the first hint */
 };
-
-/* ---- the request ---- */
-
-static enum status malformed(struct err *err)
-{
-    return err_set(err, ST_INVALID, "remote read: the body is no ReadRequest");
-}
-
-static enum status read_matcher(struct reading *r, struct slice bytes, struct read_query *to, struct err *err)
-{
-    struct proto_field f;
-    struct slice name = SLICE_EMPTY, value = SLICE_EMPTY;
-    uint64_t type = 0;
-    bool bad = false;
-    while (proto_next(&bytes, &f, &bad)) {
-        if (f.number == 1 && f.wire == WIRE_VARINT)
-            type = f.value;
-        if (f.number == 2 && f.wire == WIRE_BYTES)
-            name = f.bytes;
-        if (f.number == 3 && f.wire == WIRE_BYTES)
-            value = f.bytes;
-    }
-    if (bad)
-        return malformed(err);
-    if (type > MATCH_NRE)
-        return err_set(err, ST_INVALID, "remote read: matcher type %llu is unknown; allowed: 0 to 3", (unsigned long long)type);
-    if (to->matcher_count == SELECTOR_MATCHERS_MAX)
-        return err_set(err, ST_LIMIT, "remote read: more than %d matchers in a query", SELECTOR_MATCHERS_MAX);
-    if (type == MATCH_EQ && value.len && slice_eq(labels_get(r->external, name), value))
-        value = SLICE_EMPTY;
-    struct matcher m;
-    enum status st = matcher_init(&m, (enum match_op)type, name, value, err);
-    if (!st)
-        ARENA_PUSH(r->q.arena, to->matchers, to->matcher_count, to->matcher_cap) = m;
-    return st;
-}
-
-static enum status read_hints(struct reading *r, struct slice bytes, struct err *err)
-{
-    struct proto_field f;
-    bool bad = false;
-    while (proto_next(&bytes, &f, &bad))
-        if (f.number == 2 && f.wire == WIRE_BYTES && r->func.len == 0)
-            r->func = f.bytes;
-    return bad ? malformed(err) : ST_OK;
-}
-
-static enum status read_query(struct reading *r, struct slice bytes, struct err *err)
-{
-    struct proto_field f;
-    bool bad = false;
-    enum status st = ST_OK;
-    if (r->count == READ_QUERIES_MAX)
-        return err_set(err, ST_LIMIT, "remote read: more than %d queries in a request", READ_QUERIES_MAX);
-    struct read_query *to = &r->queries[r->count++];
-    while (!st && proto_next(&bytes, &f, &bad)) {
-        if (f.number == 1 && f.wire == WIRE_VARINT)
-            to->start_ms = (int64_t)f.value;
-        if (f.number == 2 && f.wire == WIRE_VARINT)
-            to->end_ms = (int64_t)f.value;
-        if (f.number == 3 && f.wire == WIRE_BYTES)
-            st = read_matcher(r, f.bytes, to, err);
-        if (f.number == 4 && f.wire == WIRE_BYTES)
-            st = read_hints(r, f.bytes, err);
-    }
-    return st ? st : bad ? malformed(err) : ST_OK;
-}
-
-/* The client's order is its preference; what it lists and nobody knows is passed over. */
-static bool accept_type(struct reading *r, const struct proto_field *f, bool *is_chosen)
-{
-    uint64_t type = f->value;
-    struct slice rest = f->bytes;
-    bool bad = false;
-    bool more = f->wire == WIRE_BYTES ? proto_packed_varint(&rest, &type, &bad) : true;
-    while (more) {
-        if (!*is_chosen && (type == RESPONSE_SAMPLES || type == RESPONSE_STREAMED)) {
-            *is_chosen = true;
-            r->is_streamed = type == RESPONSE_STREAMED;
-        }
-        more = f->wire == WIRE_BYTES && proto_packed_varint(&rest, &type, &bad);
-    }
-    return !bad;
-}
-
-static enum status read_request(struct reading *r, struct slice bytes, struct err *err)
-{
-    struct proto_field f;
-    bool bad = false, is_chosen = false, asks = false;
-    enum status st = ST_OK;
-    while (!st && proto_next(&bytes, &f, &bad)) {
-        if (f.number == 1 && f.wire == WIRE_BYTES)
-            st = read_query(r, f.bytes, err);
-        if (f.number == 2 && (f.wire == WIRE_VARINT || f.wire == WIRE_BYTES)) {
-            asks = true;
-            if (!accept_type(r, &f, &is_chosen))
-                return malformed(err);
-        }
-    }
-    if (!st && bad)
-        return malformed(err);
-    if (!st && asks && !is_chosen)
-        return err_set(err, ST_INVALID, "remote read: none of the accepted response types is known; known: SAMPLES, STREAMED_XOR_CHUNKS");
-    return st;
-}
 
 /* ---- series ---- */
 
@@ -270,7 +156,7 @@ static enum status put_chunks(struct reading *r, size_t query, const struct seri
 
 static enum status run_query(struct reading *r, size_t i, struct err *err)
 {
-    const struct read_query *from = &r->queries[i];
+    const struct prom_read_query *from = &r->request.queries[i];
     struct engine *engine = r->q.api->engine;
     struct samples_query sq = { .start_ms = from->start_ms > INT64_MIN ? from->start_ms - 1 : INT64_MIN, .end_ms = from->end_ms,
                                 .matchers = from->matchers, .matcher_count = from->matcher_count };
@@ -282,7 +168,7 @@ static enum status run_query(struct reading *r, size_t i, struct err *err)
     while ((st = it->ops->next(it, &s, err)) == ST_OK) {
         if (s.n == 0)
             continue;
-        if (r->is_streamed)
+        if (r->request.is_streamed)
             st = put_chunks(r, i, &s, err);
         else
             put_samples(r, &s);
@@ -299,10 +185,10 @@ static enum status run_query(struct reading *r, size_t i, struct err *err)
 static enum status run_queries(struct reading *r, struct err *err)
 {
     enum status st = ST_OK;
-    for (size_t i = 0; i < r->count && !st; i++) {
-        size_t result = r->is_streamed ? 0 : proto_nested_begin(&r->out, 1);
+    for (size_t i = 0; i < r->request.count && !st; i++) {
+        size_t result = r->request.is_streamed ? 0 : proto_nested_begin(&r->out, 1);
         st = run_query(r, i, err);
-        if (!r->is_streamed)
+        if (!r->request.is_streamed)
             proto_nested_end(&r->out, result);
     }
     return st;
@@ -331,7 +217,7 @@ static enum status parse(struct reading *r, struct http_exchange *x, struct buf 
 {
     struct slice body;
     enum status st = body_decode(http_header(x, SLICE("Content-Encoding")), http_body(x), true, READ_REQUEST_BYTES_MAX, room, &body, err);
-    return st ? st : read_request(r, body, err);
+    return st ? st : prom_read_request_parse(r->q.arena, r->external, body, &r->request, err);
 }
 
 /* For the query log and our own spans. */
@@ -339,13 +225,13 @@ static struct slice as_text(struct reading *r)
 {
     struct buf text;
     buf_init(&text, QUERY_TEXT_BYTES_MAX);
-    for (size_t i = 0; i < r->count; i++) {
+    for (size_t i = 0; i < r->request.count; i++) {
         if (i)
             buf_char(&text, ' ');
-        matchers_format(r->queries[i].matchers, r->queries[i].matcher_count, &text);
+        matchers_format(r->request.queries[i].matchers, r->request.queries[i].matcher_count, &text);
     }
-    if (r->func.len)
-        buf_printf(&text, " for %.*s", SLICE_FMT(r->func));
+    if (r->request.func.len)
+        buf_printf(&text, " for %.*s", SLICE_FMT(r->request.func));
     struct slice out = arena_copy(r->q.arena, buf_as_slice(&text));
     buf_free(&text);
     return out;
@@ -372,13 +258,11 @@ void prom_read(void *user, struct http_exchange *x)
         st = run_queries(r, &err);
     if (st && !r->has_begun)
         api_fail_text(x, st, &err);
-    else if (r->is_streamed)
+    else if (r->request.is_streamed)
         finish_stream(r, st, &err);
     else
         answer_samples(r);
-    for (size_t i = 0; i < r->count; i++)
-        for (size_t k = 0; k < r->queries[i].matcher_count; k++)
-            matcher_destroy(&r->queries[i].matchers[k]);
+    prom_read_request_end(&r->request);
     buf_free(&r->out);
     buf_free(&r->frame);
     buf_free(&room);

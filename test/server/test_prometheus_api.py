@@ -339,6 +339,21 @@ class RemoteRead(harness.Case):
         r = s.post("/api/v1/read", many)
         self.assertEqual(r.status, 422)
         self.assertIn("more than 64 queries", r.text)
+        r = s.post("/api/v1/read", wire.read_request([(0, 1, [(wire.RE, "a", "(x|y)+")] * 250)] * 5))
+        self.assertEqual(r.status, 422)
+        self.assertIn("more than 1024 matchers in a request", r.text)
+
+    def test_series_come_in_the_order_of_their_labels_wherever_they_lie(self):
+        s = self.server()
+        names = [{"__name__": f"order_{m}", "job": j, "n": str(n)} for m in "cab" for j in "ba" for n in range(40)]
+        for part in range(4):
+            fill(s, [(l, [(NOW * 1000 - 300_000 * (part + 1), 1.0)]) for l in names[part::3] + names[:part * 9]])
+            if part < 3:
+                s.post("/api/stoa/v1/flush")
+        q = [(NOW * 1000 - 3_000_000, NOW * 1000, [(wire.RE, "__name__", "order_.*")])]
+        for accept, read in (([], wire.samples), ([wire.STREAMED], wire.streamed)):
+            got = [sorted(x[0].items()) for x in read(self.read(s, q, accept).body)[0]]
+            self.assertEqual(got, sorted(sorted(l.items()) for l in names))
 
     def test_over_the_budget_both_forms_fail_and_never_look_whole(self):
         s = self.server(config="query:\n  max_samples: 5000\n")
