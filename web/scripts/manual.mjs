@@ -67,7 +67,7 @@ const GROUPS = [
   ["Monitoring and logging in production, section by section", [
     "manual/infrastructure", "manual/statsd", "manual/application", "manual/synthetic", "manual/real-users", "manual/logging", "manual/golden-signals",
     "manual/business-metrics", "manual/alerting", "manual/notifications", "manual/correlation", "manual/coming-from", "manual/replicas", "manual/cost", "manual/cardinality",
-    "manual/retention", "manual/erase", "manual/redaction", "manual/security", "manual/encryption", "manual/boards"]],
+    "manual/retention", "manual/erase", "manual/redaction", "manual/security", "manual/encryption", "manual/boards", "manual/import-export"]],
   ["Using it", ["host", "configuration", "scraping", "queries"]],
   ["Sending to it", ["protocols/otlp", "protocols/remote_write", "protocols/loki_push"]],
 ];
