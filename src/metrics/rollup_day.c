@@ -160,7 +160,9 @@ static enum status day_find(struct store *s, const struct classes *classes, stru
 {
     int64_t now_ns = clock_wall_ns(store_clock(s));
     *out = (struct due){ .day_ns = INT64_MAX };
-    for (int64_t day = oldest_day(s, classes); day <= now_ns - PARTITION_NS - ROLLUP_COLD_S * NS_S; day += PARTITION_NS) {
+    for (int64_t day = oldest_day(s, classes); day <= now_ns - PARTITION_NS; day += PARTITION_NS) {
+        if (day > now_ns - PARTITION_NS - ROLLUP_COLD_S * NS_S && day > store_samples_from(s, ROLLUP_NONE))
+            return ST_OK; /* still warm, and not to go before it is cold */
         uint64_t lsn = day_lsn(s, day, classes);
         bool is_due = false;
         for (enum rollup r = ROLLUP_5M; r < ROLLUP_COUNT && lsn != 0; r++) {

@@ -137,6 +137,24 @@ TEST(a_day_that_did_not_change_is_done_once_whatever_resolutions_there_are)
     }
 }
 
+TEST(a_day_whose_raw_samples_go_within_the_hour_is_done_before)
+{
+    struct small s = { .engine = { &small_ops } };
+    struct engine_class list[] = { { .name = SLICE("metrics"), .retention_ns = HOUR_MS * NS_MS, .is_of_metrics = true },
+                                   { .name = SLICE("metrics_5m"), .retention_ns = 60 * DAY_MS * NS_MS, .rollup = ROLLUP_5M } };
+    struct err err;
+    rig_init(&s.rig, 7, 1);
+    RIG_MUST(rig_open(&s.rig, &err), &err);
+    RIG_MUST(store_set_classes(s.rig.store, list, COUNT_OF(list), &err), &err);
+    put(&s, "up", rig_start_ms, rig_start_ms + DAY_MS);
+    clock_sim_advance(s.rig.clock, 23 * HOUR_MS * NS_MS);
+    RIG_MUST(store_flush(s.rig.store, &err), &err);
+    CHECK_INT(downsample_well(&s), 0); /* not over */
+    clock_sim_advance(s.rig.clock, (HOUR_MS + 30 * MINUTE_MS) * NS_MS);
+    CHECK_INT(downsample_well(&s), 1);
+    rig_end(&s.rig);
+}
+
 TEST(a_resolution_that_is_taken_away_makes_no_day_due_and_one_that_comes_later_does)
 {
     struct small s;
