@@ -66,9 +66,9 @@ $(B)/test/client: $(patsubst %.c,$(B)/%.o,$(wildcard client/*_test.c)) $(B)/lib/
 UNIT_PROGRAMS = $(foreach f,$(TESTED),$(B)/test/$(f)) $(if $(wildcard client/*_test.c),$(B)/test/client)
 units: $(UNIT_PROGRAMS)
 
-# The fast inner loop: unit tests, layers, style, and that docs/limits.md is what the code says.
+# The fast inner loop: unit tests, layers, style, that docs/limits.md is what the code says, and that every key of the configuration is documented.
 check: $(UNIT_PROGRAMS)
-	@tools/count.sh "layers" tools/layers.py "style" tools/style.py "limits" "tools/limits.py --check" $(foreach t,$(UNIT_PROGRAMS),"$(notdir $(t))" $(t))
+	@tools/count.sh "layers" tools/layers.py "style" tools/style.py "limits" "tools/limits.py --check" "configuration keys" tools/config_keys.py $(foreach t,$(UNIT_PROGRAMS),"$(notdir $(t))" $(t))
 
 test: build/.setup-test
 	@$(MAKE) --no-print-directory build/stoa units

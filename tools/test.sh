@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { echo "test: usage: tools/test.sh UNIT_PROGRAM... (make test names them)" >&2; exit 2; }
 programs=$*
-set -- layers tools/layers.py style tools/style.py limits "tools/limits.py --check"
+set -- layers tools/layers.py style tools/style.py limits "tools/limits.py --check" config-keys tools/config_keys.py
 for program in $programs; do set -- "$@" "$(basename "$program")" "$program"; done
 set -- "$@" "commands" test/commands.sh
 [ -f web/package.json ] && set -- "$@" page-units "npm --prefix web test --silent"
