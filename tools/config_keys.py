@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 
+KEYS_LEAST = 200  # fewer: the tables are no longer found
 root = pathlib.Path(__file__).resolve().parent.parent
 readers = [p for folder in ("server", "collect", "alert", "pipeline", "ingest", "probe", "rum", "correlate")
            for p in sorted((root / "src" / folder).glob("*.c")) if not p.name.endswith("_test.c") and "yaml_get(" in p.read_text()]
@@ -24,5 +25,7 @@ for path in readers:
             names |= set(re.findall(r"SLICE_INIT\(\"(\w+)\"\)", body.split("/* known")[0]))
     seen += len(names)
     missing += [f"{path.relative_to(root)}: {n} is not named in docs/configuration.md" for n in sorted(names - documented)]
-print("\n".join(missing + [f"{seen} keys, {len(missing)} not documented"]))
-sys.exit(bool(missing) or seen < 200)
+if seen < KEYS_LEAST:
+    missing.append(f"only {seen} keys were found in the readers, {KEYS_LEAST} are expected: have their tables another form?")
+print("\n".join(missing + [f"{seen - len(missing)} passed, {len(missing)} failed"]))
+sys.exit(bool(missing))
