@@ -251,6 +251,8 @@ void redact_batch(struct redactor *r, struct batch *b)
     clean_series(&w, b);
     for (size_t i = 0; i < b->event_count; i++)
         clean_event(&w, &b->events[i]);
+    for (size_t i = 0; i < b->metadata_count; i++)
+        clean_text(&w, &b->metadata[i].help);
     buf_free(&w.scratch);
     for (size_t i = 0; i < REDACT_DETECTOR_COUNT; i++)
         if (w.counts[i])

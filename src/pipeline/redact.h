@@ -37,7 +37,7 @@ bool redact_text(const struct redactor *r, struct slice text, struct buf *out, u
 bool redact_name_is_secret(struct slice name);
 
 /* Every text of every row: lines, fields of all scopes, span events and links, status messages, stream labels, series
- * labels. Counts what it did. */
+ * labels; and what metrics' metadata says. Counts what it did. */
 void redact_batch(struct redactor *r, struct batch *b);
 
 const char *redact_detector_name(enum redact_detector d);          /* "email", ...: for metrics */

@@ -137,11 +137,13 @@ TEST(redact_reaches_every_text_of_a_batch)
     e->events = arena_zalloc(b->arena, sizeof *e->events);
     e->events[0].name = SLICE("secret=p4");
     e->event_count = 1;
+    batch_metadata(b, SLICE("m"), METRIC_GAUGE, SLICE("Of password=p5."), SLICE_EMPTY);
     for (size_t round = 0; round < 2; round++)
         redact_batch(r, b);
     CHECK_STR(labels_get(b->series[0].labels, SLICE("url")), "/a?token=[REDACTED]");
     CHECK_STR(labels_get(b->series[0].labels, SLICE("password")), "[REDACTED]");
     CHECK_STR(labels_get(b->events[0].stream, SLICE("password")), "[REDACTED]");
+    CHECK_STR(b->metadata[0].help, "Of password=[REDACTED]");
     CHECK_STR(b->events[0].body, "GET /?token=[REDACTED]");
     CHECK_STR(b->events[0].status_message, "password=[REDACTED]");
     CHECK_STR(b->events[0].fields[0].text, "[REDACTED]");
