@@ -73,8 +73,8 @@ static void put_operation(struct json_writer *w, const struct api_route_about *r
     json_object_end(w);
 }
 
-/* All rows of the path of row `first`, which comes first of them. */
-static void put_path(struct json_writer *w, struct arena *a, size_t first)
+/* All rows of the path of row `first`, which comes first of them. The path begins behind `skipped` bytes. */
+static void put_path(struct json_writer *w, struct arena *a, size_t first, size_t skipped)
 {
     struct api_route_about r;
     const char *section = "";
@@ -82,7 +82,7 @@ static void put_path(struct json_writer *w, struct arena *a, size_t first)
     if (api_route_at(first, &r))
         pattern = r.pattern;
     struct slice path = path_of(a, pattern);
-    json_key(w, path);
+    json_key(w, slice_skip(path, skipped));
     json_object_begin(w);
     for (size_t i = 0; api_route_at(i, &r); i++) {
         if (r.is_section)
@@ -131,9 +131,9 @@ static void put_schemes(struct json_writer *w)
     json_array_end(w);
 }
 
-void openapi_get(void *user, struct http_exchange *x)
+/* Of the paths below base; empty: all. */
+static struct buf document(struct api *api, struct arena *a, struct slice base)
 {
-    struct api *api = user;
     struct api_route_about r;
     struct json_writer w;
     struct buf out;
@@ -148,13 +148,34 @@ void openapi_get(void *user, struct http_exchange *x)
     put_text(&w, "description", SLICE("All paths of the main port. x-stoa-permission is what the caller's role must allow; x-stoa-audit how "
                                       "the audit log calls it; x-stoa-of-server: not for logins that are tied to other tenants than default."));
     json_object_end(&w);
+    if (base.len) {
+        json_key(&w, SLICE("servers"));
+        json_array_begin(&w);
+        json_object_begin(&w);
+        put_text(&w, "url", base);
+        json_object_end(&w);
+        json_array_end(&w);
+    }
     put_schemes(&w);
     json_key(&w, SLICE("paths"));
     json_object_begin(&w);
     for (size_t i = 0; api_route_at(i, &r); i++)
-        if (is_first(i))
-            put_path(&w, http_arena(x), i);
+        if (is_first(i) && slice_starts(r.pattern, base))
+            put_path(&w, a, i, base.len);
     json_object_end(&w);
     json_object_end(&w);
+    return out;
+}
+
+void openapi_get(void *user, struct http_exchange *x)
+{
+    struct buf out = document(user, http_arena(x), SLICE_EMPTY);
     api_reply_json(x, 200, &out);
+}
+
+/* JSON is YAML, too. */
+void openapi_prometheus(void *user, struct http_exchange *x)
+{
+    struct buf out = document(user, http_arena(x), SLICE("/api/v1"));
+    http_reply_buf(x, 200, SLICE("application/yaml; charset=utf-8"), &out);
 }

@@ -23,5 +23,7 @@ struct api_route_about {
 bool api_route_at(size_t i, struct api_route_about *out);
 
 void openapi_get(void *user, struct http_exchange *x);
+/* GET /api/v1/openapi.yaml: the paths below /api/v1/ alone. */
+void openapi_prometheus(void *user, struct http_exchange *x);
 
 #endif

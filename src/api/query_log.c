@@ -155,8 +155,7 @@ static void put_seconds(struct json_writer *w, struct slice key, double v)
     json_double(w, v);
 }
 
-/* Evaluation is all there is: a query has no queue here and nothing is prepared apart. What a query held at its most is at most
- * what it read. */
+/* Evaluation is all there is: a query has no queue here and nothing is prepared apart. What it held at its most is not counted. */
 void query_log_stats(struct json_writer *w, const struct api_query *q, double seconds)
 {
     json_key(w, SLICE("timings"));
@@ -171,7 +170,6 @@ void query_log_stats(struct json_writer *w, const struct api_query *q, double se
     json_key(w, SLICE("samples"));
     json_object_begin(w);
     put_number(w, SLICE("totalQueryableSamples"), q->ctx.samples_read);
-    put_number(w, SLICE("peakSamples"), q->ctx.samples_read);
     json_object_end(w);
 }
 

@@ -239,6 +239,43 @@ class Api(harness.Case):
 
     # ---- the query log's lists ----
 
+    def search(self, what, **params):
+        """All results by GET and by POST, which are the same, and whether there are more."""
+        text = urllib.parse.urlencode(params, doseq=True)
+        got, posted = self.s.get(f"/api/v1/search/{what}?{text}"), self.s.post(f"/api/v1/search/{what}", text.encode(), FORM)
+        self.assertEqual((got.status, posted.status), (200, 200), got.text + posted.text)
+        self.assertTrue(got.headers["Content-Type"].startswith("application/x-ndjson"))
+        self.assertEqual(got.text, posted.text)
+        *batches, last = [json.loads(line) for line in got.text.splitlines()]
+        self.assertEqual(last["status"], "success")
+        return [b["results"] for b in batches], last["has_more"]
+
+    def test_names_are_searched_by_their_letters(self):
+        times = dict(start=NOW - 3600, end=NOW)
+        names = lambda r: [x["name"] for batch in r[0] for x in batch]
+        self.assertEqual(names(self.search("metric_names", **times)), ["api_gauge", "api_total"])
+        self.assertEqual(names(self.search("metric_names", **{"search[]": "aptot"}, **times)), ["api_total"])
+        self.assertEqual(names(self.search("metric_names", **{"search[]": ["gau", "tot"]}, **times)), ["api_gauge", "api_total"])
+        self.assertEqual(names(self.search("metric_names", **{"search[]": "TOTAL"}, **times)), [])
+        self.assertEqual(names(self.search("metric_names", **{"search[]": "TOTAL"}, case_sensitive="false", **times)), ["api_total"])
+        self.assertEqual(self.search("label_values", label="code", limit=2, batch_size=1, **times), ([[{"name": "200"}], [{"name": "404"}]], True))
+        self.assertEqual(names(self.search("label_values", label="code", sort_by="alpha", sort_dir="dsc", **times)), ["500", "404", "200"])
+        self.assertEqual(names(self.search("label_names", **{"match[]": "api_gauge"}, **times)), ["A", "__name__", "job"])
+        best, = self.search("label_values", label="code", **{"search[]": "404"}, sort_by="score", include_score="true", **times)[0]
+        self.assertEqual(best, [{"name": "404", "score": 1}])
+        self.assertEqual(self.search("metric_names", **{"search[]": "nothing"}, **times), ([[]], False))
+        for wrong in (dict(fuzz_alg="jarowinkler"), dict(sort_by="x"), dict(sort_dir="asc"), dict(sort_by="score"), dict(fuzz_threshold=101)):
+            self.fails(400, "bad_data", "/api/v1/search/metric_names", **wrong)
+        self.assertIn("label", self.fails(400, "bad_data", "/api/v1/search/label_values"))
+
+    def test_the_paths_are_described(self):
+        r = self.s.get("/api/v1/openapi.yaml")
+        self.assertEqual((r.status, r.headers["Content-Type"]), (200, "application/yaml; charset=utf-8"))
+        paths = json.loads(r.text)["paths"] # JSON is YAML
+        self.assertEqual(sorted(paths["/query"]), ["get", "post"])
+        self.assertIn("/label/{name}/values", paths)
+        self.assertNotIn("/push", paths)
+
     def test_running_and_slowest_queries_are_listed(self):
         self.s.query("count(api_total) * 17", at=NOW)
         got = self.s.get("/api/stoa/v1/queries").json["data"]
