@@ -3,9 +3,9 @@
  * all of its samples, and `how` says which. */
 #include <math.h>
 
-#include "base/num.h"
 #include "collect/sketch.h"
 #include "collect/statsd.h"
+#include "ingest/prom_page.h"
 
 enum { WINDOW_SCHEMA = 5, NATIVE_SCHEMA = 3, SET_CAP_FIRST = 16, WINDOWS = 2 };
 
@@ -185,8 +185,7 @@ static struct slice named(const struct telling *t, const char *suffix)
 
 static struct slice with_number(const struct telling *t, struct slice labels, struct slice name, double v)
 {
-    char text[NUM_TEXT_BYTES_MAX];
-    return labels_with(t->b->arena, labels, name, arena_copy(t->b->arena, slice_of(text, num_format_short(v, text))));
+    return labels_with(t->b->arena, labels, name, prom_page_float(t->b->arena, v));
 }
 
 static void put_summary(const struct telling *t)

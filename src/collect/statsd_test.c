@@ -164,8 +164,8 @@ TEST(statsd_timers_can_be_classic_and_native_histograms)
     rig_begin(&r, "statsd: {observations: histogram, buckets: [1, 5]}");
     send(&r, "h:0.5:3|h");
     flush(&r, 10);
-    CHECK_ROWS(&r, "default h_bucket{le=\"1\"} 0 0\ndefault h_bucket{le=\"5\"} 0 0\ndefault h_bucket{le=\"+Inf\"} 0 0\ndefault h_sum 0 0\n"
-                   "default h_count 0 0\ndefault h_bucket{le=\"1\"} 10000 1\ndefault h_bucket{le=\"5\"} 10000 2\n"
+    CHECK_ROWS(&r, "default h_bucket{le=\"1.0\"} 0 0\ndefault h_bucket{le=\"5.0\"} 0 0\ndefault h_bucket{le=\"+Inf\"} 0 0\ndefault h_sum 0 0\n"
+                   "default h_count 0 0\ndefault h_bucket{le=\"1.0\"} 10000 1\ndefault h_bucket{le=\"5.0\"} 10000 2\n"
                    "default h_bucket{le=\"+Inf\"} 10000 2\ndefault h_sum 10000 3.5\ndefault h_count 10000 2\n");
     rig_end(&r);
     rig_begin(&r, "statsd: {observations: native}");

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 
 enum { MS_PER_S = 1000 };
+#define RATE_MIN 1e-9 /* one value stands for a billion at most: no line makes a sum that is none */
 
 struct line {
     const struct statsd_ctx *ctx;
@@ -140,7 +141,7 @@ static bool rate_read(struct slice text, double *out)
         return false;
     if (*out == 0)
         *out = 1;
-    return true;
+    return *out >= RATE_MIN;
 }
 
 /* Behind the rate; STATSD_REASON_COUNT: well read. */
@@ -228,9 +229,12 @@ static enum statsd_reason value_read(const struct line *l, const struct values *
     }
     if (!num_parse_double(text, &m->value) || m->value - m->value != 0)
         return STATSD_BAD_VALUE;
+    double total = m->value * m->weight;
+    if (total - total != 0)
+        return STATSD_BAD_VALUE;
     if (s->type == STATSD_COUNTER) {
-        m->value *= m->weight;
-        return m->value >= 0 && m->value - m->value == 0 ? STATSD_REASON_COUNT : STATSD_BAD_VALUE;
+        m->value = total;
+        return total >= 0 ? STATSD_REASON_COUNT : STATSD_BAD_VALUE;
     }
     if (s->type == STATSD_TIMER)
         m->value /= MS_PER_S;

@@ -123,7 +123,7 @@ class Statsd(harness.Case):
         port = free_port()
         s = self.server(config=config(("statsd", f"127.0.0.1:{port}"), more="  observations: histogram\n  buckets: [0.1, 1]\n"))
         self.udp(port, "t:50:500:5000|ms")
-        for le, want in (("0.1", 1), ("1", 2), ("+Inf", 3)):
+        for le, want in (("0.1", 1), ("1.0", 2), ("+Inf", 3)):
             self.expect(s, f't_bucket{{le="{le}"}}', want)
         s.close()
         s = self.server(config=config(("statsd", f"127.0.0.1:{port}"), more="  observations: native\n"))
