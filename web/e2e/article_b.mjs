@@ -190,6 +190,21 @@ export const checks = [
     },
   },
   {
+    name: 'queries: the limits, and the slowest with their cost',
+    async run({ page, base }) {
+      const name = `e2e_query_${Date.now().toString(36)}`
+      await sent(await page.request.get(`${base}/api/v1/query?query=count(up) or ${name}`), 'the query')
+      const slowest = (await (await page.request.get(`${base}/api/stoa/v1/queries`)).json()).data.slowest
+      must(slowest.length > 0, 'no query is among the slowest')
+      await page.goto(`${base}/queries`)
+      const row = panel(page, 'slowest').locator('tbody tr').first()
+      await row.waitFor()
+      must(/ ms|s/.test(await textOf(row.locator('td').nth(1))), 'how long a query took is not told')
+      must(/ok/i.test(await textOf(row)), 'how a query ended is not told')
+      must(/at most \d+ at once/.test(await textOf(panel(page, 'running'))), 'the limits are not told')
+    },
+  },
+  {
     name: 'one id: lines, trace and points in the order of time',
     full: true,
     async run({ page, base, wide }) {

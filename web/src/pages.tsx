@@ -20,6 +20,7 @@ import { Login } from './pages/Login'
 import { LogReport } from './pages/LogReport'
 import { Logs } from './pages/Logs'
 import { Metrics } from './pages/Metrics'
+import { Queries } from './pages/Queries'
 import { RealUsers } from './pages/RealUsers'
 import { Security } from './pages/Security'
 import { Service } from './pages/Service'
@@ -57,6 +58,7 @@ export const PAGES: PageRow[] = [
   { path: '/correlate/', name: W.pages.correlate, under: '/correlate', draw: (id) => <Correlate id={id} key={id} /> },
   { path: '/cost', name: W.pages.cost, key: 'o', menu: true, draw: () => <Cost /> },
   { path: '/cardinality', name: W.pages.cardinality, key: 'n', menu: true, draw: () => <Cardinality /> },
+  { path: '/queries', name: W.pages.queries, key: 'q', menu: true, refresh: '5s', draw: () => <Queries /> },
   { path: '/security', name: W.pages.security, key: 's', menu: true, needs: ['read', 'admin', 'audit'], draw: () => <Security /> },
   { path: '/coming-from', name: W.pages.comingFrom, menu: true, draw: () => <ComingFrom /> },
   { path: '/graph', name: W.pages.metrics, under: '/metrics-explorer', draw: () => <Graph /> },

@@ -24,6 +24,7 @@ export const W = {
     realUsers: 'Real users',
     cost: 'Cost',
     cardinality: 'Cardinality',
+    queries: 'Queries',
     correlate: 'One id',
     logReport: 'Log report',
     service: 'Service',

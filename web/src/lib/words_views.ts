@@ -33,6 +33,28 @@ export const VIEWS = {
     rowsShown: (n: number) => `the ${n} with most page loads`,
   },
 
+  queries: {
+    title: 'Queries',
+    running: 'Running now',
+    limits: (n: number, samples: string, time: string) => `at most ${n} at once, ${samples} samples and ${time} each`,
+    noneRuns: 'No query runs at this moment.',
+    end: 'End',
+    endSure: 'End it now',
+    slowest: 'Slowest',
+    slowestNote: 'of the last day, with what they read',
+    noneSlow: 'No query ran in the last day.',
+    query: 'query',
+    took: 'took',
+    start: 'started',
+    who: 'asked by',
+    tenants: 'tenant',
+    dialect: 'call',
+    samples: 'samples',
+    rows: 'rows',
+    bytes: 'bytes',
+    ended: 'ended',
+  },
+
   cost: {
     title: 'Cost',
     month: 'a month, as it lies now',
