@@ -198,6 +198,7 @@ NATIVE = field(1, 0, varint(4)) + double(2, 7) + BUCKETS + field(5, 0, varint(0)
 PROTO_PAGE = (family(b"jobs", 0, message(1, message(1, b"k") + message(2, b"v")) + message(3, double(1, 3) + message(3, field(1, 0, varint(1767225599))))) +
               family(b"temp", 1, message(2, double(1, 2))) + family(b"wait", 2, message(4, field(1, 0, varint(9)) + message(3, double(1, 0.5) + double(2, 1)))) +
               family(b"old", 4, message(7, field(1, 0, varint(4)) + double(2, 7) + BUCKETS)) + family(b"new", 4, message(7, NATIVE)))
+OLD = message(1, message(1, b"__name__") + message(2, b"up")) + message(3, EXEMPLAR[:EXEMPLAR.rindex(b"\x1a")] + field(3, 0, varint(1 << 63)))
 READ = field(1, 0, varint(1767225600000)) + field(2, 0, varint(1767229200000)) + message(4, message(2, b"rate")) + b"".join(
     message(3, field(1, 0, varint(kind)) + message(2, name) + message(3, value))
     for kind, name, value in ((0, b"__name__", b"up"), (1, b"job", b""), (2, b"a", b"x.*|y"), (3, b"b", b"[0-9]+"), (0, b"region", b"eu")))
@@ -208,7 +209,7 @@ SEEDS |= {
         "streamed": message(1, READ) * 2 + message(2, b"\x01\x00"),
         "one": message(1, READ) + field(2, 0, b"\x01"),
     },
-    "fuzz_prom_write": bodies("prometheus_remote_write"),
+    "fuzz_prom_write": bodies("prometheus_remote_write") | {"exemplar_time": message(1, OLD)},
     "fuzz_prom_write2": bodies("prometheus_remote_write_2"),
     "fuzz_otlp_metrics": bodies("otlp_metrics"),
 }
