@@ -3,7 +3,8 @@
  *
  * (1) Part files never change, so a second name is a copy. Where the file system gives none, the bytes are copied.
  * (2) Rows in memory are flushed first. With the manifest's lock held no part comes or goes, so its state and the files it names
- *     fit together; appends go on meanwhile, and what they bring is not in the snapshot.
+ *     fit together; appends go on meanwhile, and what they bring is not in the snapshot. Bytes are copied after that, without the
+ *     lock, or flushes would wait for gigabytes: a view holds the files until they are.
  * (3) The copy has no log. Its manifest says with which LSN the next row begins, so nothing is taken for replayed already.
  * (4) It is made under another name and renamed when whole and durable: a folder under its own name opens. */
 #include "store/snapshot.h"
@@ -35,13 +36,28 @@ static enum status copy_bytes(struct fs *fs, const char *from, const char *to, s
     return st;
 }
 
-static enum status copy_file(struct fs *fs, const char *from, const char *to, struct err *err)
+/* What is to be copied, and what holds it. */
+struct later {
+    struct store_view *views[STORE_KINDS_MAX];
+    struct part_info *parts;
+    size_t count;
+};
+
+/* Is the file that info names the one that a view holds? A part that was just made or moved may not be in the lists yet. */
+static bool is_held(const struct later *l, const struct part_info *info)
 {
-    enum status st = fs_link(fs, from, to, err);
-    return st == ST_UNSUPPORTED ? copy_bytes(fs, from, to, err) : st;
+    for (size_t k = 0; k < COUNT_OF(l->views) && l->views[k]; k++)
+        for (size_t i = 0; i < l->views[k]->part_count; i++) {
+            const struct part_info *held = part_info(l->views[k]->parts[i]);
+            if (held->id == info->id && held->kind == info->kind && held->tier == info->tier)
+                return true;
+        }
+    return false;
 }
 
-static enum status copy_part(struct store *s, struct part_env *there, const struct part_info *info, struct err *err)
+/* by_bytes false: a second name, or put off to later where there is none. */
+static enum status copy_part(struct store *s, struct part_env *there, const struct part_info *info, bool by_bytes, struct later *later,
+                             struct err *err)
 {
     char from[PART_PATH_BYTES_MAX], to[PART_PATH_BYTES_MAX], folder[PART_PATH_BYTES_MAX];
     const struct lane *lane = store_lane(s, info->kind);
@@ -52,12 +68,18 @@ static enum status copy_part(struct store *s, struct part_env *there, const stru
     part_folder(there, lane->kind, &own, folder);
     enum status st = fs_mkdir_all(s->opt.fs, folder, err);
     if (!st)
-        st = copy_file(s->opt.fs, from, to, err);
+        st = by_bytes ? copy_bytes(s->opt.fs, from, to, err) : fs_link(s->opt.fs, from, to, err);
+    if (st == ST_UNSUPPORTED && !by_bytes && is_held(later, info)) {
+        later->parts[later->count++] = *info;
+        return ST_OK;
+    }
+    if (st == ST_UNSUPPORTED && !by_bytes)
+        st = copy_bytes(s->opt.fs, from, to, err);
     return st ? st : fs_sync_dir(s->opt.fs, folder, err);
 }
 
 /* manifest_lock held. */
-static enum status copy_all(struct store *s, struct slice dir, struct err *err)
+static enum status copy_all(struct store *s, struct slice dir, struct later *later, struct err *err)
 {
     char from[PART_PATH_BYTES_MAX], to[PART_PATH_BYTES_MAX];
     const struct manifest_state *state = manifest_state(s->manifest);
@@ -65,14 +87,33 @@ static enum status copy_all(struct store *s, struct slice dir, struct err *err)
     struct file_info info;
     struct err none;
     enum status st = ST_OK;
+    for (size_t k = 0; k < s->opt.kind_count; k++)
+        later->views[k] = store_view_take(s, s->opt.kinds[k]->id, INT64_MIN, INT64_MAX);
+    later->parts = mem_alloc((state->part_count + 1) * sizeof *later->parts);
     for (size_t i = 0; i < state->part_count && !st; i++)
-        st = copy_part(s, &there, &state->parts[i], err);
+        st = copy_part(s, &there, &state->parts[i], false, later, err);
     snprintf(from, sizeof from, "%.4000s/KEYRING", s->dir);
     snprintf(to, sizeof to, "%.*s/KEYRING", SLICE_FMT(dir));
     if (!st && fs_info(s->opt.fs, from, &info, &none) == ST_OK) /* an encrypted store */
         st = copy_bytes(s->opt.fs, from, to, err);
     snprintf(to, sizeof to, "%.*s/MANIFEST", SLICE_FMT(dir));
     return st ? st : manifest_write_copy(s->manifest, to, err);
+}
+
+static enum status copy_later(struct store *s, struct slice dir, struct later *later, struct err *err)
+{
+    struct part_env there = { .dir = dir, .tiers[TIER_DATA] = dir, .fs = s->opt.fs };
+    enum status st = ST_OK;
+    for (size_t i = 0; i < later->count && !st; i++)
+        st = copy_part(s, &there, &later->parts[i], true, later, err);
+    return st;
+}
+
+static void later_free(struct later *later)
+{
+    for (size_t k = 0; k < COUNT_OF(later->views); k++)
+        store_view_drop(later->views[k]);
+    mem_free(later->parts);
 }
 
 /* What a snapshot that failed has made so far. */
@@ -110,9 +151,13 @@ enum status store_snapshot(struct store *s, const char *to, bool skip_head, stru
         st = fs_mkdir_all(s->opt.fs, making, err);
     if (st)
         return st;
+    struct later later = { .count = 0 };
     mutex_lock(&s->manifest_lock);
-    st = copy_all(s, slice_str(making), err);
+    st = copy_all(s, slice_str(making), &later, err);
     mutex_unlock(&s->manifest_lock);
+    if (!st)
+        st = copy_later(s, slice_str(making), &later, err);
+    later_free(&later);
     if (!st)
         st = fs_sync_dir(s->opt.fs, making, err);
     if (!st)

@@ -96,3 +96,49 @@ TEST(a_name_that_is_taken_fails_and_leaves_nothing_behind)
     store_close(copy);
     rig_end(&r);
 }
+
+/* A disk on which the store is merged while the first file of a snapshot is copied. */
+static struct {
+    struct rig *rig;
+    const struct fs_ops *of;
+    bool is_done;
+} meanwhile;
+
+static enum status open_and_merge(struct fs *fs, const char *path, enum file_mode mode, struct file **out, struct err *err)
+{
+    bool is_part = slice_starts(slice_str(path), SLICE("copy.tmp/")) && !slice_contains(slice_str(path), SLICE("MANIFEST"));
+    if (mode == FILE_CREATE && is_part && !meanwhile.is_done) {
+        struct err why;
+        meanwhile.is_done = true;
+        CHECK_INT(rig_put(meanwhile.rig, "after"), ST_OK);
+        CHECK_INT(store_flush(meanwhile.rig->store, &why), ST_OK);
+        CHECK_INT(store_merge(meanwhile.rig->store, &why), ST_OK);
+    }
+    return meanwhile.of->open(fs, path, mode, out, err);
+}
+
+TEST(while_files_are_copied_the_store_flushes_and_merges_and_the_copy_has_what_was_before)
+{
+    struct rig r;
+    struct err err;
+    rig_init(&r, 75);
+    rig_open(&r);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(rig_put(&r, "before"), ST_OK);
+        CHECK_INT(store_flush(r.store, &err), ST_OK);
+    }
+    meanwhile.rig = &r;
+    meanwhile.of = r.fs->ops;
+    struct fs_ops ops = *r.fs->ops;
+    ops.open = open_and_merge;
+    r.fs->ops = &ops;
+    CHECK_INT(store_snapshot(r.store, "copy", false, &err), ST_OK);
+    r.fs->ops = meanwhile.of;
+    CHECK(meanwhile.is_done);
+    struct store *copy = open_copy(&r, SLICE("copy"));
+    CHECK_INT(rows_in(copy, &r, KIND_EVENTS), 3);
+    CHECK_INT(rows_in(copy, &r, KIND_METRICS), 3);
+    store_close(copy);
+    CHECK_INT(rig_rows(&r, KIND_EVENTS), 4);
+    rig_end(&r);
+}
