@@ -3,6 +3,7 @@
  *
  * One struct pending a request lives in the exchange's arena; the store's acknowledgement answers it from the commit
  * thread. How an answer looks is the dialect's: a table row each. */
+#include "api/elastic.h"
 #include "api/handlers.h"
 #include "api/intake.h"
 #include "api/self.h"
@@ -13,7 +14,7 @@
 enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_PERMISSION_DENIED = 7,
        GRPC_RESOURCE_EXHAUSTED = 8, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14 };
 
-enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC };
+enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC };
 
 struct pending {
     struct api *api;
@@ -24,6 +25,8 @@ struct pending {
     bool json;
     struct ingest_result result;
     size_t samples, events, deduplicated; /* the last: of a replica that is not listened to */
+    struct elastic_bulk *elastic;
+    struct batch *kept; /* what the answer's texts live in */
 };
 
 static int grpc_status(enum status st)
@@ -76,6 +79,9 @@ static void reply_failed(struct pending *p, enum status st, const struct err *er
         http_reply_buf(p->x, code, p->json ? SLICE("application/json") : SLICE("application/x-protobuf"), &out);
         return;
     }
+    case DIALECT_ELASTIC:
+        elastic_fail(p->x, code, text);
+        return;
     case DIALECT_PROM:
     case DIALECT_LOKI:
         http_reply(p->x, code, SLICE("text/plain; charset=utf-8"), arena_printf(http_arena(p->x), "%s\n", err->text));
@@ -138,18 +144,24 @@ static void reply_done(struct pending *p)
         http_reply_grpc(p->x, GRPC_OK, buf_as_slice(&out));
         buf_free(&out);
         return;
+    case DIALECT_ELASTIC:
+        elastic_answer(p->x, p->elastic);
+        return;
     }
 }
 
 static void finish(struct pending *p, enum status st, const struct err *err)
 {
     char name[64];
+    struct batch *kept = p->kept; /* p is gone when the answer is */
     size_t n = MIN(p->protocol->name.len, sizeof name - 1);
     memcpy(name, p->protocol->name.ptr, n);
     name[n] = 0;
     self_ingest_done(p->api->self, name, p->samples, p->events, ingest_rejected(&p->result), st);
     if (p->dialect == DIALECT_PROM)
         set_written(p, st);
+    if (!st && p->result.warnings) /* OTLP's answers have a place for it */
+        http_set_header(p->x, SLICE("X-Stoa-Warning"), arena_copy(http_arena(p->x), slice_str(p->result.first_warning.text)));
     struct err over;
     if (!st && p->result.retry_after_s) { /* what was good is kept; the rest may come again */
         struct slice text = slice_trim(rejected_text(p));
@@ -159,6 +171,7 @@ static void finish(struct pending *p, enum status st, const struct err *err)
     } else {
         reply_done(p);
     }
+    batch_drop(kept);
 }
 
 static void on_ack(void *arg, enum status st, const struct err *err)
@@ -176,11 +189,12 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     struct ingest_ctx ctx = { .received_ns = http_received_ns(p->x), .peer = http_peer(p->x), .tenant = tenant, .headers = list, .header_count = n };
     struct slice body = http_body(p->x);
     p->json = p->dialect == DIALECT_OTLP && ingest_is_json(&ctx, body);
-    struct intake *intake = p->dialect == DIALECT_LOKI ? NULL : p->api->intake;
+    struct intake *intake = p->signal == OTLP_LOGS && p->dialect != DIALECT_OTLP && p->dialect != DIALECT_OTLP_GRPC ? NULL : p->api->intake;
     struct intake_options *options = intake ? intake_take(intake) : NULL;
     ctx.otlp = options ? &options->otlp : NULL;
     ctx.start_zero = options && options->start_zero;
     ctx.takes_deltas = intake != NULL;
+    ctx.elastic = p->elastic;
     enum status st = ingest_decode(p->protocol, &ctx, body, b, &p->result, err);
     snap_drop(options ? &options->snap : NULL);
     if (!st && intake && p->signal == OTLP_METRICS)
@@ -190,6 +204,8 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     struct slice key = http_header(p->x, SLICE("Idempotency-Key"));
     if (!st && key.len)
         b->idempotency_key = arena_copy(b->arena, key);
+    else if (!st && p->elastic)
+        b->idempotency_key = elastic_key(b->arena, p->elastic, body);
     return st;
 }
 
@@ -202,14 +218,23 @@ static enum status check_rate(struct pending *p, struct slice tenant, struct err
     return ST_LIMIT;
 }
 
-static void serve(struct api *api, struct http_exchange *x, struct slice protocol, enum dialect dialect, enum otlp_signal signal)
+static struct pending *pending_new(struct api *api, struct http_exchange *x, struct slice protocol, enum dialect dialect, enum otlp_signal signal)
 {
-    struct slice tenant;
-    struct err err;
     struct pending *p = arena_new_of(http_arena(x), struct pending);
     *p = (struct pending){ .api = api, .x = x, .protocol = ingest_protocol_find(protocol), .dialect = dialect, .signal = signal };
     assert(p->protocol != NULL);
+    return p;
+}
+
+static void serve_pending(struct pending *p)
+{
+    struct slice tenant;
+    struct err err;
+    struct api *api = p->api;
+    struct http_exchange *x = p->x;
     struct batch *b = batch_new(BATCH_ARENA_BYTES_MAX);
+    if (p->elastic)
+        p->kept = batch_take(b);
     enum status st = api_write_tenant(x, &tenant, &err);
     if (!st)
         st = check_rate(p, tenant, &err);
@@ -227,6 +252,18 @@ static void serve(struct api *api, struct http_exchange *x, struct slice protoco
     st = api->engine->ops->append(api->engine, b, (struct append_ack){ on_ack, p }, &err);
     if (st)
         finish(p, st, &err);
+}
+
+static void serve(struct api *api, struct http_exchange *x, struct slice protocol, enum dialect dialect, enum otlp_signal signal)
+{
+    serve_pending(pending_new(api, x, protocol, dialect, signal));
+}
+
+void ingest_elastic(struct api *api, struct http_exchange *x, struct elastic_bulk *bulk)
+{
+    struct pending *p = pending_new(api, x, SLICE("elastic_bulk"), DIALECT_ELASTIC, OTLP_LOGS);
+    p->elastic = bulk;
+    serve_pending(p);
 }
 
 void ingest_prom_write(void *user, struct http_exchange *x)

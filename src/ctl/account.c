@@ -155,6 +155,8 @@ enum status account_password(struct arena *a, struct slice *out, struct err *err
 
 void account_login(struct client_request *req)
 {
+    const char *ca_file = getenv("STOA_CA_FILE");
+    req->ca_file = ca_file && ca_file[0] ? ca_file : NULL;
     req->bearer = slice_str(getenv("STOA_TOKEN"));
     if (req->bearer.len)
         return;

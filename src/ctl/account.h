@@ -56,7 +56,8 @@ int account_command_run(const struct account_command *c, int argc, char **argv);
 /* STOA_PASSWORD; else asked for twice on a terminal, without showing it; else the first line of standard input. */
 MUST_CHECK enum status account_password(struct arena *a, struct slice *out, struct err *err);
 
-/* Who we are to a server: STOA_TOKEN, or STOA_USER and STOA_PASSWORD; nothing when none is set. */
+/* Who we are to a server: STOA_TOKEN, or STOA_USER and STOA_PASSWORD; nothing when none is set. And whom we believe: STOA_CA_FILE in
+ * place of the system's authorities. */
 void account_login(struct client_request *req);
 
 #endif

@@ -6,6 +6,9 @@
  * (3) The steady state allocates nothing: only a cut text or a new stream does. */
 #include "pipeline/pipeline.h"
 
+#include "base/date.h"
+#include "base/num.h"
+
 #include <stdatomic.h>
 
 #include "base/utf8.h"
@@ -41,6 +44,7 @@ static const struct {
     [PIPELINE_SAMPLE_TIME] = { "sample_time", true },
     [PIPELINE_SERIES_LABELS] = { "series_labels", true },
     [PIPELINE_SERIES_OVER] = { "series_over_limit", true },
+    [PIPELINE_TOO_OLD] = { "too_old", false },
     [PIPELINE_SPAN_TIME] = { "span_time", true },
     [PIPELINE_LOG_TIME] = { "log_time", false },
     [PIPELINE_EVENT_FIELDS] = { "event_fields", true },
@@ -307,6 +311,43 @@ static void stage_class(struct pass *p)
     arena_free(scratch);
 }
 
+static int64_t kept_ns(const struct pass *p, uint16_t class, bool is_sample)
+{
+    const struct class_config *c = p->rules->classes;
+    for (size_t i = 0; i < c->count; i++)
+        if (is_sample ? c->list[i].kind == CLASS_METRICS : class && c->list[i].id == class)
+            return c->list[i].retention_ns;
+    return p->rules->retention_ns;
+}
+
+/* Old rows are taken, so that no client sends them for ever, but the sender is told what will become of them. A whole day is dropped
+ * at once, so only what is older by a day is surely over. */
+static void stage_age(struct pass *p)
+{
+    uint64_t old = 0;
+    int64_t received_ns = p->b->received_ns, kept = kept_ns(p, 0, true), horizon_ms = sat_sub(received_ns, sat_add(kept, DAY_S * NS_S)) / NS_MS;
+    if (p->rules->retention_ns == 0 || received_ns == 0)
+        return;
+    for (size_t i = 0; i < p->b->sample_count; i++)
+        old += p->b->samples[i].t_ms < horizon_ms;
+    for (size_t i = 0; i < p->b->event_count; i++) {
+        const struct event *e = &p->b->events[i];
+        int64_t of_class = kept_ns(p, e->class, false);
+        bool is_old = e->time_ns < sat_sub(received_ns, sat_add(of_class, DAY_S * NS_S));
+        old += is_old;
+        kept = is_old ? of_class : kept;
+    }
+    if (old == 0)
+        return;
+    struct err what;
+    char days[DURATION_TEXT_BYTES_MAX];
+    size_t n = duration_format_prom(kept / NS_MS, days);
+    err_set(&what, ST_INVALID, "%llu rows are older than the %.*s that such rows are kept: they are dropped again at the next flush",
+            (unsigned long long)old, (int)n, days);
+    p->counts[PIPELINE_TOO_OLD] += old;
+    ingest_warn(p->result, &what);
+}
+
 static void stage_redact(struct pass *p)
 {
     redact_batch(p->redactor, p->b);
@@ -326,7 +367,7 @@ static void stage_firewall(struct pass *p)
 
 /* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
 static void (*const stages[])(struct pass *p) = { stage_hash, stage_redact, stage_samples, stage_firewall,
-                                                 stage_events, stage_enrich, stage_sample, stage_class };
+                                                 stage_events, stage_enrich, stage_sample, stage_class, stage_age };
 
 /* ---- the pipeline ---- */
 

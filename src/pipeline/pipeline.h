@@ -48,6 +48,7 @@ enum pipeline_reason {
     PIPELINE_SAMPLE_TIME,       /* dropped: before 1970 or too far ahead */
     PIPELINE_SERIES_LABELS,     /* dropped: too many labels */
     PIPELINE_SERIES_OVER,       /* dropped: samples of new series over a limit of the firewall */
+    PIPELINE_TOO_OLD,           /* taken, and dropped again at the next flush: older than rows of their class are kept */
     PIPELINE_SPAN_TIME,         /* dropped: as for samples */
     PIPELINE_LOG_TIME,          /* changed: such a time became the time of arrival */
     PIPELINE_EVENT_FIELDS,      /* dropped: too many fields */

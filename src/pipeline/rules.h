@@ -12,6 +12,7 @@ struct pipeline_rules {
     struct arena *arena;
     struct class_config *classes;
     struct sample_config *samples; /* its counters alone change */
+    int64_t retention_ns;          /* of what no class speaks of; 0: nothing is said about old rows */
 };
 
 /* Copies both, which may be NULL. One reference, the caller's. */

@@ -22,6 +22,7 @@ static enum status apply(struct server *s, struct err *err)
 {
     const struct class_config *from = s->config->classes;
     struct pipeline_rules *rules = pipeline_rules_new(from, s->config->samples);
+    rules->retention_ns = s->config->retention_ns;
     struct engine_class *list = retention_classes(rules->classes, rules->arena);
     enum status st = s->engine->ops->set_classes(s->engine, list, from->count, err);
     for (size_t i = 0; i < from->count && !st; i++)

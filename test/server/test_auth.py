@@ -431,6 +431,11 @@ class Addresses(harness.Case):
         c.request("GET", "/api/v1/labels", headers={"Cookie": r.headers["Set-Cookie"].split(";")[0]})
         self.assertEqual(c.getresponse().status, 200)
         c.close()
+        ask = [harness.BINARY, "query", "--url", f"https://127.0.0.1:{s.port}", "vector(7)"]
+        login = {**os.environ, "STOA_USER": "root", "STOA_PASSWORD": PASSWORD}
+        self.assertEqual(subprocess.run(ask, env=login, capture_output=True, text=True).returncode, 1)
+        told = subprocess.run(ask, env={**login, "STOA_CA_FILE": cert}, capture_output=True, text=True)
+        self.assertEqual((told.returncode, told.stdout[:4]), (0, "{} 7"), told.stderr)
 
 
 class Audit(harness.Case):

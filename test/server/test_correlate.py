@@ -172,7 +172,7 @@ class Correlate(harness.Case):
             self.assertEqual((r.status, r.json["status"]), (200, "success"), r.text)
             return r.json["data"]
         series, = self.eventually(lambda: ask("histogram_quantile(0.9, rate(wait_bucket{job=\"shop\"}[5m]))"), what="an exemplar")
-        self.assertEqual((series["seriesLabels"]["__name__"], series["seriesLabels"]["le"]), ("wait_bucket", "1"))
+        self.assertEqual((series["seriesLabels"]["__name__"], series["seriesLabels"]["le"]), ("wait_bucket", "1.0"))
         exemplar, = series["exemplars"]
         self.assertEqual((exemplar["labels"], exemplar["value"]), ({"trace_id": TRACE}, "0.5"))
         self.assertIsInstance(exemplar["timestamp"], float)

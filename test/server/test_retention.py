@@ -386,6 +386,26 @@ sampling:
         self.assertEqual(files_with(s.data, mark), [])
         self.assertEqual(lines_of(s, '{service_name="web"}'), ["a"])
 
+    def test_the_sender_of_rows_older_than_they_are_kept_is_told(self):
+        s = self.server(config="retention_policies:\n  error_logs: {retention_days: 90}\n  info_logs: {retention_days: 7}\n  metrics: {retention_days: 5}\n")
+        day = 86400
+        for age, level, told in ((0, "INFO", False), (40, "INFO", True), (40, "ERROR", False), (100, "ERROR", True)):
+            t = str(int((time.time() - age * day) * 1e9))
+            r = s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"service_name": "web"}, "values": [[t, f"{level} x"]]}]})
+            self.assertEqual(r.status, 204, r.text)
+            warning = r.headers.get("X-Stoa-Warning")
+            self.assertEqual(warning is not None, told, f"{age} days, {level}: {warning}")
+        self.assertIn("1 rows are older than the 90d that such rows are kept", warning)
+        old = int((time.time() - 10 * day) * 1000)
+        r = s.post("/api/v1/write", harness.write_request([({"__name__": "x"}, [(old, 1.0), (old + 1, 2.0), (int(time.time() * 1000), 3.0)])]), harness.WRITE_HEADERS)
+        self.assertIn("2 rows are older than the 5d", r.headers.get("X-Stoa-Warning"))
+        point = {"timeUnixNano": str(old * 10**6), "asDouble": 1}
+        body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "y", "gauge": {"dataPoints": [point]}}]}]}]}
+        r = s.post_json("/v1/metrics", body)
+        self.assertEqual(r.status, 200)
+        self.assertIn("older than the 5d", r.json["partialSuccess"]["errorMessage"])
+        self.assertRegex(s.get("/metrics").text, r'stoa_pipeline_rows_total\{reason="too_old",effect="[a-z]+"\} 5\n')
+
 
 if __name__ == "__main__":
     harness.main()
