@@ -2,7 +2,8 @@
 // Opens every page of a running server in a real browser, does something on it, and checks what is shown:
 //   npm run e2e -- --url http://127.0.0.1:PORT [--login-url URL] [--shots DIR] [--only WORD] [--browser PATH]
 // --login-url: a server that wants a login, with the users of article_a.mjs; without it the checks of logins are left out.
-// Wide in light colours, narrow in dark ones. The last line is `N passed, N failed`; the exit code is 1 if any failed.
+// Wide in light colours, narrow in dark ones. What failed stands again before the last line, `N passed, N failed`; the exit code
+// is 1 if any failed.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -60,11 +61,11 @@ async function openPage(context, base) {
 }
 
 let passed = 0
-let failed = 0
+const failures = []
 const report = (name, problem) => {
-  if (problem) failed++
-  else passed++
-  console.log(problem ? `FAIL ${name}\n     ${problem}` : `ok   ${name}`)
+  if (!problem) passed++
+  else failures.push(`FAIL ${name}\n     ${problem}`)
+  console.log(problem ? failures.at(-1) : `ok   ${name}`)
 }
 
 const browser = await chromium.launch({ executablePath: option('browser', '/usr/bin/chromium'), args: ['--no-sandbox'] })
@@ -97,5 +98,6 @@ try {
 } finally {
   await browser.close()
 }
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed ? 1 : 0)
+if (failures.length) console.log(`\nfailed:\n${failures.join('\n')}`)
+console.log(`${passed} passed, ${failures.length} failed`)
+process.exit(failures.length ? 1 : 0)
