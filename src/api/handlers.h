@@ -77,6 +77,13 @@ HANDLER(ingest_otlp_metrics_grpc);
 HANDLER(ingest_otlp_logs_grpc);
 HANDLER(ingest_otlp_traces_grpc);
 
+/* elastic_http.c: Elasticsearch's */
+HANDLER(elastic_about);
+HANDLER(elastic_bulk);
+HANDLER(elastic_doc);
+HANDLER(elastic_create);
+HANDLER(elastic_other);
+
 /* stoa.c: our own API */
 HANDLER(stoa_status);
 HANDLER(stoa_services);

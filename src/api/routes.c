@@ -8,6 +8,7 @@
  * less than a microsecond. */
 #include "api/access.h"
 #include "api/board_check.h"
+#include "api/elastic.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "api/self.h"
@@ -120,6 +121,15 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_metrics_grpc),
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_logs_grpc),
     ROW(WRITE, NULL, POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", ROUTE_GRPC, BODY_INGEST, ingest_otlp_traces_grpc),
+
+    SECTION("Elasticsearch"),
+    ROW(WRITE, NULL, GET | HEAD, "/elastic", ROUTE_ON_LOOP, BODY_NONE, elastic_about),
+    ROW(WRITE, NULL, POST | PUT, "/elastic/_bulk", ROUTE_ON_LOOP, BODY_INGEST, elastic_bulk),
+    ROW(WRITE, NULL, POST | PUT, "/elastic/{index}/_bulk", ROUTE_ON_LOOP, BODY_INGEST, elastic_bulk),
+    ROW(WRITE, NULL, POST, "/elastic/{index}/_doc", ROUTE_ON_LOOP, BODY_INGEST, elastic_doc),
+    ROW(WRITE, NULL, POST | PUT, "/elastic/{index}/_doc/{id}", ROUTE_ON_LOOP, BODY_INGEST, elastic_doc),
+    ROW(WRITE, NULL, POST | PUT, "/elastic/{index}/_create/{id}", ROUTE_ON_LOOP, BODY_INGEST, elastic_create),
+    ROW(WRITE, NULL, GET | HEAD | POST | PUT | DELETE, "/elastic/{path...}", 0, BODY_FORM, elastic_other),
 
     /* Loki: what lines are made of */
     SECTION("Loki"),
@@ -331,10 +341,12 @@ static void reply_405(struct http_exchange *x, unsigned allowed)
 /* A dialect's own listener has its paths at the root: Jaeger's "/api/traces" stands for our "/jaeger/api/traces". */
 static const struct {
     struct slice dialect, prefix;
+    bool of_all; /* every path stands under the prefix, not only /api/... */
 } listeners[] = {
-    { SLICE_INIT("prometheus"), SLICE_INIT("") }, { SLICE_INIT("loki"), SLICE_INIT("") },         { SLICE_INIT("otlp_http"), SLICE_INIT("") },
-    { SLICE_INIT("otlp_grpc"), SLICE_INIT("") },  { SLICE_INIT("pushgateway"), SLICE_INIT("") },
-    { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger") },
+    { SLICE_INIT("prometheus"), SLICE_INIT(""), false },  { SLICE_INIT("loki"), SLICE_INIT(""), false },
+    { SLICE_INIT("otlp_http"), SLICE_INIT(""), false },   { SLICE_INIT("otlp_grpc"), SLICE_INIT(""), false },
+    { SLICE_INIT("pushgateway"), SLICE_INIT(""), false }, { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger"), false },
+    { SLICE_INIT("elastic"), SLICE_INIT("/elastic"), true },
 };
 
 int api_listener_tag(struct slice dialect)
@@ -352,7 +364,10 @@ static struct slice normal_path(struct http_exchange *x)
     int tag = http_listener_tag(x);
     if (path.len > 1 && path.ptr[path.len - 1] == '/')
         path.len--;
-    if (tag > 0 && (size_t)tag <= COUNT_OF(listeners) && listeners[tag - 1].prefix.len && slice_starts(path, SLICE("/api/")))
+    if (tag > 0 && (size_t)tag <= COUNT_OF(listeners) && listeners[tag - 1].of_all && path.len == 1)
+        path = listeners[tag - 1].prefix;
+    else if (tag > 0 && (size_t)tag <= COUNT_OF(listeners) && listeners[tag - 1].prefix.len &&
+             (listeners[tag - 1].of_all || slice_starts(path, SLICE("/api/"))))
         path = arena_printf(http_arena(x), "%.*s%.*s", SLICE_FMT(listeners[tag - 1].prefix), SLICE_FMT(path));
     return path;
 }
@@ -462,6 +477,8 @@ const struct http_route *api_route(void *user, struct http_exchange *x)
     unsigned allowed;
     struct slice path = normal_path(x);
     const struct row *row = row_of(x, path, &allowed);
+    if (slice_starts(path, SLICE("/elastic")))
+        elastic_set_product(x);
     if (row == NULL && http_method(x) == HTTP_OPTIONS_)
         return takes_writes(path) ? &api->routes->preflight : &api->routes->options;
     if (row) {

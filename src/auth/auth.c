@@ -322,8 +322,12 @@ static struct said read_said(struct slice header, struct buf *room)
     struct said s = { 0 };
     struct slice rest;
     buf_init(room, CREDENTIAL_BYTES_MAX);
-    if (scheme_is(header, SLICE("Bearer "), &rest)) {
+    if (scheme_is(header, SLICE("Bearer "), &rest) || scheme_is(header, SLICE("Splunk "), &rest)) {
         s = (struct said){ .is_token = true, .password = rest };
+    } else if (scheme_is(header, SLICE("ApiKey "), &rest)) { /* Elasticsearch's: the token, or base64 of id:token */
+        bool coded = !slice_starts(rest, SLICE("stoa_")) && base64_decode(rest, room) && !buf_over(room) &&
+                     slice_cut(buf_as_slice(room), ':', &s.user, &s.password);
+        s = (struct said){ .is_token = true, .password = coded ? s.password : rest };
     } else if (scheme_is(header, SLICE("Basic "), &rest) && base64_decode(rest, room) && !buf_over(room) &&
                slice_cut(buf_as_slice(room), ':', &s.user, &s.password)) {
         s.is_token = slice_starts(s.password, SLICE("stoa_"));

@@ -154,7 +154,7 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
     static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
-                                            SLICE_INIT("jaeger_query"), SLICE_INIT("pushgateway"), SLICE_INIT("statsd"),
+                                            SLICE_INIT("jaeger_query"), SLICE_INIT("pushgateway"), SLICE_INIT("elastic"), SLICE_INIT("statsd"),
                                             SLICE_INIT("dogstatsd")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     struct config_listener *l = &c->listeners[c->listener_count];
@@ -178,7 +178,7 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     if (i == COUNT_OF(dialects) || l->address.len == 0)
         return yaml_fail(n, err,
                          "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, "
-                         "pushgateway, statsd, dogstatsd and an address such as 127.0.0.1:9090",
+                         "pushgateway, elastic, statsd, dogstatsd and an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
     c->listener_count++;
     return ST_OK;

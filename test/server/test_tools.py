@@ -134,6 +134,11 @@ class Tools(harness.Case):
         self.assertEqual(r.status, 204)
         self.assertEqual(s.logs('{app="pushed"}')[0]["values"][0][1], "a pushed line")
 
+    def check_elastic_bulk(self, s):
+        r = s.post("/elastic/_bulk", b'{"create":{"_index":"by-bulk"}}\n{"message":"a document","level":"info"}\n')
+        self.assertEqual((r.status, r.json["errors"]), (200, False), r.text)
+        self.assertEqual(s.logs('{source="by-bulk"}')[0]["values"][0][1], "a document")
+
     def check_otlp_logs(self, s):
         for path in ("/v1/logs", "/otlp/v1/logs"):
             r = s.post_json(path, {"resourceLogs": [{"resource": resource("by-otlp"), "scopeLogs": [{"logRecords": [
@@ -186,7 +191,7 @@ class Tools(harness.Case):
     def test_what_is_said_not_to_work_yet_does_not(self):
         """Native intakes of others: when one of them begins to answer, the table is to be changed."""
         s = self.server()
-        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/collector/event"), ("POST", "/_bulk"),
+        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/collector/event"), ("POST", "/elastic/logs/_search"),
                              ("PUT", "/v0.4/traces"), ("GET", "/loki/api/v1/tail")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))
