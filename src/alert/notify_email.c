@@ -50,9 +50,9 @@ static enum status read_server(const struct setup_reading *r, const struct yaml_
     if (!st)
         st = yaml_bool(n, SLICE("require_tls"), &m->require_tls, err);
     if (!st)
-        st = tls_setup_read(yaml_get(r->global, SLICE("smtp_tls_config")), &tls, err);
+        st = tls_setup_read(r, yaml_get(r->global, SLICE("smtp_tls_config")), &tls, err);
     if (!st)
-        st = tls_setup_read(yaml_get(n, SLICE("tls_config")), &tls, err);
+        st = tls_setup_read(r, yaml_get(n, SLICE("tls_config")), &tls, err);
     m->ca_file = tls.ca_file;
     m->cert_file = tls.cert_file;
     m->key_file = tls.key_file;

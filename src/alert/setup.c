@@ -9,13 +9,26 @@
 
 /* ---- HTTP and TLS ---- */
 
-enum status tls_setup_read(const struct yaml_node *n, struct http_setup *out, struct err *err)
+/* Keys from `served` on are known, and told when they are there. */
+static void warn_unserved(const struct setup_reading *r, const char *section, const struct yaml_node *n, const struct slice *keys, size_t served,
+                          size_t count)
+{
+    for (size_t i = served; i < count; i++)
+        if (yaml_get(n, keys[i]))
+            buf_printf(r->warnings, "%.*s:%d: %s: %.*s is known but not served by this version\n", SLICE_FMT(n->file), yaml_get(n, keys[i])->line,
+                       section, SLICE_FMT(keys[i]));
+}
+
+enum status tls_setup_read(const struct setup_reading *r, const struct yaml_node *n, struct http_setup *out, struct err *err)
 {
     static const struct slice keys[] = {SLICE_INIT("ca_file"),     SLICE_INIT("cert_file"),   SLICE_INIT("key_file"),
                                         SLICE_INIT("server_name"), SLICE_INIT("insecure_skip_verify"), SLICE_INIT("min_version"),
                                         SLICE_INIT("max_version")};
     struct slice *const to[] = {&out->ca_file, &out->cert_file, &out->key_file, &out->server_name};
+    enum { SERVED = 5 };
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    if (!st && n)
+        warn_unserved(r, "tls_config", n, keys, SERVED, COUNT_OF(keys));
     for (size_t i = 0; !st && i < COUNT_OF(to); i++)
         st = yaml_text(n, keys[i], to[i], err);
     return st ? st : yaml_bool(n, SLICE("insecure_skip_verify"), &out->tls_insecure, err);
@@ -57,14 +70,12 @@ enum status http_setup_read(const struct setup_reading *r, const struct yaml_nod
         return ST_OK;
     *out = (struct http_setup){.follow_redirects = true};
     enum status st = yaml_only(h, keys, COUNT_OF(keys), err);
-    for (size_t i = SERVED; !st && i < COUNT_OF(keys); i++)
-        if (yaml_get(h, keys[i]))
-            buf_printf(r->warnings, "%.*s:%d: http_config: %.*s is known but not served by this version\n", SLICE_FMT(h->file),
-                       yaml_get(h, keys[i])->line, SLICE_FMT(keys[i]));
+    if (!st)
+        warn_unserved(r, "http_config", h, keys, SERVED, COUNT_OF(keys));
     if (!st)
         st = auth_read(h, out, err);
     if (!st)
-        st = tls_setup_read(yaml_get(h, SLICE("tls_config")), out, err);
+        st = tls_setup_read(r, yaml_get(h, SLICE("tls_config")), out, err);
     if (!st)
         st = yaml_bool(h, SLICE("follow_redirects"), &out->follow_redirects, err);
     return st ? st : yaml_text(h, SLICE("proxy_url"), &out->proxy_url, err);

@@ -91,7 +91,7 @@ struct setup_reading {
 };
 
 MUST_CHECK enum status http_setup_read(const struct setup_reading *r, const struct yaml_node *n, struct http_setup *out, struct err *err);
-MUST_CHECK enum status tls_setup_read(const struct yaml_node *n, struct http_setup *out, struct err *err);
+MUST_CHECK enum status tls_setup_read(const struct setup_reading *r, const struct yaml_node *n, struct http_setup *out, struct err *err);
 /* Key of n as a template; text when the key is not there. */
 MUST_CHECK enum status message_text_read(const struct setup_reading *r, const struct yaml_node *n, struct slice key, struct slice text,
                                          struct message_text *out, struct err *err);

@@ -197,3 +197,12 @@ TEST(a_fingerprint_is_fnv_1a_of_names_and_values_each_ended_by_ff)
     CHECK_STR(notice_fingerprint(a, alert_fingerprint(labels)), "a8bf4a756d420bc6");
     arena_free(a);
 }
+
+TEST(what_of_tls_config_is_not_served_is_told)
+{
+    struct reading r;
+    CHECK(!read_text(&r, "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n  - url: http://x/\n    http_config:\n"
+                         "      tls_config: {min_version: TLS13}\n"));
+    CHECK_STR(buf_as_slice(&r.warnings), "am.yml:7: tls_config: min_version is known but not served by this version\n");
+    reading_free(&r);
+}

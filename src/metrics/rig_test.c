@@ -133,6 +133,19 @@ static void acked(void *arg, enum status st, const struct err *err)
     atomic_store(&w->done, true);
 }
 
+static void rest(void)
+{
+    struct mutex lock;
+    struct cond never;
+    mutex_init(&lock);
+    cond_init(&never);
+    mutex_lock(&lock);
+    cond_wait_ns(&never, &lock, NS_MS);
+    mutex_unlock(&lock);
+    cond_destroy(&never);
+    mutex_destroy(&lock);
+}
+
 enum status rig_append(struct rig *r, struct rig_request *q, struct err *err)
 {
     struct waiter waiter = { 0 };
@@ -144,6 +157,8 @@ enum status rig_append(struct rig *r, struct rig_request *q, struct err *err)
         st = store_tick(r->store, err);
         if (st && !atomic_load(&waiter.done))
             return st;
+        if (i >= TICKS_MAX / 2) /* a busy machine: the commit thread must get its turn */
+            rest();
     }
     CHECK(atomic_load(&waiter.done));
     return waiter.st;
