@@ -153,6 +153,9 @@ SEEDS |= {
     "fuzz_statsd": {f"l{i}": c for i, c in enumerate([
         b"a.b:1:2|ms|@0.5|#x:y,z|c:c1|e:e|card:low|T1767225600\na:+1|g\nb:2|c:3|ms\nw:x|s", b"f,t=1:1|c\nf#t=1:1|h\nf[t=1]x:1|d",
         b"_e{1,1}:a|b|d:1|h:h|p:low|t:error|k:k|s:s|#service:x", b"_sc|a|2|d:1|h:h|#service:x,y:z|m:a|b"])},
+    "fuzz_syslog": {"new": b'<165>1 2026-01-01T00:00:00.003Z h app 7 ID47 [a@1 k="v\\"" e="f"][g] text', "old": b"<34>Jan  1 22:14:15 h su[7]: failed",
+                    "cisco": b"<189>29: *Jan  1 00:46:11.123 UTC: %SYS-5-A: b", "asa": b"<189>Jan 01 2026 00:16:01: %ASA-6-302013: x",
+                    "meraki": b"<134>1 1767229100.5 MX84 urls a=b", "json": b'<13>@cee: {"level":"error"}'},
     "fuzz_push": {"path": b"/a/instance/h:1/path@base64/L3g=", "matchers": b'{a="b",c=~"d|e", f!=g}', "vital": VITALS, "vitals": b"[" + VITALS + b"," + VITALS + b"]"},
 }
 HISTOGRAM = b"\x01\x03\x00\x03" + struct.pack("<d", 2.5) + b"\x01" + struct.pack("<d", 0.001) + b"\x00\x01\x00\x02\x02\x00"

@@ -10,6 +10,7 @@
 #include "api/self.h"
 #include "api/intake.h"
 #include "collect/collect.h"
+#include "collect/syslog.h"
 #include "pipeline/pipeline.h"
 #include "probe/probe.h"
 
@@ -114,6 +115,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         push_http_metrics(api->push, out);
     if (api->statsd)
         statsd_http_metrics(api, out);
+    if (api->syslog)
+        syslog_metrics(api->syslog, out);
     if (api->fold)
         correlation_metrics(api->fold, out);
 }

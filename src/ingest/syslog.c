@@ -69,7 +69,8 @@ static struct slice repaired(struct reading *r, struct slice s)
 static void field_add(struct reading *r, struct slice name, struct slice text)
 {
     if (name.len && r->field_count < SYSLOG_PARAMS_MAX + FIELDS_FIXED)
-        r->fields[r->field_count++] = (struct field){ .scope = SCOPE_RECORD, .type = FIELD_STRING, .name = repaired(r, name), .text = repaired(r, text) };
+        r->fields[r->field_count++] =
+            (struct field){ .scope = SCOPE_RECORD, .type = FIELD_STRING, .name = repaired(r, name), .text = repaired(r, text) };
 }
 
 static void field_add_told(struct reading *r, struct slice name, struct slice text)
@@ -216,7 +217,9 @@ static bool take_year(struct slice *rest, struct civil *c)
 {
     uint64_t v;
     struct slice s = *rest;
-    if (s.len < 5 || s.ptr[0] != ' ' || !num_parse_u64(slice_sub(s, 1, 5), &v) || v < 1970 || v > 2200 || (s.len > 5 && s.ptr[5] != ' ' && s.ptr[5] != ':'))
+    if (s.len < 5 || s.ptr[0] != ' ' || !num_parse_u64(slice_sub(s, 1, 5), &v) || v < 1970 || v > 2200)
+        return false;
+    if (s.len > 5 && s.ptr[5] != ' ' && s.ptr[5] != ':')
         return false;
     c->year = (int)v;
     *rest = slice_skip(s, 5);
@@ -327,8 +330,9 @@ static void read_3164(struct reading *r, struct slice *rest)
 
 static const char *facility_name(unsigned facility)
 {
-    static const char *const names[] = { "kern",   "user", "mail", "daemon",   "auth",   "syslog", "lpr",      "news",   "uucp",   "cron",   "authpriv", "ftp",
-                                         "ntp",    "audit", "alert", "clock",  "local0", "local1", "local2",   "local3", "local4", "local5", "local6",   "local7" };
+    static const char *const names[] = { "kern",   "user",     "mail",   "daemon", "auth",   "syslog", "lpr",    "news",
+                                         "uucp",   "cron",     "authpriv", "ftp",  "ntp",    "audit",  "alert",  "clock",
+                                         "local0", "local1",   "local2", "local3", "local4", "local5", "local6", "local7" };
     return names[MIN(facility, COUNT_OF(names) - 1)];
 }
 

@@ -25,8 +25,11 @@ struct peer {
     struct stream *of;
     struct peer *before, *next;
     enum framing framing;
-    size_t len;
-    char room[ROOM_BYTES];
+    size_t len, room_bytes;
+    size_t skip;      /* syslog: bytes that remain of a message that was cut */
+    bool is_skipping; /* the same, up to the end of its line */
+    uv_timer_t idle;  /* syslog */
+    char *room;
 };
 
 struct stream {
@@ -63,12 +66,24 @@ static void on_peer_closed(uv_handle_t *h)
         p->next->before = p->before;
     s->peer_count--;
     atomic_store(&s->connections, s->peer_count);
+    mem_free(p->room);
     mem_free(p);
+}
+
+static void on_idle_closed(uv_handle_t *h)
+{
+    struct peer *p = h->data;
+    uv_close(&p->h.handle, on_peer_closed);
 }
 
 static void peer_end(struct peer *p)
 {
-    if (!uv_is_closing(&p->h.handle))
+    if (uv_is_closing(&p->h.handle) || (p->of->opt.is_syslog && uv_is_closing((uv_handle_t *)&p->idle)))
+        return;
+    uv_read_stop(&p->h.stream);
+    if (p->of->opt.is_syslog)
+        uv_close((uv_handle_t *)&p->idle, on_idle_closed);
+    else
         uv_close(&p->h.handle, on_peer_closed);
 }
 
@@ -105,26 +120,129 @@ static size_t cut(struct peer *p)
     return at;
 }
 
+/* ---- syslog ---- */
+
+/* "123 <": digits of the length, and the length; 0: no such thing. SIZE_MAX: it may become one. */
+static size_t count_before(const char *at, size_t n, size_t *out)
+{
+    size_t digits = 0, value = 0;
+    while (digits < n && digits < SYSLOG_COUNT_DIGITS_MAX && at[digits] >= '0' && at[digits] <= '9')
+        value = value * 10 + (size_t)(at[digits++] - '0');
+    *out = value;
+    if (digits == 0 || at[0] == '0')
+        return 0;
+    if (digits == n || (digits + 1 == n && at[digits] == ' '))
+        return SIZE_MAX;
+    return at[digits] == ' ' && at[digits + 1] == '<' ? digits + 1 : 0;
+}
+
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == 0;
+}
+
+/* Bytes of the message that was cut, which are left out. */
+static size_t skip_cut(struct peer *p)
+{
+    size_t n = MIN(p->skip, p->len);
+    p->skip -= n;
+    while (p->is_skipping && n < p->len)
+        p->is_skipping = !is_line_end(p->room[n++]);
+    return n;
+}
+
+static void give_cut(struct peer *p, size_t at)
+{
+    atomic_fetch_add(&p->of->truncated, 1);
+    give(p, p->room + at, SYSLOG_MESSAGE_BYTES_MAX);
+}
+
+/* The message at, which is len bytes or as far as its line goes; the bytes it took, 0: it is not whole yet. */
+static size_t give_syslog(struct peer *p, size_t at)
+{
+    size_t left = p->len - at, count, head = count_before(p->room + at, left, &count);
+    if (head == SIZE_MAX)
+        return 0;
+    if (head && left - head >= MIN(count, SYSLOG_MESSAGE_BYTES_MAX)) {
+        if (count <= SYSLOG_MESSAGE_BYTES_MAX) {
+            give(p, p->room + at + head, count);
+            return head + count;
+        }
+        give_cut(p, at + head);
+        p->skip = count - SYSLOG_MESSAGE_BYTES_MAX;
+        return head + SYSLOG_MESSAGE_BYTES_MAX;
+    }
+    size_t n = 0;
+    while (head == 0 && n < left && !is_line_end(p->room[at + n]))
+        n++;
+    if (head == 0 && n < left && n <= SYSLOG_MESSAGE_BYTES_MAX) {
+        give(p, p->room + at, n);
+        return n + 1;
+    }
+    if (head || n < SYSLOG_MESSAGE_BYTES_MAX)
+        return 0;
+    give_cut(p, at);
+    p->is_skipping = true;
+    return SYSLOG_MESSAGE_BYTES_MAX;
+}
+
+static size_t cut_syslog(struct peer *p)
+{
+    size_t at = skip_cut(p), n = 1;
+    while (at < p->len && n) {
+        n = give_syslog(p, at);
+        at += n;
+        if (p->skip || p->is_skipping) {
+            memmove(p->room, p->room + at, p->len - at);
+            p->len -= at;
+            at = skip_cut(p);
+        }
+    }
+    return at;
+}
+
+/* What has no end by now is a message, unless its length says that more must come. */
+static void on_idle(uv_timer_t *t)
+{
+    struct peer *p = t->data;
+    size_t count, head = count_before(p->room, p->len, &count);
+    if (p->len == 0 || (head && head != SIZE_MAX))
+        return;
+    give(p, p->room, p->len);
+    p->len = 0;
+}
+
+/* ---- reading ---- */
+
 static void on_room(uv_handle_t *h, size_t hint, uv_buf_t *out)
 {
     struct peer *p = h->data;
-    *out = uv_buf_init(p->room + p->len, (unsigned)(ROOM_BYTES - p->len));
+    size_t most = p->of->opt.is_syslog ? SYSLOG_MESSAGE_BYTES_MAX + ROOM_BYTES : ROOM_BYTES;
+    if (p->len == p->room_bytes && p->room_bytes < most) {
+        p->room_bytes = MIN(MAX(2 * p->room_bytes, ROOM_BYTES), most);
+        p->room = mem_realloc(p->room, p->room_bytes);
+    }
+    *out = uv_buf_init(p->room + p->len, (unsigned)(p->room_bytes - p->len));
 }
 
 static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *unused)
 {
     struct peer *p = h->data;
     if (n < 0) {
+        size_t count, head = p->of->opt.is_syslog ? count_before(p->room, p->len, &count) : 0;
+        head = head == SIZE_MAX ? 0 : head;
         if (p->framing != FRAMING_LENGTHS)
-            give(p, p->room, p->len);
+            give(p, p->room + head, p->len - head);
         p->len = 0;
         peer_end(p);
         return;
     }
     atomic_fetch_add(&p->of->bytes, (uint64_t)n);
     p->len += (size_t)n;
-    size_t done = cut(p);
-    if (done == SIZE_MAX || (done == 0 && p->len == ROOM_BYTES)) {
+    size_t done = p->of->opt.is_syslog ? cut_syslog(p) : cut(p);
+    if (p->of->opt.is_syslog)
+        uv_timer_start(&p->idle, on_idle, SYSLOG_IDLE_MS, 0);
+    if (done == SIZE_MAX || (done == 0 && p->len == ROOM_BYTES && !p->of->opt.is_syslog)) {
         atomic_fetch_add(&p->of->truncated, 1);
         peer_end(p);
         return;
@@ -140,6 +258,10 @@ static void on_connection(uv_stream_t *h, int status)
         return;
     struct peer *p = mem_new(struct peer);
     p->of = s;
+    if (s->opt.is_syslog) {
+        uv_timer_init(loop_uv(s->opt.loop), &p->idle);
+        p->idle.data = p;
+    }
     if (s->is_unix)
         uv_pipe_init(loop_uv(s->opt.loop), &p->h.pipe, 0);
     else

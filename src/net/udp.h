@@ -13,6 +13,9 @@ enum {
     DATAGRAM_ROOM_BYTES = 8 * MIB,   /* asked of the kernel for datagrams that wait; it may give less */
     STREAM_MESSAGE_BYTES_MAX = 64 * KIB,
     STREAM_CONNECTIONS_MAX = 1024,   /* of one listener; more are closed */
+    SYSLOG_MESSAGE_BYTES_MAX = 1 * MIB + 16 * KIB, /* of a stream, with its header; what is longer is cut there */
+    SYSLOG_COUNT_DIGITS_MAX = 8,
+    SYSLOG_IDLE_MS = 1000,           /* what no line break ends is a message when nothing followed it for so long */
     UNIX_PATH_BYTES_MAX = 100,
     UNIX_MODE = 0666                 /* of the socket's file: what runs on the machine may send, as to a port of loopback */
 };
@@ -23,6 +26,7 @@ struct message_options {
     void *arg;
     /* On the loop's thread; bytes are borrowed. A datagram, or of a stream whole lines (one or more) or one frame. */
     void (*message)(void *arg, struct slice bytes);
+    bool is_syslog; /* a stream's messages are syslog's: stream_open */
 };
 
 struct message_stats {
@@ -41,7 +45,9 @@ void udp_stats(const struct udp *u, struct message_stats *add); /* adds; any thr
 void udp_close(struct udp *u); /* waits; not from the loop; accepts NULL */
 
 /* A stream's first bytes tell how it is cut: a little-endian length of four bytes before each message (its upper two are 0,
- * which no text has), or line breaks. What is left at the end of the stream is a message too. */
+ * which no text has), or line breaks. What is left at the end of the stream is a message too.
+ * With is_syslog, each message is given by itself: "123 <..." with its length before it, or up to a line break or a zero byte,
+ * or to a pause or the end of the stream. One that is too long is cut and counted as truncated; the stream goes on. */
 struct stream;
 MUST_CHECK enum status stream_open(struct stream **out, const struct message_options *opt, struct slice address, struct err *err);
 struct slice stream_address(const struct stream *s);

@@ -41,7 +41,7 @@ static struct message_options ear_begin(struct ear *e)
     cond_init(&e->cond);
     buf_init(&e->heard, 0);
     CHECK_INT(loop_new(&e->loop, "test", &err), ST_OK);
-    return (struct message_options){ e->loop, e, on_message };
+    return (struct message_options){ .loop = e->loop, .arg = e, .message = on_message };
 }
 
 static void ear_end(struct ear *e)
@@ -208,6 +208,64 @@ TEST(stream_lines_are_cut_at_breaks_and_the_end)
     close(fd);
     await(&e, 3);
     CHECK_STR(buf_as_slice(&e.heard), "first\n.second\n.last.");
+    stream_close(s);
+    ear_end(&e);
+}
+
+TEST(stream_syslog_comes_counted_in_lines_and_without_any_end)
+{
+    struct ear e;
+    struct message_options opt = ear_begin(&e);
+    struct stream *s;
+    struct err err;
+    opt.is_syslog = true;
+    CHECK_INT(stream_open(&s, &opt, SLICE("127.0.0.1:0"), &err), ST_OK);
+    int fd = talk(stream_address(s), SOCK_STREAM);
+    say(fd, "<1>a\r\n6 <1>b\nc<1>d", 18);
+    await(&e, 3); /* the last by the pause behind it */
+    say(fd, "1", 1);
+    say(fd, "0 <1>", 5);
+    say(fd, "7890123\n42 x\n12 <1>cut", 22);
+    close(fd);
+    await(&e, 6);
+    CHECK_STR(buf_as_slice(&e.heard), "<1>a\r.<1>b\nc.<1>d.<1>7890123.42 x.<1>cut.");
+    stream_close(s);
+    ear_end(&e);
+}
+
+static void say_all(int fd, const char *bytes, size_t n)
+{
+    for (ssize_t sent; n; bytes += sent, n -= (size_t)sent) {
+        sent = send(fd, bytes, n, 0);
+        CHECK(sent > 0);
+    }
+}
+
+TEST(stream_syslog_that_is_too_long_is_cut_and_the_stream_goes_on)
+{
+    struct ear e;
+    struct message_options opt = ear_begin(&e);
+    struct message_stats stats = { 0 };
+    struct stream *s;
+    struct err err;
+    enum { LONG = 2 * SYSLOG_MESSAGE_BYTES_MAX };
+    char *text = mem_alloc(LONG), head[32];
+    memset(text, 'x', LONG);
+    text[0] = '<';
+    opt.is_syslog = true;
+    CHECK_INT(stream_open(&s, &opt, SLICE("127.0.0.1:0"), &err), ST_OK);
+    int fd = talk(stream_address(s), SOCK_STREAM);
+    say_all(fd, text, LONG);
+    say_all(fd, "\n<1>b\n", 7);
+    say_all(fd, head, (size_t)snprintf(head, sizeof head, "%d ", LONG));
+    say_all(fd, text, LONG);
+    say_all(fd, "<1>c\n", 5);
+    await(&e, 4);
+    stream_stats(s, &stats);
+    CHECK_INT(stats.truncated, 2);
+    CHECK(slice_ends(buf_as_slice(&e.heard), SLICE("x.<1>c.")));
+    close(fd);
+    mem_free(text);
     stream_close(s);
     ear_end(&e);
 }

@@ -49,16 +49,16 @@ static enum status check_address(struct server *s, struct slice address, bool ha
                    SLICE_FMT(address), missing, SLICE_FMT(s->data_dir));
 }
 
-/* StatsD has neither TLS nor login. */
-static enum status check_statsd(struct server *s, struct slice address, struct err *err)
+/* StatsD and syslog have neither TLS nor login. */
+static enum status check_without_login(struct server *s, struct slice address, const char *what, struct err *err)
 {
     struct slice host = part_statsd_host(address);
     if (host.len == 0 || is_loopback(host) || s->flags.insecure)
         return ST_OK;
     return err_set(err, ST_DENIED,
-                   "%.*s can be reached from other machines, and StatsD knows no login. Listen on 127.0.0.1 or a Unix socket, or say --insecure to "
-                   "take metrics from whoever sends them",
-                   SLICE_FMT(address));
+                   "%.*s can be reached from other machines, and %s knows no login. Listen on 127.0.0.1%s, or say --insecure to "
+                   "take what anybody sends",
+                   SLICE_FMT(address), what, slice_eq(slice_str(what), SLICE("StatsD")) ? " or a Unix socket" : "");
 }
 
 static enum status check_addresses(struct server *s, bool *beyond, struct err *err)
@@ -68,7 +68,9 @@ static enum status check_addresses(struct server *s, bool *beyond, struct err *e
     enum status st = check_address(s, main_address, c->tls_cert.len > 0, beyond, err);
     for (size_t i = 0; !st && c->listeners_given && i < c->listener_count; i++)
         st = part_statsd_has(c->listeners[i].dialect) ?
-                 check_statsd(s, c->listeners[i].address, err) :
+                 check_without_login(s, c->listeners[i].address, "StatsD", err) :
+             part_syslog_has(c->listeners[i].dialect) ?
+                 check_without_login(s, c->listeners[i].address, "syslog", err) :
                  check_address(s, c->listeners[i].address, c->listeners[i].tls_cert.len > 0, beyond, err);
     return st;
 }

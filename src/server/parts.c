@@ -30,6 +30,7 @@ const struct server_part server_parts[] = {
     { "redaction", redaction_prepare, NULL, redaction_set, NULL },
     { "push", part_push_prepare, part_push_run, NULL, part_push_stop },
     { "statsd", part_statsd_prepare, part_statsd_run, NULL, part_statsd_stop },
+    { "syslog", NULL, part_syslog_run, NULL, part_syslog_stop },
     { "rum", part_rum_prepare, part_rum_run, part_rum_reload, part_rum_stop },
     { "correlate", part_correlate_prepare, NULL, part_correlate_reload, part_correlate_stop },
     { "probe", part_probe_prepare, part_probe_run, part_probe_reload, part_probe_stop },

@@ -257,7 +257,7 @@ static enum status start_listeners(struct server *s, struct err *err)
     size_t n = given ? c->listener_count : nothing_else ? 0 : COUNT_OF(usual);
     for (size_t i = 0; i < n; i++) {
         struct slice bound;
-        if (part_statsd_has(list[i].dialect))
+        if (part_statsd_has(list[i].dialect) || part_syslog_has(list[i].dialect))
             continue;
         enum status st = http_server_listen(s->http, list[i].address, path_or_null(list[i].tls_cert), path_or_null(list[i].tls_key),
                                             api_listener_tag(list[i].dialect), &bound, err);

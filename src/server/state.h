@@ -15,6 +15,7 @@ enum { HOST_NAME_BYTES_MAX = 256, RETIRED_MAX = 64, EXTERNAL_URL_BYTES_MAX = 256
 
 struct telemetry;
 struct statsd_ports;
+struct syslog;
 
 struct server {
     struct flags flags;
@@ -46,6 +47,7 @@ struct server {
     char external_url[EXTERNAL_URL_BYTES_MAX]; /* of the page; from HTTP's start on */
     struct slice data_dir;
     struct statsd_ports *statsd_ports; /* part_statsd.c */
+    struct syslog *syslog; /* part_syslog.c; NULL: no listener of it */
     struct golden_keeper *golden_keeper; /* part_golden.c */
 };
 
@@ -136,6 +138,11 @@ void part_statsd_stop(struct server *s);
 bool part_statsd_has(struct slice dialect);
 /* host:port of such a listener's address; empty: a Unix socket. */
 struct slice part_statsd_host(struct slice address);
+
+/* part_syslog.c */
+enum status part_syslog_run(struct server *s, struct err *err);
+void part_syslog_stop(struct server *s);
+bool part_syslog_has(struct slice dialect); /* as part_statsd_has */
 
 /* part_correlate.c */
 enum status part_correlate_prepare(struct server *s, struct err *err);
