@@ -8,6 +8,7 @@
  * Another site's page must not act through a visitor's browser: a change that comes with the session cookie, or without any
  * login where none is needed, must come from our own page, or from no page at all where there is no cookie. */
 #include "api/access.h"
+#include "api/splunk.h"
 
 #include "auth/auth.h"
 #include "codec/json.h"
@@ -49,6 +50,10 @@ static enum access_verdict refuse_verdict(struct http_exchange *x, enum auth_ver
                       arena_printf(http_arena(x), "too many failed logins; try again in %.*s s", SLICE_FMT(seconds)));
     }
     challenge(x);
+    if (splunk_is_asked(x)) {
+        splunk_refuse(x, v == AUTH_MISSING);
+        return ACCESS_ANSWERED;
+    }
     return refuse(x, 401, GRPC_UNAUTHENTICATED, "unauthorized",
                   v == AUTH_MISSING ? SLICE("a login is needed: Basic with user and password, Bearer with a token, or the page's session")
                                     : SLICE("wrong user or password, or a token that is unknown, revoked or over"));

@@ -84,6 +84,12 @@ HANDLER(elastic_doc);
 HANDLER(elastic_create);
 HANDLER(elastic_other);
 
+/* splunk_http.c: Splunk's HTTP Event Collector */
+HANDLER(splunk_event);
+HANDLER(splunk_raw);
+HANDLER(splunk_health);
+HANDLER(splunk_ack);
+
 /* stoa.c: our own API */
 HANDLER(stoa_status);
 HANDLER(stoa_services);

@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/intake.h"
 #include "api/self.h"
+#include "api/splunk.h"
 #include "ingest/ingest.h"
 #include "ingest/otlp.h"
 #include "pipeline/pipeline.h"
@@ -14,7 +15,7 @@
 enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_PERMISSION_DENIED = 7,
        GRPC_RESOURCE_EXHAUSTED = 8, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14 };
 
-enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC };
+enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC, DIALECT_SPLUNK };
 
 struct pending {
     struct api *api;
@@ -26,6 +27,7 @@ struct pending {
     struct ingest_result result;
     size_t samples, events, deduplicated; /* the last: of a replica that is not listened to */
     struct elastic_bulk *elastic;
+    struct splunk_hec *splunk;
     struct batch *kept; /* what the answer's texts live in */
 };
 
@@ -81,6 +83,9 @@ static void reply_failed(struct pending *p, enum status st, const struct err *er
     }
     case DIALECT_ELASTIC:
         elastic_fail(p->x, code, text);
+        return;
+    case DIALECT_SPLUNK:
+        splunk_fail(p->x, code);
         return;
     case DIALECT_PROM:
     case DIALECT_LOKI:
@@ -147,6 +152,9 @@ static void reply_done(struct pending *p)
     case DIALECT_ELASTIC:
         elastic_answer(p->x, p->elastic);
         return;
+    case DIALECT_SPLUNK:
+        splunk_answer(p->x, p->splunk);
+        return;
     }
 }
 
@@ -195,6 +203,7 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     ctx.start_zero = options && options->start_zero;
     ctx.takes_deltas = intake != NULL;
     ctx.elastic = p->elastic;
+    ctx.splunk = p->splunk;
     enum status st = ingest_decode(p->protocol, &ctx, body, b, &p->result, err);
     snap_drop(options ? &options->snap : NULL);
     if (!st && intake && p->signal == OTLP_METRICS)
@@ -263,6 +272,13 @@ void ingest_elastic(struct api *api, struct http_exchange *x, struct elastic_bul
 {
     struct pending *p = pending_new(api, x, SLICE("elastic_bulk"), DIALECT_ELASTIC, OTLP_LOGS);
     p->elastic = bulk;
+    serve_pending(p);
+}
+
+void ingest_splunk(struct api *api, struct http_exchange *x, struct splunk_hec *told)
+{
+    struct pending *p = pending_new(api, x, SLICE("splunk_hec"), DIALECT_SPLUNK, OTLP_LOGS);
+    p->splunk = told;
     serve_pending(p);
 }
 

@@ -131,6 +131,16 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, POST | PUT, "/elastic/{index}/_create/{id}", ROUTE_ON_LOOP, BODY_INGEST, elastic_create),
     ROW(WRITE, NULL, GET | HEAD | POST | PUT | DELETE, "/elastic/{path...}", 0, BODY_FORM, elastic_other),
 
+    SECTION("Splunk"),
+    ROW(WRITE, NULL, POST, "/services/collector", ROUTE_ON_LOOP, BODY_INGEST, splunk_event),
+    ROW(WRITE, NULL, POST, "/services/collector/event", ROUTE_ON_LOOP, BODY_INGEST, splunk_event),
+    ROW(WRITE, NULL, POST, "/services/collector/event/1.0", ROUTE_ON_LOOP, BODY_INGEST, splunk_event),
+    ROW(WRITE, NULL, POST, "/services/collector/raw", ROUTE_ON_LOOP, BODY_INGEST, splunk_raw),
+    ROW(WRITE, NULL, POST, "/services/collector/raw/1.0", ROUTE_ON_LOOP, BODY_INGEST, splunk_raw),
+    ROW(PUBLIC, NULL, GET | HEAD, "/services/collector/health", ROUTE_ON_LOOP, BODY_NONE, splunk_health),
+    ROW(PUBLIC, NULL, GET | HEAD, "/services/collector/health/1.0", ROUTE_ON_LOOP, BODY_NONE, splunk_health),
+    ROW(WRITE, NULL, POST, "/services/collector/ack", 0, BODY_FORM, splunk_ack),
+
     /* Loki: what lines are made of */
     SECTION("Loki"),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_fields", 0, BODY_FORM, loki_detected_fields),

@@ -13,6 +13,7 @@ enum { INGEST_START_GAP_MS_MAX = 5 * 60 * 1000 }; /* a start further before a sa
 
 struct otlp_options;
 struct elastic_bulk;
+struct splunk_hec;
 
 struct ingest_header {
     struct slice name, value; /* names in any case */
@@ -30,6 +31,7 @@ struct ingest_ctx {
     bool takes_deltas;        /* deltas may go into the batch (batch_series.delta): who decodes adds them up */
     bool start_zero;          /* where a counter is told to have begun, a sample of 0 is made */
     struct elastic_bulk *elastic; /* elastic_bulk: what it is told and tells of each item; NULL: nobody asks */
+    struct splunk_hec *splunk;    /* splunk_hec: the same of its request */
     struct slice stream;      /* lines: canonical labels of what they came from; copied */
 };
 
@@ -70,6 +72,6 @@ MUST_CHECK enum status ingest_check(const struct batch *b, struct err *err);
 struct slice prom_write_protocol(struct slice content_type);
 
 ingest_decoder prom_write_decode, prom_write2_decode, loki_push_decode, otlp_metrics_decode, otlp_logs_decode, otlp_traces_decode, lines_decode,
-    elastic_bulk_decode;
+    elastic_bulk_decode, splunk_hec_decode;
 
 #endif

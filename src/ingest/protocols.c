@@ -19,6 +19,7 @@ const struct ingest_protocol ingest_protocols[] = {
     { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, true, otlp_logs_decode },
     { SLICE_INIT("otlp_traces"), TRACES_BODY_BYTES_MAX, false, true, otlp_traces_decode },
     { SLICE_INIT("elastic_bulk"), LOGS_BODY_BYTES_MAX, false, true, elastic_bulk_decode },
+    { SLICE_INIT("splunk_hec"), LOGS_BODY_BYTES_MAX, false, true, splunk_hec_decode },
     { SLICE_INIT("lines"), LINES_BODY_BYTES_MAX, false, true, lines_decode },
 };
 const size_t ingest_protocol_count = COUNT_OF(ingest_protocols);

@@ -33,6 +33,8 @@ static const struct wire_case {
     { "otlp_metrics", "exponential.json", "application/json" },
     { "elastic_bulk", "plain.ndjson", "application/x-ndjson" },
     { "elastic_bulk", "partial.ndjson", "application/x-ndjson" },
+    { "splunk_hec", "plain.json", "application/x-www-form-urlencoded" },
+    { "splunk_hec", "partial.json", "application/json" },
     { "lines", "mixed.txt", "text/plain" },
     { "lines", "ends.txt", "text/plain" },
 };
@@ -273,7 +275,7 @@ TEST(wire_decoders_alone_survive_changed_messages)
         { "otlp_traces", "plain.pb", "application/x-protobuf" },            { "otlp_metrics", "plain.pb", "application/x-protobuf" },
         { "loki_push", "plain.json", "application/json" },                  { "otlp_metrics", "plain.json", "application/json" },
         { "otlp_metrics", "exemplars.json", "application/json" },           { "otlp_metrics", "exponential.pb", "application/x-protobuf" },
-        { "elastic_bulk", "plain.ndjson", "application/x-ndjson" },
+        { "elastic_bulk", "plain.ndjson", "application/x-ndjson" }, { "splunk_hec", "plain.json", "application/json" },
     };
     struct arena *a = arena_new(0);
     for (size_t i = 0; i < COUNT_OF(raw); i++) {

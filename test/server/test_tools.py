@@ -76,6 +76,17 @@ class Tools(harness.Case):
         self.assertEqual(self.eventually(lambda: other.query('orders{shop="eu"}'), what="what StatsD sent")[0]["value"][1], "3")
         self.eventually(lambda: other.logs('{source="dogstatsd_event"}'), what="the event")
 
+    def check_syslog(self, s):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        other = self.server(config=f"listeners:\n  - dialect: syslog\n    address: 127.0.0.1:{port}\n")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+            c.sendto(b"<14>1 - web-1 billing 77 - - by datagram", ("127.0.0.1", port))
+        with socket.create_connection(("127.0.0.1", port)) as c:
+            c.sendall(b"<14>1 - web-1 billing 77 - - by stream\n")
+        self.eventually(lambda: sum(len(x["values"]) for x in other.logs('{service_name="billing",host="web-1"}')) == 2, what="both messages")
+
     def check_push(self, s):
         r = s.request("PUT", "/metrics/job/nightly/shop/north", body=b"# TYPE done gauge\ndone 3\n")
         self.assertIn(r.status, (200, 202), r.text)
@@ -139,6 +150,11 @@ class Tools(harness.Case):
         self.assertEqual((r.status, r.json["errors"]), (200, False), r.text)
         self.assertEqual(s.logs('{source="by-bulk"}')[0]["values"][0][1], "a document")
 
+    def check_splunk_hec(self, s):
+        r = s.post("/services/collector/event", b'{"event":"an event","sourcetype":"by-hec"}', {"Authorization": "Splunk any"})
+        self.assertEqual((r.status, r.json["code"]), (200, 0), r.text)
+        self.assertEqual(s.logs('{service_name="by-hec"}')[0]["values"][0][1], "an event")
+
     def check_otlp_logs(self, s):
         for path in ("/v1/logs", "/otlp/v1/logs"):
             r = s.post_json(path, {"resourceLogs": [{"resource": resource("by-otlp"), "scopeLogs": [{"logRecords": [
@@ -191,7 +207,7 @@ class Tools(harness.Case):
     def test_what_is_said_not_to_work_yet_does_not(self):
         """Native intakes of others: when one of them begins to answer, the table is to be changed."""
         s = self.server()
-        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/collector/event"), ("POST", "/elastic/logs/_search"),
+        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/search/jobs"), ("POST", "/elastic/logs/_search"),
                              ("PUT", "/v0.4/traces"), ("GET", "/loki/api/v1/tail")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))
