@@ -104,6 +104,23 @@ export const checks = [
     },
   },
   {
+    name: 'metrics of native histograms are drawn as quantiles, and that is said',
+    async run({ page, base }) {
+      const timeUnixNano = `${Date.now() - 90000}000000`
+      const point = { timeUnixNano, startTimeUnixNano: `${Date.now() - 180000}000000`, count: '6', sum: 9, scale: 0, zeroCount: '0', positive: { offset: 0, bucketCounts: ['1', '2', '3'] } }
+      const metrics = [{ name: 'e2e.sizes', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [point] } }]
+      const answer = await page.request.post(`${base}/v1/metrics`, { headers: { 'Content-Type': 'application/json' }, data: { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] } })
+      must(answer.ok(), `the push of a histogram: ${answer.status()}`)
+      await page.goto(`${base}/metrics-explorer`)
+      await typeQuery(page, 'e2e_sizes')
+      const result = panel(page, 'result')
+      await result.locator('canvas').waitFor()
+      await until(async () => (await result.locator('.legend-table tbody tr').count()) === 3, 'there are not three lines')
+      must(/p50 .*p90 .*p99 /s.test(await textOf(result)), 'the lines are not named by their quantiles')
+      must(/histogram_quantile/.test(await textOf(page.locator('main'))), 'it is not said what is drawn')
+    },
+  },
+  {
     name: 'metrics error is the server\'s sentence',
     async run({ page, base }) {
       page.allowErrors = true

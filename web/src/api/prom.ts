@@ -43,15 +43,26 @@ export interface Rows extends Notes {
   rows: Row[]
 }
 
-export async function queryRange(query: string, grid: Grid, signal?: AbortSignal): Promise<Lines> {
+const quantiles = [0.5, 0.9, 0.99]
+
+async function ask(query: string, grid: Grid, signal?: AbortSignal) {
   const a = await getJSON<Answer<Data>>('/api/v1/query_range', { query, start: grid.start, end: grid.end, step: grid.step }, signal)
-  const items = a.data.resultType === 'matrix' ? a.data.result : []
-  return {
-    grid,
-    lines: items.map((i) => ({ name: labelText(i.metric), labels: i.metric, values: onGrid(i.values ?? [], grid) })),
-    warnings: a.warnings ?? [],
-    infos: a.infos ?? [],
+  return { answer: a, items: a.data.resultType === 'matrix' ? a.data.result : [] }
+}
+
+const lineOf = (i: MatrixItem, grid: Grid, name = ''): Line => ({ name: name + labelText(i.metric), labels: i.metric, values: onGrid(i.values ?? [], grid) })
+
+// A native histogram is no line: its quantiles are, and a note says which.
+export async function queryRange(query: string, grid: Grid, signal?: AbortSignal): Promise<Lines> {
+  const { answer: a, items } = await ask(query, grid, signal)
+  const lines = items.filter((i) => i.values?.length || !i.histograms?.length).map((i) => lineOf(i, grid))
+  const infos = [...(a.infos ?? [])]
+  if (items.some((i) => i.histograms?.length)) {
+    const of = await Promise.all(quantiles.map((q) => ask(`histogram_quantile(${q}, ${query})`, grid, signal)))
+    of.forEach((o, k) => lines.push(...o.items.map((i) => lineOf(i, grid, `p${quantiles[k]! * 100} `))))
+    infos.push(`native histograms are drawn as their quantiles ${quantiles.join(', ')}: histogram_quantile(0.5, ...) and so on; rate() gives those of a time`)
   }
+  return { grid, lines, warnings: a.warnings ?? [], infos }
 }
 
 export async function queryInstant(query: string, time: number, signal?: AbortSignal): Promise<Rows> {
