@@ -125,7 +125,7 @@ static bool time_read(struct slice text, int64_t *out_ns)
             return time_parse(text, 0, out_ns);
         nanos = nanos * 10 + (c - '0');
     }
-    *out_ns = seconds * NS_S + nanos;
+    *out_ns = sat_add(sat_mul(seconds, NS_S), nanos);
     return true;
 }
 
