@@ -96,7 +96,7 @@ static int64_t time_of(const struct reading *r, struct civil *c)
     if (c->year == 0)
         civil_guess_year(c, r->ctx->received_ns);
     int64_t t = civil_ns(c, r->ctx->zone_offset_s);
-    int64_t ahead_s = c->has_zone ? 0 : (t - r->ctx->received_ns) / NS_S;
+    int64_t ahead_s = c->has_zone || t < r->ctx->received_ns ? 0 : (t - r->ctx->received_ns) / NS_S;
     if (ahead_s > SYSLOG_ZONE_AHEAD_SECONDS && ahead_s <= SYSLOG_ZONE_SECONDS_MAX + SYSLOG_ZONE_AHEAD_SECONDS)
         t -= (ahead_s + QUARTER_HOUR_SECONDS / 2) / QUARTER_HOUR_SECONDS * QUARTER_HOUR_SECONDS * NS_S;
     return t;

@@ -106,6 +106,14 @@ TEST(syslog_what_says_nothing_is_no_record)
     batch_drop(b);
 }
 
+TEST(syslog_a_time_before_all_others_is_that_of_arrival)
+{
+    struct batch *b = batch_new(0);
+    CHECK(decode(SLICE("<13>0001-01-01T00:00:00 h a: x"), b));
+    CHECK_INT(b->events[0].time_ns, RECEIVED_S * NS_S);
+    batch_drop(b);
+}
+
 TEST(syslog_more_pairs_than_a_record_holds_are_left_out)
 {
     struct batch *b = batch_new(0);

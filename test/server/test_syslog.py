@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Syslog over UDP and TCP, by hand and by util-linux's logger: records, framing, redaction, own metrics, what is refused."""
+import os
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -108,6 +110,34 @@ class Syslog(harness.Case):
         for i, options in enumerate((["-d", "--rfc5424"], ["-d", "--rfc3164"], ["-T", "--rfc5424"], ["-T", "--rfc3164"], ["-T", "--octet-count", "--rfc5424"])):
             subprocess.run(["logger", *options, "-n", "127.0.0.1", "-P", str(self.port), "-t", "mytool", "-p", "local3.err", f"hello {i}"], check=True)
         self.assertEqual(self.lines(s, '{service_name="mytool"} | detected_level="error" | facility="local3"', 5), [f"hello {i}" for i in range(5)])
+
+    @unittest.skipUnless(shutil.which("logger"), "no logger here")
+    def test_rsyslog_of_debian(self):
+        names = ("rsyslog", "libestr0", "libfastjson4")
+        r = subprocess.run([str(harness.ROOT / "tools" / "peers.sh"), *names], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        s = self.start()
+        peers = harness.ROOT / "build" / "peers"
+        with tempfile.TemporaryDirectory(prefix="stoa-rsyslog-") as folder:
+            with open(f"{folder}/rsyslog.conf", "w") as f:
+                f.write(f"""global(workDirectory="{folder}")
+module(load="imuxsock" SysSock.Use="off")
+input(type="imuxsock" Socket="{folder}/in.sock")
+*.* action(type="omfwd" target="127.0.0.1" port="{self.port}" protocol="tcp" template="RSYSLOG_SyslogProtocol23Format")
+*.* action(type="omfwd" target="127.0.0.1" port="{self.port}" protocol="tcp" TCP_Framing="octet-counted" template="RSYSLOG_ForwardFormat")
+*.* action(type="omfwd" target="127.0.0.1" port="{self.port}" protocol="udp" template="RSYSLOG_TraditionalForwardFormat")
+""")
+            libraries = ":".join(str(peers / n / where) for n in names[1:] for where in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"))
+            daemon = subprocess.Popen([str(peers / "rsyslog/usr/sbin/rsyslogd"), "-n", "-M", str(peers / "rsyslog/usr/lib/x86_64-linux-gnu/rsyslog"), "-f",
+                                       f"{folder}/rsyslog.conf", "-i", f"{folder}/pid"], env={"LD_LIBRARY_PATH": libraries}, stderr=subprocess.DEVNULL)
+            try:
+                self.eventually(lambda: os.path.exists(f"{folder}/in.sock"), what="rsyslog's socket")
+                subprocess.run(["logger", "-u", f"{folder}/in.sock", "-t", "relayed", "-p", "local3.warning", "through rsyslog"], check=True)
+                got = self.lines(s, '{service_name="relayed"} | detected_level="warn" | facility="local3"', 3)
+                self.assertEqual([x.strip() for x in got], ["through rsyslog"] * 3)
+            finally:
+                daemon.terminate()
+                daemon.wait()
 
 
 if __name__ == "__main__":
