@@ -30,7 +30,7 @@ class Splunk(harness.Case):
 
     def test_time_host_source_and_fields(self):
         s = self.server()
-        at = int(time.time()) * 10**9 + 123456789
+        at = (int(time.time()) - 2) * 10**9 + 123456789
         body = {"time": f"{at // 10**9}.{at % 10**9:09}", "host": "web-1", "source": "/var/log/a.log", "sourcetype": "_json", "index": "main",
                 "event": "paid", "fields": {"service.name": "shop", "order": 17, "severity": "error"}}
         self.assertEqual(s.post_json(EVENT, body).json["code"], 0)
