@@ -76,6 +76,8 @@ TESTS = $(wildcard src/$(1)/*_test.c)
 OBJS  = $(patsubst %.c,$(B)/%.o,$(filter %.c,$(call SRCS,$(1)))) $(patsubst %.cc,$(B)/%.cc.o,$(filter %.cc,$(call SRCS,$(1))))
 TOBJS = $(patsubst %.c,$(B)/%.o,$(call TESTS,$(1)))
 CLIENT := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard client/*.c)))
+# The page and the built-in boards go into the folder that serves them.
+GEN_api := $(B)/gen/page_assets.o $(B)/gen/board_assets.o
 LIVE  := $(foreach f,$(FOLDERS),$(if $(strip $(call SRCS,$(f))),$(f)))
 TESTED:= $(foreach f,$(LIVE),$(if $(strip $(call TESTS,$(f))),$(f)))
 
@@ -101,7 +103,7 @@ $(B)/lib/client.a: $(CLIENT)
 	@ar rcs $@ $^
 
 define FOLDER_RULES
-$(B)/lib/$(1).a: $(call OBJS,$(1))
+$(B)/lib/$(1).a: $(call OBJS,$(1)) $(GEN_$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcs $$@ $$^

@@ -42,9 +42,9 @@ $(B)/gen/page_assets.o: $(B)/gen/page_assets.S
 # ---- The program ----
 MAIN_LIBS = $(foreach f,$(LIVE),$(B)/lib/$(f).a)
 ALL_LIBS = $(call uniq,$(foreach f,$(LIVE),$(LIBS_$(f)))) $(LIBS_base)
-$(B)/stoa: $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a $(B)/gen/page_assets.o $(B)/gen/board_assets.o
+$(B)/stoa: $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a
 	@echo "  LINK $@"
-	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a -Wl,--end-group $(B)/gen/page_assets.o $(B)/gen/board_assets.o $(ALL_LIBS) -o $@
+	@$(CXX) $(LDFLAGS) -Wl,--start-group $(MAIN_LIBS) $(B)/lib/client.a $(B)/llhttp.a -Wl,--end-group $(ALL_LIBS) -o $@
 build/stoa: $(B)/stoa
 	@cp $< $@.tmp && mv $@.tmp $@
 EXTRA_version := -DBUILD_VERSION='"$(VERSION)"' -DBUILD_REVISION='"$(REVISION)"'
