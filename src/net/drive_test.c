@@ -115,6 +115,24 @@ static void until_gone(void *user, struct http_exchange *x)
     http_end(x);
 }
 
+static void on_websocket_closed(void *arg)
+{
+    atomic_fetch_add(&((struct drive *)arg)->websockets_closed, 1);
+}
+
+static void websocket(void *user, struct http_exchange *x)
+{
+    struct drive *d = user;
+    struct websocket *w = websocket_accept(x, &(struct websocket_user){ on_websocket_closed, d });
+    if (w == NULL)
+        return;
+    CHECK(websocket_send(w, SLICE("hello")));
+    struct websocket *old = atomic_exchange(&d->websocket, w);
+    if (old)
+        websocket_drop(old);
+    atomic_fetch_add(&d->websockets, 1);
+}
+
 static void grpc(void *user, struct http_exchange *x)
 {
     struct slice m = http_body(x);
@@ -151,6 +169,7 @@ static const struct http_route *find_route(void *user, struct http_exchange *x)
         { SLICE_INIT("/big"), ROUTE_ON_LOOP, MIB, big },
         { SLICE_INIT("/chunks"), 0, MIB, chunks },
         { SLICE_INIT("/until-gone"), 0, MIB, until_gone },
+        { SLICE_INIT("/websocket"), 0, MIB, websocket },
         { SLICE_INIT("/memory"), ROUTE_ON_LOOP, MIB, memory },
         { SLICE_INIT("/grpc"), ROUTE_ON_LOOP | ROUTE_GRPC, MIB, grpc },
     };
@@ -218,6 +237,9 @@ void drive_stop(struct drive *d)
 {
     drive_open_gate(d);
     http_server_stop(d->server, 5 * NS_S);
+    CHECK_INT(atomic_load(&d->websockets_closed), atomic_load(&d->websockets));
+    if (atomic_load(&d->websocket))
+        websocket_drop(atomic_load(&d->websocket));
     CHECK_INT(atomic_load(&d->budget.used), 0);
     mutex_destroy(&d->lock);
     cond_destroy(&d->cond);

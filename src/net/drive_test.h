@@ -7,6 +7,7 @@
  *     /gate    answers when the gate opens         /small   takes at most 1000 bytes
  *     /big?N   answers N bytes at once             /chunks?N  writes N bytes in pieces
  *     /memory  answers the bytes of its arena
+ *     /websocket  becomes one, sends "hello"; d->websocket is it, until drive_stop
  *     /until-gone  writes until the peer has left  /grpc    reverses the message, or fails with code 3 when it is "bad" */
 #ifndef STOA_NET_DRIVE_TEST_H
 #define STOA_NET_DRIVE_TEST_H
@@ -14,7 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/unit.h"
-#include "net/http.h"
+#include "net/websocket.h"
 #include "sys/thread.h"
 
 struct drive {
@@ -28,6 +29,8 @@ struct drive {
     bool gate_open;
     atomic_int at_gate;        /* handlers that wait */
     atomic_int done, done_gone; /* exchanges ended; of them, with status 0 */
+    struct websocket *_Atomic websocket; /* the newest */
+    atomic_int websockets, websockets_closed;
     atomic_int cancelled;      /* handlers told that the peer left */
     _Atomic uint64_t streamed; /* bytes /stream has read so far */
 };

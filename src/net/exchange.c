@@ -17,6 +17,7 @@
 
 #include "codec/hex.h"
 #include "net/grpc.h"
+#include "net/upgrade.h"
 #include "sys/clock.h"
 
 enum {
@@ -93,6 +94,8 @@ static void finalize(struct http_exchange *x)
     if (s->opt.done && x->head_in)
         s->opt.done(s->opt.user, x, x->left ? 0 : x->status, x->bytes_in, x->bytes_out,
                     clock_mono_ns(clock_real()) - x->started_ns);
+    if (x->upgrade)
+        websocket_lost(x->upgrade);
     charge(x, &x->body_charged, 0);
     size_t in_charged = x->shared.in_cap;
     charge(x, &in_charged, 0);

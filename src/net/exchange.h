@@ -67,6 +67,7 @@ struct http_exchange {
 
     /* Answer. */
     enum answer_state answer;
+    struct websocket *upgrade;          /* what the connection becomes once a 101 is sent; NULL: nothing */
     int status, grpc_status;
     bool close_after, is_grpc_answer;
     struct slice answer_type, answer_body, grpc_reason;

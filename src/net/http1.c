@@ -16,6 +16,7 @@
 
 #include "net/exchange.h"
 #include "net/http2.h"
+#include "net/upgrade.h"
 
 enum {
     PIPELINE_BYTES_MAX = 64 * KIB,
@@ -554,7 +555,7 @@ static void build_head(struct http1 *h)
         put_header(b, SLICE("Content-Type"), x->answer_type);
     for (size_t i = 0; i < x->answer_header_count; i++)
         put_header(b, x->answer_headers[i].name, x->answer_headers[i].value);
-    if (whole && x->status != 204 && x->status != 304)
+    if (whole && x->status != 101 && x->status != 204 && x->status != 304)
         buf_printf(b, "Content-Length: %zu\r\n", x->answer_body.len);
     else if (!whole && h->parser.http_minor > 0 && !exchange_is_bodiless(x))
         put_header(b, SLICE("Transfer-Encoding"), SLICE("chunked"));
@@ -565,12 +566,33 @@ static void build_head(struct http1 *h)
     buf_put(b, "\r\n", 2);
 }
 
+/* The connection is another protocol's from here on; h is gone. */
+static void hand_over(struct http1 *h)
+{
+    struct conn *c = h->c;
+    struct websocket *w = h->x->upgrade;
+    struct buf pending = h->pending;
+    bool paused = h->paused;
+    h->x->upgrade = NULL;
+    exchange_sent(h->x, false);
+    buf_free(&h->head);
+    mem_free(h);
+    websocket_begin(w, c);
+    if (pending.len)
+        conn_give(c, pending.ptr, pending.len);
+    buf_free(&pending);
+    if (paused)
+        conn_read_resume(c);
+}
+
 static void answer_sent(struct http1 *h)
 {
     h->answer_sent = true;
     if (conn_is_closing(h->c))
         return;
-    if (h->close || h->stop) {
+    if (h->x->upgrade && !h->close && !h->stop && h->phase == WAIT) {
+        hand_over(h);
+    } else if (h->close || h->stop) {
         exchange_sent(h->x, false);
         h->x = NULL;
         h->stop = true;
