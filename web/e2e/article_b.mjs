@@ -9,7 +9,7 @@ async function textOf(locator) {
   return ((await locator.textContent()) ?? '').replace(/[\u00a0\u202f]/g, ' ')
 }
 
-async function until(what, sentence, ms = 30000) {
+async function until(what, sentence, ms = 60000) {
   const end = Date.now() + ms
   for (;;) {
     if (await what()) return

@@ -9,7 +9,7 @@ export async function textOf(locator) {
   return ((await locator.textContent()) ?? '').replace(/[\u00a0\u202f]/g, ' ')
 }
 
-export async function until(what, sentence, ms = 30000) {
+export async function until(what, sentence, ms = 60000) {
   const end = Date.now() + ms
   for (;;) {
     if (await what()) return

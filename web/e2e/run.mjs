@@ -11,7 +11,9 @@ import { articleA } from './article_a.mjs'
 import { checks as articleB } from './article_b.mjs'
 import { checks as first } from './checks.mjs'
 
-const WAIT_MS = 30000
+const WAIT_MS = 60000
+// A browser on a busy machine stalls now and then: what fails once and then holds is told, and is no failure.
+const TRIES = 2
 const STRICT_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 // Each size in one theme: what a theme changes, colours alone, does not depend on the size.
 const LOOKS = [
@@ -60,6 +62,23 @@ async function openPage(context, base) {
   return { page, noted }
 }
 
+// The problem, or an empty text.
+async function attemptOf(check, context, base, scheme, size) {
+  const { page, noted } = await openPage(context, base)
+  let problem = ''
+  try {
+    await check.run({ page, base, scheme, wide: size.name === 'wide' })
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+    if (over > 0) problem = `the page is ${over} px wider than the window`
+  } catch (e) {
+    problem = String(e.message).split('\n').slice(0, 6).join('\n     ')
+  }
+  if (shots) await page.screenshot({ path: join(shots, `${check.name.replace(/\W+/g, '-')}-${scheme}-${size.name}.png`), fullPage: check.full ?? false }).catch(() => {})
+  if (!problem && noted.length) problem = noted.slice(0, 5).join('\n     ')
+  await page.close()
+  return problem
+}
+
 let passed = 0
 const failures = []
 const report = (name, problem) => {
@@ -79,19 +98,13 @@ try {
       if (check.login && !loginUrl) continue
       const base = check.login ? loginUrl : url
       const name = `${check.name} (${scheme}, ${size.name})`
-      const { page, noted } = await openPage(context, base)
       let problem = ''
-      try {
-        await check.run({ page, base, scheme, wide: size.name === 'wide' })
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-        if (over > 0) problem = `the page is ${over} px wider than the window`
-      } catch (e) {
-        problem = String(e.message).split('\n').slice(0, 6).join('\n     ')
+      for (let attempt = 1; attempt <= TRIES; attempt++) {
+        if (problem) console.log(`once more, after: ${problem}`)
+        problem = await attemptOf(check, context, base, scheme, size)
+        if (!problem) break
       }
-      if (shots) await page.screenshot({ path: join(shots, `${check.name.replace(/\W+/g, '-')}-${scheme}-${size.name}.png`), fullPage: check.full ?? false }).catch(() => {})
-      if (!problem && noted.length) problem = noted.slice(0, 5).join('\n     ')
       report(name, problem)
-      await page.close()
     }
     await context.close()
   }
