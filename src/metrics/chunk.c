@@ -15,7 +15,9 @@
  * (1) What is decoded equals what was encoded bit for bit: decimals are taken only when k / 10^exponent gives the same
  *     bits back; NaNs (with payloads, the stale mark among them), infinities and -0 stand in the exceptions.
  * (2) Arithmetic on integers wraps modulo 2^64, so any 64-bit pattern survives a transform.
- * (3) Plane b holds bit b of every z, 8 values a byte, so that the quiet high bits become runs for the page's zstd. */
+ * (3) Plane b holds bit b of every z, 8 values a byte, so that the quiet high bits become runs for the page's zstd.
+ * (4) A divisor and a small exponent count for more than a good base: memory moves in pages of 4096, a counter in hundredths.
+ *     So both are looked for first, and the base is a multiple of the divisor (but for steps of 3, 13, 23, ...). */
 #include "metrics/chunk.h"
 
 #include <math.h>
@@ -134,82 +136,101 @@ static uint64_t gcd_of(uint64_t a, uint64_t b)
     return a;
 }
 
-static uint64_t divisor_of(const uint64_t *z, size_t n, bool is_zigzag)
+/* What all steps are multiples of; 1 when nothing, or when there are no steps but 0. */
+static uint64_t divisor_of(const int64_t *step, size_t n)
 {
     uint64_t g = 0;
     for (size_t i = 0; i < n && g != 1; i++) {
-        uint64_t x = z[i];
-        if (is_zigzag) {
-            int64_t s = unzigzag(x);
-            x = s < 0 ? 0 - (uint64_t)s : (uint64_t)s;
-        }
+        uint64_t x = step[i] < 0 ? 0 - (uint64_t)step[i] : (uint64_t)step[i];
         if (x && (g == 0 || x % g))
             g = gcd_of(x, g);
     }
-    return g;
+    return g ? g : 1;
 }
 
 struct transformed {
     uint64_t z[CHUNK_SAMPLES_MAX + PAD];
     size_t n;
     unsigned transform;
-    int64_t base;
+    uint64_t base, divisor;
 };
 
-/* Chooses the transform whose results have the fewest bits together. */
-static void transform_choose(const int64_t *k, size_t n, struct transformed *out)
+/* at[i] is the sum of the steps before i. Chooses the transform whose results have the fewest bits together. */
+static void transform_choose(const int64_t *at, const int64_t *step, size_t n, struct transformed *out)
 {
-    int64_t least = k[0], delta[CHUNK_SAMPLES_MAX], delta_least = INT64_MAX;
+    int64_t least = 0, step_least = INT64_MAX;
     for (size_t i = 1; i < n; i++) {
-        least = MIN(least, k[i]);
-        delta[i - 1] = (int64_t)((uint64_t)k[i] - (uint64_t)k[i - 1]);
-        delta_least = MIN(delta_least, delta[i - 1]);
+        least = MIN(least, at[i]);
+        step_least = MIN(step_least, step[i - 1]);
     }
-    /* A mean of differences that wrapped means nothing, but it is still only a base: (2). */
-    int64_t mean = n > 1 ? (int64_t)((uint64_t)k[n - 1] - (uint64_t)k[0]) / (int64_t)(n - 1) : 0;
-    uint64_t cost[3] = { bit_length((uint64_t)k[0] - (uint64_t)least), 0, 0 };
+    /* A mean of steps whose sum wrapped means nothing, but it is still only a base: (2). */
+    int64_t mean = n > 1 ? at[n - 1] / (int64_t)(n - 1) : 0;
+    uint64_t cost[3] = { bit_length(0 - (uint64_t)least), 0, 0 };
     for (size_t i = 1; i < n; i++) {
-        cost[0] += bit_length((uint64_t)k[i] - (uint64_t)least);
-        cost[1] += bit_length((uint64_t)delta[i - 1] - (uint64_t)delta_least);
-        cost[2] += bit_length(zigzag((int64_t)((uint64_t)delta[i - 1] - (uint64_t)mean)));
+        cost[0] += bit_length((uint64_t)at[i] - (uint64_t)least);
+        cost[1] += bit_length((uint64_t)step[i - 1] - (uint64_t)step_least);
+        cost[2] += bit_length(zigzag((int64_t)((uint64_t)step[i - 1] - (uint64_t)mean)));
     }
     if (n == 1 || (cost[0] <= cost[1] && cost[0] <= cost[2])) {
         out->n = n;
         out->transform = TRANSFORM_MIN;
-        out->base = least;
+        out->base = (uint64_t)least;
         for (size_t i = 0; i < n; i++)
-            out->z[i] = (uint64_t)k[i] - (uint64_t)least;
+            out->z[i] = (uint64_t)at[i] - (uint64_t)least;
         return;
     }
     bool is_mean = cost[2] < cost[1];
     out->n = n - 1;
     out->transform = is_mean ? TRANSFORM_DELTA_MEAN : TRANSFORM_DELTA_MIN;
-    out->base = is_mean ? mean : delta_least;
+    out->base = (uint64_t)(is_mean ? mean : step_least);
     for (size_t i = 0; i + 1 < n; i++) {
-        uint64_t d = (uint64_t)delta[i] - (uint64_t)out->base;
+        uint64_t d = (uint64_t)step[i] - out->base;
         out->z[i] = is_mean ? zigzag((int64_t)d) : d;
     }
+}
+
+/* (4): the steps are divided before a base is taken from them, for a mean is seldom a multiple. */
+static void transform(const int64_t *k, size_t n, bool may_divide, struct transformed *out)
+{
+    int64_t at[CHUNK_SAMPLES_MAX], step[CHUNK_SAMPLES_MAX];
+    step[0] = 0; /* of one number */
+    for (size_t i = 1; i < n; i++)
+        step[i - 1] = (int64_t)((uint64_t)k[i] - (uint64_t)k[i - 1]);
+    uint64_t divisor = may_divide ? divisor_of(step, n - 1) : 1;
+    at[0] = 0;
+    for (size_t i = 1; i < n; i++) {
+        if (divisor > 1)
+            step[i - 1] /= (int64_t)divisor;
+        at[i] = (int64_t)((uint64_t)at[i - 1] + (uint64_t)step[i - 1]);
+    }
+    transform_choose(at, step, n, out);
+    out->base *= divisor;
+    out->divisor = divisor;
+    if (out->transform == TRANSFORM_MIN)
+        out->base += (uint64_t)k[0];
+    if (out->transform != TRANSFORM_DELTA_MIN || !may_divide)
+        return;
+    uint64_t more = divisor_of((const int64_t *)out->z, out->n); /* steps of 3, 13, 23, ... */
+    for (size_t i = 0; more > 1 && i < out->n; i++)
+        out->z[i] = (uint64_t)((int64_t)out->z[i] / (int64_t)more);
+    out->divisor *= more;
 }
 
 static uint8_t *ints_put(const int64_t *k, size_t n, bool may_divide, uint8_t *to)
 {
     struct transformed x;
-    transform_choose(k, n, &x);
-    bool is_zigzag = x.transform == TRANSFORM_DELTA_MEAN;
-    uint64_t divisor = may_divide ? divisor_of(x.z, x.n, is_zigzag) : 1, all = 0;
-    if (divisor > 1)
-        for (size_t i = 0; i < x.n; i++)
-            x.z[i] = is_zigzag ? zigzag(unzigzag(x.z[i]) / (int64_t)divisor) : x.z[i] / divisor;
+    transform(k, n, may_divide, &x);
+    uint64_t all = 0;
     for (size_t i = 0; i < x.n; i++)
         all |= x.z[i];
     unsigned width = bit_length(all);
-    *to++ = (uint8_t)(x.transform | (divisor > 1 ? TRANSFORM_DIVISOR : 0));
+    *to++ = (uint8_t)(x.transform | (x.divisor > 1 ? TRANSFORM_DIVISOR : 0));
     *to++ = (uint8_t)width;
     if (x.transform != TRANSFORM_MIN)
         to = put_varint(to, zigzag(k[0]));
-    to = put_varint(to, zigzag(x.base));
-    if (divisor > 1)
-        to = put_varint(to, divisor);
+    to = put_varint(to, zigzag((int64_t)x.base));
+    if (x.divisor > 1)
+        to = put_varint(to, x.divisor);
     return planes_put(x.z, x.n, width, to);
 }
 
@@ -259,9 +280,18 @@ static bool decimals_try(const double *v, size_t n, unsigned exponent, int64_t *
     return differs == 0;
 }
 
+static bool tens_only(const int64_t *k, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (k[i] % 10)
+            return false;
+    return true;
+}
+
+/* The least exponent. The hint is taken only if it is: whole numbers after a metric in thousandths are no thousandths. */
 static unsigned decimals_find(const double *v, size_t n, uint8_t *hint, int64_t *k)
 {
-    if (*hint != EXPONENT_NONE && decimals_try(v, n, *hint, k))
+    if (*hint != EXPONENT_NONE && decimals_try(v, n, *hint, k) && (*hint == 0 || !tens_only(k, n)))
         return *hint;
     size_t probe = MIN(n, (size_t)PROBE_SAMPLES);
     for (unsigned e = 0; e <= EXPONENT_MAX; e++) {

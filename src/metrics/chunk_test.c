@@ -99,6 +99,37 @@ TEST(chunk_of_regular_things_is_small)
     CHECK(chunk_encode_times(regular, 512, bytes) <= 14);
 }
 
+TEST(chunk_of_whole_numbers_is_small_after_one_of_billionths)
+{
+    double fine[512], whole[512];
+    uint8_t bytes[CHUNK_BYTES_MAX], hint = 0, flags;
+    for (int i = 0; i < 512; i++) {
+        fine[i] = (double)(i * 37 % 1009) / 1e9;
+        whole[i] = 1000 + i % 3;
+    }
+    chunk_encode_values(fine, 512, &hint, bytes, &flags);
+    CHECK(chunk_encode_values(whole, 512, &hint, bytes, &flags) <= 2 * 64 + 8);
+    CHECK(chunk_encode_values(fine, 512, &hint, bytes, &flags) <= 12 * 64);
+}
+
+TEST(chunk_of_memory_that_moves_in_pages_counts_pages)
+{
+    static const int moves[] = { 3, -2, 0, 7, -8, 0, 0, 5, 1, -3 };
+    double v[512], at = 64e9;
+    for (int i = 0; i < 512; i++)
+        v[i] = at += 4096 * moves[i % 10];
+    v[511] += 4096; /* the mean step is no multiple of a page */
+    CHECK(encoded_bytes(v, 512) <= 5 * 64 + 20);
+}
+
+TEST(chunk_of_steps_with_a_common_rest_is_divided)
+{
+    double v[512], at = 0;
+    for (int i = 0; i < 512; i++)
+        v[i] = at += 3 + 1000 * (i * 7 % 4);
+    CHECK(encoded_bytes(v, 512) <= 2 * 64 + 20);
+}
+
 TEST(chunk_that_ends_with_the_stale_mark_stays_small)
 {
     double v[100];
