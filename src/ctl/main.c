@@ -7,6 +7,7 @@
 #include "ctl/commands.h"
 #include "server/server.h"
 #include "server/version.h"
+#include "sys/heap.h"
 
 static const struct command {
     const char *name, *arguments, *what;
@@ -54,6 +55,7 @@ static bool wants_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct slice name = slice_str(argc > 1 ? argv[1] : "");
+    heap_setup();
     if (slice_eq(name, SLICE("help")) || slice_eq(name, SLICE("--help")) || slice_eq(name, SLICE("-h"))) {
         print_help(stdout);
         return 0;

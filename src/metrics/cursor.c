@@ -32,8 +32,8 @@ struct chunk_at {
 };
 
 struct times_slot {
-    uint32_t number_1;
-    int64_t t_ms[CHUNK_SAMPLES_MAX];
+    uint32_t number_1, cap;
+    int64_t t_ms[]; /* cap */
 };
 
 struct spart_cursor {
@@ -127,7 +127,8 @@ static enum status corrupt(struct spart_cursor *c, const char *what, struct bloc
 
 static enum status fetch(struct spart_cursor *c, struct block_ref ref, struct block **out, struct err *err)
 {
-    enum status st = part_read(spart_part(c->sp), ref, out, err);
+    /* A merge sees each block once: keeping it would push out what queries use. */
+    enum status st = c->ctx ? part_read(spart_part(c->sp), ref, out, err) : part_read_once(spart_part(c->sp), ref, out, err);
     if (st == ST_OK && c->ctx) {
         c->ctx->blocks_read++;
         c->ctx->bytes_read += (*out)->bytes.len;
@@ -229,8 +230,10 @@ static enum status times_get(struct spart_cursor *c, const struct chunk_at *at, 
             return st;
         c->times_page_1 = t->page + 1;
     }
-    if (*place == NULL)
-        *place = mem_alloc(sizeof **place);
+    if (*place == NULL || (*place)->cap < t->count) {
+        *place = mem_realloc(*place, sizeof **place + t->count * sizeof(int64_t));
+        (*place)->cap = t->count;
+    }
     (*place)->number_1 = 0;
     struct slice bytes = c->times_block->bytes;
     if (t->offset > bytes.len || bytes.len - t->offset < t->bytes ||

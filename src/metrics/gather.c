@@ -40,7 +40,7 @@ static void block_pick(const struct raw_rows_block *b, size_t n, const struct bi
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t slot = b->slot[i];
-        if (slot >= bits->end || !(bits->words[slot / 64] >> slot % 64 & 1) || b->t_ms[i] <= start_ms || b->t_ms[i] > end_ms)
+        if (slot >= bits->end || !(bits->words[slot / 64] >> slot % 64 & 1) || raw_row_t_ms(b, i) <= start_ms || raw_row_t_ms(b, i) > end_ms)
             continue;
         if (to->count == to->cap) {
             to->cap = to->cap ? to->cap * 2 : 1024;
@@ -127,9 +127,9 @@ static void place_all(const struct rows *r, const struct picks *p, uint32_t slot
     for (size_t i = 0; i < p->count; i++) {
         const struct pick *k = &p->list[i];
         uint32_t at = count[k->slot]++;
-        g->t_ms[at] = k->block->t_ms[k->at];
+        g->t_ms[at] = raw_row_t_ms(k->block, k->at);
         g->v[at] = k->block->v[k->at];
-        g->lsn[at] = r->lsn_base + k->block->lsn[k->at];
+        g->lsn[at] = r->lsn_base + raw_row_lsn(k->block, k->at);
     }
     mem_free(count);
     all_tidy(g);
@@ -162,7 +162,7 @@ roaring_bitmap_t *gather_slots(const struct rows *r, uint64_t limit, int64_t sta
         size_t n = MIN(limit - from, (uint64_t)ROWS_BLOCK);
         if (!block_is_outside(b, n, start_ms, end_ms))
             for (size_t i = 0; i < n; i++)
-                if (b->t_ms[i] > start_ms && b->t_ms[i] <= end_ms)
+                if (raw_row_t_ms(b, i) > start_ms && raw_row_t_ms(b, i) <= end_ms)
                     roaring_bitmap_add(out, b->slot[i]);
         if (n == ROWS_BLOCK && from + n < limit)
             b = b->next;

@@ -17,6 +17,8 @@ static void state_close(void *state)
     wal_rows_free(st->wal);
     metadata_free(st->metadata);
     mutex_destroy(&st->index_lock);
+    raw_rows_forget(st);
+    mutex_destroy(&st->blocks_lock);
     series_dict_free(st->dict);
     mem_free(st);
 }
@@ -30,6 +32,7 @@ static enum status state_open(struct store *s, uint64_t seed, void **state, stru
     st->metadata = metadata_new();
     st->wal = wal_rows_new();
     mutex_init(&st->index_lock);
+    mutex_init(&st->blocks_lock);
     st->index_bytes_max = PART_INDEXES_BYTES_MAX;
     st->merge_bytes_max = MERGE_HISTOGRAMS_BYTES_MAX;
     *state = st;
@@ -51,6 +54,8 @@ static enum status prepare(void *state, struct batch *b, struct err *err)
 const struct store_kind metrics_kind = {
     .id = KIND_METRICS,
     .name = "metrics",
+    .raw_quarters = 3,
+    .parts_quarters = 1,
     .open = state_open,
     .close = state_close,
     .has_rows = has_rows,

@@ -1,17 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of raw samples: see rows.h. Rows stand in LSN order, so of two with the same series and time the later row
- * wins. A table pins the series its rows name (series.h) from its making to its end, and has copies of their histograms. */
+ * wins. A table pins the series its rows name (series.h) from its making to its end, and has copies of their histograms.
+ *
+ * Under load one table fills while the one before it is encoded, so the blocks of a table that was full are kept for the next
+ * one: taking them from the system anew would cost a fault for each page. A table that was sealed for its age gives all back. */
 #include "metrics/rows.h"
 
 #include "model/histogram.h"
 
-static struct raw_rows_block *block_new(void)
+enum { BLOCKS_KEPT_FROM = 32, BLOCKS_KEPT_MAX = 128 };
+
+static struct raw_rows_block *block_new(struct metrics_state *st, int64_t t_ms, uint32_t lsn)
 {
-    struct raw_rows_block *b = mem_alloc(sizeof *b);
+    mutex_lock(&st->blocks_lock);
+    struct raw_rows_block *b = st->blocks;
+    if (b) {
+        st->blocks = b->next;
+        st->block_count--;
+    }
+    mutex_unlock(&st->blocks_lock);
+    if (b == NULL)
+        b = mem_alloc(sizeof *b);
     b->next = NULL;
     b->min_t_ms = INT64_MAX;
     b->max_t_ms = INT64_MIN;
+    b->first_t_ms = t_ms;
+    b->first_lsn = lsn;
+    atomic_init(&b->full, NULL);
     return b;
+}
+
+static void blocks_free(struct raw_rows_block *b)
+{
+    for (struct raw_rows_block *next; b; b = next) {
+        next = b->next;
+        mem_free(b);
+    }
+}
+
+/* Keeps as many blocks as the table had when that was many, otherwise none. */
+static void blocks_return(struct metrics_state *st, struct raw_rows_block *list)
+{
+    size_t count = 0;
+    for (struct raw_rows_block *b = list; b; b = b->next) {
+        mem_free(atomic_load_explicit(&b->full, memory_order_relaxed));
+        count++;
+    }
+    bool keep = count >= BLOCKS_KEPT_FROM;
+    mutex_lock(&st->blocks_lock);
+    while (keep && list && st->block_count < MIN(count, (size_t)BLOCKS_KEPT_MAX)) {
+        struct raw_rows_block *b = list;
+        list = b->next;
+        b->next = st->blocks;
+        st->blocks = b;
+        st->block_count++;
+    }
+    struct raw_rows_block *spare = keep ? NULL : st->blocks;
+    if (!keep) {
+        st->blocks = NULL;
+        st->block_count = 0;
+    }
+    mutex_unlock(&st->blocks_lock);
+    blocks_free(list);
+    blocks_free(spare);
+}
+
+void raw_rows_forget(struct metrics_state *st)
+{
+    blocks_free(st->blocks);
+    st->blocks = NULL;
+    st->block_count = 0;
 }
 
 void *raw_rows_new(void *state)
@@ -28,22 +86,48 @@ void raw_rows_free(void *mem)
     struct rows *r = mem;
     if (r == NULL)
         return;
-    for (struct raw_rows_block *b = r->first, *next; b; b = next) {
-        next = b->next;
-        mem_free(b);
-    }
+    blocks_return(r->state, r->first);
     series_generation_end(r->state->dict, r->generation);
     arena_free(r->histograms);
     mem_free(r->metadata);
     mem_free(r);
 }
 
-/* Puts one row at place count (not published yet); returns the block it went to. */
+/* The block's first rows in full, before another one that does not fit. */
+static struct raw_rows_full *block_widen(struct rows *r, struct raw_rows_block *b, size_t rows)
+{
+    struct raw_rows_full *f = mem_alloc(sizeof *f);
+    for (size_t i = 0; i < rows; i++) {
+        f->t_ms[i] = b->first_t_ms + b->t_offset[i];
+        f->lsn[i] = b->first_lsn + b->lsn_offset[i];
+    }
+    atomic_store_explicit(&b->full, f, memory_order_release);
+    atomic_fetch_add_explicit(&r->bytes, sizeof *f, memory_order_relaxed);
+    return f;
+}
+
+static inline void row_stamp(struct rows *r, struct raw_rows_block *b, size_t i, int64_t t_ms, uint32_t lsn)
+{
+    struct raw_rows_full *f = atomic_load_explicit(&b->full, memory_order_relaxed);
+    int64_t t_offset = (int64_t)((uint64_t)t_ms - (uint64_t)b->first_t_ms);
+    uint32_t lsn_offset = lsn - b->first_lsn;
+    if (f == NULL && t_offset == (int32_t)t_offset && lsn_offset <= UINT16_MAX) {
+        b->t_offset[i] = (int32_t)t_offset;
+        b->lsn_offset[i] = (uint16_t)lsn_offset;
+        return;
+    }
+    if (f == NULL)
+        f = block_widen(r, b, i);
+    f->t_ms[i] = t_ms;
+    f->lsn[i] = lsn;
+}
+
+/* Puts one row at place count (not published yet). */
 static void row_put(struct rows *r, uint64_t at, uint32_t slot, uint32_t lsn, const struct sample *s)
 {
     size_t i = at % ROWS_BLOCK;
     if (i == 0) {
-        struct raw_rows_block *b = block_new();
+        struct raw_rows_block *b = block_new(r->state, s->t_ms, lsn);
         if (r->last)
             r->last->next = b;
         else
@@ -53,8 +137,7 @@ static void row_put(struct rows *r, uint64_t at, uint32_t slot, uint32_t lsn, co
     }
     struct raw_rows_block *b = r->last;
     b->slot[i] = slot;
-    b->lsn[i] = lsn;
-    b->t_ms[i] = s->t_ms;
+    row_stamp(r, b, i, s->t_ms, lsn);
     b->v[i] = is_histogram(s->v) ? histogram_box(histogram_copy(r->histograms, histogram_unbox(s->v))) : s->v;
     b->min_t_ms = MIN(b->min_t_ms, s->t_ms);
     b->max_t_ms = MAX(b->max_t_ms, s->t_ms);

@@ -388,7 +388,7 @@ static enum status index_load(struct spart *sp, struct err *err)
     enum status st = ST_OK;
     for (size_t i = 0; i < sp->index_ref_count && st == ST_OK; i++) {
         struct block *b;
-        st = part_read(sp->part, sp->index_refs[i], &b, err);
+        st = part_read_once(sp->part, sp->index_refs[i], &b, err); /* what is decoded from it is kept */
         if (st == ST_OK) {
             buf_slice(&bytes, b->bytes);
             block_drop(b);

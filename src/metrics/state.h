@@ -11,6 +11,7 @@
 #include "sys/thread.h"
 
 struct wal_rows;
+struct raw_rows_block;
 struct spart;
 
 enum {
@@ -24,6 +25,9 @@ struct metrics_state {
     struct series_dict *dict;
     struct metadata *metadata;
     struct wal_rows *wal;
+    struct mutex blocks_lock;
+    struct raw_rows_block *blocks; /* free ones, for the next table of rows; under the lock */
+    size_t block_count;
     _Atomic uint64_t corrupt_blocks;
     _Atomic uint64_t index_bytes; /* decoded indexes of open parts */
     /* The parts with one, the one used last in front; under the lock. What nobody uses goes when they are over the maximum. */

@@ -180,13 +180,24 @@ static void grow(struct shard *s)
     mem_free(old);
 }
 
-struct block *cache_put(struct cache *c, uint64_t owner, uint64_t offset, void *bytes, size_t len)
+static struct entry *entry_new(void *bytes, size_t len)
 {
     struct entry *e = mem_new(struct entry);
     e->block.bytes = slice_of(bytes, len);
+    atomic_init(&e->refs, 1);
+    return e;
+}
+
+struct block *block_alone(void *bytes, size_t len)
+{
+    return &entry_new(bytes, len)->block;
+}
+
+struct block *cache_put(struct cache *c, uint64_t owner, uint64_t offset, void *bytes, size_t len)
+{
+    struct entry *e = entry_new(bytes, len);
     e->owner = owner;
     e->offset = offset;
-    atomic_init(&e->refs, 1);
     uint64_t hash = key_hash(owner, offset);
     struct shard *s = shard_of(c, hash);
     if (len > s->bytes_max / 4)

@@ -18,6 +18,8 @@ struct block *cache_get(struct cache *c, uint64_t owner, uint64_t offset);
 /* Takes bytes (from mem_alloc). Gives a block with one reference for the caller; the cache keeps another one while the
  * budget allows. When somebody else was faster, theirs is given. */
 struct block *cache_put(struct cache *c, uint64_t owner, uint64_t offset, void *bytes, size_t len);
+/* Takes bytes (from mem_alloc); the block, with one reference, is in no cache. */
+struct block *block_alone(void *bytes, size_t len);
 uint64_t cache_bytes(struct cache *c);
 
 /* A decompressor for one call; contexts are kept for the next one. */

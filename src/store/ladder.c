@@ -12,6 +12,7 @@
 #include "store/ladder.h"
 
 #include "store/partition.h"
+#include "sys/heap.h"
 
 /* ---- lists ---- */
 
@@ -397,6 +398,8 @@ static void swap_in(struct store *s, struct lane *lane, size_t flushed, struct p
     mutex_unlock(&s->state_lock);
     atomic_fetch_sub(&lane->waiting_bytes, bytes);
     part_list_drop(&gone);
+    if (bytes >= TRIM_BYTES_MIN)
+        heap_trim();
 }
 
 static enum status trim(struct store *s, bool with_current, struct err *err)
@@ -504,11 +507,26 @@ static void seal_old(struct store *s, int64_t now)
     mutex_unlock(&s->apply_lock);
 }
 
+static uint64_t quarters(uint64_t bytes, unsigned count)
+{
+    return count ? bytes / 4 * count : bytes;
+}
+
+uint64_t ladder_raw_bytes_max(const struct store *s, const struct lane *lane)
+{
+    return quarters(s->opt.mem_bytes_max, lane->kind->raw_quarters);
+}
+
+uint64_t ladder_parts_bytes_max(const struct store *s, const struct lane *lane)
+{
+    return quarters(s->opt.mem_parts_bytes_max, lane->kind->parts_quarters);
+}
+
 static bool flush_is_due(struct store *s, struct lane *lane, int64_t now)
 {
     mutex_lock(&s->state_lock);
     bool due = lane->mem_parts.count > 0 &&
-               (lane->mem_part_bytes >= s->opt.mem_parts_bytes_max || is_over_age(s, lane->mem_part_born_ns, now));
+               (lane->mem_part_bytes >= ladder_parts_bytes_max(s, lane) || is_over_age(s, lane->mem_part_born_ns, now));
     mutex_unlock(&s->state_lock);
     return due;
 }

@@ -22,7 +22,8 @@
 enum {
     SEALED_MAX = 6,          /* sealed tables a kind; then appends wait */
     MEM_PARTS_FACTOR_MAX = 4, /* times mem_parts_bytes_max; then appends wait */
-    WAL_SEGMENTS_MAX = 12     /* then everything is flushed to free some */
+    WAL_SEGMENTS_MAX = 12,    /* then everything is flushed to free some */
+    TRIM_BYTES_MIN = 4 * MIB  /* of memory parts flushed at once; then the heap gives back what is free */
 };
 
 /* Raw rows, counted: held by the lane and by views. */
@@ -184,6 +185,9 @@ uint64_t ladder_new_id(struct store *s);
 MUST_CHECK enum status ladder_edit(struct store *s, struct manifest_edit *e, struct part_list *made, struct err *err);
 /* Whether making new files makes sense: ends limbo, if there is one. */
 MUST_CHECK enum status ladder_ready(struct store *s, struct err *err);
+/* How many bytes of a lane's raw rows are sealed, and of its memory parts flushed. */
+uint64_t ladder_raw_bytes_max(const struct store *s, const struct lane *lane);
+uint64_t ladder_parts_bytes_max(const struct store *s, const struct lane *lane);
 /* With apply_lock held by the caller. */
 void ladder_seal(struct store *s, struct lane *lane);
 /* With flush_lock: sealed tables into memory parts; memory parts into files. */

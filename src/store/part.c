@@ -158,7 +158,7 @@ static bool is_news(struct part *p, uint64_t offset)
     return !known;
 }
 
-enum status part_read(const struct part *p, struct block_ref ref, struct block **out, struct err *err)
+static enum status read_block(const struct part *p, struct block_ref ref, bool keep, struct block **out, struct err *err)
 {
     *out = cache_get(p->env->cache, p->owner, ref.offset);
     if (*out)
@@ -168,7 +168,7 @@ enum status part_read(const struct part *p, struct block_ref ref, struct block *
     size_t len;
     enum status st = read_frame(p, ref, BLOCK_DATA, PART_BLOCK_BYTES_MAX, &bytes, &len, NULL, &own);
     if (st == ST_OK) {
-        *out = cache_put(p->env->cache, p->owner, ref.offset, bytes, len);
+        *out = keep ? cache_put(p->env->cache, p->owner, ref.offset, bytes, len) : block_alone(bytes, len);
         return ST_OK;
     }
     err_prefix(&own, "part %s: ", p->path);
@@ -177,6 +177,16 @@ enum status part_read(const struct part *p, struct block_ref ref, struct block *
     if (err)
         *err = own;
     return st;
+}
+
+enum status part_read(const struct part *p, struct block_ref ref, struct block **out, struct err *err)
+{
+    return read_block(p, ref, true, out, err);
+}
+
+enum status part_read_once(const struct part *p, struct block_ref ref, struct block **out, struct err *err)
+{
+    return read_block(p, ref, false, out, err);
 }
 
 /* ---- opening ---- */

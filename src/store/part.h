@@ -63,6 +63,8 @@ void *part_user(const struct part *p);
 /* Reads, checks and decompresses. ST_CORRUPT names part, block offset and what did not check: the caller skips that block
  * and warns; the rest of the part is still good. */
 MUST_CHECK enum status part_read(const struct part *p, struct block_ref ref, struct block **out, struct err *err);
+/* The same, for who reads a block once: it is taken from the cache but not put there. */
+MUST_CHECK enum status part_read_once(const struct part *p, struct block_ref ref, struct block **out, struct err *err);
 void block_drop(struct block *b); /* accepts NULL */
 
 #endif

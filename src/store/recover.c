@@ -190,7 +190,7 @@ static enum status make_room(struct store *s, struct err *err)
         if (atomic_load(&lane->waiting) == 0)
             continue;
         enum status st = ladder_encode(s, lane, err);
-        if (st == ST_OK && lane->mem_part_bytes >= s->opt.mem_parts_bytes_max)
+        if (st == ST_OK && lane->mem_part_bytes >= ladder_parts_bytes_max(s, lane))
             st = ladder_flush(s, lane, err);
         if (st)
             return st;

@@ -52,6 +52,8 @@ void usage_add(struct usage *u, struct slice signal, struct slice service, uint6
 struct store_kind {
     uint8_t id;
     const char *name; /* "metrics": folder name and metric label */
+    /* Of mem_bytes_max and mem_parts_bytes_max this kind takes a share: 1 / 1 when 0. Rows that become very small take less. */
+    uint8_t raw_quarters, parts_quarters;
 
     /* The kind's state, one per store. */
     enum status (*open)(struct store *s, uint64_t seed, void **state, struct err *err);
