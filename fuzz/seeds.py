@@ -8,7 +8,8 @@ import struct
 import sys
 import zlib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent / "build" / "fuzz" / "seeds"
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+ROOT = SOURCE / "build" / "fuzz" / "seeds"
 
 
 def varint(n):
@@ -215,6 +216,24 @@ SEEDS |= {
     "fuzz_prom_write": bodies("prometheus_remote_write") | {"exemplar_time": message(1, OLD)},
     "fuzz_prom_write2": bodies("prometheus_remote_write_2"),
     "fuzz_otlp_metrics": bodies("otlp_metrics"),
+}
+ALERT = b"""{"labels": {"alertname": "Disk", "host": "a", "s\\u00e9v": "x"}, "annotations": {"summary": "it is full"},
+ "startsAt": "2026-01-31T08:00:00Z", "endsAt": "2026-01-31T09:00:00.5+01:00", "generatorURL": "http://p/graph?g0.expr=up"}"""
+SILENCE = b"""{"id": "a", "matchers": [{"name": "host", "value": "a.*", "isRegex": true}, {"name": "x", "value": "", "isRegex": false,
+ "isEqual": false}], "startsAt": "2026-01-31T08:00:00Z", "endsAt": "2026-01-31T09:00:00Z", "createdBy": "ada", "comment": "move"}"""
+SEEDS |= {
+    "fuzz_alertmanager": {
+        "alerts": b"\0[" + ALERT + b"," + ALERT.replace(b"Disk", b"") + b', {"labels": {"a": 1}}, 7, null]',
+        "silence": b"\1" + SILENCE,
+        "empty": b"\0[]",
+    },
+    "fuzz_board": {path.stem: path.read_bytes().replace(b'"uid": "%s"' % path.stem.encode(), b'"uid": "fuzz"')
+                   for path in sorted((SOURCE / "src" / "api" / "boards").glob("*.json"))} | {
+        "wrapped": b"""{"overwrite": true, "dashboard": {"id": 3, "uid": "fuzz", "version": 2, "title": "t", "tags": ["x"], "schemaVersion": 39, "panels": [
+ {"type": "row", "title": "r", "collapsed": true, "panels": [{"type": "stat", "gridPos": {"x": 0, "y": 1, "w": 6, "h": 4}, "targets": [{"expr": "up", "refId": "A"}]}]},
+ {"type": "timeseries", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8}, "datasource": {"type": "loki"}, "targets": [{"expr": "{a=\\"b\\"}"}]},
+ {"type": "heatmap"}], "templating": {"list": [{"name": "job", "type": "query", "query": "label_values(up, job)"}]}}}""",
+    },
 }
 SEEDS["fuzz_promql"] = queries("promql")
 SEEDS["fuzz_logql"] = queries("logql")

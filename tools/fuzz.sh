@@ -29,21 +29,23 @@ for name in "$@"; do
 done
 # What the server is made of besides.
 for name in "$@"; do
-    if grep -qE '#include "(auth|probe|alert|pipeline|collect|rum)/' "fuzz/$name.c"; then
+    if grep -qE '#include "(auth|probe|alert|pipeline|collect|rum|api)/' "fuzz/$name.c"; then
         folders="base sys codec model store ingest query promql logql traceql metrics events pipeline auth probe alert collect rum"
     fi
 done
+# Of the API single files: those whose headers a target names.
+files=$(for name in "$@"; do sed -n 's|^#include "\(api/[a-z_]*\)\.h"|src/\1.c|p' "fuzz/$name.c"; done | sort -u)
 
 out=build/fuzz
 mkdir -p $out/findings
-make --no-print-directory -k -j"$(nproc)" -f - CLANG="$CLANG" OUT=$out FOLDERS="$folders" NAMES="$*" <<'RULES' || { echo "fuzz: the build failed"; echo "0 passed, 1 failed"; exit 1; }
+make --no-print-directory -k -j"$(nproc)" -f - CLANG="$CLANG" OUT=$out FOLDERS="$folders" FILES="$(echo $files)" NAMES="$*" <<'RULES' || { echo "fuzz: the build failed"; echo "0 passed, 1 failed"; exit 1; }
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 COMMON   := -O1 -g -w -Isrc -I. -D_GNU_SOURCE -fno-strict-aliasing -ffp-contract=off -pthread -MMD -MP $(SANITIZE)
 LIBS     := -lzstd -llz4 -lsnappy -ldeflate -lz -lsimdjson -ljson-c -lre2 -lyaml -lroaring -lsqlite3 -lcrypto -lsodium -lcurl -lxxhash -lm
 ifeq ($(shell uname -m),x86_64)
 COMMON   += -march=x86-64-v2
 endif
-C   := $(filter-out %_test.c src/base/unit.c,$(wildcard client/*.c) $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c)))
+C   := $(filter-out %_test.c src/base/unit.c,$(wildcard client/*.c) $(FILES) $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c)))
 CC_ := $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.cc))
 OBJ := $(C:%.c=$(OUT)/%.o) $(CC_:%.cc=$(OUT)/%.cc.o)
 .SUFFIXES:

@@ -303,6 +303,7 @@ static void deliver(void *arg)
     int64_t took_ns = clock_mono_ns(d->env.clock) - start_ns, now_ns = clock_wall_ns(d->env.clock);
     mutex_lock(&d->lock);
     struct incident *i = incident_find(d, slice_of(v->incident, sizeof v->incident));
+    bool must_write = d->must_write;
     if (i && st != ST_CANCELLED) {
         struct incident_target *t = &i->targets[v->target];
         t->is_flying = false;
@@ -314,6 +315,7 @@ static void deliver(void *arg)
         i->targets[v->target].is_flying = false;
         i->targets[v->target].tries--;
     }
+    d->must_write = must_write; /* the step writes what is noted here, with what else comes back */
     if (st != ST_CANCELLED)
         count(d, v, st, took_ns);
     if (st && st != ST_CANCELLED)
@@ -349,5 +351,10 @@ void deliver_all(struct dispatch *d, struct delivery *list)
             arena_free(v->notice.arena);
             mem_free(v);
         }
+    }
+    if (d->pool == NULL) {
+        mutex_lock(&d->lock);
+        incidents_write(d);
+        mutex_unlock(&d->lock);
     }
 }

@@ -3,7 +3,7 @@
  * notification is sent; kv is written under it, so that what a caller was told is on disk.
  *
  * A step, in this order: alerts whose time is over end; groups with news open and close incidents; groups whose time has come
- * are flushed; incidents that nobody acknowledged escalate; what is due is sent. */
+ * are flushed; incidents that nobody acknowledged escalate; all that has changed is written at once; what is due is sent. */
 #include "alert/dispatch.h"
 
 #include <stdlib.h>
@@ -31,6 +31,8 @@ static void metrics_make(struct dispatch *d)
     d->silences_now = stoa_gauge(m, "alertmanager_silences", "Silences.", 1, state);
     d->incidents_now = stoa_gauge(m, "stoa_incidents", "Incidents kept.", 1, state);
     d->state_errors = stoa_counter(m, "stoa_dispatch_state_errors_total", "Writes of incidents that failed.", 0, NULL);
+    d->writes = stoa_counter(m, "stoa_dispatch_writes_total", "Writes of incidents to disk, each of many at once.", 0, NULL);
+    d->written = stoa_counter(m, "stoa_dispatch_incidents_written_total", "Incidents in those writes.", 0, NULL);
 }
 
 enum status dispatch_new(struct dispatch **out, const struct dispatch_env *env, const struct dispatch_config *config, struct err *err)
@@ -55,6 +57,7 @@ enum status dispatch_new(struct dispatch **out, const struct dispatch_env *env, 
         return st;
     }
     groups_rebuild(d, clock_wall_ns(env->clock));
+    incidents_write(d);
     *out = d;
     return ST_OK;
 }
@@ -107,7 +110,20 @@ static void save_again(struct dispatch *d, int64_t now_ns)
             incident_save(d, d->incidents[k]);
 }
 
-/* History beyond its limits goes. */
+/* History beyond its limits goes. What a failed write leaves in kv is history again after a restart, and goes then. */
+static void sweep_incidents(struct dispatch *d, int64_t now_ns, size_t settled)
+{
+    for (size_t k = 0; k < d->incident_count;) {
+        const struct incident *i = d->incidents[k];
+        if (!i->is_settled || (settled <= INCIDENTS_KEPT_MAX && now_ns - i->resolved_ns < INCIDENT_KEPT_NS))
+            k++;
+        else if (incident_forget(d, k))
+            settled--;
+        else
+            return;
+    }
+}
+
 static void sweep(struct dispatch *d, int64_t now_ns)
 {
     size_t settled = 0;
@@ -117,17 +133,22 @@ static void sweep(struct dispatch *d, int64_t now_ns)
     silences_sweep(d, now_ns);
     for (size_t k = 0; k < d->incident_count; k++)
         settled += d->incidents[k]->is_settled;
-    for (size_t k = 0; k < d->incident_count; k++) {
-        const struct incident *i = d->incidents[k];
-        if (!i->is_settled || (settled <= INCIDENTS_KEPT_MAX && now_ns - i->resolved_ns < INCIDENT_KEPT_NS))
-            continue;
-        size_t before = d->incident_count;
-        incident_forget(d, k);
-        if (d->incident_count == before)
-            return;
-        k--;
-        settled--;
-    }
+    struct err err;
+    if (kv_hold(d->env.kv, &err))
+        return;
+    sweep_incidents(d, now_ns, settled);
+    if (kv_release(d->env.kv, true, &err))
+        stoa_add(d->state_errors, 1, NULL);
+}
+
+/* What nobody must be told before it is on disk is written now; that a notification went, with others of its kind. */
+static void write_due(struct dispatch *d, int64_t now_ns, int64_t *next_ns)
+{
+    bool is_time = now_ns < d->written_ns || now_ns - d->written_ns >= NOTES_EVERY_NS;
+    if (d->must_write || is_time)
+        incidents_write(d);
+    else if (d->has_unsaved)
+        *next_ns = MIN(*next_ns, d->written_ns + NOTES_EVERY_NS);
 }
 
 int64_t dispatch_step(struct dispatch *d)
@@ -143,6 +164,7 @@ int64_t dispatch_step(struct dispatch *d)
     sweep(d, now_ns);
     struct delivery *list = deliver_collect(d, now_ns, &next_ns);
     groups_update(d, now_ns);
+    write_due(d, now_ns, &next_ns);
     next_ns = MIN(next_ns, d->next_expiry_ns);
     mutex_unlock(&d->lock);
     deliver_all(d, list);
@@ -185,6 +207,7 @@ void dispatch_reload(struct dispatch *d, const struct dispatch_config *config)
         cond_wait(&d->landed, &d->lock);
     d->config = config;
     groups_rebuild(d, clock_wall_ns(d->env.clock));
+    incidents_write(d);
     d->is_paused = false;
     d->is_woken = true;
     cond_signal(&d->wake);
@@ -203,6 +226,7 @@ void dispatch_stop(struct dispatch *d)
     mutex_unlock(&d->lock);
     thread_join(d->thread);
     pool_free(d->pool);
+    incidents_write(d);
     groups_free(d);
     for (size_t i = 0; (e = map_each(&d->alerts, &i)) != NULL;)
         alert_free((struct alert *)(uintptr_t)e->value);
@@ -243,6 +267,7 @@ enum status dispatch_put(struct dispatch *d, const struct alert_put *alerts, siz
         stoa_add(d->received, 1, is_over ? resolved : firing);
     }
     groups_update(d, now_ns);
+    incidents_write(d);
     d->is_woken = true;
     cond_signal(&d->wake);
     mutex_unlock(&d->lock);
@@ -294,6 +319,7 @@ enum status dispatch_acknowledge(struct dispatch *d, struct slice id, struct sli
         i->escalate_ns = 0;
         note_by(i, now_ns, "acknowledged", by, note);
         incident_save(d, i);
+        incidents_write(d);
         st = saved(i, err);
     }
     mutex_unlock(&d->lock);
@@ -319,6 +345,7 @@ enum status dispatch_resolve(struct dispatch *d, struct slice id, struct slice b
         i->by_hand = true;
         note_by(i, now_ns, "resolved", by, note);
         incident_save(d, i);
+        incidents_write(d);
         st = saved(i, err);
         g->next_flush_ns = now_ns;
         d->is_woken = true;

@@ -21,7 +21,8 @@ enum {
     SILENCES_MAX = 10 * 1000,
     DELIVERY_TRIES_MAX = 12,       /* of one notification; the next round of the group tries anew */
     NOTIFY_THREADS = 8,
-    NOTIFY_QUEUE_MAX = 4096
+    NOTIFY_QUEUE_MAX = 4096,
+    INCIDENTS_PER_WRITE_MAX = 2000 /* others wait for kv meanwhile */
 };
 #define INCIDENT_KEPT_NS      (90 * 24 * 3600 * NS_S)
 #define SILENCE_KEPT_NS       (5 * 24 * 3600 * NS_S) /* after its end */
@@ -30,6 +31,7 @@ enum {
 #define DELIVERY_TIME_MIN_NS  (10 * NS_S)         /* tries go on for a group_interval, at least this long */
 #define RESOLVED_TOLD_MAX_NS  (24 * 3600 * NS_S)  /* how long a resolved incident is tried to be told */
 #define SAVE_AGAIN_NS         (5 * NS_S)
+#define NOTES_EVERY_NS        (100 * NS_MS)       /* that notifications went is written together */
 #define STEP_MAX_NS           (5 * NS_S)
 
 struct group;
@@ -108,7 +110,8 @@ struct incident {
     size_t entry_count, entry_cap;
     struct incident_target *targets;
     size_t target_count, target_cap;
-    bool is_dirty;   /* differs from kv */
+    bool is_unsaved; /* differs from kv, which incidents_write amends */
+    bool is_dirty;   /* the last write of it failed */
     bool is_settled; /* resolved, and everybody has been told: history */
     struct group *group; /* NULL: settled */
 };
@@ -149,6 +152,9 @@ struct dispatch {
     size_t dirty_count, dirty_cap;
     struct incident **incidents; /* by start */
     size_t incident_count, incident_cap;
+    bool has_unsaved; /* incidents */
+    bool must_write;  /* and not only because a notification went */
+    int64_t written_ns;
     struct silence **silences;
     size_t silence_count, silence_cap;
     struct inhibit_index *inhibit;
@@ -158,7 +164,7 @@ struct dispatch {
     struct arena *warned_arena;
     struct stoa_metrics *registry;
     struct stoa_family *notifications, *failed, *requests, *requests_failed, *latency, *received, *invalid, *alerts_now, *silences_now,
-        *incidents_now, *state_errors;
+        *incidents_now, *state_errors, *writes, *written;
 };
 
 /* A copy on the heap; "" is one byte. */
@@ -196,10 +202,14 @@ struct incident_alert *incident_alert_find(const struct incident *i, struct slic
 void incident_note(struct incident *i, int64_t t_ns, const char *what, struct slice text);
 void incident_note_sent(struct incident *i, int64_t t_ns, struct slice text, const struct incident_target *t, bool failed);
 struct incident_target *incident_target(struct incident *i, struct slice receiver, const struct integration *in, size_t step);
-/* Writes it to kv now, or, when that fails, later. */
+/* It is to be written: by the next incidents_write. */
 void incident_save(struct dispatch *d, struct incident *i);
+/* Writes what is to be written to kv, many incidents at once; durable on return, but for those that failed, which save_again tries
+ * later. Before the lock is given up, so that nobody is told what is not on disk. */
+void incidents_write(struct dispatch *d);
 enum status incidents_load(struct dispatch *d, struct err *err);
-void incident_forget(struct dispatch *d, size_t at);
+/* False: it could not be, and is still there. */
+bool incident_forget(struct dispatch *d, size_t at);
 struct incident *incident_find(const struct dispatch *d, struct slice id);
 /* What all its firing alerts (all, when none fires) have in common. */
 struct slice incident_common(struct arena *a, const struct incident *i, bool annotations);

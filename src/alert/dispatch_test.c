@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "alert/dispatch_parts.h"
+#include "base/num.h"
 #include "base/unit.h"
 
 #define AT     (1700000000 * NS_S) /* a Tuesday, 22:13:20 UTC */
@@ -619,5 +621,66 @@ TEST(without_a_configuration_incidents_are_kept_for_the_page)
     dispatch_write_incidents(r.d, true, 10, &b);
     CHECK(slice_contains(buf_as_slice(&b), SLICE("\"state\":\"firing\",\"severity\":\"critical\",\"summary\":\"A\"")));
     buf_free(&b);
+    rig_free(&r);
+}
+
+/* ---- storms ---- */
+
+enum { STORM_ALERTS = 5000 };
+
+/* The value of a counter on dispatch's page. */
+static double counter_of(struct rig *r, const char *name)
+{
+    size_t size;
+    char *text = stoa_metrics_text(r->d->registry, &size);
+    struct slice rest = slice_of(text, size), line, key, value;
+    double v = -1;
+    while (slice_next(&rest, '\n', &line))
+        if (slice_cut(line, ' ', &key, &value) && slice_eq(key, slice_str(name)))
+            CHECK(num_parse_double(value, &v));
+    free(text);
+    return v;
+}
+
+static void storm(struct rig *r, bool ends)
+{
+    struct alert_put *puts = arena_array(r->arena, struct alert_put, STORM_ALERTS);
+    char labels[64];
+    struct err err;
+    for (int i = 0; i < STORM_ALERTS; i++) {
+        snprintf(labels, sizeof labels, "{alertname=\"Storm\",instance=\"i%04d\"}", i);
+        puts[i] = alert_of(r, labels);
+        puts[i].ends_ns = ends ? clock_wall_ns(r->clock) : 0;
+    }
+    CHECK(!dispatch_put(r->d, puts, STORM_ALERTS, &err));
+}
+
+TEST(a_storm_of_alerts_is_a_handful_of_writes_and_nothing_of_it_is_lost)
+{
+    struct rig r;
+    rig_init(&r, "route: {receiver: all, group_by: [instance], group_wait: 10s, group_interval: 5m, repeat_interval: 1h}\n"
+                 "receivers: [{name: all, webhook_configs: [{url: 'http://x/'}]}]\n");
+    storm(&r, false);
+    CHECK_INT(counter_of(&r, "stoa_dispatch_writes_total"), STORM_ALERTS / INCIDENTS_PER_WRITE_MAX + 1);
+    CHECK_INT(counter_of(&r, "stoa_dispatch_incidents_written_total"), STORM_ALERTS);
+    restart(&r); /* nobody was told */
+    CHECK_INT(r.d->incident_count, STORM_ALERTS);
+    CHECK_INT(r.d->alerts.count, STORM_ALERTS);
+    pass(&r, 11 * NS_S);
+    size_t told = 0;
+    for (size_t i = 0; i < r.sent.len; i++)
+        told += r.sent.ptr[i] == '\n';
+    CHECK_INT(told, STORM_ALERTS);
+    CHECK(counter_of(&r, "stoa_dispatch_writes_total") <= 2 * (STORM_ALERTS / INCIDENTS_PER_WRITE_MAX + 1));
+    buf_reset(&r.sent);
+    restart(&r); /* everybody was told, which is known */
+    pass(&r, 60 * NS_S);
+    sent_is(&r, "");
+    storm(&r, true);
+    pass(&r, 6 * MINUTE);
+    for (size_t i = 0; i < r.d->incident_count; i++)
+        CHECK(r.d->incidents[i]->is_settled);
+    CHECK_INT(r.d->incident_count, INCIDENTS_KEPT_MAX);
+    CHECK(counter_of(&r, "stoa_dispatch_state_errors_total") < 1); /* no line at all */
     rig_free(&r);
 }

@@ -65,17 +65,31 @@ static void on_state_error(struct alert_eval *e, const char *what, const struct 
     log_line(e->env.log, LOG_ERROR, "alert state is not saved", "what=\"%s\" error=\"%s\"", what, err->text);
 }
 
+/* One write a round, however many rules have changed. */
 static void save(struct alert_eval *e, struct group_state *g, bool history)
 {
     struct err err;
+    bool any = history;
+    for (size_t i = 0; i < g->group->rule_count; i++)
+        any = any || g->rules[i].is_changed;
+    if (!any)
+        return;
+    if (kv_hold(e->env.kv, &err)) {
+        on_state_error(e, "round", &err);
+        return;
+    }
     for (size_t i = 0; i < g->group->rule_count; i++)
         if (g->rules[i].is_changed && alert_state_save_rule(e, &g->rules[i], &err))
             on_state_error(e, "rule", &err);
-    if (!history)
-        return;
-    g->saved_ns = g->last_ns;
-    if (alert_state_save_history(e, g, &err))
+    if (history && alert_state_save_history(e, g, &err))
         on_state_error(e, "history", &err);
+    if (history)
+        g->saved_ns = g->last_ns;
+    if (!kv_release(e->env.kv, true, &err))
+        return;
+    on_state_error(e, "round", &err);
+    for (size_t i = 0; i < g->group->rule_count; i++) /* more than was lost, and none of it less */
+        g->rules[i].is_changed = g->rules[i].rule->kind == RULE_ALERT;
 }
 
 static void hand_on(struct round *r)

@@ -2,10 +2,11 @@
 /* Incidents: what is kept of a group of alerts from the first that fires to the last that ends, with copies of the alerts, who was
  * told what and when, and what people did. Each is one value in kv, "dispatch/incident/ID":
  *
- * (1) It is written when an alert comes or ends, when somebody acts, when a notification went or was given up; before the call
- *     that caused it returns.
- * (2) A notification is noted after it went. A crash in between sends it once more; nothing else is ever sent twice within
- *     repeat_interval.
+ * (1) It is written when an alert comes or ends and when somebody acts, before the call that caused it returns and before anybody
+ *     is told. What one call changes is one write, however many incidents it is: 5000 groups that open together wait for the
+ *     disk three times, not 5000 times.
+ * (2) A notification is noted after it went, with those of the same NOTES_EVERY_NS. A crash in between sends it once more; nothing
+ *     else is ever sent twice within repeat_interval.
  * (3) An incident that lives on while alerts come and go is full some day: then the alert that ended first makes room. What
  *     still does not fit INCIDENT_ALERTS_MAX, because all fire, is counted by its group, not kept. */
 #include <stdio.h>
@@ -19,7 +20,8 @@
 #include "sys/rand.h"
 
 /* Version 1 is without valid_ns. */
-enum { INCIDENT_VERSION = 2, KEY_BYTES_MAX = 80, NOTE_BYTES_MAX = 2000, TARGET_HASHES_MAX = 100 * 1000 };
+enum { INCIDENT_VERSION = 2, KEY_BYTES_MAX = 80, NOTE_BYTES_MAX = 2000, TARGET_HASHES_MAX = 100 * 1000,
+       WRITE_BYTES_MAX = 64 * MIB };
 #define KEY_PREFIX SLICE("dispatch/incident/")
 
 const char *incident_state_name(enum incident_state s)
@@ -417,20 +419,72 @@ static void write_incident(struct buf *b, const struct incident *i)
 
 void incident_save(struct dispatch *d, struct incident *i)
 {
+    i->is_unsaved = true;
+    d->has_unsaved = d->must_write = true;
+}
+
+/* Adds to *bytes what it took. */
+static enum status put(struct dispatch *d, const struct incident *i, size_t *bytes, struct err *err)
+{
     char key[KEY_BYTES_MAX];
     struct buf b;
-    struct err err;
     buf_init(&b, KV_VALUE_BYTES_MAX);
     write_incident(&b, i);
-    enum status st = buf_over(&b) ? err_set(&err, ST_LIMIT, "incident %.*s needs over %d bytes", INCIDENT_ID_BYTES, i->id, KV_VALUE_BYTES_MAX)
-                                  : kv_put(d->env.kv, key_of(key, i), buf_as_slice(&b), &err);
+    enum status st = buf_over(&b) ? err_set(err, ST_LIMIT, "incident %.*s needs over %d bytes", INCIDENT_ID_BYTES, i->id, KV_VALUE_BYTES_MAX)
+                                  : kv_put(d->env.kv, key_of(key, i), buf_as_slice(&b), err);
+    *bytes += b.len;
     buf_free(&b);
+    return st;
+}
+
+/* How the write of one went. Told once, not at each further try. */
+static void landed(struct dispatch *d, struct incident *i, enum status st, const struct err *err)
+{
     if (st && !i->is_dirty)
         log_line(d->env.log, LOG_ERROR, "an incident cannot be written; trying again", "incident=%.*s error=\"%s\"", INCIDENT_ID_BYTES, i->id,
-                 err.text);
+                 err->text);
     if (st)
         stoa_add(d->state_errors, 1, NULL);
     i->is_dirty = st != ST_OK;
+    i->is_unsaved = false;
+}
+
+/* Up to INCIDENTS_PER_WRITE_MAX or WRITE_BYTES_MAX of those from `from` on, as one write; where to go on. */
+static size_t write_some(struct dispatch *d, size_t from)
+{
+    struct incident *taken[INCIDENTS_PER_WRITE_MAX];
+    struct err err;
+    size_t n = 0, at = from, bytes = 0;
+    enum status st = kv_hold(d->env.kv, &err);
+    for (; at < d->incident_count && n < INCIDENTS_PER_WRITE_MAX && bytes < WRITE_BYTES_MAX; at++) {
+        struct incident *i = d->incidents[at];
+        if (!i->is_unsaved)
+            continue;
+        struct err why;
+        enum status one = st ? ST_OK : put(d, i, &bytes, &why);
+        if (one)
+            landed(d, i, one, &why);
+        else
+            taken[n++] = i;
+    }
+    if (!st)
+        st = kv_release(d->env.kv, true, &err);
+    for (size_t k = 0; k < n; k++)
+        landed(d, taken[k], st, &err);
+    stoa_add(d->writes, 1, NULL);
+    stoa_add(d->written, st ? 0 : (double)n, NULL);
+    return at;
+}
+
+void incidents_write(struct dispatch *d)
+{
+    size_t at = 0;
+    if (!d->has_unsaved)
+        return;
+    while (at < d->incident_count)
+        at = d->incidents[at]->is_unsaved ? write_some(d, at) : at + 1;
+    d->has_unsaved = d->must_write = false;
+    d->written_ns = clock_wall_ns(d->env.clock);
 }
 
 static void read_hashes(struct reader *r, uint64_t **out, size_t *count)
@@ -547,12 +601,13 @@ enum status incidents_load(struct dispatch *d, struct err *err)
     return st;
 }
 
-void incident_forget(struct dispatch *d, size_t at)
+bool incident_forget(struct dispatch *d, size_t at)
 {
     char key[KEY_BYTES_MAX];
     struct err err;
     if (kv_delete(d->env.kv, key_of(key, d->incidents[at]), &err))
-        return;
+        return false;
     incident_free(d->incidents[at]);
     memmove(&d->incidents[at], &d->incidents[at + 1], (--d->incident_count - at) * sizeof(struct incident *));
+    return true;
 }

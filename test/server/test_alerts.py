@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import harness
+import test_notify
 
 # As in the article, letter by letter.
 BAD = """alerts:
@@ -378,6 +379,60 @@ class Alerts(harness.Case):
                     continue
                 ours = f"{key}={json.dumps(text, ensure_ascii=False)}"
                 self.assertIn(ours, theirs[alert["labels"]["n"]], alert["labels"]["n"])
+
+    STORM = """global: {evaluation_interval: 1s}
+groups:
+  - name: storm
+    rules:
+      - alert: Storm
+        expr: storm_now > 0
+        annotations: {summary: "{{ $labels.instance }} is down"}
+route: {receiver: hook, group_by: [instance], group_wait: 1s, group_interval: 5m, repeat_interval: 4h}
+receivers:
+- name: hook
+  webhook_configs: [{url: '%s/hook', timeout: 30s}]
+"""
+
+    def samples(self, s, count, value):
+        now = int(time.time() * 1000)
+        body = harness.write_request([({"__name__": "storm_now", "instance": f"i{i:04}"}, [(now, value)]) for i in range(count)])
+        self.assertEqual(s.post("/api/v1/write", body, harness.WRITE_HEADERS).status, 204)
+
+    def metric(self, s, name):
+        for line in s.get("/metrics").text.splitlines():
+            if line.startswith(name) and line[len(name):len(name) + 1] in (" ", "{"):
+                return float(line.rsplit(" ", 1)[1])
+        return 0
+
+    def test_a_storm_of_5000_alerts_is_few_writes_and_survives_a_kill(self):
+        count = 5000
+        hook = test_notify.Target()
+        self.addCleanup(hook.close)
+        s = self.server(config=self.STORM % hook.url)
+        hook.fault = 503  # nobody hears of it before the kill
+        self.samples(s, count, 1)
+        self.wait("an incident for each alert", lambda: self.metric(s, "stoa_dispatch_incidents_written_total") >= count, 60)
+        opened = {i["group_labels"]["instance"]: i["id"] for i in s.get("/api/stoa/v1/incidents", {"limit": 2000}).json["incidents"]}
+        s.kill()
+        self.assertEqual(len(opened), 2000)
+        hook.fault = None
+        s.start()
+        told = lambda: {b["groupLabels"]["instance"] for b in hook.bodies()}
+        self.wait("everybody to be told", lambda: len(told()) == count, 120)
+        ids = {b["groupLabels"]["instance"]: b["incident"]["id"] for b in hook.bodies()}
+        self.assertEqual({k: ids[k] for k in opened}, opened)
+        self.wait("what was told to be written", lambda: self.metric(s, "stoa_dispatch_incidents_written_total") >= count, 30)
+        written, writes = self.metric(s, "stoa_dispatch_incidents_written_total"), self.metric(s, "stoa_dispatch_writes_total")
+        self.assertLess(writes, written / 10, "incidents are written one by one")
+        self.assertNotRegex(s.get("/metrics").text, "(?m)^stoa_dispatch_state_errors_total ")
+        self.assertGreater(self.metric(s, "prometheus_rule_group_last_duration_seconds"), 0)
+        self.assertIn('alertmanager_alerts{state="active"} 5000', s.get("/metrics").text)
+        s.kill()  # what it told it knows
+        before = len(hook.got)
+        s.start()
+        self.wait("rounds", lambda: self.metric(s, "prometheus_rule_group_iterations_total") > 2)
+        time.sleep(2)
+        self.assertEqual(len(hook.got), before)
 
 
 if __name__ == "__main__":
