@@ -55,10 +55,9 @@ struct promtext_entry {
     int64_t t_ms; /* OpenMetrics's seconds rounded to the nearest; saturated */
     bool has_exemplar;
     struct promtext_exemplar exemplar;
-    /* Only of protobuf pages (ingest/prom_page.h): */
-    const struct promtext_exemplar *more; /* a native histogram's */
+    const struct promtext_exemplar *more; /* a native histogram's: only of protobuf pages (ingest/prom_page.h) */
     size_t more_count;
-    int64_t start_ms; /* when counting began; 0: not told */
+    int64_t start_ms; /* when counting began; 0: not told. Of text by ingest/page_starts.h alone */
 };
 
 /* Keeps page and a until promtext_free(). One thread. */

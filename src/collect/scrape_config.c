@@ -622,5 +622,5 @@ size_t scrape_set_jobs(const struct scrape_set *s)
 void scrape_set_start_zero(struct scrape_set *s)
 {
     for (size_t i = 0; i < s->job_count; i++)
-        s->jobs[i].start_zero = true;
+        s->jobs[i].start_zero = s->jobs[i].source.starts = true;
 }

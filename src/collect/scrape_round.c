@@ -10,7 +10,8 @@
  * (4) When most of what is remembered is gone from the page, the memory is rebuilt from what is there.
  * (5) Lines with a label that names a request lead to one series together: see fold_page.c.
  * (6) A page repeats a line's exemplar until there is another: it is taken once.
- * (7) A series that is new in the page and tells when it began counting has a sample of 0 there, when the job asks for it.
+ * (7) A series that began counting after its last sample, and tells when, has a sample of 0 there, when the job asks for it. A
+ *     folded series is a sum of several, so it has no beginning.
  * (8) A new line that the firewall does not let in has one label after another set to OVERFLOW_VALUE until it does, and is
  *     folded as (5). When no label is left that could, it is left out of this page and asked about again in the next; so are
  *     native histograms, which have no sum that a page could give. */
@@ -34,6 +35,7 @@ enum { GONE_KEPT_MAX = 1024 };
 struct series {
     struct slice labels;
     uint64_t round, round_before;
+    int64_t told_ms, t_ms;    /* of its last sample in a good page; of the one in page `round` */
     size_t at;                /* of its sample in this round's batch */
     struct fold_series *fold; /* NULL: no line of it had a request's id: (5) */
     bool marks;               /* its end is marked: (3) */
@@ -53,6 +55,7 @@ struct scrape_memory {
     int64_t last_ms;          /* of the last good page */
     bool is_learning;         /* what lines stood at before is not known */
     uint64_t round, last;     /* of the page being read; of the last good page, 0 when that scrape failed */
+    uint64_t good;            /* of the last good page */
     uint64_t metadata_hash;   /* of what was sent last */
 };
 
@@ -181,7 +184,7 @@ static struct fold_line *line_move(struct scrape_memory *to, struct series *s, c
 /* What stays is what stands in this page or the last one; texts only when their way to the series still holds. */
 static void rebuild(struct scrape_memory *m, bool keep_texts)
 {
-    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .metadata_hash = m->metadata_hash,
+    struct scrape_memory fresh = { .arena = arena_new(0), .round = m->round, .last = m->last, .good = m->good, .metadata_hash = m->metadata_hash,
                                    .fold_number = m->fold_number, .last_ms = m->last_ms,
                                    .is_learning = m->is_learning || (!keep_texts && m->last_ms) };
     struct map_entry *e;
@@ -196,6 +199,8 @@ static void rebuild(struct scrape_memory *m, bool keep_texts)
         to->round = from->round;
         to->round_before = from->round_before;
         to->marks = from->marks;
+        to->told_ms = from->told_ms;
+        to->t_ms = from->t_ms;
         if (from->fold)
             fold_move(&fresh, to, from->fold, keep_texts);
     }
@@ -444,9 +449,9 @@ static void exemplars_take(struct work *w, const struct promtext_entry *e, struc
 }
 
 /* (7) */
-static void start_add(struct work *w, const struct promtext_entry *e, int64_t t_ms)
+static void start_add(struct work *w, const struct series *s, const struct promtext_entry *e, int64_t t_ms)
 {
-    if (e->start_ms <= 0 || e->start_ms >= t_ms || t_ms - e->start_ms > INGEST_START_GAP_MS_MAX)
+    if (e->start_ms <= s->told_ms || e->start_ms >= t_ms || s->fold || t_ms - e->start_ms > INGEST_START_GAP_MS_MAX)
         return;
     if (is_histogram(e->value))
         batch_histogram(w->b, e->start_ms, native_empty(w->b->arena, histogram_unbox(e->value)));
@@ -482,6 +487,8 @@ static void fold_add(struct work *w, const struct promtext_entry *e, struct know
     }
     struct sample *row = &w->b->samples[s->at];
     row->t_ms = MAX(row->t_ms, t_ms);
+    if (e->start_ms)
+        k->line->group->created = (double)e->start_ms / 1000;
     fold_sample(&w->fold, k->line, e->value, s->at, is_first);
 }
 
@@ -519,6 +526,7 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
     if (!is_first && !own_time) /* (1) */
         return ST_OK;
     if (is_first) {
+        s->told_ms = s->round <= m->good ? s->t_ms : s->told_ms;
         s->round_before = s->round;
         s->round = m->round;
         w->counts->added += m->last == 0 || s->round_before != m->last;
@@ -528,9 +536,10 @@ static enum status sample_add(struct work *w, const struct promtext_entry *e, st
     if (job->limits.samples && w->counts->kept > job->limits.samples)
         return ST_OK; /* counted to the end, then refused */
     batch_series(w->b, arena_copy(w->b->arena, s->labels));
-    if (is_first && job->start_zero && (m->last == 0 || s->round_before != m->last))
-        start_add(w, e, t_ms);
+    if (is_first && job->start_zero)
+        start_add(w, s, e, t_ms);
     s->at = w->b->sample_count;
+    s->t_ms = t_ms;
     if (is_histogram(e->value)) {
         const struct histogram *h = histogram_limit(w, e, err);
         if (h == NULL)
@@ -608,7 +617,7 @@ enum status scrape_round(struct scrape_memory *m, const struct scrape_page *page
     }
     fold_settle(&w.fold, page->folded, page->labels);
     overflow_tell(&w);
-    m->last = m->round;
+    m->last = m->good = m->round;
     m->last_ms = page->t_ms;
     m->is_learning = false;
     metadata_settle(m, b);

@@ -545,3 +545,35 @@ TEST(scraper_reads_targets_from_files_again_when_they_change)
     server_rig_end(&r);
     arena_free(a);
 }
+
+TEST(a_start_after_the_last_sample_is_a_sample_of_0)
+{
+    static const struct {
+        const char *value;
+        double start;
+        const char *want; /* the first sample */
+        size_t samples;
+    } rows[] = {
+        { "3", 5, "c_total{job=\"j\"} 0@5000\n", 2 },
+        { "4", 5, "c_total{job=\"j\"} 4@20000\n", 1 },    /* known */
+        { "1", 24.5, "c_total{job=\"j\"} 0@24500\n", 2 }, /* it began anew */
+        { "2", 30, "c_total{job=\"j\"} 2@40000\n", 1 },   /* there is a sample */
+        { "2", 60, "c_total{job=\"j\"} 2@50000\n", 1 },   /* in the future */
+    };
+    struct page_rig r;
+    rig_start(&r);
+    r.job.start_zero = r.job.source.starts = true;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct batch *b = batch_new(0);
+        struct scrape_counts counts;
+        struct err err;
+        struct slice text = arena_printf(b->arena, "# TYPE c counter\nc_total %s\nc_created %g\n# EOF\n", rows[i].value, rows[i].start);
+        struct scrape_page page = { &r.job, r.rules, r.labels, text, SLICE("application/openmetrics-text"), (int64_t)(i + 1) * 10000, NULL, NULL,
+                                    NULL };
+        CHECK_INT(scrape_round(r.memory, &page, b, &counts, &err), ST_OK);
+        CHECK_INT(counts.scraped, 1);
+        CHECK_INT(b->sample_count, rows[i].samples);
+        check_batch(b, rows[i].want);
+    }
+    rig_end(&r);
+}

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "ingest/native.h"
+#include "ingest/page_starts.h"
 #include "ingest/prom_page.h"
 
 enum { CONVERT_BUCKETS_MAX = 4096 };
@@ -40,6 +41,7 @@ struct page_source {
     struct page_source_options opt;
     struct promtext *text;
     struct prom_page *proto;
+    struct page_starts *starts;
     struct promtext_entry held;
     bool has_held, is_histogram, has_native;
     struct slice family;
@@ -67,6 +69,8 @@ struct page_source *page_source_new(struct arena *a, struct slice page, struct s
         s->proto = prom_page_new(a, page, &(struct prom_page_options){ opt->native, opt->classic });
     else
         s->text = promtext_new(a, page, promtext_format_of(content_type));
+    if (s->text && opt->starts && promtext_format_of(content_type) != PROMTEXT_CLASSIC)
+        s->starts = page_starts_new(a, page);
     return s;
 }
 
@@ -76,6 +80,7 @@ void page_source_free(struct page_source *s)
         return;
     promtext_free(s->text);
     prom_page_free(s->proto);
+    page_starts_free(s->starts);
     mem_free(s);
 }
 
@@ -250,7 +255,9 @@ enum status page_source_next(struct page_source *s, struct promtext_entry *out, 
             enum status st = s->proto ? prom_page_next(s->proto, &s->held, err) : promtext_next(s->text, &s->held, err);
             if (st)
                 return st;
-            s->has_held = true;
+            s->has_held = s->starts == NULL || page_starts_entry(s->starts, &s->held);
+            if (!s->has_held)
+                continue;
         }
         char part = part_of(s, &s->held);
         uint64_t key = part ? labels_key(&s->held) : 0;

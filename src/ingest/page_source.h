@@ -10,6 +10,7 @@ struct page_source_options {
     bool native;  /* take native histograms; else the classic ones beside them */
     bool classic; /* keep classic ones where there is a native one */
     bool convert; /* classic histograms become native ones with bounds of their own */
+    bool starts;  /* lines of OpenMetrics text that tell a start are no samples: others have it as start_ms (page_starts.h) */
     struct slice fallback; /* the Content-Type of pages that tell none, or one we do not know; empty: text */
 };
 

@@ -23,6 +23,8 @@ static void read_page(struct slice page, struct slice type, struct page_source_o
         if (st || e.kind != PROMTEXT_SAMPLE)
             continue;
         buf_slice(out, e.name);
+        if (e.start_ms)
+            buf_printf(out, "@%lld", (long long)e.start_ms);
         for (size_t i = 0; i < e.label_count; i++)
             buf_printf(out, ",%.*s=%.*s", SLICE_FMT(e.labels[i].name), SLICE_FMT(e.labels[i].value));
         if (is_histogram(e.value)) {
@@ -139,4 +141,23 @@ TEST(page_formats_are_told_by_content_type_or_the_fallback)
     check_page(SLICE("a 1\n"), SLICE(""), (struct page_source_options){ .fallback = SLICE("application/openmetrics-text;version=1.0.0") },
                "a 1\nerror: line 2: the page ends without \"# EOF\"\n");
     check_page(SLICE("a 1\n"), TEXT, (struct page_source_options){ .fallback = SLICE("application/openmetrics-text;version=1.0.0") }, "a 1\n");
+}
+
+TEST(lines_that_tell_a_start_are_no_samples_when_starts_are_asked_for)
+{
+    struct slice page = SLICE("# TYPE c counter\nc_total{a=\"x\",b=\"y\"} 1\nc_created{b=\"y\",a=\"x\"} 10.5\nc_total{a=\"z\"} 2\n"
+                              "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\nh_sum 9\nh_count 3\nh_created 20\n"
+                              "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_sum 1\ns_count 1\ns_created 30\n"
+                              "# TYPE g gauge\ng_created 5\n# TYPE u unknown\nu_created 6\n# EOF\n");
+    struct slice type = SLICE("application/openmetrics-text; version=1.0.0");
+    check_page(page, type, (struct page_source_options){ .starts = true, .fallback = SLICE_EMPTY },
+               "c_total@10500,a=x,b=y 1\nc_total,a=z 2\nh_bucket@20000,le=+Inf 3\nh_sum@20000 9\nh_count@20000 3\ns,quantile=0.5 1\n"
+               "s_sum@30000 1\ns_count@30000 1\ng_created 5\nu_created 6\n");
+    struct buf out;
+    read_page(page, type, (struct page_source_options){ .fallback = SLICE_EMPTY }, &out);
+    CHECK(slice_contains(buf_as_slice(&out), SLICE("c_created,b=y,a=x 10.5\nc_total,a=z 2\n")) && !slice_contains(buf_as_slice(&out), SLICE("@")));
+    buf_free(&out);
+    /* 0.0.4 knows of no such lines. */
+    check_page(SLICE("# TYPE c counter\nc_created 5\n"), TEXT, (struct page_source_options){ .starts = true, .fallback = SLICE_EMPTY },
+               "c_created 5\n");
 }
