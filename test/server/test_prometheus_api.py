@@ -8,6 +8,7 @@ import math
 import os
 import re
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -584,6 +585,43 @@ class Budget(harness.Case):
             for t in threads:
                 t.join()
         self.assertEqual([e for e in errors if "queries are running" not in e], [])
+
+    def test_100_million_samples_are_refused_at_the_budget_of_an_untouched_server_while_20_panels_are_drawn(self):
+        s = self.server()
+        start = NOW - 3600
+        for k in range(0, 300, 50):  # 1.08 million samples
+            fill(s, [({"__name__": "wide", "k": f"{k + i:03}"}, [((start + t) * 1000, float(t)) for t in range(3600)]) for i in range(50)])
+        fill(s, some_series())
+        text = " + ".join(f"sum(sum_over_time(wide[50m] offset {i}s))" for i in range(100))  # 9 in 10 samples of 300 series, 100 times
+        asked, panels, errors, lock = threading.Event(), [], [], threading.Lock()
+
+        def draw():  # as a browser does, which has six connections
+            while not asked.is_set():
+                for _ in range(20):
+                    r = s.get("/api/v1/query_range", dict(query="sum by (code) (rate(api_total[5m]))", start=NOW - 300, end=NOW, step=15))
+                    with lock:
+                        panels.append(time.monotonic())
+                        if r.status != 200:
+                            errors.append(r.text)
+        threads = [threading.Thread(target=draw) for _ in range(6)]
+        for t in threads:
+            t.start()
+        try:
+            begun = time.monotonic()
+            r = s.get("/api/v1/query", dict(query=text, time=NOW))
+            ended = time.monotonic()
+        finally:
+            asked.set()
+            for t in threads:
+                t.join()
+        self.assertEqual((r.status, r.json["errorType"]), (422, "execution"), r.text)
+        m = re.search(r"the query has read (\d+) samples, at most (\d+) are allowed", r.json["error"])
+        self.assertIsNotNone(m, r.text)
+        self.assertEqual(int(m[2]), 50 * 1000 * 1000)
+        self.assertTrue(int(m[2]) < int(m[1]) < 1.1 * int(m[2]), "it stops at its budget: " + m[0])
+        self.assertLess(ended - begun, 4 * BUDGET_SECONDS_MAX)
+        self.assertEqual(errors, [])
+        self.assertGreaterEqual(len([t for t in panels if begun < t < ended]), 20, "no dashboard was drawn meanwhile")
 
     def test_wrong_limits_are_refused_by_name(self):
         for text, word in [("max_samples: 0", "max_samples"), ("max_concurrency: 1000", "max_concurrency"), ("timeout: 0s", "timeout"),

@@ -34,6 +34,31 @@ async function typeQuery(page, text) {
 
 export const checks = [
   {
+    name: 'queries: one that runs is ended by hand, and its client is told',
+    async run({ page, base, wide }) {
+      // Nothing is stored for it: it works for minutes, on numbers of its own. The two looks ask different ones.
+      const text = `max_over_time(quantile_over_time(0.5, vector(time())[1d:1s])[${wide ? 60 : 61}m:1s])`
+      const ask = async () => {
+        const r = await page.request.post(`${base}/api/v1/query`, { form: { query: text }, timeout: 120000 })
+        return { status: r.status(), body: await r.text() }
+      }
+      const answer = ask().catch((e) => ({ status: 0, body: e.message }))
+      await page.goto(`${base}/queries`)
+      const row = panel(page, 'running').locator('tbody tr', { hasText: text })
+      await until(async () => (await row.count()) === 1, 'the query that runs is not in the list')
+      await row.getByRole('button', { name: 'End', exact: true }).click()
+      await row.getByRole('button', { name: 'End it now' }).click()
+      const { status, body } = await answer
+      must(status === 499, `the client was answered with ${status}: ${body.slice(0, 200)}`)
+      const told = JSON.parse(body)
+      must(told.errorType === 'canceled' && /was cancelled/.test(told.error), `the client was told ${body.slice(0, 200)}`)
+      await until(async () => (await row.count()) === 0, 'the query that was ended is still among those that run')
+      const slow = panel(page, 'slowest').locator('tbody tr', { hasText: text }).first()
+      await slow.waitFor()
+      must(/cancel/i.test(await textOf(slow)), `how it ended reads "${await textOf(slow)}"`)
+    },
+  },
+  {
     name: 'home shows this machine',
     full: true,
     async run({ page, base, scheme, wide }) {
