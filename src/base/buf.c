@@ -17,6 +17,14 @@ void buf_free(struct buf *b)
     *b = (struct buf){ .max = b->max };
 }
 
+void buf_shrink(struct buf *b)
+{
+    if (b->cap == b->len || b->len == 0)
+        return;
+    b->ptr = mem_realloc(b->ptr, b->len);
+    b->cap = b->len;
+}
+
 char *buf_room(struct buf *b, size_t n)
 {
     if (b->over || n > SIZE_MAX / 4 || (b->max && b->len + n > b->max)) {

@@ -13,6 +13,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t bytes_max);
 void buf_free(struct buf *b);
+/* Gives back the room behind its bytes: for what is kept. */
+void buf_shrink(struct buf *b);
 static inline void buf_reset(struct buf *b)
 {
     b->len = 0;

@@ -35,7 +35,8 @@ struct firewall *firewall_new(void)
     struct firewall_config usual = firewall_config_default();
     /* The address differs from process to process, and that is all the seed is for. */
     f->seed = hash_u64((uint64_t)(uintptr_t)f);
-    f->cache = mem_zalloc(FW_CACHE_BUCKETS * sizeof *f->cache);
+    f->cache = mem_zalloc(FW_CACHE_BUCKETS_MAX * sizeof *f->cache);
+    atomic_init(&f->cache_buckets, FW_CACHE_BUCKETS_MIN);
     mutex_init(&f->lock);
     map_init(&f->tenants);
     map_init(&f->metrics);
@@ -184,16 +185,16 @@ uint64_t fw_key(uint64_t labels_hash, uint64_t of_tenant)
     return hash_u64(labels_hash ^ of_tenant);
 }
 
-atomic_uint_fast32_t *fw_bucket(const struct firewall *f, uint64_t key)
+_Atomic uint32_t *fw_bucket(const struct firewall *f, uint64_t key)
 {
-    return f->cache[key >> 46];
+    return f->cache[key >> 46 & (atomic_load_explicit(&f->cache_buckets, memory_order_relaxed) - 1)];
 }
 
-static_assert(FW_CACHE_BUCKETS == 1 << (64 - 46), "the high bits of a key choose the bucket");
+static_assert(FW_CACHE_BUCKETS_MAX == 1 << (64 - 46), "the high bits of a key choose the bucket");
 
 bool fw_cache_has(const struct firewall *f, uint64_t key)
 {
-    atomic_uint_fast32_t *bucket = fw_bucket(f, key);
+    _Atomic uint32_t *bucket = fw_bucket(f, key);
     uint32_t print = (uint32_t)key | 1;
     for (size_t i = 0; i < FW_CACHE_WAYS; i++)
         if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == print)
@@ -201,10 +202,26 @@ bool fw_cache_has(const struct firewall *f, uint64_t key)
     return false;
 }
 
-/* Into an empty place, or over one that the key itself chooses. */
+static void cache_clear(struct firewall *f)
+{
+    size_t buckets = atomic_load_explicit(&f->cache_buckets, memory_order_relaxed);
+    f->cache_notes = 0;
+    for (size_t i = 0; i < buckets; i++)
+        for (size_t k = 0; k < FW_CACHE_WAYS; k++)
+            if (atomic_load_explicit(&f->cache[i][k], memory_order_relaxed)) /* pages nobody touched stay so */
+                atomic_store_explicit(&f->cache[i][k], 0, memory_order_relaxed);
+}
+
+/* Into an empty place, or over one that the key itself chooses. Under the lock. A larger cache begins empty: every series passes
+ * the slow way once more then, where it is known. */
 static void cache_put(struct firewall *f, uint64_t key)
 {
-    atomic_uint_fast32_t *bucket = fw_bucket(f, key);
+    uint32_t buckets = atomic_load_explicit(&f->cache_buckets, memory_order_relaxed);
+    if (++f->cache_notes > buckets * FW_CACHE_WAYS / FW_CACHE_LOAD_DIVISOR && buckets < FW_CACHE_BUCKETS_MAX) {
+        cache_clear(f);
+        atomic_store_explicit(&f->cache_buckets, buckets * FW_CACHE_GROWTH, memory_order_relaxed);
+    }
+    _Atomic uint32_t *bucket = fw_bucket(f, key);
     size_t at = key >> 40 & (FW_CACHE_WAYS - 1);
     for (size_t i = 0; i < FW_CACHE_WAYS; i++)
         if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == 0) {
@@ -212,14 +229,6 @@ static void cache_put(struct firewall *f, uint64_t key)
             break;
         }
     atomic_store_explicit(&bucket[at], (uint32_t)key | 1, memory_order_relaxed);
-}
-
-static void cache_clear(struct firewall *f)
-{
-    for (size_t i = 0; i < FW_CACHE_BUCKETS; i++)
-        for (size_t k = 0; k < FW_CACHE_WAYS; k++)
-            if (atomic_load_explicit(&f->cache[i][k], memory_order_relaxed)) /* pages nobody touched stay so */
-                atomic_store_explicit(&f->cache[i][k], 0, memory_order_relaxed);
 }
 
 static struct recent *shard_of(struct firewall *f, uint64_t key)
@@ -230,6 +239,16 @@ static struct recent *shard_of(struct firewall *f, uint64_t key)
 void fw_prefetch(struct firewall *f, uint64_t key)
 {
     recent_prefetch(shard_of(f, key), (uint32_t)key);
+}
+
+bool fw_is_known(struct firewall *f, uint64_t key)
+{
+    if (fw_cache_has(f, key))
+        return true;
+    mutex_lock(&f->lock);
+    bool is_known = recent_has(shard_of(f, key), (uint32_t)key);
+    mutex_unlock(&f->lock);
+    return is_known;
 }
 
 /* ---- counts; under the lock ---- */

@@ -138,7 +138,7 @@ static void close_up_exemplars(struct fw_pass *p)
     size_t kept = 0;
     for (size_t i = 0; i < b->event_count; i++) {
         struct event *e = &b->events[i];
-        if (e->kind == EVENT_EXEMPLAR && !fw_cache_has(p->f, fw_key(firewall_hash(p->f, e->stream), p->of_tenant))) {
+        if (e->kind == EVENT_EXEMPLAR && !fw_is_known(p->f, fw_key(firewall_hash(p->f, e->stream), p->of_tenant))) {
             ingest_withdraw(p->result, INGEST_EXEMPLARS, 1,
                             (err_set(&why, ST_LIMIT, "an exemplar goes with its series, which is refused: see the samples"), &why));
             continue;

@@ -12,7 +12,9 @@
 
 enum {
     FW_SHARDS = 1024,                        /* tables of series that were seen: small ones grow without a long stop */
-    FW_CACHE_BUCKETS = 1 << 18, FW_CACHE_WAYS = 8, /* two million label sets: 8 MiB, touched only as they come */
+    FW_CACHE_WAYS = 8,
+    FW_CACHE_BUCKETS_MIN = 1 << 8, FW_CACHE_BUCKETS_MAX = 1 << 18, /* two million label sets: 8 MiB, touched only as they come */
+    FW_CACHE_GROWTH = 4, FW_CACHE_LOAD_DIVISOR = 4, /* over a quarter full there would be buckets with no empty place */
     FW_EXAMPLE_BYTES_MAX = 120
 };
 
@@ -52,7 +54,8 @@ struct firewall {
     atomic_bool is_on, has_rates;
     atomic_int_fast64_t turn_ns;             /* when this window ends; 0: none has begun */
     atomic_int_fast64_t back_ns;             /* before this, the clock was set back */
-    atomic_uint_fast32_t (*cache)[FW_CACHE_WAYS];
+    _Atomic uint32_t (*cache)[FW_CACHE_WAYS];
+    _Atomic uint32_t cache_buckets;          /* in use */
     atomic_uint_fast64_t refused[FIREWALL_REASON_COUNT], folded, rate_limited;
 
     struct mutex lock;                       /* all below */
@@ -63,6 +66,7 @@ struct firewall {
     struct fw_tenant *others;                /* when there are too many */
     struct fw_metric *last;                  /* the one found last: series come in runs of one metric */
     struct slice before;                     /* labels of the series counted last while the lock was held */
+    uint64_t cache_notes;                    /* put there since it grew or was emptied */
     struct recent seen[FW_SHARDS];
     size_t bytes, seen_bytes;
     uint64_t untracked, turns;
@@ -85,8 +89,10 @@ static inline uint32_t fw_value_hash(const struct firewall *f, struct slice valu
 /* firewall.c: the cache, without the lock. */
 uint64_t fw_tenant_hash(const struct firewall *f, struct slice tenant);
 uint64_t fw_key(uint64_t labels_hash, uint64_t of_tenant);
-atomic_uint_fast32_t *fw_bucket(const struct firewall *f, uint64_t key);
+_Atomic uint32_t *fw_bucket(const struct firewall *f, uint64_t key);
 bool fw_cache_has(const struct firewall *f, uint64_t key);
+/* Takes the lock when the cache does not know. */
+bool fw_is_known(struct firewall *f, uint64_t key);
 void fw_turn_when_due(struct firewall *f, int64_t now_ns);
 
 /* firewall.c, under the lock. must: the series is counted and accepted whatever the limits are. */

@@ -3,7 +3,8 @@
  *
  * Label sets repeat from request to request, so the hashes of clean ones are kept in a small table: in the steady state a
  * series costs one hash and one look. The table may forget (a new hash takes the place of an old one); it never errs, but
- * for two label sets with the same 64-bit XXH3 under a random seed. */
+ * for two label sets with the same 64-bit XXH3 under a random seed. It begins small, so that a few label sets lie together in
+ * few pages and in the processor's caches, and forgets all when it grows: each is looked through once more then. */
 #include "pipeline/redact.h"
 
 #include <stdatomic.h>
@@ -12,14 +13,20 @@
 #include "codec/regex.h"
 #include "pipeline/redact_scan.h"
 
-enum { SERIES_GROUP = 32, CLEAN_WAYS = 4, CLEAN_BUCKETS = 1 << 18 }; /* a million label sets: 8 MiB, touched only as they come */
+enum {
+    SERIES_GROUP = 32,
+    CLEAN_WAYS = 4,
+    CLEAN_BUCKETS_MIN = 1 << 10, CLEAN_BUCKETS_MAX = 1 << 18, /* a million label sets: 8 MiB, touched only as they come */
+    CLEAN_GROWTH = 4, CLEAN_LOAD_DIVISOR = 4 /* over a quarter full there would be buckets with no empty place */
+};
 
 struct redactor {
     enum redact_profile profile;
     struct redact_words words;
     uint64_t seed;
     atomic_uint_fast64_t counts[REDACT_DETECTOR_COUNT];
-    atomic_uint_fast64_t clean[CLEAN_BUCKETS][CLEAN_WAYS];
+    atomic_uint_fast64_t clean_buckets, clean_notes; /* buckets in use; hashes put there since it grew last */
+    atomic_uint_fast64_t clean[CLEAN_BUCKETS_MAX][CLEAN_WAYS];
 };
 
 static const char *const profile_names[REDACT_PROFILE_COUNT] = {
@@ -56,6 +63,7 @@ struct redactor *redactor_new(enum redact_profile profile)
 {
     struct redactor *r = mem_new(struct redactor);
     r->profile = profile;
+    atomic_init(&r->clean_buckets, CLEAN_BUCKETS_MIN);
     /* The address differs from process to process, and that is all the seed is for. */
     r->seed = hash_u64((uint64_t)(uintptr_t)r);
     if (profile == REDACT_ARTICLE &&
@@ -158,9 +166,25 @@ static uint64_t labels_key(const struct redactor *r, struct slice labels)
     return hash64(labels, r->seed) | 1; /* 0 is an empty place */
 }
 
+static atomic_uint_fast64_t *bucket_of(struct redactor *r, uint64_t hash)
+{
+    return r->clean[(hash >> 1) & (atomic_load_explicit(&r->clean_buckets, memory_order_relaxed) - 1)];
+}
+
+/* What others put into the old buckets meanwhile is in the way of nobody: it gives way to new hashes. */
+static void clean_grow(struct redactor *r, uint64_t buckets)
+{
+    if (!atomic_compare_exchange_strong(&r->clean_buckets, &buckets, buckets * CLEAN_GROWTH))
+        return; /* another thread does it */
+    atomic_store_explicit(&r->clean_notes, 0, memory_order_relaxed);
+    for (size_t i = 0; i < buckets; i++)
+        for (size_t k = 0; k < CLEAN_WAYS; k++)
+            atomic_store_explicit(&r->clean[i][k], 0, memory_order_relaxed);
+}
+
 static bool is_known_clean(struct redactor *r, uint64_t hash)
 {
-    atomic_uint_fast64_t *bucket = r->clean[(hash >> 1) % CLEAN_BUCKETS];
+    atomic_uint_fast64_t *bucket = bucket_of(r, hash);
     for (size_t i = 0; i < CLEAN_WAYS; i++)
         if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == hash)
             return true;
@@ -170,7 +194,11 @@ static bool is_known_clean(struct redactor *r, uint64_t hash)
 /* Into an empty place, or over one that the hash itself chooses. */
 static void note_clean(struct redactor *r, uint64_t hash)
 {
-    atomic_uint_fast64_t *bucket = r->clean[(hash >> 1) % CLEAN_BUCKETS];
+    uint64_t notes = atomic_fetch_add_explicit(&r->clean_notes, 1, memory_order_relaxed) + 1;
+    uint64_t buckets = atomic_load_explicit(&r->clean_buckets, memory_order_relaxed);
+    if (notes > buckets * CLEAN_WAYS / CLEAN_LOAD_DIVISOR && buckets < CLEAN_BUCKETS_MAX)
+        clean_grow(r, buckets);
+    atomic_uint_fast64_t *bucket = bucket_of(r, hash);
     size_t at = hash >> 62;
     for (size_t i = 0; i < CLEAN_WAYS; i++)
         if (atomic_load_explicit(&bucket[i], memory_order_relaxed) == 0) {
@@ -231,7 +259,7 @@ static void clean_series(struct walk *w, struct batch *b)
         size_t n = MIN(b->series_count - from, SERIES_GROUP);
         for (size_t i = 0; i < n; i++) {
             keys[i] = b->series[from + i].ref ? b->series[from + i].ref : labels_key(w->r, b->series[from + i].labels);
-            __builtin_prefetch(w->r->clean[(keys[i] >> 1) % CLEAN_BUCKETS]);
+            __builtin_prefetch(bucket_of(w->r, keys[i]));
         }
         for (size_t i = 0; i < n; i++) {
             struct batch_series *s = &b->series[from + i];

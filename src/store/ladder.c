@@ -192,8 +192,10 @@ enum status part_sink_end(struct part_sink *sink, struct part_writer *w, struct 
         if (sink->open[i] == w)
             sink->open[i] = sink->open[--sink->open_count];
     enum status st = part_writer_finish(w, meta, err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        buf_shrink(&w->out);
         st = part_of_bytes(&sink->s->env, sink->lane->kind, sink->lane->state, &w->info, &w->out, &p, err);
+    }
     if (st == ST_OK)
         part_list_add(&sink->made, p);
     part_writer_free(w, false);
