@@ -102,6 +102,14 @@ struct scrape_target {
  * own, with the extra labels added (job, instance, ...), and the metadata. For our own metrics. */
 MUST_CHECK enum status scrape_page_read(struct slice page, struct slice content_type, int64_t t_ms, const struct label *extra, size_t extra_count,
                                         struct batch *b, struct err *err);
+/* A job with what its relabelling dropped. The first so many are kept, by keep_dropped_targets. */
+struct scrape_pool {
+    struct slice name, *dropped; /* discovered labels, canonical */
+    size_t kept_count;
+    uint64_t dropped_count;      /* all of them */
+};
+/* Of all jobs in force, by name; in a. s NULL: none. */
+void scraper_pools(struct scraper *s, struct arena *a, struct scrape_pool **out, size_t *count);
 /* As of now, in a. */
 void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **out, size_t *count);
 /* Of all jobs in force, in a. */

@@ -309,6 +309,11 @@ enum status relabel_read(struct arena *a, const struct yaml_node *n, struct slic
     return ST_OK;
 }
 
+struct slice relabel_action_name(enum relabel_action action)
+{
+    return actions[action].name;
+}
+
 /* ---- running ---- */
 
 enum status relabel_new(struct relabel **out, const struct relabel_rule *rules, size_t count, struct err *err)
@@ -336,10 +341,15 @@ void relabel_free(struct relabel *r)
     mem_free(r);
 }
 
+bool relabel_step(const struct relabel *r, size_t i, struct label_list *l)
+{
+    return actions[r->rules[i].rule->action].act(&r->rules[i], l);
+}
+
 bool relabel_run(const struct relabel *r, struct label_list *l)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (!actions[r->rules[i].rule->action].act(&r->rules[i], l))
+        if (!relabel_step(r, i, l))
             return false;
     return true;
 }

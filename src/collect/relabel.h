@@ -33,6 +33,7 @@ struct relabel_rule {
     struct slice separator, regex, target, replacement;
     uint64_t modulus;
 };
+struct slice relabel_action_name(enum relabel_action action);
 /* Reads n's member key (a list of rules; absent: none). Regexes are tried, so relabel_new() does not fail on them. */
 MUST_CHECK enum status relabel_read(struct arena *a, const struct yaml_node *n, struct slice key, struct relabel_rule **out, size_t *count,
                                     struct err *err);
@@ -43,5 +44,7 @@ MUST_CHECK enum status relabel_new(struct relabel **out, const struct relabel_ru
 void relabel_free(struct relabel *r); /* accepts NULL */
 /* Changes l in place; new texts live in its arena. False: the set is dropped. */
 MUST_CHECK bool relabel_run(const struct relabel *r, struct label_list *l);
+/* Rule i alone. */
+MUST_CHECK bool relabel_step(const struct relabel *r, size_t i, struct label_list *l);
 
 #endif

@@ -35,6 +35,10 @@ struct pool_of_targets {
     struct relabel *relabel, *metric_relabel;
     struct discovery *discovery;
     bool over_limit, fresh; /* more targets than target_limit; not looked at yet */
+    struct arena *dropped_arena; /* of the next two; NULL: nothing was dropped yet */
+    struct slice *dropped;
+    size_t dropped_kept;
+    uint64_t dropped_count;
 };
 
 /* What one configuration says: (4). */
@@ -342,8 +346,11 @@ struct found_list {
     size_t count, cap;
 };
 
-static void build_targets(struct scraper *s, struct pool_of_targets *pool, struct arena *a, struct found_list *found)
+/* What relabelling drops goes to dropped, as far as it is to be kept. */
+static void build_targets(struct scraper *s, struct pool_of_targets *pool, struct arena *a, struct found_list *found, struct found_list *dropped,
+                          uint64_t *dropped_count)
 {
+    uint64_t keep = pool->job->limits.dropped ? MIN(pool->job->limits.dropped, (uint64_t)TARGETS_MAX) : (uint64_t)TARGETS_MAX;
     struct target_group *groups;
     size_t group_count, wrong = 0;
     struct err err;
@@ -351,24 +358,40 @@ static void build_targets(struct scraper *s, struct pool_of_targets *pool, struc
     for (size_t g = 0; g < group_count; g++)
         for (size_t i = 0; i < groups[g].address_count; i++) {
             struct target_spec spec;
-            bool dropped = false;
-            if (target_build(a, pool->job, pool->relabel, &groups[g], groups[g].addresses[i], &spec, &dropped, &err)) {
+            bool is_dropped = false;
+            if (target_build(a, pool->job, pool->relabel, &groups[g], groups[g].addresses[i], &spec, &is_dropped, &err)) {
                 if (wrong++ == 0)
                     log_line(s->env.log, LOG_WARNING, "a target is left out", "job=\"%.*s\" error=\"%s\"", SLICE_FMT(pool->job->name), err.text);
-            } else if (!dropped) {
+            } else if (!is_dropped) {
                 ARENA_PUSH(a, found->list, found->count, found->cap) = spec;
+            } else if ((*dropped_count)++ < keep) {
+                ARENA_PUSH(a, dropped->list, dropped->count, dropped->cap) = spec;
             }
         }
+}
+
+/* The lock is held. */
+static void keep_dropped(struct pool_of_targets *pool, const struct found_list *dropped, uint64_t count)
+{
+    arena_free(pool->dropped_arena);
+    pool->dropped_arena = arena_new(0);
+    pool->dropped = arena_array(pool->dropped_arena, struct slice, dropped->count + 1);
+    for (size_t i = 0; i < dropped->count; i++)
+        pool->dropped[i] = arena_copy(pool->dropped_arena, dropped->list[i].discovered);
+    pool->dropped_kept = dropped->count;
+    pool->dropped_count = count;
 }
 
 /* One pool's targets as they are now. The lock is not held. */
 static void pool_sync(struct scraper *s, struct pool_of_targets *pool)
 {
     struct arena *a = arena_new(0);
-    struct found_list found = { 0 };
+    struct found_list found = { 0 }, dropped = { 0 };
     struct map_entry *e;
-    build_targets(s, pool, a, &found);
+    uint64_t dropped_count = 0;
+    build_targets(s, pool, a, &found, &dropped, &dropped_count);
     mutex_lock(&s->lock);
+    keep_dropped(pool, &dropped, dropped_count);
     pool->over_limit = pool->job->limits.targets && found.count > pool->job->limits.targets;
     for (size_t i = 0; (e = map_each(&s->targets, &i));)
         ((struct target *)(uintptr_t)e->value)->found = false;
@@ -421,6 +444,7 @@ static void jobs_free(struct jobs *jobs)
         relabel_free(jobs->pools[i].relabel);
         relabel_free(jobs->pools[i].metric_relabel);
         discovery_free(jobs->pools[i].discovery);
+        arena_free(jobs->pools[i].dropped_arena);
     }
     mem_free(jobs);
 }
@@ -582,6 +606,32 @@ void scraper_discovery(struct scraper *s, struct arena *a, struct discovery_stat
     for (size_t i = 0; i < *count; i++)
         (*out)[i].job = arena_copy(a, (*out)[i].job); /* a reload may free the configuration */
     mutex_unlock(&s->lock);
+}
+
+static int pool_order(const void *a, const void *b)
+{
+    return slice_cmp(((const struct scrape_pool *)a)->name, ((const struct scrape_pool *)b)->name);
+}
+
+void scraper_pools(struct scraper *s, struct arena *a, struct scrape_pool **out, size_t *count)
+{
+    *out = NULL;
+    *count = 0;
+    if (s == NULL)
+        return;
+    mutex_lock(&s->lock);
+    const struct jobs *jobs = s->jobs;
+    *count = jobs->count;
+    *out = arena_array(a, struct scrape_pool, jobs->count + 1);
+    for (size_t i = 0; i < jobs->count; i++) {
+        const struct pool_of_targets *from = &jobs->pools[i];
+        struct slice *dropped = arena_array(a, struct slice, from->dropped_kept + 1);
+        for (size_t k = 0; k < from->dropped_kept; k++)
+            dropped[k] = arena_copy(a, from->dropped[k]);
+        (*out)[i] = (struct scrape_pool){ arena_copy(a, from->job->name), dropped, from->dropped_kept, from->dropped_count };
+    }
+    mutex_unlock(&s->lock);
+    qsort(*out, *count, sizeof **out, pool_order);
 }
 
 void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **out, size_t *count)

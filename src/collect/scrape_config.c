@@ -31,11 +31,12 @@ static const struct slice served_global[] = {
     SLICE_INIT("label_limit"), SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"), SLICE_INIT("target_limit"),
     SLICE_INIT("scrape_protocols"), SLICE_INIT("scrape_native_histograms"), SLICE_INIT("always_scrape_classic_histograms"),
     SLICE_INIT("convert_classic_histograms_to_nhcb"),
+    SLICE_INIT("keep_dropped_targets"),
     SLICE_INIT("evaluation_interval"), SLICE_INIT("external_labels"), SLICE_INIT("rule_query_offset"), /* read with the rules */
     SLICE_INIT("query_log_file"), /* read with `query` */
 };
 static const struct slice known_global[] = {
-    SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("keep_dropped_targets"),
+    SLICE_INIT("scrape_failure_log_file"),
     SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"), SLICE_INIT("runtime"),
     SLICE_INIT("extra_scrape_metrics"),
 };
@@ -57,10 +58,10 @@ static const struct slice served_job[] = {
     SLICE_INIT("dns_sd_configs"), SLICE_INIT("kubernetes_sd_configs"),
     SLICE_INIT("scrape_native_histograms"), SLICE_INIT("scrape_classic_histograms"), SLICE_INIT("always_scrape_classic_histograms"),
     SLICE_INIT("convert_classic_histograms_to_nhcb"), SLICE_INIT("native_histogram_bucket_limit"),
-    SLICE_INIT("native_histogram_min_bucket_factor"),
+    SLICE_INIT("native_histogram_min_bucket_factor"), SLICE_INIT("keep_dropped_targets"),
 };
 static const struct slice known_job[] = {
-    SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"), SLICE_INIT("keep_dropped_targets"),
+    SLICE_INIT("metric_name_validation_scheme"), SLICE_INIT("metric_name_escaping_scheme"),
     SLICE_INIT("scrape_failure_log_file"), SLICE_INIT("extra_scrape_metrics"),
     SLICE_INIT("aws_sd_configs"), SLICE_INIT("azure_sd_configs"), SLICE_INIT("consul_sd_configs"), SLICE_INIT("digitalocean_sd_configs"),
     SLICE_INIT("docker_sd_configs"), SLICE_INIT("dockerswarm_sd_configs"), SLICE_INIT("ec2_sd_configs"),
@@ -214,8 +215,9 @@ static enum status read_limits(const struct reading *r, const struct yaml_node *
 {
     static const struct slice keys[] = { SLICE_INIT("sample_limit"), SLICE_INIT("target_limit"), SLICE_INIT("label_limit"),
                                          SLICE_INIT("label_name_length_limit"), SLICE_INIT("label_value_length_limit"),
-                                         SLICE_INIT("native_histogram_bucket_limit") };
-    uint64_t *const places[] = { &l->samples, &l->targets, &l->labels, &l->label_name_bytes, &l->label_value_bytes, &l->buckets };
+                                         SLICE_INIT("native_histogram_bucket_limit"), SLICE_INIT("keep_dropped_targets") };
+    uint64_t *const places[] = { &l->samples, &l->targets, &l->labels, &l->label_name_bytes, &l->label_value_bytes, &l->buckets,
+                                 &l->dropped };
     enum status st = yaml_size(n, SLICE("body_size_limit"), &l->body_bytes, r->err);
     for (size_t i = 0; !st && i < COUNT_OF(keys); i++) {
         int64_t v = (int64_t)*places[i];
@@ -511,6 +513,7 @@ static enum status read_job(const struct reading *r, const struct yaml_node *n, 
 {
     static const struct key_list lists[] = { LIST(served_job), LIST(served_http), LIST(known_job), LIST(known_http) };
     *j = r->defaults;
+    j->node = n;
     if (n->type != YAML_MAP)
         return yaml_fail(n, r->err, "scrape_configs: expected a job: a map with job_name");
     enum status st = check_keys(r, n, lists, COUNT_OF(lists), 2);

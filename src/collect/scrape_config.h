@@ -18,6 +18,7 @@ struct scrape_http {
 /* 0: no limit. */
 struct scrape_limits {
     uint64_t body_bytes, samples, targets, labels, label_name_bytes, label_value_bytes;
+    uint64_t dropped; /* targets that relabelling drops and that are kept to be shown */
     uint64_t buckets; /* of a native histogram: more make it coarser */
     int schema_max;   /* finer ones become coarser */
 };
@@ -49,6 +50,7 @@ struct scrape_param {
 };
 
 struct scrape_job {
+    const struct yaml_node *node; /* as configured */
     struct slice name, path, scheme;
     int64_t interval_ns, timeout_ns;
     bool honor_labels, honor_timestamps, track_timestamps_staleness, compression;

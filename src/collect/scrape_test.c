@@ -113,6 +113,22 @@ TEST(scrape_config_names_line_and_suggestion)
     check_refused("scrape_configs:\n- job_name: a\n  bearer_token: x\n  authorization: {credentials: y}\n", "at most one");
 }
 
+TEST(scrape_config_keeps_as_many_dropped_targets_as_the_job_or_global_says)
+{
+    struct arena *a = arena_new(0);
+    struct scrape_set *set;
+    struct buf warnings;
+    struct err err;
+    CHECK_INT(config(a, "global: {keep_dropped_targets: 7}\nscrape_configs:\n- job_name: a\n- job_name: b\n  keep_dropped_targets: 0\n", &set,
+                     &warnings, &err), ST_OK);
+    CHECK_INT(warnings.len, 0);
+    CHECK_INT(set->jobs[0].limits.dropped, 7);
+    CHECK_INT(set->jobs[1].limits.dropped, 0);
+    check_refused("global: {keep_dropped_targets: -1}\n", "keep_dropped_targets");
+    buf_free(&warnings);
+    arena_free(a);
+}
+
 TEST(scrape_config_warns_of_what_is_known_but_not_served)
 {
     struct arena *a = arena_new(0);
@@ -491,6 +507,36 @@ TEST(scraper_scrapes_marks_fails_and_removes)
     CHECK_INT(scraper_reload(s, none, &err), ST_OK);
     await(&r, "up{instance=\"i\",job=\"j\"} stale@");
     await_unused(&r, set);
+    scraper_stop(s);
+    server_rig_end(&r);
+    arena_free(a);
+}
+
+TEST(scraper_counts_what_relabelling_drops_and_keeps_as_much_of_it_as_asked)
+{
+    struct server_rig r;
+    struct scraper *s;
+    struct scrape_set *set;
+    struct scrape_pool *pools;
+    struct buf warnings;
+    struct err err;
+    size_t count;
+    struct arena *a = arena_new(0);
+    server_rig_start(&r);
+    CHECK_INT(config(a, "global: {keep_dropped_targets: 1}\nscrape_configs:\n"
+                        "- {job_name: z, static_configs: [{targets: [a, b, c]}], relabel_configs: [{action: drop}]}\n"
+                        "- {job_name: k, keep_dropped_targets: 0, static_configs: [{targets: [a, b, c]}], relabel_configs: [{action: drop}]}\n",
+                     &set, &warnings, &err), ST_OK);
+    CHECK_INT(scraper_start(&s, &r.env, set, &err), ST_OK);
+    scraper_pools(s, a, &pools, &count);
+    CHECK_INT(count, 2);
+    CHECK_STR(pools[0].name, "k");
+    CHECK_INT(pools[0].dropped_count, 3);
+    CHECK_INT(pools[0].kept_count, 3);
+    CHECK_INT(pools[1].dropped_count, 3);
+    CHECK_INT(pools[1].kept_count, 1);
+    CHECK_STR(labels_get(pools[1].dropped[0], SLICE("__address__")), "a");
+    CHECK_STR(labels_get(pools[1].dropped[0], SLICE("job")), "z");
     scraper_stop(s);
     server_rig_end(&r);
     arena_free(a);
