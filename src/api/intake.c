@@ -37,14 +37,19 @@ static void publish(struct intake *i, const struct intake_config *config)
     snap_publish(&i->options, &o->snap);
 }
 
-struct intake *intake_new(const struct intake_config *config)
+struct intake *intake_new(const struct intake_config *config, const struct last_reader *last, const struct replica_keeper *keeper)
 {
     struct intake *i = mem_new(struct intake);
     mutex_init(&i->options.lock);
-    i->deltas = delta_new(DELTA_STREAMS_MAX);
-    i->replicas = replica_new(&config->replicas);
+    i->deltas = delta_new(DELTA_STREAMS_MAX, last);
+    i->replicas = replica_new(&config->replicas, keeper);
     publish(i, config);
     return i;
+}
+
+void intake_restore_election(struct intake *i, struct slice tenant, struct slice cluster, struct slice elected, int64_t now_ns)
+{
+    replica_restore(i->replicas, tenant, cluster, elected, now_ns);
 }
 
 void intake_free(struct intake *i)
@@ -115,6 +120,9 @@ void intake_metrics(struct intake *i, struct buf *out)
                     "stoa_delta_samples_total{result=\"added\"} %llu\nstoa_delta_samples_total{result=\"repeated\"} %llu\n"
                     "stoa_delta_samples_total{result=\"late\"} %llu\nstoa_delta_samples_total{result=\"limit\"} %llu\n",
                (unsigned long long)d.added, (unsigned long long)d.repeated, (unsigned long long)d.refused_late, (unsigned long long)d.refused_limit);
+    buf_printf(out, "# HELP stoa_delta_restored_streams_total Streams of deltas that went on from their last stored sample after a restart.\n"
+                    "# TYPE stoa_delta_restored_streams_total counter\nstoa_delta_restored_streams_total %llu\n",
+               (unsigned long long)d.restored);
     replica_clusters(i->replicas, a, &list, &count);
     buf_printf(out, "# HELP stoa_ha_dropped_samples_total Samples of replicas that were not the elected one.\n"
                     "# TYPE stoa_ha_dropped_samples_total counter\n");

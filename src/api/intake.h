@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What pushed metrics meet between their decoder and the pipeline: how OTLP is translated, deltas added up, samples of replicas
- * told apart. */
+ * told apart. Totals outlive a restart by the store's last samples, elections by a key each (docs/protocols/remote_write.md). */
 #ifndef STOA_API_INTAKE_H
 #define STOA_API_INTAKE_H
 
 #include "ingest/ingest.h"
 #include "ingest/otlp_options.h"
+#include "pipeline/last.h"
 #include "pipeline/replica.h"
 #include "sys/snap.h"
 
@@ -24,8 +25,9 @@ struct intake_options {
 };
 
 struct intake;
-/* Copies config. */
-struct intake *intake_new(const struct intake_config *config);
+/* Copies all. last, keeper: see delta_new(), replica_new(). */
+struct intake *intake_new(const struct intake_config *config, const struct last_reader *last, const struct replica_keeper *keeper);
+void intake_restore_election(struct intake *i, struct slice tenant, struct slice cluster, struct slice elected, int64_t now_ns);
 void intake_free(struct intake *i); /* accepts NULL */
 void intake_configure(struct intake *i, const struct intake_config *config);
 struct intake_options *intake_take(struct intake *i);

@@ -49,6 +49,8 @@ void statsd_http_metrics(struct api *api, struct buf *out)
     put(out, "stoa_statsd_service_checks_total", "counter", "Service checks taken from them.", s.counts.checks);
     put(out, "stoa_statsd_tags_ignored_total", "counter", "Tags without a value, or whose name no label can have.", s.counts.tags_ignored);
     put(out, "stoa_statsd_append_failures_total", "counter", "Batches that the store did not take.", s.append_failures);
+    put(out, "stoa_statsd_restored_series_total", "counter", "Series that went on from their last stored samples after a restart.",
+        s.restored);
     buf_slice(out, SLICE("# HELP stoa_statsd_lines_rejected_total Lines that were left out, by reason.\n"
                          "# TYPE stoa_statsd_lines_rejected_total counter\n"));
     for (size_t i = 0; i < STATSD_REASON_COUNT; i++)

@@ -79,6 +79,13 @@ static void side_halve(struct sketch_side *side)
     side->n = kept;
 }
 
+static void halve(struct sketch *s)
+{
+    side_halve(&s->positive);
+    side_halve(&s->negative);
+    s->schema--;
+}
+
 void sketch_add(struct sketch *s, double v, double weight)
 {
     s->min = s->count == 0 ? v : MIN(s->min, v);
@@ -90,11 +97,35 @@ void sketch_add(struct sketch *s, double v, double weight)
         return;
     }
     side_add(v > 0 ? &s->positive : &s->negative, index_of(fabs(v), s->schema), weight);
-    while (s->positive.n + s->negative.n > SKETCH_BUCKETS_MAX && s->schema > HISTOGRAM_SCHEMA_MIN) {
-        side_halve(&s->positive);
-        side_halve(&s->negative);
-        s->schema--;
+    while (s->positive.n + s->negative.n > SKETCH_BUCKETS_MAX && s->schema > HISTOGRAM_SCHEMA_MIN)
+        halve(s);
+}
+
+static void side_load(struct sketch_side *side, const struct histogram_side *from, int shift)
+{
+    size_t at = 0;
+    int64_t index = 0;
+    for (size_t i = 0; i < from->span_count; i++) {
+        index += from->spans[i].offset;
+        for (uint32_t k = 0; k < from->spans[i].length && at < from->bucket_count; k++, index++, at++)
+            if (from->buckets[at] > 0)
+                side_add(side, (int32_t)((index - 1) >> shift) + 1, from->buckets[at]);
     }
+}
+
+void sketch_load(struct sketch *s, const struct histogram *h)
+{
+    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM)
+        return;
+    while (s->schema > h->schema)
+        halve(s);
+    side_load(&s->positive, &h->positive, h->schema - s->schema);
+    side_load(&s->negative, &h->negative, h->schema - s->schema);
+    s->zero += h->zero_count;
+    s->count += h->count;
+    s->sum += h->sum;
+    while (s->positive.n + s->negative.n > SKETCH_BUCKETS_MAX && s->schema > HISTOGRAM_SCHEMA_MIN)
+        halve(s);
 }
 
 struct walk {

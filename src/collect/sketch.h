@@ -32,6 +32,8 @@ void sketch_add(struct sketch *s, double v, double weight);
 /* What q (0 to 1) of all values of both are at most; NaN when there are none. b may be NULL. */
 double sketch_quantile(const struct sketch *s, const struct sketch *b, double q);
 size_t sketch_bytes(const struct sketch *s);
+/* Adds what h has, which is exponential. Its least and greatest value are not known: quantiles are of the rest. */
+void sketch_load(struct sketch *s, const struct histogram *h);
 /* In a. */
 struct histogram *sketch_histogram(const struct sketch *s, struct arena *a);
 

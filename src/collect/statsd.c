@@ -4,7 +4,9 @@
  *
  * (1) A name has one family of types; whoever sends another for it is refused, for one series cannot be both.
  * (2) A counter's first sample is a 0 at the flush before it came (or our start), so that rates see its first increment. It is
- *     never before our start: there the series of an earlier run may have samples. */
+ *     never before our start: there the series of an earlier run may have samples.
+ * (3) A series is told only when the store was asked where it stood before a restart: by the thread that appends, without the
+ *     lock, so that no datagram waits for it. */
 #include "collect/statsd.h"
 
 #include "base/map.h"
@@ -40,7 +42,7 @@ struct statsd {
     struct arena *scratch;
     struct statsd_counts counts;
     int64_t last_flush_ms;
-    uint64_t expired, append_failures;
+    uint64_t expired, append_failures, restored;
     bool stopping;
     struct thread *thread;
 };
@@ -123,6 +125,8 @@ static struct statsd_series *series_add(const struct taking *t, const struct sta
         s->entries = mem_realloc(s->entries, s->cap * sizeof *s->entries);
     }
     struct statsd_series *r = statsd_series_new(&s->opt, statsd_family_of(m->type), t->tenant, m->labels);
+    if (s->env.last.read == NULL)
+        statsd_series_restore(r, NULL, 0);
     s->entries[s->count++] = (struct entry){ r, name };
     name->series++;
     *map_put(&s->index, series_key(r), NULL) = s->count;
@@ -221,6 +225,53 @@ uint64_t statsd_take(struct statsd *s, struct slice tenant, struct slice text, b
     return lost;
 }
 
+/* ---- after a restart: (3) ---- */
+
+struct asked {
+    struct slice tenant, key;
+    size_t first, count; /* of its names */
+};
+
+static struct asked *ask_list(struct statsd *s, struct batch *names, size_t *count)
+{
+    struct asked *list = NULL;
+    size_t cap = 0;
+    *count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        struct statsd_series *r = s->entries[i].series;
+        size_t first = names->series_count;
+        if (statsd_series_is_restored(r))
+            continue;
+        statsd_series_names(r, names);
+        struct slice key = arena_copy(names->arena, series_key(r));
+        ARENA_PUSH(names->arena, list, *count, cap) =
+            (struct asked){ slice_sub(key, 0, statsd_series_tenant(r).len), key, first, names->series_count - first };
+    }
+    return list;
+}
+
+static void restore_all(struct statsd *s)
+{
+    struct batch *names = batch_new(0);
+    size_t count;
+    mutex_lock(&s->lock);
+    const struct asked *list = ask_list(s, names, &count);
+    mutex_unlock(&s->lock);
+    struct sample *before = arena_array(names->arena, struct sample, names->series_count + 1);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = list[i].first; k < list[i].first + list[i].count; k++)
+            if (!last_read(&s->env.last, list[i].tenant, names->series[k].labels, names->arena, &before[k]))
+                before[k] = (struct sample){ 0, 0 };
+    mutex_lock(&s->lock);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t *at = map_get(&s->index, list[i].key);
+        if (at)
+            s->restored += statsd_series_restore(s->entries[*at - 1].series, before + list[i].first, list[i].count);
+    }
+    mutex_unlock(&s->lock);
+    batch_drop(names);
+}
+
 /* ---- appending ---- */
 
 static void tell_metadata(struct statsd *s, const struct entry *e, struct batch *b)
@@ -242,6 +293,10 @@ static void tell_all(struct statsd *s)
     uint64_t window = window_at(s, now_ns);
     for (size_t i = 0; i < s->count;) {
         struct entry *e = &s->entries[i];
+        if (!statsd_series_is_restored(e->series)) { /* it came just now */
+            i++;
+            continue;
+        }
         struct batch *b = pending_for(s, statsd_series_tenant(e->series));
         if (now_ns - statsd_series_used_ns(e->series) > s->opt.idle_ns) {
             statsd_series_end(e->series, t_ms, b);
@@ -259,6 +314,8 @@ static void tell_all(struct statsd *s)
 void statsd_append(struct statsd *s, bool with_series)
 {
     struct err err;
+    if (with_series && s->env.last.read)
+        restore_all(s);
     mutex_lock(&s->lock);
     if (with_series)
         tell_all(s);
@@ -336,6 +393,6 @@ void statsd_stats(struct statsd *s, struct statsd_stats *out)
 {
     mutex_lock(&s->lock);
     *out = (struct statsd_stats){ .counts = s->counts, .series = s->count, .bytes = s->bytes, .expired = s->expired,
-                                  .append_failures = s->append_failures };
+                                  .append_failures = s->append_failures, .restored = s->restored };
     mutex_unlock(&s->lock);
 }

@@ -3,12 +3,14 @@
  *
  * Counters add up for ever; gauges stay until changed; a set is how many different members came since the last flush. Timers,
  * histograms and distributions are a summary (quantiles of the last minute or so, NAME_sum, NAME_count), a classic histogram, or a
- * native one. A series that nobody wrote to for the idle time ends with a stale mark. Any thread. */
+ * native one. A series that nobody wrote to for the idle time ends with a stale mark. After a restart what adds up goes on from
+ * where the store has it; sets and the quantiles' window begin anew. Any thread. */
 #ifndef STOA_COLLECT_STATSD_H
 #define STOA_COLLECT_STATSD_H
 
 #include "codec/yaml.h"
 #include "ingest/statsd.h"
+#include "pipeline/last.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -42,6 +44,7 @@ struct statsd_env {
     void *arg;
     /* Takes batch. Blocks until durable. */
     enum status (*append)(void *arg, struct batch *batch, struct err *err);
+    struct last_reader last; /* asked from the thread that appends */
 };
 
 struct statsd;
@@ -58,7 +61,7 @@ void statsd_append(struct statsd *s, bool with_series);
 
 struct statsd_stats {
     struct statsd_counts counts;
-    uint64_t series, bytes, expired, append_failures;
+    uint64_t series, bytes, expired, append_failures, restored;
 };
 void statsd_stats(struct statsd *s, struct statsd_stats *out);
 
@@ -77,6 +80,12 @@ size_t statsd_series_bytes(const struct statsd_series *r);
 /* window: which half of a STATSD_WINDOW it is. */
 void statsd_series_add(struct statsd_series *r, const struct statsd_metric *m, int64_t mono_ns, uint64_t window);
 int64_t statsd_series_used_ns(const struct statsd_series *r);
+/* The series that go on after a restart, each without samples. */
+void statsd_series_names(struct statsd_series *r, struct batch *b);
+/* before: the last sample of each of those, in their order; time 0: there is none. Once, before r is told; what was added since r
+ * was made counts on top. Whether anything was there. */
+bool statsd_series_restore(struct statsd_series *r, const struct sample *before, size_t count);
+bool statsd_series_is_restored(const struct statsd_series *r);
 /* Of a counter whose value has a time of its own: at once, when it is behind what was told. */
 void statsd_series_tell_at(struct statsd_series *r, int64_t t_ms, struct batch *b);
 /* before_ms: where a series that is told for the first time was 0. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a series is made of is the same for a value, the zero before the first, and the stale mark after the last: one walk puts
- * all of its samples, and `how` says which. */
+/* What a series is made of is the same for a value, the zero before the first, the stale mark after the last, and what is asked of
+ * the store after a restart: one walk puts all of its samples, and `how` says which. */
 #include <math.h>
 
 #include "collect/sketch.h"
@@ -18,12 +18,13 @@ struct statsd_series {
     uint64_t window;
     struct sketch windows[WINDOWS], total;
     double *buckets;
+    bool is_restored, is_set; /* is_set: a gauge was given a value that no earlier one matters to */
     uint64_t *members; /* hashes; 0: free */
     size_t member_count, member_cap;
     char text[];
 };
 
-enum how { HOW_VALUE, HOW_ZERO, HOW_STALE };
+enum how { HOW_VALUE, HOW_ZERO, HOW_STALE, HOW_NAME };
 
 struct telling {
     struct statsd_series *r;
@@ -163,7 +164,10 @@ void statsd_series_add(struct statsd_series *r, const struct statsd_metric *m, i
     r->used_ns = mono_ns;
     switch (r->family) {
     case STATSD_FAMILY_COUNTER: r->value += m->value; break;
-    case STATSD_FAMILY_GAUGE: r->value = m->is_delta ? r->value + m->value : m->value; break;
+    case STATSD_FAMILY_GAUGE:
+        r->value = m->is_delta ? r->value + m->value : m->value;
+        r->is_set |= !m->is_delta;
+        break;
     case STATSD_FAMILY_OBSERVED: observe(r, m, window); break;
     case STATSD_FAMILY_SET: member_add(r, m->member); break;
     }
@@ -174,6 +178,8 @@ void statsd_series_add(struct statsd_series *r, const struct statsd_metric *m, i
 static void put(const struct telling *t, struct slice labels, double v)
 {
     batch_series(t->b, labels);
+    if (t->how == HOW_NAME)
+        return;
     batch_sample(t->b, t->t_ms, t->how == HOW_STALE ? double_of_bits(STALE_NAN_BITS) : t->how == HOW_ZERO ? 0 : v);
 }
 
@@ -191,7 +197,7 @@ static struct slice with_number(const struct telling *t, struct slice labels, st
 static void put_summary(const struct telling *t)
 {
     const struct statsd_series *r = t->r;
-    for (size_t i = 0; i < r->opt->quantile_count && t->how != HOW_ZERO; i++) {
+    for (size_t i = 0; i < r->opt->quantile_count && t->how != HOW_ZERO && t->how != HOW_NAME; i++) {
         double q = r->opt->quantiles[i];
         put(t, with_number(t, r->labels, SLICE("quantile"), q), sketch_quantile(&r->windows[0], &r->windows[1], q));
     }
@@ -211,7 +217,7 @@ static void put_observed(const struct telling *t)
     if (r->opt->observations == STATSD_AS_NATIVE) {
         struct slice labels = arena_copy(t->b->arena, r->labels);
         struct sketch none = { .schema = NATIVE_SCHEMA };
-        if (t->how == HOW_STALE) {
+        if (t->how == HOW_STALE || t->how == HOW_NAME) {
             put(t, labels, 0);
             return;
         }
@@ -237,17 +243,66 @@ static void put_all(const struct telling *t)
             put(t, arena_copy(t->b->arena, r->labels), r->value);
         break;
     case STATSD_FAMILY_SET:
-        if (t->how != HOW_ZERO)
+        if (t->how != HOW_ZERO && t->how != HOW_NAME)
             put(t, arena_copy(t->b->arena, r->labels), (double)r->member_count);
         break;
     case STATSD_FAMILY_OBSERVED: put_observed(t); break;
     }
 }
 
+/* ---- after a restart ---- */
+
+void statsd_series_names(struct statsd_series *r, struct batch *b)
+{
+    struct telling t = { r, b, 0, HOW_NAME };
+    put_all(&t);
+}
+
+bool statsd_series_is_restored(const struct statsd_series *r)
+{
+    return r->is_restored;
+}
+
+/* In the order of put_observed(). */
+static void observed_restore(struct statsd_series *r, const struct sample *before, size_t count)
+{
+    double values[STATSD_BUCKETS_MAX + 3] = { 0 };
+    if (r->opt->observations == STATSD_AS_NATIVE) {
+        if (count && before[0].t_ms && is_histogram(before[0].v))
+            sketch_load(&r->total, histogram_unbox(before[0].v));
+        return;
+    }
+    for (size_t i = 0; i < count && i < COUNT_OF(values); i++)
+        values[i] = before[i].t_ms && !is_histogram(before[i].v) ? before[i].v : 0;
+    for (size_t i = 0; r->buckets && i < r->opt->bucket_count; i++)
+        r->buckets[i] += values[i];
+    r->value += values[count - 2];
+    r->count += values[count - 1];
+}
+
+bool statsd_series_restore(struct statsd_series *r, const struct sample *before, size_t count)
+{
+    bool is_known = false;
+    for (size_t i = 0; i < count; i++) {
+        is_known |= before[i].t_ms != 0;
+        r->told_ms = MAX(r->told_ms, before[i].t_ms);
+    }
+    r->is_restored = true;
+    if (!is_known)
+        return false;
+    if (r->family == STATSD_FAMILY_OBSERVED)
+        observed_restore(r, before, count);
+    else if (!is_histogram(before[0].v) && !r->is_set)
+        r->value += before[0].v;
+    return true;
+}
+
+/* ---- telling ---- */
+
 void statsd_series_tell_at(struct statsd_series *r, int64_t t_ms, struct batch *b)
 {
     struct telling t = { r, b, t_ms, HOW_VALUE };
-    if (t_ms <= r->told_ms)
+    if (t_ms <= r->told_ms || !r->is_restored)
         return;
     put_all(&t);
     r->told_ms = t_ms;

@@ -274,3 +274,73 @@ TEST(sketch_is_a_native_histogram)
     sketch_free(&s);
     arena_free(a);
 }
+
+/* A store that knows a counter, a gauge, a summary's sum and count. */
+static bool rig_read(void *arg, struct slice tenant, struct slice labels, struct arena *a, struct sample *out)
+{
+    static const struct {
+        const char *labels;
+        double v;
+    } known[] = { { "hits", 40 }, { "cart", 7 }, { "took_sum", 9 }, { "took_count", 3 },
+                  { "level", 5 } };
+    struct buf text;
+    bool is_found = false;
+    (void)arg;
+    (void)a;
+    CHECK_STR(tenant, "default");
+    buf_init(&text, 0);
+    labels_format(labels, &text);
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (slice_eq(buf_as_slice(&text), slice_str(known[i].labels))) {
+            is_found = true;
+            *out = (struct sample){ START_S * 1000ll - 5000, known[i].v };
+        }
+    buf_free(&text);
+    return is_found;
+}
+
+TEST(statsd_series_go_on_from_where_the_store_has_them)
+{
+    struct rig r;
+    rig_begin(&r, "statsd: {quantiles: [0.5]}");
+    struct statsd_env env = { .clock = r.clock, .log = NULL, .arg = &r, .append = on_append, .last = { &r, rig_read } };
+    struct statsd_stats stats;
+    statsd_free(r.s);
+    r.s = statsd_new(&env, &r.opt);
+    send(&r, "hits:2|c");
+    send(&r, "cart:-3|g");
+    send(&r, "level:1|g");
+    send(&r, "took:2000|ms");
+    send(&r, "new:1|c");
+    flush(&r, 10);
+    CHECK_ROWS(&r, "default hits 10000 42\ndefault cart 10000 4\ndefault level 10000 1\n"
+                   "default took{quantile=\"0.5\"} 10000 2\ndefault took_sum 10000 11\ndefault took_count 10000 4\n"
+                   "default new 0 0\ndefault new 10000 1\n");
+    send(&r, "hits:1|c");
+    statsd_append(r.s, false);
+    flush(&r, 10);
+    CHECK(slice_starts(buf_as_slice(&r.rows), SLICE("default hits 20000 43\n")));
+    buf_reset(&r.rows);
+    statsd_stats(r.s, &stats);
+    CHECK_INT(stats.restored, 4);
+    rig_end(&r);
+}
+
+TEST(a_native_sketch_goes_on_in_the_coarser_of_both_resolutions)
+{
+    struct arena *a = arena_new(0);
+    struct sketch one, all;
+    sketch_init(&one, 2);
+    sketch_init(&all, 3);
+    for (int i = 1; i < 50; i++) {
+        sketch_add(&one, i * 1.5, 1);
+        sketch_add(&all, -i, 2);
+    }
+    sketch_load(&all, sketch_histogram(&one, a));
+    for (int i = 1; i < 50; i++)
+        sketch_add(&one, -i, 2);
+    CHECK(histogram_equal(sketch_histogram(&one, a), sketch_histogram(&all, a)));
+    sketch_free(&one);
+    sketch_free(&all);
+    arena_free(a);
+}

@@ -5,7 +5,8 @@
  *     answer got lost), an older one is refused, for it may be in the total already.
  * (2) Intervals may overlap: two senders of one identity add up to the same total.
  * (3) A histogram's total lives in an arena of its own, made anew by each addition.
- * (4) When there is no room, streams that rest for DELTA_IDLE_MINUTES_MAX go; that is tried once a minute at most. */
+ * (4) What the store knows of streams that are new to memory is read without the lock; whoever comes second finds the stream.
+ * (5) When there is no room, streams that rest for DELTA_IDLE_MINUTES_MAX go; that is tried once a minute at most. */
 #include "pipeline/delta.h"
 
 #include "base/map.h"
@@ -28,16 +29,18 @@ struct stream {
 struct delta {
     struct mutex lock;
     struct map streams;
+    struct last_reader last;
     size_t streams_max;
     int64_t swept_ns;
     struct delta_stats stats;
 };
 
-struct delta *delta_new(size_t streams_max)
+struct delta *delta_new(size_t streams_max, const struct last_reader *last)
 {
     struct delta *d = mem_new(struct delta);
     mutex_init(&d->lock);
     map_init(&d->streams);
+    d->last = last ? *last : (struct last_reader){ NULL, NULL };
     d->streams_max = MIN(streams_max, (size_t)DELTA_STREAMS_MAX);
     return d;
 }
@@ -60,7 +63,7 @@ void delta_free(struct delta *d)
     mem_free(d);
 }
 
-/* (4) */
+/* (5) */
 static void sweep(struct delta *d, int64_t now_ns)
 {
     struct map kept;
@@ -82,10 +85,16 @@ static void sweep(struct delta *d, int64_t now_ns)
     d->streams = kept;
 }
 
+static uint64_t *stream_at(const struct delta *d, const struct batch *b, struct slice labels, struct hash128 *key)
+{
+    *key = labels_hash(labels, hash64(b->tenant, 0));
+    return map_get(&d->streams, slice_of(key, sizeof *key));
+}
+
 static struct stream *stream_find(struct delta *d, const struct batch *b, struct slice labels, bool *is_new)
 {
-    struct hash128 key = labels_hash(labels, hash64(b->tenant, 0));
-    uint64_t *at = map_get(&d->streams, slice_of(&key, sizeof key));
+    struct hash128 key;
+    uint64_t *at = stream_at(d, b, labels, &key);
     *is_new = at == NULL;
     if (at)
         return (struct stream *)(uintptr_t)*at;
@@ -132,6 +141,20 @@ static struct slice series_text(const struct batch *b, struct slice labels)
     struct slice shown = arena_copy(b->arena, utf8_cut(buf_as_slice(&text), SHOWN_BYTES_MAX));
     buf_free(&text);
     return shown;
+}
+
+/* found: the stream's last sample in the store, or of time 0. False: it is of another kind, or there is no room for it. */
+static bool stream_restore(struct delta *d, struct stream *s, struct sample found, double first)
+{
+    if (found.t_ms == 0 || is_histogram(found.v) != is_histogram(first))
+        return false;
+    if (is_histogram(found.v) && !histogram_total(d, s, histogram_unbox(found.v)))
+        return false;
+    if (!is_histogram(found.v))
+        s->total = found.v;
+    s->last_ms = found.t_ms;
+    d->stats.restored++;
+    return true;
 }
 
 /* sample becomes the total at its time. False with why set: it is left out. */
@@ -184,13 +207,39 @@ static struct zero zero_before(struct batch *b, const struct batch_series *s)
     return zero;
 }
 
-/* False: nothing of the series is left. */
-static bool series_add(struct delta *d, struct batch *b, struct batch_series *s, struct zero *zero, struct ingest_result *result)
+static bool is_delta(const struct batch *b, const struct batch_series *s)
+{
+    return s->delta_from_ms && s->count && !is_stale(b->samples[s->first].v);
+}
+
+/* (4) A sample a series, of time 0 where nothing is known; NULL: of none. */
+static struct sample *last_find(struct delta *d, struct batch *b)
+{
+    struct hash128 key;
+    size_t unknown = 0;
+    if (d->last.read == NULL)
+        return NULL;
+    struct sample *list = arena_array(b->arena, struct sample, b->series_count);
+    mutex_lock(&d->lock);
+    for (size_t i = 0; i < b->series_count; i++) {
+        bool asks = is_delta(b, &b->series[i]) && stream_at(d, b, b->series[i].labels, &key) == NULL;
+        list[i] = (struct sample){ asks, 0 };
+        unknown += asks;
+    }
+    mutex_unlock(&d->lock);
+    for (size_t i = 0; unknown && i < b->series_count; i++)
+        if (list[i].t_ms && !last_read(&d->last, b->tenant, b->series[i].labels, b->arena, &list[i]))
+            list[i].t_ms = 0;
+    return unknown ? list : NULL;
+}
+
+/* found: its last sample in the store, or of time 0. False: nothing of the series is left. */
+static bool series_add(struct delta *d, struct batch *b, struct batch_series *s, struct sample found, struct zero *zero, struct ingest_result *result)
 {
     bool is_new = false;
     struct err why;
     uint32_t kept = 0;
-    if (s->count == 0 || is_stale(b->samples[s->first].v))
+    if (!is_delta(b, s))
         return true; /* its end, which is no delta */
     struct stream *stream = stream_find(d, b, s->labels, &is_new);
     if (stream == NULL) {
@@ -199,7 +248,7 @@ static bool series_add(struct delta *d, struct batch *b, struct batch_series *s,
         d->stats.refused_limit += s->count;
     } else {
         stream->seen_ns = b->received_ns;
-        if (is_new)
+        if (is_new && !stream_restore(d, stream, found, b->samples[s->first].v))
             *zero = zero_before(b, s);
     }
     for (uint32_t i = 0; i < s->count; i++) {
@@ -221,11 +270,13 @@ void delta_run(struct delta *d, struct batch *b, struct ingest_result *result)
         i++;
     if (i == b->series_count)
         return;
+    const struct sample *last = last_find(d, b);
     mutex_lock(&d->lock);
     for (i = 0; i < b->series_count; i++) {
         struct batch_series s = b->series[i];
         struct zero zero = { .labels = SLICE_EMPTY };
-        if (s.delta_from_ms && !series_add(d, b, &s, &zero, result))
+        struct sample found = last ? last[i] : (struct sample){ 0, 0 };
+        if (s.delta_from_ms && !series_add(d, b, &s, found, &zero, result))
             continue;
         if (zero.labels.len)
             ARENA_PUSH(b->arena, zeros, zero_count, zero_cap) = zero;

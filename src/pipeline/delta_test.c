@@ -43,7 +43,7 @@ static struct batch *run_one(struct delta *d, const char *labels, int64_t from_m
 
 TEST(delta_sums_become_totals_that_begin_with_zero_at_the_start)
 {
-    struct delta *d = delta_new(10);
+    struct delta *d = delta_new(10, NULL);
     struct ingest_result result = { 0 };
     struct batch *b = run_one(d, "{__name__=\"x_total\"}", T_MS - 1000, T_MS, 3, &result);
     CHECK_INT(b->series_count, 2);
@@ -61,7 +61,7 @@ TEST(delta_sums_become_totals_that_begin_with_zero_at_the_start)
 
 TEST(delta_that_comes_again_adds_nothing_and_an_older_one_is_refused)
 {
-    struct delta *d = delta_new(10);
+    struct delta *d = delta_new(10, NULL);
     struct ingest_result result = { 0 };
     batch_drop(run_one(d, "{__name__=\"x_total\"}", -1, T_MS, 3, &result));
     struct batch *b = run_one(d, "{__name__=\"x_total\"}", -1, T_MS, 3, &result);
@@ -77,7 +77,7 @@ TEST(delta_that_comes_again_adds_nothing_and_an_older_one_is_refused)
 
 TEST(delta_streams_over_the_limit_are_refused_until_others_rest)
 {
-    struct delta *d = delta_new(1);
+    struct delta *d = delta_new(1, NULL);
     struct ingest_result result = { 0 };
     batch_drop(run_one(d, "{__name__=\"a_total\"}", -1, T_MS, 1, &result));
     struct batch *b = run_one(d, "{__name__=\"b_total\"}", -1, T_MS, 1, &result);
@@ -92,7 +92,7 @@ TEST(delta_streams_over_the_limit_are_refused_until_others_rest)
 
 TEST(delta_histograms_are_added_up_and_other_series_stay_as_they_are)
 {
-    struct delta *d = delta_new(10);
+    struct delta *d = delta_new(10, NULL);
     struct ingest_result result = { 0 };
     for (int i = 1; i <= 2; i++) {
         struct batch *b = batch_new(0);
@@ -111,4 +111,64 @@ TEST(delta_histograms_are_added_up_and_other_series_stay_as_they_are)
     }
     CHECK(delta_stats(d).histogram_bytes > 0);
     delta_free(d);
+}
+
+/* A store that knows one series. */
+struct store_rig {
+    const char *labels;
+    struct sample last;
+    int asked;
+};
+
+static bool rig_read(void *arg, struct slice tenant, struct slice labels, struct arena *a, struct sample *out)
+{
+    struct store_rig *r = arg;
+    struct slice known;
+    (void)tenant;
+    r->asked++;
+    if (labels_parse(a, slice_str(r->labels), &known, NULL) || !slice_eq(known, labels))
+        return false;
+    *out = r->last;
+    return true;
+}
+
+TEST(a_stream_goes_on_from_its_last_sample_in_the_store_and_is_asked_for_once)
+{
+    struct store_rig store = { "{__name__=\"x_total\"}", { T_MS, 10 }, 0 };
+    struct last_reader last = { &store, rig_read };
+    struct delta *d = delta_new(10, &last);
+    struct ingest_result result = { 0 };
+    struct batch *b = run_one(d, "{__name__=\"x_total\"}", T_MS - 1000, T_MS, 3, &result); /* it was answered before */
+    CHECK(b->series_count == 1 && b->samples[0].v == 10);
+    batch_drop(b);
+    b = run_one(d, "{__name__=\"x_total\"}", T_MS, T_MS + 1000, 4, &result);
+    CHECK(b->series_count == 1 && b->samples[0].v == 14);
+    batch_drop(b);
+    CHECK_INT(store.asked, 1);
+    b = run_one(d, "{__name__=\"y_total\"}", T_MS, T_MS + 1000, 4, &result);
+    CHECK(b->series_count == 2 && b->samples[0].v == 4);
+    batch_drop(b);
+    CHECK_INT(delta_stats(d).restored, 1);
+    CHECK_INT(delta_stats(d).repeated, 1);
+    delta_free(d);
+}
+
+TEST(a_histogram_goes_on_and_a_number_is_no_histograms_past)
+{
+    struct arena *a = arena_new(0);
+    struct store_rig store = { "{__name__=\"h\"}", { T_MS, one_bucket(a, 5) }, 0 };
+    struct last_reader last = { &store, rig_read };
+    struct delta *d = delta_new(10, &last);
+    struct ingest_result result = { 0 };
+    struct batch *b = run_one(d, "{__name__=\"h\"}", T_MS, T_MS + 1000, one_bucket(a, 2), &result);
+    CHECK_INT(b->series_count, 1);
+    CHECK(histogram_unbox(b->samples[0].v)->count == 7);
+    batch_drop(b);
+    delta_free(d);
+    d = delta_new(10, &last);
+    b = run_one(d, "{__name__=\"h\"}", T_MS, T_MS + 1000, 2, &result);
+    CHECK(b->series_count == 2 && b->samples[0].v == 2);
+    batch_drop(b);
+    delta_free(d);
+    arena_free(a);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* (1) A batch of a sender that knows of no replicas costs a look at its first row: external labels stand on all rows or none.
- * (2) A row with only one of the two labels is no business of ours. */
+ * (2) A row with only one of the two labels is no business of ours.
+ * (3) What is to be kept is noted under the lock, and kept without it. */
 #include "pipeline/replica.h"
 
 #include "base/map.h"
@@ -16,6 +17,8 @@ struct cluster {
     struct slice tenant, name, key, elected;
     int64_t heard_ns;
     uint64_t dropped, failovers;
+    bool is_unkept;       /* (3) */
+    struct cluster *next; /* of those that are forgotten */
 };
 
 struct replica {
@@ -23,6 +26,10 @@ struct replica {
     struct replica_options opt;
     char cluster_label[LABEL_TEXT_MAX], replica_label[LABEL_TEXT_MAX];
     struct map clusters; /* tenant, newline, cluster -> struct cluster * */
+    struct replica_keeper keeper;
+    size_t unkept;       /* clusters that are */
+    struct cluster *forgotten;
+    int64_t swept_ns;
 };
 
 struct replica_options replica_options_default(void)
@@ -45,11 +52,12 @@ static void options_keep(struct replica *r, const struct replica_options *opt)
     r->opt.clusters_max = MIN(opt->clusters_max, (size_t)REPLICA_CLUSTERS_MAX);
 }
 
-struct replica *replica_new(const struct replica_options *opt)
+struct replica *replica_new(const struct replica_options *opt, const struct replica_keeper *keeper)
 {
     struct replica *r = mem_new(struct replica);
     mutex_init(&r->lock);
     map_init(&r->clusters);
+    r->keeper = keeper ? *keeper : (struct replica_keeper){ NULL, NULL };
     options_keep(r, opt);
     return r;
 }
@@ -67,6 +75,10 @@ void replica_free(struct replica *r)
         return;
     for (size_t i = 0; (e = map_each(&r->clusters, &i));)
         cluster_free((struct cluster *)(uintptr_t)e->value);
+    for (struct cluster *c = r->forgotten, *next; c; c = next) {
+        next = c->next;
+        cluster_free(c);
+    }
     map_free(&r->clusters);
     mutex_destroy(&r->lock);
     mem_free(r);
@@ -82,7 +94,7 @@ void replica_set(struct replica *r, const struct replica_options *opt)
 /* ---- election ---- */
 
 /* The names live as long as the cluster; an arena of names only grows by elections, so it is made anew by each. */
-static void elect(struct cluster *c, struct slice tenant, struct slice name, struct slice replica, int64_t now_ns)
+static void elect(struct replica *r, struct cluster *c, struct slice tenant, struct slice name, struct slice replica, int64_t now_ns)
 {
     struct arena *a = arena_new(0);
     c->tenant = arena_copy(a, tenant);
@@ -91,9 +103,40 @@ static void elect(struct cluster *c, struct slice tenant, struct slice name, str
     arena_free(c->arena);
     c->arena = a;
     c->heard_ns = now_ns;
+    r->unkept += !c->is_unkept;
+    c->is_unkept = true;
 }
 
-static enum status cluster_find(struct replica *r, struct slice tenant, struct slice name, struct cluster **out, struct err *err)
+/* Clusters that have long been silent make room; tried once a minute at most. Not the ones of the pass that asks: they were just heard,
+ * or their elected one was within the failover time. */
+static void sweep(struct replica *r, int64_t now_ns)
+{
+    int64_t silent_ns = MAX(r->opt.failover_ns, REPLICA_SILENT_MINUTES_MAX * 60 * NS_S);
+    struct cluster *list = NULL;
+    struct map_entry *e;
+    if (r->swept_ns && now_ns - r->swept_ns < 60 * NS_S)
+        return;
+    r->swept_ns = now_ns;
+    for (size_t i = 0; (e = map_each(&r->clusters, &i));) {
+        struct cluster *c = (struct cluster *)(uintptr_t)e->value;
+        if (c->arena && now_ns - c->heard_ns > silent_ns) {
+            c->next = list;
+            list = c;
+        }
+    }
+    while (list) {
+        struct cluster *c = list;
+        list = c->next;
+        map_remove(&r->clusters, c->key);
+        r->unkept += !c->is_unkept;
+        c->is_unkept = true;
+        c->elected = SLICE_EMPTY;
+        c->next = r->forgotten;
+        r->forgotten = c;
+    }
+}
+
+static enum status cluster_find(struct replica *r, struct slice tenant, struct slice name, int64_t now_ns, struct cluster **out, struct err *err)
 {
     char room[KEY_BYTES_MAX];
     struct buf key;
@@ -106,6 +149,8 @@ static enum status cluster_find(struct replica *r, struct slice tenant, struct s
     buf_slice(&key, name);
     uint64_t *at = map_get(&r->clusters, buf_as_slice(&key));
     enum status st = ST_OK;
+    if (at == NULL && r->clusters.count >= r->opt.clusters_max)
+        sweep(r, now_ns);
     if (at) {
         *out = (struct cluster *)(uintptr_t)*at;
     } else if (r->clusters.count >= r->opt.clusters_max) {
@@ -127,16 +172,16 @@ static enum status cluster_find(struct replica *r, struct slice tenant, struct s
 static enum status check(struct replica *r, struct slice tenant, struct slice cluster, struct slice replica, int64_t now_ns, struct cluster **c,
                          bool *is_elected, struct err *err)
 {
-    enum status st = cluster_find(r, tenant, cluster, c, err);
+    enum status st = cluster_find(r, tenant, cluster, now_ns, c, err);
     if (st)
         return st;
     if ((*c)->arena == NULL) {
-        elect(*c, tenant, cluster, replica, now_ns);
+        elect(r, *c, tenant, cluster, replica, now_ns);
     } else if (slice_eq((*c)->elected, replica)) {
         (*c)->heard_ns = MAX((*c)->heard_ns, now_ns);
     } else if (now_ns - (*c)->heard_ns > r->opt.failover_ns) {
         (*c)->failovers++;
-        elect(*c, tenant, cluster, replica, now_ns);
+        elect(r, *c, tenant, cluster, replica, now_ns);
     }
     *is_elected = slice_eq((*c)->elected, replica);
     return ST_OK;
@@ -223,6 +268,60 @@ static enum status events_check(struct pass *p, struct err *err)
     return st;
 }
 
+/* ---- keeping: (3) ---- */
+
+struct note {
+    struct slice tenant, cluster, elected;
+};
+
+static void note_add(struct arena *a, struct cluster *c, struct note *list, size_t *count)
+{
+    list[(*count)++] = (struct note){ arena_copy(a, c->tenant), arena_copy(a, c->name), arena_copy(a, c->elected) };
+    c->is_unkept = false;
+}
+
+/* Under the lock. */
+static struct note *notes_take(struct replica *r, struct arena *a, size_t *count)
+{
+    struct map_entry *e;
+    *count = 0;
+    if (r->unkept == 0)
+        return NULL;
+    struct note *list = arena_array(a, struct note, r->unkept);
+    while (r->forgotten) {
+        struct cluster *c = r->forgotten;
+        r->forgotten = c->next;
+        note_add(a, c, list, count);
+        cluster_free(c);
+    }
+    for (size_t i = 0; (e = map_each(&r->clusters, &i));) {
+        struct cluster *c = (struct cluster *)(uintptr_t)e->value;
+        if (c->is_unkept)
+            note_add(a, c, list, count);
+    }
+    r->unkept = 0;
+    return list;
+}
+
+static void notes_keep(const struct replica *r, const struct note *list, size_t count)
+{
+    for (size_t i = 0; r->keeper.keep && i < count; i++)
+        r->keeper.keep(r->keeper.arg, list[i].tenant, list[i].cluster, list[i].elected);
+}
+
+void replica_restore(struct replica *r, struct slice tenant, struct slice cluster, struct slice elected, int64_t now_ns)
+{
+    struct cluster *c;
+    struct err err;
+    mutex_lock(&r->lock);
+    if (cluster_find(r, tenant, cluster, now_ns, &c, &err) == ST_OK && c->arena == NULL) {
+        elect(r, c, tenant, cluster, elected, now_ns);
+        c->is_unkept = false;
+        r->unkept--;
+    }
+    mutex_unlock(&r->lock);
+}
+
 enum status replica_run(struct replica *r, struct batch *b, int64_t now_ns, size_t *dropped, struct err *err)
 {
     struct slice first = b->series_count ? b->series[0].labels : b->event_count ? b->events[0].stream : SLICE_EMPTY;
@@ -233,7 +332,10 @@ enum status replica_run(struct replica *r, struct batch *b, int64_t now_ns, size
     enum status st = is_ours ? samples_check(&p, err) : ST_OK;
     if (is_ours && !st)
         st = events_check(&p, err);
+    size_t note_count;
+    const struct note *notes = notes_take(r, b->arena, &note_count);
     mutex_unlock(&r->lock);
+    notes_keep(r, notes, note_count);
     *dropped = p.dropped;
     if (p.dropped && batch_rows(b) == 0)
         b->metadata_count = 0; /* the elected one tells the same */

@@ -44,7 +44,7 @@ static struct replica *tracker(size_t clusters_max)
 {
     struct replica_options opt = replica_options_default();
     opt.clusters_max = clusters_max;
-    return replica_new(&opt);
+    return replica_new(&opt, NULL);
 }
 
 TEST(replica_that_is_heard_first_is_kept_without_its_label_and_the_other_dropped)
@@ -112,4 +112,44 @@ TEST(replica_clusters_over_the_limit_are_refused_by_name)
     CHECK_INT(b->series_count, 1);
     batch_drop(b);
     replica_free(r);
+}
+
+/* What is kept, as lines. */
+static void on_keep(void *arg, struct slice tenant, struct slice cluster, struct slice elected)
+{
+    buf_printf(arg, "%.*s/%.*s=%.*s\n", SLICE_FMT(tenant), SLICE_FMT(cluster), SLICE_FMT(elected));
+}
+
+TEST(elections_are_kept_and_a_restored_one_has_the_failover_time_to_speak_again)
+{
+    struct replica_options opt = replica_options_default();
+    struct buf kept;
+    buf_init(&kept, 0);
+    struct replica_keeper keeper = { &kept, on_keep };
+    struct replica *r = replica_new(&opt, &keeper);
+    char text[200];
+    replica_restore(r, SLICE("default"), SLICE("eu"), SLICE("b"), 100 * NS_S);
+    CHECK_INT(send(r, "eu", "a", 101, text), 0);
+    CHECK_INT(send(r, "eu", "b", 102, text), 2);
+    CHECK_INT(send(r, "us", "a", 102, text), 2);
+    CHECK_INT(send(r, "eu", "a", 140, text), 2);
+    CHECK_STR(buf_as_slice(&kept), "default/us=a\ndefault/eu=a\n");
+    replica_free(r);
+    buf_free(&kept);
+}
+
+TEST(clusters_that_are_silent_for_long_make_room_and_are_forgotten)
+{
+    struct replica_options opt = replica_options_default();
+    struct buf kept;
+    opt.clusters_max = 1;
+    buf_init(&kept, 0);
+    struct replica_keeper keeper = { &kept, on_keep };
+    struct replica *r = replica_new(&opt, &keeper);
+    char text[200];
+    CHECK_INT(send(r, "eu", "a", 100, text), 2);
+    CHECK_INT(send(r, "us", "a", 100 + 3700, text), 2);
+    CHECK_STR(buf_as_slice(&kept), "default/eu=a\ndefault/eu=\ndefault/us=a\n");
+    replica_free(r);
+    buf_free(&kept);
 }

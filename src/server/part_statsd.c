@@ -72,7 +72,8 @@ static void message_stats(void *server, struct message_stats *out)
 
 enum status part_statsd_prepare(struct server *s, struct err *err)
 {
-    struct statsd_env env = { .clock = s->clock, .log = &s->log, .arg = s, .append = server_append_pushed };
+    struct statsd_env env = { .clock = s->clock, .log = &s->log, .arg = s, .append = server_append_pushed,
+                              .last = server_last_reader(s) };
     s->api.statsd = statsd_new(&env, s->config->statsd);
     return ST_OK;
 }

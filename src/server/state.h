@@ -7,6 +7,7 @@
 #define STOA_SERVER_STATE_H
 
 #include "api/api.h"
+#include "pipeline/last.h"
 #include "server/config.h"
 #include "server/flags.h"
 #include "store/kv.h"
@@ -49,6 +50,7 @@ struct server {
     struct statsd_ports *statsd_ports; /* part_statsd.c */
     struct syslog *syslog; /* part_syslog.c; NULL: no listener of it */
     struct golden_keeper *golden_keeper; /* part_golden.c */
+    int64_t last_until_ns; /* last.c: since when (monotonic) nobody needs to ask the store where a series stood */
 };
 
 /* Any of the functions may be NULL. */
@@ -149,6 +151,11 @@ enum status part_correlate_prepare(struct server *s, struct err *err);
 void part_correlate_reload(struct server *s);
 void part_correlate_stop(struct server *s);
 
+/* last.c: where series stood before a restart. */
+struct last_reader server_last_reader(struct server *s);
+
+/* sources.c: api.pools. */
+extern const struct api_pools server_pools;
 /* snapshot.c: api.snapshot. */
 enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct slice *name, struct err *err);
 
