@@ -166,6 +166,8 @@ PIECE = b"\x01\x06" + struct.pack("<d", 0.001) + b"\x00\x01\x00\x00\x01\x00\x02\
 SEEDS |= {
     "fuzz_wal_rows": {"two": (struct.pack("<H", len(FRAME)) + FRAME) * 2},
     "fuzz_histogram": {"two": HISTOGRAM * 2, "custom": CUSTOM * 2},
+    "fuzz_chunk": {"sparse": b"\x0f\x00\x02\x00\x0a\x03\x02\x02\x55\x55\x01\x02\x03", "short": b"\x0f\x00\x02\x03\x15\x03\x02\x02\x0a\x03" + bytes(range(6)),
+                   "patched": b"\x02\x00\x12\x01\x01\x00" + b"\x02\x00\x00\x00\x00\x00\xf0\x7f" + b"\x00\x00\x02\x02\x05"},
     "fuzz_hchunk": {"piece": b"\x00\x00" + PIECE, "log": b"\x00\x00" + HISTOGRAM, "entry": b"\x01\x00\x05\x01\x00\x00\x02\x01\x01\x08\x40\x00\x20"},
 }
 

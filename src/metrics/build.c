@@ -244,16 +244,17 @@ struct entry {
     uint32_t times;
 };
 
+/* Series and lists of times as steps from one entry to the next: mostly the same ones, so that zstd leaves little of them. */
 static void entries_put(struct buf *to, const struct entry *e, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        buf_u16(to, e[i].series);
+        buf_u16(to, (uint16_t)(e[i].series - (i ? e[i - 1].series : 0)));
     for (size_t i = 0; i < n; i++)
         buf_u16(to, e[i].samples);
     for (size_t i = 0; i < n; i++)
         buf_u8(to, e[i].flags);
     for (size_t i = 0; i < n; i++)
-        buf_u32(to, e[i].times);
+        buf_u32(to, e[i].times - (i ? e[i - 1].times : 0));
     for (size_t i = 0; i < n; i++)
         buf_u16(to, e[i].bytes);
 }
@@ -504,7 +505,7 @@ enum status build_end(struct build *b, uint64_t applied_id, uint64_t min_lsn, ui
         return st;
     if (b->tenant_count > 0)
         buf_varint(&b->tenants, b->tenant_series);
-    buf_u8(meta, b->hpage ? PART_HISTOGRAMS_VERSION : PART_SAMPLES_VERSION);
+    buf_u8(meta, PART_STEPS_VERSION);
     buf_varint(meta, applied_id);
     buf_varint(meta, b->series_count);
     st = index_write(b, meta, err);

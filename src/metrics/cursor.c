@@ -17,7 +17,9 @@ struct page {
     int64_t min_ms, max_ms;
     const char *entries; /* columns, in the head block */
     uint32_t count, at;
-    uint64_t offset;     /* of entry `at` in the page */
+    uint64_t offset;     /* of entry `at` in the page; its series and list of times */
+    uint32_t times;
+    uint16_t series;
     struct block *block;
     bool is_bad;
 };
@@ -138,6 +140,25 @@ static enum status fetch(struct spart_cursor *c, struct block_ref ref, struct bl
 
 /* ---- groups and pages ---- */
 
+static inline uint16_t u16_at(const char *from, size_t i)
+{
+    uint16_t x;
+    memcpy(&x, from + 2 * i, 2);
+    return x;
+}
+
+/* Reads which series and list of times entry `at` has; older parts have the numbers themselves, not steps. */
+static void entry_load(const struct spart_cursor *c, struct page *p)
+{
+    if (p->at == p->count)
+        return;
+    bool has_steps = spart_version(c->sp) >= PART_STEPS_VERSION;
+    uint32_t times;
+    memcpy(&times, p->entries + ENTRY_TIMES_AT * p->count + 4 * p->at, 4);
+    p->times = has_steps ? p->times + times : times;
+    p->series = (uint16_t)((has_steps ? p->series : 0) + u16_at(p->entries, p->at));
+}
+
 static bool head_parse(struct spart_cursor *c, struct slice bytes)
 {
     struct reader r = reader_of(bytes);
@@ -160,6 +181,7 @@ static bool head_parse(struct spart_cursor *c, struct slice bytes)
         if (at > bytes.len || bytes.len - at < (size_t)p->count * ENTRY_BYTES)
             return false;
         p->entries = bytes.ptr + at;
+        entry_load(c, p);
     }
     c->page_count = count;
     return true;
@@ -184,29 +206,22 @@ static enum status group_enter(struct spart_cursor *c, uint32_t group, struct er
     return st;
 }
 
-static inline uint16_t u16_at(const char *from, size_t i)
-{
-    uint16_t x;
-    memcpy(&x, from + 2 * i, 2);
-    return x;
-}
-
 /* The chunk of a series (numbered in its group) in a page. False when it has none. */
 static bool chunk_find(struct spart_cursor *c, struct page *p, uint16_t series, struct chunk_at *out)
 {
-    const char *of_series = p->entries, *samples = of_series + 2 * p->count, *flags = samples + 2 * p->count, *times = flags + p->count,
-               *bytes = times + 4 * p->count;
-    while (p->at < p->count && u16_at(of_series, p->at) < series)
+    const char *samples = p->entries + ENTRY_SAMPLES_AT * p->count, *flags = p->entries + ENTRY_FLAGS_AT * p->count,
+               *bytes = p->entries + ENTRY_BYTES_AT * p->count;
+    while (p->at < p->count && p->series < series) {
         p->offset += u16_at(bytes, p->at++);
-    if (p->at == p->count || u16_at(of_series, p->at) != series)
+        entry_load(c, p);
+    }
+    if (p->at == p->count || p->series != series)
         return false;
-    uint32_t number;
-    memcpy(&number, times + 4 * p->at, 4);
     *out = (struct chunk_at){ .page = p, .offset = p->offset, .samples = u16_at(samples, p->at), .bytes = u16_at(bytes, p->at),
-                              .flags = (uint8_t)flags[p->at], .times_number = number };
-    if (number >= c->ix->times_count)
+                              .flags = (uint8_t)flags[p->at], .times_number = p->times };
+    if (p->times >= c->ix->times_count)
         return false;
-    out->times = &c->ix->times[number];
+    out->times = &c->ix->times[p->times];
     return out->times->count == out->samples;
 }
 

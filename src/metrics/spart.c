@@ -21,6 +21,7 @@ struct spart {
     const struct part *part;
     uint64_t applied_id, index_bytes;
     uint32_t series_count;
+    unsigned version;
     struct block_ref *index_refs, *times_refs;
     size_t index_ref_count, times_ref_count;
     struct slice about;
@@ -71,12 +72,13 @@ enum status spart_open(void *state, const struct part *p, void **user, struct er
 {
     struct reader r = reader_of(part_meta(p));
     unsigned version = read_u8(&r);
-    if (version != PART_SAMPLES_VERSION && version != PART_HISTOGRAMS_VERSION)
+    if (version < PART_SAMPLES_VERSION || version > PART_VERSION_MAX)
         return err_set(err, ST_CORRUPT, "part %016llx: samples of version %u, known are up to %d", (unsigned long long)part_info(p)->id, version,
-                       PART_HISTOGRAMS_VERSION);
+                       PART_VERSION_MAX);
     struct spart *sp = mem_new(struct spart);
     sp->st = state;
     sp->part = p;
+    sp->version = version;
     mutex_init(&sp->lock);
     if (!meta_read(sp, &r)) {
         spart_close(sp);
@@ -161,6 +163,10 @@ const struct part *spart_part(const struct spart *sp)
 uint32_t spart_series_count(const struct spart *sp)
 {
     return sp->series_count;
+}
+unsigned spart_version(const struct spart *sp)
+{
+    return sp->version;
 }
 struct slice spart_about(const struct spart *sp)
 {

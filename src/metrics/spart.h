@@ -37,6 +37,7 @@ void spart_close(void *user);
 uint64_t spart_applied_id(const struct spart *sp);
 const struct part *spart_part(const struct spart *sp);
 uint32_t spart_series_count(const struct spart *sp);
+unsigned spart_version(const struct spart *sp); /* as layout.h has them */
 struct metrics_state *spart_state(const struct spart *sp);
 /* NULL: no such page of times. */
 const struct block_ref *spart_times_ref(const struct spart *sp, uint32_t page);
