@@ -287,6 +287,13 @@ struct engine_cardinality {
     size_t metrics_shown, pairs_shown, names_shown, bytes_shown;
 };
 
+/* A file of samples. */
+struct engine_block {
+    uint8_t uuid[16], level; /* level: how often it was merged */
+    int64_t min_ns, max_ns;  /* times of its samples */
+    uint64_t rows, bytes;
+};
+
 struct engine {
     const struct engine_ops *ops;
 };
@@ -330,6 +337,8 @@ struct engine_ops {
     enum status (*flush)(struct engine *, struct err *err);  /* everything into file parts; an empty WAL */
     enum status (*merge)(struct engine *, struct err *err);  /* each partition down to one part a kind and class */
     void (*stats)(struct engine *, struct engine_stats *out);
+    /* Files of samples, the oldest first, in a. NULL: this engine has no files. */
+    void (*blocks)(struct engine *, struct arena *a, struct engine_block **out, size_t *count);
     /* See store_snapshot. NULL: this engine has no files. */
     enum status (*snapshot)(struct engine *, const char *to, bool skip_head, struct err *err);
     void (*close)(struct engine *);                          /* flushes */

@@ -6,7 +6,8 @@
  *     fit together; appends go on meanwhile, and what they bring is not in the snapshot. Bytes are copied after that, without the
  *     lock, or flushes would wait for gigabytes: a view holds the files until they are.
  * (3) The copy has no log. Its manifest says with which LSN the next row begins, so nothing is taken for replayed already.
- * (4) It is made under another name and renamed when whole and durable: a folder under its own name opens. */
+ * (4) It is made under another name and renamed when whole and durable: a folder under its own name opens.
+ * (5) What a crash left under such a name is removed at the next start: nobody can open it, and its bytes count. */
 #include "store/snapshot.h"
 
 #include <stdio.h>
@@ -138,6 +139,62 @@ static void remove_tree(struct fs *fs, const char *path, int depth)
     gone = fs_rmdir(fs, path, &ignored);
     (void)gone;
     buf_free(&names);
+}
+
+void store_part_files(struct store *s, uint8_t kind, struct arena *a, struct part_info **out, size_t *count)
+{
+    mutex_lock(&s->manifest_lock);
+    const struct manifest_state *state = manifest_state(s->manifest);
+    *out = arena_array(a, struct part_info, state->part_count + 1);
+    *count = 0;
+    for (size_t i = 0; i < state->part_count; i++)
+        if (state->parts[i].kind == kind)
+            (*out)[(*count)++] = state->parts[i];
+    mutex_unlock(&s->manifest_lock);
+}
+
+/* A state whose snapshot became whole takes its place there. */
+static void sweep_state(struct fs *fs, const char *path)
+{
+    char whole[PART_PATH_BYTES_MAX], to[PART_PATH_BYTES_MAX];
+    struct file_info info;
+    struct err ignored;
+    snprintf(whole, sizeof whole, "%.*s", (int)(slice_str(path).len - SLICE(".state").len), path);
+    snprintf(to, sizeof to, "%.4000s/state.db", whole);
+    enum status st = fs_info(fs, whole, &info, &ignored);
+    st = st ? fs_unlink(fs, path, &ignored) : fs_rename(fs, path, to, &ignored);
+    if (st == ST_OK)
+        st = fs_sync_dir(fs, whole, &ignored);
+    (void)st; /* who calls looks whether it is gone */
+}
+
+/* (5) */
+enum status snapshots_sweep(struct fs *fs, const char *folder, size_t *removed, struct err *err)
+{
+    char path[PART_PATH_BYTES_MAX];
+    struct buf names;
+    struct file_info info;
+    struct err ignored;
+    *removed = 0;
+    buf_init(&names, TREE_NAMES_BYTES_MAX);
+    enum status st = fs_list(fs, folder, &names, err);
+    struct slice rest = st ? SLICE_EMPTY : buf_as_slice(&names), name;
+    while (slice_next(&rest, 0, &name)) {
+        bool is_tree = slice_ends(name, SLICE(".tmp"));
+        if (!is_tree && !slice_ends(name, SLICE(".state")))
+            continue;
+        snprintf(path, sizeof path, "%.3000s/%.*s", folder, SLICE_FMT(name));
+        if (is_tree)
+            remove_tree(fs, path, 0);
+        else
+            sweep_state(fs, path);
+        if (fs_info(fs, path, &info, &ignored) != ST_OK)
+            ++*removed;
+        else if (!st)
+            st = err_set(err, ST_IO, "%s: what a snapshot left behind cannot be removed", path);
+    }
+    buf_free(&names);
+    return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 enum status store_snapshot(struct store *s, const char *to, bool skip_head, struct err *err)

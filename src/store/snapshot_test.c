@@ -142,3 +142,62 @@ TEST(while_files_are_copied_the_store_flushes_and_merges_and_the_copy_has_what_w
     CHECK_INT(rig_rows(&r, KIND_EVENTS), 4);
     rig_end(&r);
 }
+
+static void put_file(struct fs *fs, const char *path)
+{
+    struct file *f;
+    struct err err;
+    CHECK_INT(fs_open(fs, path, FILE_CREATE, &f, &err), ST_OK);
+    CHECK_INT(file_append(f, "half", 4, &err), ST_OK);
+    file_close(f);
+}
+
+TEST(what_a_crash_left_of_a_snapshot_is_swept_and_whole_ones_stay)
+{
+    struct rig r;
+    struct err err;
+    struct file_info info;
+    size_t removed;
+    rig_init(&r, 76);
+    rig_open(&r);
+    CHECK_INT(rig_put(&r, "a"), ST_OK);
+    CHECK_INT(snapshots_sweep(r.fs, "snapshots", &removed, &err), ST_OK); /* there is no folder yet */
+    CHECK_INT(removed, 0);
+    CHECK_INT(fs_mkdir_all(r.fs, "snapshots/cut.tmp/metrics/day", &err), ST_OK);
+    CHECK_INT(store_snapshot(r.store, "snapshots/whole", false, &err), ST_OK);
+    put_file(r.fs, "snapshots/cut.tmp/metrics/day/1.part");
+    put_file(r.fs, "snapshots/cut.tmp/MANIFEST");
+    put_file(r.fs, "snapshots/cut.state");
+    put_file(r.fs, "snapshots/whole.state"); /* the crash came between the two renames */
+    CHECK_INT(snapshots_sweep(r.fs, "snapshots", &removed, &err), ST_OK);
+    CHECK_INT(removed, 3);
+    CHECK_INT(fs_info(r.fs, "snapshots/cut.tmp", &info, &err), ST_NOT_FOUND);
+    CHECK_INT(fs_info(r.fs, "snapshots/cut.state", &info, &err), ST_NOT_FOUND);
+    CHECK_INT(fs_info(r.fs, "snapshots/whole.state", &info, &err), ST_NOT_FOUND);
+    CHECK_INT(fs_info(r.fs, "snapshots/whole/state.db", &info, &err), ST_OK);
+    struct store *copy = open_copy(&r, SLICE("snapshots/whole"));
+    CHECK_INT(rows_in(copy, &r, KIND_EVENTS), 1);
+    store_close(copy);
+    rig_end(&r);
+}
+
+TEST(a_store_tells_its_part_files)
+{
+    struct rig r;
+    struct err err;
+    struct part_info *parts;
+    size_t count;
+    struct arena *a = arena_new(0);
+    rig_init(&r, 77);
+    rig_open(&r);
+    CHECK_INT(rig_put(&r, "a"), ST_OK);
+    store_part_files(r.store, KIND_METRICS, a, &parts, &count);
+    CHECK_INT(count, 0);
+    CHECK_INT(store_flush(r.store, &err), ST_OK);
+    store_part_files(r.store, KIND_METRICS, a, &parts, &count);
+    CHECK_INT(count, 1);
+    CHECK_INT(parts[0].kind, KIND_METRICS);
+    CHECK(parts[0].bytes > 0);
+    rig_end(&r);
+    arena_free(a);
+}
