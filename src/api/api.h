@@ -31,6 +31,10 @@ struct rum;
 struct fold;
 struct reads;
 struct query_log;
+struct scrape_pool;
+struct relabel_rule;
+struct regex;
+struct follow;
 
 enum {
     QUERIES_RUNNING_MAX = 16,           /* unless configured; more wait for nobody: 503 with Retry-After */
@@ -67,6 +71,7 @@ struct api {
     struct pipeline *pipeline;
     struct intake *intake;              /* pushed metrics, before the pipeline; NULL: nothing comes between */
     const struct api_sources *sources;  /* what collects: for targets and status; may be NULL */
+    const struct api_pools *pools;      /* jobs of scraping; NULL: there is none */
     struct probe *probe;                /* synthetic checks; NULL: not running */
     struct push *push;                  /* pushed metrics; NULL: not running */
     struct statsd *statsd;              /* NULL: not running */
@@ -78,7 +83,9 @@ struct api {
     struct reads *reads;                /* when metrics were last read; never NULL while HTTP is served */
     struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
     bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
+    struct follow *follow;                /* who follows the logs; never NULL while HTTP is served */
     struct query_log *queries;          /* never NULL while HTTP is served */
+    struct regex *cors;                 /* origins whose pages may read the API; NULL: none */
     struct api_limits limits;
     struct slice (*external_labels)(void *arg, struct arena *a); /* of `global`, canonical; NULL: there are none */
     /* A copy of the data folder in its folder `snapshots`; its name in a. skip_head: without what is in memory alone. */
@@ -111,6 +118,14 @@ struct api_sources {
     /* How sources of targets do. */
     void (*discovery)(void *arg, struct arena *a, struct discovery_state **out, size_t *count);
     void *arg;
+};
+
+/* Jobs of scraping; server is api.server, and what is given lives in a. ST_INVALID: no job has that name. */
+struct api_pools {
+    void (*list)(void *server, struct arena *a, struct scrape_pool **out, size_t *count); /* by name */
+    /* As YAML, without secrets. */
+    enum status (*config)(void *server, struct arena *a, struct slice pool, struct slice *yaml, struct err *err);
+    enum status (*rules)(void *server, struct arena *a, struct slice pool, struct relabel_rule **out, size_t *count, struct err *err);
 };
 
 /* The http_options.route callback; user is a struct api. */

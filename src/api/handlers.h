@@ -20,6 +20,10 @@ HANDLER(prom_federate);
 HANDLER(prom_clean_tombstones);
 HANDLER(prom_snapshot);
 HANDLER(prom_scrape_pools);
+HANDLER(prom_scrape_pool_config);
+HANDLER(prom_relabel_steps);
+HANDLER(prom_tsdb_blocks);
+HANDLER(prom_self_metrics);
 HANDLER(prom_targets_metadata);
 HANDLER(prom_alertmanagers);
 HANDLER(prom_walreplay);
@@ -59,6 +63,10 @@ HANDLER(loki_series);
 HANDLER(loki_format_query);
 HANDLER(loki_buildinfo);
 HANDLER(loki_ready);
+
+/* follow_http.c */
+HANDLER(loki_tail);
+HANDLER(follow_lines);
 
 /* jaeger.c */
 HANDLER(jaeger_services);

@@ -8,6 +8,7 @@
 #include "api/intake.h"
 #include "api/self.h"
 #include "api/splunk.h"
+#include "api/follow.h"
 #include "ingest/ingest.h"
 #include "ingest/otlp.h"
 #include "pipeline/pipeline.h"
@@ -29,6 +30,7 @@ struct pending {
     struct elastic_bulk *elastic;
     struct splunk_hec *splunk;
     struct batch *kept; /* what the answer's texts live in */
+    struct batch *held; /* for those who follow the logs */
 };
 
 static int grpc_status(enum status st)
@@ -161,7 +163,8 @@ static void reply_done(struct pending *p)
 static void finish(struct pending *p, enum status st, const struct err *err)
 {
     char name[64];
-    struct batch *kept = p->kept; /* p is gone when the answer is */
+    struct batch *kept = p->kept, *held = p->held; /* p is gone when the answer is */
+    struct follow *follow = p->api->follow;
     size_t n = MIN(p->protocol->name.len, sizeof name - 1);
     memcpy(name, p->protocol->name.ptr, n);
     name[n] = 0;
@@ -180,6 +183,7 @@ static void finish(struct pending *p, enum status st, const struct err *err)
         reply_done(p);
     }
     batch_drop(kept);
+    follow_offer(follow, held, !st);
 }
 
 static void on_ack(void *arg, enum status st, const struct err *err)
@@ -258,6 +262,7 @@ static void serve_pending(struct pending *p)
         finish(p, st, &err);
         return;
     }
+    p->held = follow_hold(api->follow, b);
     st = api->engine->ops->append(api->engine, b, (struct append_ack){ on_ack, p }, &err);
     if (st)
         finish(p, st, &err);

@@ -2,6 +2,7 @@
 /* Loki: query, query_range, format_query. https://grafana.com/docs/loki/latest/reference/loki-http-api/
  * Errors are plain text, as Loki's clients expect. */
 #include "api/handlers.h"
+#include "api/loki_json.h"
 #include "api/prom_json.h"
 #include "base/num.h"
 
@@ -19,9 +20,12 @@ static void put_time(struct json_writer *w, int64_t ns)
     json_string(w, slice_of(text, num_format_i64(ns, text)));
 }
 
-/* Without the flag a stream's labels are all labels of its lines together; with it ("categorize-labels") each line says
- * which of them are structured metadata and which were parsed. */
-static void put_streams(struct json_writer *w, const struct value *v, bool categorize)
+bool loki_json_categorizes(const struct http_exchange *x)
+{
+    return slice_contains(http_header(x, SLICE("X-Loki-Response-Encoding-Flags")), SLICE("categorize-labels"));
+}
+
+void loki_json_streams(struct json_writer *w, const struct value *v, bool categorize)
 {
     json_array_begin(w);
     for (size_t i = 0; i < v->stream_count; i++) {
@@ -73,14 +77,14 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
 {
     struct buf out;
     struct json_writer w;
-    bool categorize = slice_contains(http_header(q->x, SLICE("X-Loki-Response-Encoding-Flags")), SLICE("categorize-labels"));
+    bool categorize = loki_json_categorizes(q->x);
     prom_json_begin(&w, &out, LOKI_ANSWER_BYTES_MAX);
     json_object_begin(&w);
     if (v->type == VALUE_STREAMS) {
         json_key(&w, SLICE("resultType"));
         json_string(&w, SLICE("streams"));
         json_key(&w, SLICE("result"));
-        put_streams(&w, v, categorize);
+        loki_json_streams(&w, v, categorize);
         if (categorize) {
             json_key(&w, SLICE("encodingFlags"));
             json_raw(&w, SLICE("[\"categorize-labels\"]"));

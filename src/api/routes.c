@@ -8,6 +8,7 @@
  * less than a microsecond. */
 #include "api/access.h"
 #include "api/board_check.h"
+#include "api/cors.h"
 #include "api/elastic.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
@@ -78,6 +79,8 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET | SERVER, "/api/v1/targets", 0, BODY_NONE, prom_targets),
     ROW(READ, NULL, GET | SERVER, "/api/v1/targets/metadata", 0, BODY_NONE, prom_targets_metadata),
     ROW(READ, NULL, GET | SERVER, "/api/v1/scrape_pools", 0, BODY_NONE, prom_scrape_pools),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/scrape_pools/config", 0, BODY_NONE, prom_scrape_pool_config),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/targets/relabel_steps", 0, BODY_NONE, prom_relabel_steps),
     ROW(READ, NULL, GET | SERVER, "/api/v1/alertmanagers", 0, BODY_NONE, prom_alertmanagers),
     ROW(READ, NULL, GET | SERVER, "/api/v1/notifications", 0, BODY_NONE, prom_notifications),
     ROW(READ, NULL, GET | SERVER, "/api/v1/notifications/live", 0, BODY_NONE, prom_notifications_live),
@@ -92,6 +95,8 @@ static const struct row rows[] = {
     ROW(READ, NULL, GET, "/api/v1/status/buildinfo", 0, BODY_NONE, prom_buildinfo),
     ROW(READ, NULL, GET, "/api/v1/status/runtimeinfo", 0, BODY_NONE, prom_runtimeinfo),
     ROW(READ, NULL, GET, "/api/v1/status/tsdb", 0, BODY_NONE, prom_tsdb),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/status/tsdb/blocks", 0, BODY_NONE, prom_tsdb_blocks),
+    ROW(READ, NULL, GET | SERVER, "/api/v1/status/self_metrics", 0, BODY_NONE, prom_self_metrics),
     ROW(READ, NULL, GET | SERVER, "/api/v1/status/flags", 0, BODY_NONE, prom_flags),
     ROW(READ, NULL, GET | SERVER, "/api/v1/status/config", 0, BODY_NONE, prom_config),
     ROW(ADMIN, "metrics.delete", POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
@@ -109,6 +114,9 @@ static const struct row rows[] = {
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/label", 0, BODY_FORM, loki_labels),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/label/{name}/values", 0, BODY_FORM, loki_label_values),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/series", 0, BODY_FORM, loki_series),
+    ROW(READ, "logs.tail", GET, "/loki/api/v1/tail", 0, BODY_NONE, loki_tail),
+    ROW(READ, "logs.tail", GET, "/api/prom/tail", 0, BODY_NONE, loki_tail),
+    OWN("Lines of a log query as they come in, one JSON object a line.", READ, "logs.tail", GET, "tail", 0, BODY_NONE, follow_lines),
     ROW(READ, NULL, GET | POST, "/loki/api/v1/format_query", 0, BODY_FORM, loki_format_query),
     ROW(READ, NULL, GET, "/loki/api/v1/status/buildinfo", 0, BODY_NONE, loki_buildinfo),
     ROW(PUBLIC, NULL, GET, "/loki/ready", ROUTE_ON_LOOP, BODY_NONE, loki_ready),
@@ -255,7 +263,7 @@ static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room 
 struct api_routes {
     struct http_route routes[COUNT_OF(rows)];
     struct http_route slow[COUNT_OF(rows)]; /* while a password is checked */
-    struct http_route preflight, options;
+    struct http_route preflight, cors, options;
 };
 
 static void preflight(void *user, struct http_exchange *x)
@@ -266,7 +274,7 @@ static void preflight(void *user, struct http_exchange *x)
     http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
 }
 
-/* What is not ingest is no other site's business: no CORS, so browsers keep it from them. */
+/* What is not ingest is no other site's business unless web.cors_origin says so: no CORS, so browsers keep it from them. */
 static void options(void *user, struct http_exchange *x)
 {
     http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
@@ -471,6 +479,7 @@ void api_init(struct api *api)
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         bind_row(api, r, i);
     r->preflight = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, preflight, api };
+    r->cors = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, cors_preflight, api };
     r->options = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, options, api };
     api->routes = r;
 }
@@ -481,6 +490,12 @@ void api_free(struct api *api)
     api->routes = NULL;
 }
 
+/* What takes writes, and what is open to all, says by itself which origins it takes. */
+static bool is_cors_path(const struct row *row, struct slice path)
+{
+    return slice_starts(path, SLICE("/api/")) && (row == NULL || (row->permission != PERMIT_WRITE && row->permission != PERMIT_PUBLIC));
+}
+
 const struct http_route *api_route(void *user, struct http_exchange *x)
 {
     struct api *api = user;
@@ -489,8 +504,12 @@ const struct http_route *api_route(void *user, struct http_exchange *x)
     const struct row *row = row_of(x, path, &allowed);
     if (slice_starts(path, SLICE("/elastic")))
         elastic_set_product(x);
-    if (row == NULL && http_method(x) == HTTP_OPTIONS_)
-        return takes_writes(path) ? &api->routes->preflight : &api->routes->options;
+    bool is_preflight = row == NULL && http_method(x) == HTTP_OPTIONS_;
+    if (is_preflight && takes_writes(path))
+        return &api->routes->preflight;
+    bool may_read = is_cors_path(row, path) && cors_allow(api->cors, x);
+    if (is_preflight)
+        return may_read ? &api->routes->cors : &api->routes->options;
     if (row) {
         enum access_verdict v = access_check(api, x, rule_of(row), false);
         return v == ACCESS_GRANTED ? &api->routes->routes[row - rows] : v == ACCESS_SLOW ? &api->routes->slow[row - rows] : NULL;

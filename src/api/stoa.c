@@ -7,6 +7,7 @@
 #include "api/cardinality.h"
 #include "api/cost.h"
 #include "api/query_log.h"
+#include "api/follow.h"
 #include "api/self.h"
 #include "api/intake.h"
 #include "collect/collect.h"
@@ -103,6 +104,8 @@ void api_metrics_text(struct api *api, struct buf *out)
     cardinality_metrics(api, out);
     if (api->queries)
         query_log_metrics(api->queries, out);
+    if (api->follow)
+        follow_metrics(api->follow, out);
     if (api->dispatch)
         dispatch_metrics(api->dispatch, out);
     if (api->alerts)

@@ -11,6 +11,7 @@ int query_command(int argc, char **argv);
 int correlate_print(struct slice body);
 /* The answer of --cardinality. */
 int cardinality_print(struct slice body);
+int tail_command(int argc, char **argv);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int check_redaction(int argc, char **argv); /* behind "check redaction" */

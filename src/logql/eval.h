@@ -14,6 +14,11 @@ struct pred *logql_push(struct arena *a, const struct expr *log);
 MUST_CHECK enum status logql_eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
                                   enum query_direction direction, struct value *out, struct err *err);
 
+/* As in query_lang. */
+MUST_CHECK enum status logql_rows_open(struct slice text, struct query_rows **out, struct err *err);
+bool logql_rows_take(struct query_rows *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out);
+void logql_rows_close(struct query_rows *r);
+
 /* The times of a metric query: start, start + step, ... */
 struct grid {
     int64_t start_ns, step_ns;

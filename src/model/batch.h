@@ -32,6 +32,8 @@ struct batch {
     struct slice tenant;          /* [A-Za-z0-9_.-]{1,64} */
     struct slice idempotency_key; /* empty: none */
     int64_t received_ns;
+    uint64_t lsn;                 /* given when it is stored, before it is acknowledged: an event's seq is lsn << 20 | its place.
+                                     0: not yet, or what came again with the same idempotency key */
     bool is_own;                  /* made by ourselves (collected, computed): limits on what others push do not refuse it */
     struct batch_series *series;
     size_t series_count, series_cap;

@@ -20,7 +20,9 @@ struct job {
     struct curl_slist *headers, *connect_to;
     struct client_response *resp;
     size_t bytes_max;
-    bool over, done;
+    bool (*piece)(void *arg, struct slice bytes);
+    void *piece_arg;
+    bool over, ended, done;
     CURLcode result;
     struct cond cond; /* with the client's lock */
     char reason[CURL_ERROR_SIZE];
@@ -132,7 +134,12 @@ void http_client_free(struct http_client *c)
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct job *j = arg;
+    long status = 0;
     n *= size;
+    if (j->piece && curl_easy_getinfo(j->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status == 200) {
+        j->ended = !j->piece(j->piece_arg, slice_of(bytes, n));
+        return j->ended ? 0 : n;
+    }
     if (j->resp->body.len + n > j->bytes_max) {
         j->over = true;
         return 0;
@@ -295,6 +302,8 @@ static enum status status_of(const struct job *j, const struct client_request *r
     if (j->over)
         return err_set(err, ST_LIMIT, "%.*s: the answer has more than %zu bytes, the most that are allowed",
                        SLICE_FMT(url), j->bytes_max);
+    if (j->ended)
+        return err_set(err, ST_CANCELLED, "%.*s: ended by the reader", SLICE_FMT(url));
     if (j->result == CURLE_OK)
         return ST_OK;
     static const struct {
@@ -342,7 +351,8 @@ enum status http_client_do(struct http_client *c, const struct client_request *r
                            struct err *err)
 {
     *resp = (struct client_response){ 0 };
-    struct job j = { .resp = resp, .bytes_max = req->response_bytes_max, .easy = curl_easy_init() };
+    struct job j = { .resp = resp, .bytes_max = req->response_bytes_max, .piece = req->piece, .piece_arg = req->piece_arg,
+                     .easy = curl_easy_init() };
     if (j.easy == NULL)
         return err_set(err, ST_INTERNAL, "the HTTP client library gives no handle");
     struct arena *a = arena_new(0);

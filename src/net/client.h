@@ -27,6 +27,10 @@ struct client_request {
     bool own_connection;             /* a new one, closed afterwards: its phases are then this request's own */
     int ip_version;                  /* 4 or 6: only such addresses; 0: any */
     struct buf *cookies;             /* a cookie jar, read and written; NULL: no cookies are kept */
+    /* An answer of status 200, piece by piece as it comes, instead of into the response's body: on the client's thread, must not
+     * block. False ends the transfer with ST_CANCELLED. NULL: the body is collected. */
+    bool (*piece)(void *arg, struct slice bytes);
+    void *piece_arg;
     struct client_details *details;  /* filled when set; see net/client_details.h */
 };
 

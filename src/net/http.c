@@ -289,6 +289,19 @@ enum status http_write(struct http_exchange *x, struct slice bytes, struct err *
     return ST_OK;
 }
 
+bool http_write_now(struct http_exchange *x, struct slice bytes)
+{
+    assert(x->answer == ANSWER_STREAM);
+    mutex_lock(&x->shared.lock);
+    bool good = !x->shared.dead && x->shared.out.len + bytes.len <= x->server->opt.write_buffer_bytes_max;
+    if (good)
+        buf_slice(&x->shared.out, bytes);
+    mutex_unlock(&x->shared.lock);
+    if (good)
+        exchange_signal(x, EVENT_OUTPUT);
+    return good;
+}
+
 void http_end(struct http_exchange *x)
 {
     assert(x->answer == ANSWER_STREAM);

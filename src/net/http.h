@@ -114,6 +114,8 @@ void http_reply_buf(struct http_exchange *x, int status, struct slice content_ty
 /* An answer of unknown length: chunked, or HTTP/2 data. http_write blocks while the peer is slow (workers only). */
 void http_begin(struct http_exchange *x, int status, struct slice content_type);
 MUST_CHECK enum status http_write(struct http_exchange *x, struct slice bytes, struct err *err);
+/* Any thread, never blocks. All of the bytes, or none: false when the peer reads too slowly or has left. */
+bool http_write_now(struct http_exchange *x, struct slice bytes);
 void http_end(struct http_exchange *x);
 /* gRPC: one message (unframed) with grpc-status 0, or a status and message in the trailers and no body. */
 void http_reply_grpc(struct http_exchange *x, int grpc_status, struct slice message_or_reason);

@@ -295,6 +295,8 @@ static void c_late(struct conn *c)
     struct websocket *w = conn_state(c);
     if (w->close_sent) {
         conn_finish(c);
+    } else if (conn_queued(c)) {
+        conn_deadline(c, WEBSOCKET_PING_SECONDS * 1000); /* it reads slowly: an answer would come late, and conn sees to a standstill */
     } else if (w->pinged) {
         net_count_add(w->nl, COUNT_TIMEOUTS, 1);
         conn_abort(c);

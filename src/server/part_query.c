@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits of queries, fixed at the start, and the query log, whose file follows the configuration. */
+/* Limits of queries and origins of pages, fixed at the start, and the query log, whose file follows the configuration. */
 #include "api/query_log.h"
+#include "codec/regex.h"
 #include "server/local_engine.h"
 #include "server/state.h"
 
@@ -19,7 +20,14 @@ enum status part_query_prepare(struct server *s, struct err *err)
     s->api.limits = (struct api_limits){ .samples_max = c->samples_max, .timeout_ns = c->timeout_ns, .lookback_ns = c->lookback_ns,
                                          .running_max = c->running_max };
     s->api.external_labels = on_external_labels;
+    server_snapshots_sweep(s);
     s->api.snapshot = server_snapshot;
+    s->api.pools = &server_pools;
+    if (s->config->cors_origin.len) {
+        enum status st = regex_compile(&s->api.cors, s->config->cors_origin, REGEX_ANCHORED, err);
+        if (st)
+            return st;
+    }
     s->api.queries = query_log_new(s->clock, &s->log, s->fs);
     return query_log_file(s->api.queries, c->log_file, err);
 }
@@ -35,4 +43,6 @@ void part_query_stop(struct server *s)
 {
     query_log_free(s->api.queries);
     s->api.queries = NULL;
+    regex_free(s->api.cors);
+    s->api.cors = NULL;
 }

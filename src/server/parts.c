@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of the server, in order of their start. */
+#include "api/follow.h"
 #include "pipeline/pipeline.h"
 #include "server/state.h"
 
@@ -17,7 +18,21 @@ static enum status redaction_prepare(struct server *s, struct err *err)
     return ST_OK;
 }
 
+/* ---- who follows the logs: there before anything is appended, and until nothing is any more ---- */
+
+static enum status follow_prepare(struct server *s, struct err *err)
+{
+    return follow_new(&s->api.follow, s->clock, err);
+}
+
+static void follow_end(struct server *s)
+{
+    follow_free(s->api.follow);
+    s->api.follow = NULL;
+}
+
 const struct server_part server_parts[] = {
+    { "follow", follow_prepare, NULL, NULL, follow_end },
     /* before anything reads or appends */
     { "cardinality", part_cardinality_prepare, part_cardinality_run, part_cardinality_reload, part_cardinality_stop },
     { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* before others, which may put what they do on record */

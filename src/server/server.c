@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/follow.h"
 #include "logql/logql.h"
 #include "pipeline/pipeline.h"
 #include "promql/promql.h"
@@ -36,7 +37,10 @@ enum status server_append_pushed(void *arg, struct batch *b, struct err *err)
         batch_drop(b);
         return st;
     }
-    return engine_append_wait(s->engine, b, err);
+    struct batch *held = follow_hold(s->api.follow, b);
+    st = engine_append_wait(s->engine, b, err);
+    follow_offer(s->api.follow, held, !st);
+    return st;
 }
 
 static void on_job_done(void *arg, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error)
@@ -377,6 +381,7 @@ static void stop(struct server *s)
     host_stop(s->host);
     if (s->telemetry)
         telemetry_stop(s->telemetry);
+    follow_stop(s->api.follow); /* those who follow would keep the HTTP server waiting */
     if (s->http) {
         http_server_stop(s->http, DRAIN_SECONDS * NS_S);
         s->api.http = NULL;

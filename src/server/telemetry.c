@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "api/follow.h"
 #include "collect/collect.h"
 
 enum { BATCH_BYTES_MAX = 64 * MIB };
@@ -135,8 +136,9 @@ static void append(struct telemetry *t, struct batch *b)
     }
     b->received_ns = clock_wall_ns(t->clock);
     /* Refused (disk full, read-only): the store says so itself, by its stats and on the page. */
+    struct batch *held = follow_hold(t->api->follow, b);
     enum status st = engine_append_wait(t->api->engine, b, &err);
-    (void)st;
+    follow_offer(t->api->follow, held, !st);
 }
 
 /* What waits, now the caller's. The lock is held. */

@@ -184,6 +184,7 @@ enum status store_append(struct store *s, struct batch *b, struct append_ack ack
 
 static void apply_entry(struct store *s, const struct append_entry *e)
 {
+    e->batch->lsn = e->lsn;
     for (size_t i = 0; i < s->lane_count; i++)
         if (e->kinds & 1u << i)
             s->lanes[i].kind->mem_apply(s->lanes[i].active->mem, e->batch, e->lsn);
@@ -232,7 +233,7 @@ void append_apply(struct store *s, struct append_entry *list, size_t count)
     mutex_unlock(&s->state_lock);
     for (size_t i = 0; i < s->lane_count; i++) {
         struct lane *lane = &s->lanes[i];
-        if (!(kinds & 1u << i) || lane->kind->mem_bytes(lane->active->mem) < s->opt.mem_bytes_max)
+        if (!(kinds & 1u << i) || lane->kind->mem_bytes(lane->active->mem) < ladder_raw_bytes_max(s, lane))
             continue;
         ladder_seal(s, lane);
         sealed = true;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Log lines as Loki's JSON. */
+#ifndef STOA_API_LOKI_JSON_H
+#define STOA_API_LOKI_JSON_H
+
+#include "api/api.h"
+#include "codec/json.h"
+
+/* [{"stream":{},"values":[["ns","line"]]}]. Without categorize a stream's labels are all labels of its lines together; with it
+ * ("categorize-labels") each line says which of them are structured metadata and which were parsed. */
+void loki_json_streams(struct json_writer *w, const struct value *v, bool categorize);
+/* Does the request ask for categories? */
+bool loki_json_categorizes(const struct http_exchange *x);
+
+#endif
