@@ -87,6 +87,8 @@ void gzip_compress(struct slice in, int level, struct buf *out)
 
 /* ---- zstd ---- */
 
+enum { ZSTD_LONGEST_MATCH_MIN = 7 };
+
 struct zstd_ctx {
     ZSTD_CCtx *c;
     ZSTD_DCtx *d;
@@ -115,6 +117,24 @@ void zstd_compress(struct zstd_ctx *c, struct slice in, int level, struct buf *o
     char *to = buf_room(out, room);
     if (to) {
         size_t n = ZSTD_compressCCtx(use->c, to, room, in.ptr, in.len, level);
+        assert(!ZSTD_isError(n));
+        buf_added(out, n);
+    }
+    ZSTD_freeCCtx(own.c);
+}
+
+void zstd_compress_numbers(struct zstd_ctx *c, struct slice in, struct buf *out)
+{
+    struct zstd_ctx own = { 0 }, *use = c ? c : &own;
+    if (use->c == NULL)
+        use->c = ZSTD_createCCtx();
+    ZSTD_CCtx_reset(use->c, ZSTD_reset_session_and_parameters);
+    ZSTD_CCtx_setParameter(use->c, ZSTD_c_compressionLevel, 1);
+    ZSTD_CCtx_setParameter(use->c, ZSTD_c_minMatch, ZSTD_LONGEST_MATCH_MIN);
+    size_t room = ZSTD_compressBound(in.len);
+    char *to = buf_room(out, room);
+    if (to) {
+        size_t n = ZSTD_compress2(use->c, to, room, in.ptr, in.len);
         assert(!ZSTD_isError(n));
         buf_added(out, n);
     }

@@ -18,6 +18,8 @@ struct zstd_ctx;
 struct zstd_ctx *zstd_ctx_new(void);
 void zstd_ctx_free(struct zstd_ctx *c); /* accepts NULL */
 void zstd_compress(struct zstd_ctx *c, struct slice in, int level, struct buf *out);
+/* Level 1, for numbers: only long matches count, so that chance ones do not cost more than they save. */
+void zstd_compress_numbers(struct zstd_ctx *c, struct slice in, struct buf *out);
 MUST_CHECK enum status zstd_decompress(struct zstd_ctx *c, struct slice in, size_t bytes_max, struct buf *out, struct err *err);
 
 /* Blocks without a header: the raw length is the caller's to keep. */

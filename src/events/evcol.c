@@ -4,7 +4,7 @@
  * outlier costs planes of zeros, which cost nothing. All arithmetic wraps, so every int64 comes back exactly.
  *
  * Strings are a run of bytes with lengths, a dictionary where at most a quarter of them differ, or, where they are long
- * enough to have one, shapes and variables (evshape.c). Doubles that are short
+ * enough to have one, shapes and variables (evtext.c; in older parts evshape.c). Doubles that are short
  * decimals become whole numbers; the others are their bits. */
 #include "events/evcol.h"
 
@@ -12,6 +12,7 @@
 
 #include "base/map.h"
 #include "events/evshape.h"
+#include "events/evtext.h"
 #include "model/sample.h"
 
 enum { DICT_EXTRA = 16, DICT_PART = 4, DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
@@ -253,21 +254,27 @@ static bool dict_of(const struct slice *v, size_t n, struct slice *dict, size_t 
     return count <= max;
 }
 
-static bool put_shapes(struct buf *out, const struct slice *v, size_t n)
+struct texts { /* how to put texts; writer NULL: never as shapes */
+    struct evtext_writer *writer;
+    const struct evtext_rows *rows;
+    struct evfilter_set *filter;
+};
+
+static bool put_shapes(struct buf *out, const struct slice *v, size_t n, const struct texts *how)
 {
     size_t total = 0, before = out->len;
     for (size_t i = 0; i < n; i++)
         total += v[i].len;
-    if (total < n * SHAPES_BYTES_MIN)
+    if (how->writer == NULL || n < SHAPES_VALUES_MIN || total < n * SHAPES_BYTES_MIN)
         return false;
-    buf_u8(out, EVCOL_STRING_SHAPES);
-    if (evshape_put(out, v, n))
+    buf_u8(out, EVCOL_STRING_TEXTS);
+    if (evtext_put(how->writer, out, v, n, how->rows, how->filter))
         return true;
     out->len = before;
     return false;
 }
 
-static void put_strings(struct buf *out, const struct slice *v, size_t n, bool may_shape)
+static void put_strings(struct buf *out, const struct slice *v, size_t n, struct texts how)
 {
     struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
     int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
@@ -277,9 +284,13 @@ static void put_strings(struct buf *out, const struct slice *v, size_t n, bool m
         buf_varint(out, dict_count);
         evcol_put_plain(out, dict, dict_count);
         evcol_put_ints(out, ids, n);
-    } else if (!may_shape || n < SHAPES_VALUES_MIN || !put_shapes(out, v, n)) {
+        for (size_t i = 0; how.filter && i < dict_count; i++)
+            evfilter_add_text(how.filter, dict[i]);
+    } else if (!put_shapes(out, v, n, &how)) {
         buf_u8(out, EVCOL_STRING_PLAIN);
         evcol_put_plain(out, v, n);
+        for (size_t i = 0; how.filter && i < n; i++)
+            evfilter_add_text(how.filter, v[i]);
     }
     mem_free(ids);
     mem_free(dict);
@@ -305,12 +316,28 @@ static bool get_plain(struct reader *r, size_t n, struct arena *a, uint32_t **en
 
 void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
 {
-    put_strings(out, v, n, true);
+    put_strings(out, v, n, (struct texts){ 0 });
 }
 
 void evcol_put_words(struct buf *out, const struct slice *v, size_t n)
 {
-    put_strings(out, v, n, false);
+    put_strings(out, v, n, (struct texts){ 0 });
+}
+
+void evcol_put_texts(struct buf *out, const struct slice *v, size_t n, struct evtext_writer *w, const struct evtext_rows *rows,
+                     struct evfilter_set *filter)
+{
+    put_strings(out, v, n, (struct texts){ w, rows, filter });
+}
+
+bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a)
+{
+    if (reader_left(r) == 0 || *r->at != EVCOL_STRING_TEXTS)
+        return evcol_get_strings(r, s, n, a);
+    struct evtext t;
+    read_u8(r);
+    *s = (struct evcol_strings){ .n = n };
+    return evtext_open(&t, r, n, rows, a) && evtext_all(&t, &s->bytes, &s->ends);
 }
 
 bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)

@@ -11,7 +11,7 @@
 #include "model/event.h"
 
 enum evcol_int_codec { EVCOL_INT_CONST = 0, EVCOL_INT_PLAIN = 1, EVCOL_INT_DELTA = 2 };
-enum evcol_string_codec { EVCOL_STRING_PLAIN = 0, EVCOL_STRING_DICT = 1, EVCOL_STRING_SHAPES = 2 };
+enum evcol_string_codec { EVCOL_STRING_PLAIN = 0, EVCOL_STRING_DICT = 1, EVCOL_STRING_SHAPES = 2, EVCOL_STRING_TEXTS = 3 };
 enum evcol_double_codec { EVCOL_DOUBLE_BITS = 0, EVCOL_DOUBLE_DECIMAL = 1 };
 enum evcol_fixed_codec { EVCOL_FIXED_PLAIN = 0, EVCOL_FIXED_DICT = 1 };
 
@@ -35,6 +35,14 @@ struct evcol_strings {
 };
 void evcol_put_strings(struct buf *out, const struct slice *v, size_t n);
 bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);
+/* As texts (evtext.h) where that is worth it; filter may be NULL, else gets all words. */
+struct evtext_writer;
+struct evtext_rows;
+struct evfilter_set;
+void evcol_put_texts(struct buf *out, const struct slice *v, size_t n, struct evtext_writer *w, const struct evtext_rows *rows,
+                     struct evfilter_set *filter);
+/* Of what evcol_put_strings or evcol_put_texts made, which then ends r; rows as in writing. */
+bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a);
 /* Never as shapes: variables of shapes have none of their own. */
 void evcol_put_words(struct buf *out, const struct slice *v, size_t n);
 bool evcol_get_words(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);

@@ -198,8 +198,9 @@ enum status evdir_decode(struct slice bytes, struct evdir **out, struct err *err
 {
     struct reader r = reader_of(bytes);
     unsigned version = read_u8(&r);
-    if (version != EVDIR_VERSION)
-        return err_set(err, ST_CORRUPT, "events directory: version is %u, this program reads %d", version, EVDIR_VERSION);
+    if (version < EVDIR_VERSION_FIRST || version > EVDIR_VERSION)
+        return err_set(err, ST_CORRUPT, "events directory: version is %u, this program reads %d to %d", version, EVDIR_VERSION_FIRST,
+                       EVDIR_VERSION);
     struct arena *a = arena_new(0);
     struct evdir *d = arena_new_of(a, struct evdir);
     d->arena = a;

@@ -8,7 +8,8 @@
 #include "store/part.h"
 
 enum {
-    EVDIR_VERSION = 1,
+    EVDIR_VERSION = 2,        /* 1 is read, too */
+    EVDIR_VERSION_FIRST = 1,
     EVDIR_BLOCK_ROWS_MAX = 16 * KIB,
     EVDIR_BLOCK_BYTES_MAX = 4 * MIB, /* raw; one row more may go over */
     EVDIR_FIELDS_MAX = 1000,         /* columns of fields a part; fields beyond share one */
@@ -20,7 +21,8 @@ enum evdir_column {
     EVCOL_TIME = 1, EVCOL_LSN = 2, EVCOL_ROW = 3, EVCOL_OBSERVED = 4, EVCOL_SEVERITY = 5, EVCOL_STREAM = 6, EVCOL_SERVICE = 7,
     EVCOL_BODY = 8, EVCOL_TRACE_ID = 9, EVCOL_SPAN_ID = 10, EVCOL_PARENT_ID = 11, EVCOL_DURATION = 12, EVCOL_SPAN_KIND = 13,
     EVCOL_SPAN_STATUS = 14, EVCOL_WEIGHT = 15, EVCOL_TRACE_STATE = 16, EVCOL_STATUS_MESSAGE = 17, EVCOL_SHAPE = 18,
-    EVCOL_CELLS = 19, EVCOL_EVENTS = 20, EVCOL_LINKS = 21, EVCOL_FILTER = 22,
+    EVCOL_CELLS = 19, EVCOL_EVENTS = 20, EVCOL_LINKS = 21, EVCOL_FILTER = 22, EVCOL_ROW_NEXT = 23, EVCOL_STREAM_SERVICE = 24,
+    EVCOL_FIXED_LAST = 24,
     EVCOL_FIELD_FIRST = 64 /* + number of the field in the part */
 };
 

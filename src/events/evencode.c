@@ -3,11 +3,13 @@
  * relative to the row's time; a span's parent as the number of rows back to it where it stands in the same block. */
 #include "events/evencode.h"
 
+#include <stdlib.h>
+
 #include "base/hash.h"
 
 static const uint8_t NO_ID[16];
 
-enum { SEQ_ROW_MASK = (1 << 20) - 1 };
+enum { SEQ_ROW_MASK = (1 << 20) - 1, LSN_ROWS_MIN = 4 /* on average, for a list of LSNs to be worth it */ };
 
 /* Room for n numbers, living as long as the block. */
 static int64_t *numbers(const struct evencode *e)
@@ -33,6 +35,127 @@ static bool put_numbers(const struct evencode *e, struct buf *out, const int64_t
         v[i] = (expression);                                                                                           \
     }
 
+/* ---- what the rows of a request have in common ---- */
+
+static int cmp_lsn(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+size_t evencode_lsn_places(const int64_t *lsn, size_t n, struct arena *a, size_t **places)
+{
+    int64_t *list = arena_array(a, int64_t, n + 1);
+    size_t count = 0, unique = 0;
+    *places = arena_array(a, size_t, n + 1);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || lsn[i] != lsn[i - 1])
+            list[count++] = lsn[i];
+    qsort(list, count, sizeof *list, cmp_lsn);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || list[i] != list[i - 1])
+            list[unique++] = list[i];
+    for (size_t i = 0; i < n; i++) {
+        if (i && lsn[i] == lsn[i - 1])
+            (*places)[i] = (*places)[i - 1];
+        else
+            (*places)[i] = (size_t)((const int64_t *)bsearch(&lsn[i], list, unique, sizeof *list, cmp_lsn) - list);
+    }
+    return unique;
+}
+
+int64_t *evencode_rows_of_next(const int64_t *lsn, const int64_t *next, const int64_t *streams, size_t n, size_t stream_count, struct arena *a)
+{
+    int64_t *rows = arena_array(a, int64_t, n + 1), *last = arena_array(a, int64_t, 2 * stream_count + 2);
+    for (size_t s = 0; s < stream_count; s++)
+        last[2 * s] = -1; /* no LSN */
+    for (size_t i = 0; i < n; i++) {
+        int64_t *of = &last[2 * streams[i]];
+        rows[i] = (int64_t)((uint64_t)next[i] + (of[0] == lsn[i] ? (uint64_t)of[1] + 1 : 0));
+        of[0] = lsn[i];
+        of[1] = rows[i];
+    }
+    return rows;
+}
+
+/* The column of EVCOL_ROW_NEXT; NULL when most rows do not follow on one another. */
+static int64_t *next_of_rows(const struct evencode *e)
+{
+    int64_t streams = 0;
+    for (size_t i = 0; i < e->n; i++)
+        streams = MAX(streams, e->streams[i]);
+    int64_t *next = numbers(e), *last = arena_array(e->arena, int64_t, 2 * (size_t)streams + 2);
+    size_t others = 0;
+    for (int64_t s = 0; s <= streams; s++)
+        last[2 * s] = -1;
+    for (size_t i = 0; i < e->n; i++) {
+        int64_t *of = &last[2 * e->streams[i]], lsn = (int64_t)(e->rows[i]->seq >> 20), row = (int64_t)(e->rows[i]->seq & SEQ_ROW_MASK);
+        next[i] = row - (of[0] == lsn ? of[1] + 1 : 0);
+        others += next[i] != 0;
+        of[0] = lsn;
+        of[1] = row;
+    }
+    return others * 2 < e->n ? next : NULL;
+}
+
+static bool put_row(const struct evencode *e, struct buf *out, bool is_next)
+{
+    int64_t *next = next_of_rows(e);
+    if ((next != NULL) != is_next)
+        return false;
+    GATHER(e, v, is_next ? next[i] : (int64_t)(row->seq & SEQ_ROW_MASK));
+    evcol_put_ints(out, v, e->n);
+    return true;
+}
+
+/* The service of each stream, when that says it for all rows. */
+static int64_t *services_of_streams(const struct evencode *e, size_t *count)
+{
+    int64_t max = 0;
+    for (size_t i = 0; i < e->n; i++)
+        max = MAX(max, e->streams[i]);
+    *count = (size_t)max + 1;
+    int64_t *of = arena_array(e->arena, int64_t, *count);
+    memset(of, 0xff, *count * sizeof *of);
+    for (size_t i = 0; i < e->n; i++) {
+        int64_t *at = &of[e->streams[i]];
+        if (*at >= 0 && *at != e->services[i])
+            return NULL;
+        *at = e->services[i];
+    }
+    return of;
+}
+
+static bool put_services(const struct evencode *e, struct buf *out, bool is_of_stream)
+{
+    size_t count;
+    int64_t *of = services_of_streams(e, &count);
+    if ((of != NULL) != is_of_stream)
+        return false;
+    evcol_put_ints(out, of ? of : e->services, of ? count : e->n);
+    return true;
+}
+
+/* One time a request, as servers that see a request at once give. */
+static bool put_observed_by_lsn(const struct evencode *e, struct buf *out)
+{
+    GATHER(e, lsn, (int64_t)(row->seq >> 20));
+    size_t *places, count = evencode_lsn_places(lsn, e->n, e->arena, &places);
+    if (count * LSN_ROWS_MIN > e->n)
+        return false;
+    int64_t *of = arena_array(e->arena, int64_t, count);
+    bool *is_known = arena_zalloc(e->arena, count * sizeof *is_known);
+    for (size_t i = 0; i < e->n; i++) {
+        if (is_known[places[i]] && of[places[i]] != e->rows[i]->observed_ns)
+            return false;
+        of[places[i]] = e->rows[i]->observed_ns;
+        is_known[places[i]] = true;
+    }
+    buf_u8(out, EVENCODE_OBSERVED_BY_LSN);
+    evcol_put_ints(out, of, count);
+    return true;
+}
+
 static bool put_observed(const struct evencode *e, struct buf *out)
 {
     bool all = true, none = true;
@@ -42,6 +165,8 @@ static bool put_observed(const struct evencode *e, struct buf *out)
     }
     if (none)
         return false;
+    if (put_observed_by_lsn(e, out))
+        return true;
     GATHER(e, v, all ? (int64_t)((uint64_t)row->observed_ns - (uint64_t)row->time_ns) : row->observed_ns);
     buf_u8(out, all ? EVENCODE_OBSERVED_RELATIVE : EVENCODE_OBSERVED_ABSOLUTE);
     evcol_put_ints(out, v, e->n);
@@ -86,8 +211,32 @@ static bool put_strings(const struct evencode *e, struct buf *out, size_t offset
         any = any || v[i].len;
     }
     if (any)
-        evcol_put_strings(out, v, e->n);
+        evcol_put_texts(out, v, e->n, e->texts, NULL, NULL);
     return any;
+}
+
+static bool put_body(const struct evencode *e, struct buf *out)
+{
+    struct slice *v = arena_array(e->arena, struct slice, e->n + 1);
+    bool any = false, has_trace = false, has_span = false;
+    for (size_t i = 0; i < e->n; i++) {
+        v[i] = e->rows[i]->body;
+        any = any || v[i].len;
+        has_trace = has_trace || memcmp(e->rows[i]->trace_id, NO_ID, sizeof e->rows[i]->trace_id) != 0;
+        has_span = has_span || memcmp(e->rows[i]->span_id, NO_ID, sizeof e->rows[i]->span_id) != 0;
+    }
+    if (!any)
+        return false;
+    GATHER(e, times, row->time_ns);
+    GATHER(e, severities, row->severity);
+    uint8_t *traces = has_trace ? arena_alloc(e->arena, e->n * 16) : NULL, *spans = has_span ? arena_alloc(e->arena, e->n * 8) : NULL;
+    for (size_t i = 0; has_trace && i < e->n; i++)
+        memcpy(traces + i * 16, e->rows[i]->trace_id, 16);
+    for (size_t i = 0; has_span && i < e->n; i++)
+        memcpy(spans + i * 8, e->rows[i]->span_id, 8);
+    struct evtext_rows rows = { times, e->streams, severities, traces, spans };
+    evcol_put_texts(out, v, e->n, e->texts, &rows, e->filter);
+    return true;
 }
 
 /* ---- parents ---- */
@@ -253,10 +402,6 @@ static bool put_member(const struct evencode *e, enum evdir_column column, struc
         GATHER(e, v, (int64_t)(row->seq >> 20));
         return put_always(e, out, v);
     }
-    if (column == EVCOL_ROW) {
-        GATHER(e, v, (int64_t)(row->seq & SEQ_ROW_MASK));
-        return put_always(e, out, v);
-    }
     GATHER(e, v, column == EVCOL_SEVERITY      ? row->severity
                  : column == EVCOL_DURATION    ? row->duration_ns
                  : column == EVCOL_SPAN_KIND   ? row->span_kind
@@ -269,7 +414,6 @@ bool evencode_column(const struct evencode *e, enum evdir_column column, struct 
     switch (column) {
     case EVCOL_TIME:
     case EVCOL_LSN:
-    case EVCOL_ROW:
     case EVCOL_SEVERITY:
     case EVCOL_DURATION:
     case EVCOL_SPAN_KIND:
@@ -279,10 +423,14 @@ bool evencode_column(const struct evencode *e, enum evdir_column column, struct 
         return put_observed(e, out);
     case EVCOL_STREAM:
         return put_always(e, out, e->streams);
+    case EVCOL_ROW:
+    case EVCOL_ROW_NEXT:
+        return put_row(e, out, column == EVCOL_ROW_NEXT);
     case EVCOL_SERVICE:
-        return put_always(e, out, e->services);
+    case EVCOL_STREAM_SERVICE:
+        return put_services(e, out, column == EVCOL_STREAM_SERVICE);
     case EVCOL_BODY:
-        return put_strings(e, out, offsetof(struct event, body));
+        return put_body(e, out);
     case EVCOL_TRACE_ID:
         return put_ids(e, out, offsetof(struct event, trace_id), 16);
     case EVCOL_SPAN_ID:

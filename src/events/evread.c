@@ -8,7 +8,7 @@
 
 #include "events/evencode.h"
 
-enum { COLUMNS = EVCOL_FILTER + 1 };
+enum { COLUMNS = EVCOL_FIXED_LAST + 1 };
 
 struct spans { /* lists of span events and links, all rows in one run */
     const uint32_t *event_first, *link_first; /* n + 1 each; NULL: none */
@@ -114,6 +114,26 @@ static enum status open_column(struct evread *x, uint32_t column, const struct e
     return ST_OK;
 }
 
+/* Services of rows from those of their streams. */
+static enum status load_stream_services(struct evread *x, int64_t *v, struct err *err)
+{
+    const struct evdir_place *place;
+    const int64_t *streams;
+    struct reader r;
+    enum status st = open_column(x, EVCOL_STREAM_SERVICE, &place, &r, err);
+    if (st || place == NULL)
+        return st;
+    st = evread_ints(x, EVCOL_STREAM, &streams, err);
+    if (st)
+        return st;
+    int64_t *of = arena_array(x->arena, int64_t, x->b->stream_count + 1);
+    if (!evcol_get_ints(&r, of, x->b->stream_count))
+        return corrupt(x, EVCOL_STREAM_SERVICE, err);
+    for (size_t i = 0; i < x->n; i++)
+        v[i] = of[streams[i]];
+    return ST_OK;
+}
+
 enum status evread_ints(struct evread *x, enum evdir_column column, const int64_t **out, struct err *err)
 {
     *out = x->ints[column];
@@ -127,6 +147,10 @@ enum status evread_ints(struct evread *x, enum evdir_column column, const int64_
     int64_t *v = arena_zalloc(x->arena, (x->n + 1) * sizeof *v);
     if (place && !evcol_get_ints(&r, v, x->n))
         return corrupt(x, column, err);
+    if (place == NULL && column == EVCOL_SERVICE)
+        st = load_stream_services(x, v, err);
+    if (st)
+        return st;
     bool is_number = column == EVCOL_STREAM || column == EVCOL_SERVICE;
     uint64_t below = column == EVCOL_STREAM ? x->b->stream_count : x->b->service_count;
     for (size_t i = 0; is_number && i < x->n; i++)
@@ -145,16 +169,37 @@ enum status evread_seqs(struct evread *x, const uint64_t **out, struct err *err)
     *out = x->seqs;
     if (*out)
         return ST_OK;
+    bool is_next = evdir_place_of(x->b, EVCOL_ROW_NEXT) != NULL;
+    const int64_t *streams = NULL;
     enum status st = evread_ints(x, EVCOL_LSN, &lsn, err);
     if (st == ST_OK)
-        st = evread_ints(x, EVCOL_ROW, &row, err);
+        st = evread_ints(x, is_next ? EVCOL_ROW_NEXT : EVCOL_ROW, &row, err);
+    if (st == ST_OK && is_next)
+        st = evread_ints(x, EVCOL_STREAM, &streams, err);
     if (st)
         return st;
+    if (is_next)
+        row = evencode_rows_of_next(lsn, row, streams, x->n, x->b->stream_count, x->arena);
     uint64_t *v = arena_array(x->arena, uint64_t, x->n);
     for (size_t i = 0; i < x->n; i++)
         v[i] = (uint64_t)lsn[i] << 20 | (uint64_t)row[i];
     *out = x->seqs = v;
     return ST_OK;
+}
+
+enum status evread_text_rows(struct evread *x, struct evtext_rows *rows, struct err *err)
+{
+    *rows = (struct evtext_rows){ 0 };
+    enum status st = evread_ints(x, EVCOL_TIME, &rows->times, err);
+    if (st == ST_OK)
+        st = evread_ints(x, EVCOL_STREAM, &rows->streams, err);
+    if (st == ST_OK)
+        st = evread_ints(x, EVCOL_SEVERITY, &rows->severities, err);
+    if (st == ST_OK && evdir_place_of(x->b, EVCOL_TRACE_ID))
+        st = evread_ids(x, EVCOL_TRACE_ID, &rows->traces, err);
+    if (st == ST_OK && evdir_place_of(x->b, EVCOL_SPAN_ID))
+        st = evread_ids(x, EVCOL_SPAN_ID, &rows->spans, err);
+    return st;
 }
 
 enum status evread_strings(struct evread *x, enum evdir_column column, const struct evcol_strings **out, struct err *err)
@@ -168,11 +213,16 @@ enum status evread_strings(struct evread *x, enum evdir_column column, const str
     enum status st = open_column(x, column, &place, &r, err);
     if (st)
         return st;
+    struct evtext_rows rows = { 0 };
+    if (place && column == EVCOL_BODY && reader_left(&r) && *r.at == EVCOL_STRING_TEXTS)
+        st = evread_text_rows(x, &rows, err);
+    if (st)
+        return st;
     struct evcol_strings *s = arena_new_of(x->arena, struct evcol_strings);
     if (place == NULL)
         *s = (struct evcol_strings){ .n = x->n, .is_dict = true, .dict_count = 1, .dict = nothing,
                                      .ids = arena_zalloc(x->arena, (x->n + 1) * sizeof(uint32_t)) };
-    else if (!evcol_get_strings(&r, s, x->n, x->arena))
+    else if (!evcol_get_texts(&r, s, x->n, &rows, x->arena))
         return corrupt(x, column, err);
     *out = x->strings[column] = s;
     return ST_OK;
@@ -336,7 +386,7 @@ enum status evread_values(struct evread *x, uint32_t number, const struct evread
         ok = evcol_get_doubles(&r, doubles, n);
         v->doubles = doubles;
     } else {
-        ok = evcol_get_strings(&r, &v->texts, n, x->arena);
+        ok = evcol_get_texts(&r, &v->texts, n, NULL, x->arena);
     }
     if (!ok)
         return corrupt(x, place->column, err);
@@ -512,8 +562,20 @@ static enum status load_observed(struct evread *x, struct err *err)
         return st;
     int64_t *v = arena_zalloc(x->arena, (x->n + 1) * sizeof *v);
     unsigned mode = place ? read_u8(&r) : EVENCODE_OBSERVED_ABSOLUTE;
-    if (mode > EVENCODE_OBSERVED_ABSOLUTE || (place && !evcol_get_ints(&r, v, x->n)))
+    if (mode == EVENCODE_OBSERVED_BY_LSN) {
+        const int64_t *lsn;
+        st = evread_ints(x, EVCOL_LSN, &lsn, err);
+        if (st)
+            return st;
+        size_t *places, count = evencode_lsn_places(lsn, x->n, x->arena, &places);
+        int64_t *of_lsn = arena_array(x->arena, int64_t, count + 1);
+        if (!evcol_get_ints(&r, of_lsn, count))
+            return corrupt(x, EVCOL_OBSERVED, err);
+        for (size_t i = 0; i < x->n; i++)
+            v[i] = of_lsn[places[i]];
+    } else if (mode > EVENCODE_OBSERVED_BY_LSN || (place && !evcol_get_ints(&r, v, x->n))) {
         return corrupt(x, EVCOL_OBSERVED, err);
+    }
     for (size_t i = 0; mode == EVENCODE_OBSERVED_RELATIVE && i < x->n; i++)
         v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)times[i]);
     x->observed = v;

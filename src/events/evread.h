@@ -6,6 +6,7 @@
 
 #include "events/evcol.h"
 #include "events/evdir.h"
+#include "events/evtext.h"
 #include "store/engine.h"
 
 /* Values of one field. A row that has it n times has values order[row] .. order[row] + n - 1; order NULL: row itself. */
@@ -38,6 +39,8 @@ MUST_CHECK enum status evread_ints(struct evread *x, enum evdir_column column, c
 MUST_CHECK enum status evread_seqs(struct evread *x, const uint64_t **out, struct err *err);
 /* EVCOL_BODY, EVCOL_TRACE_STATE, EVCOL_STATUS_MESSAGE. */
 MUST_CHECK enum status evread_strings(struct evread *x, enum evdir_column column, const struct evcol_strings **out, struct err *err);
+/* What evtext_open of a body wants to know of the block's rows. */
+MUST_CHECK enum status evread_text_rows(struct evread *x, struct evtext_rows *rows, struct err *err);
 /* EVCOL_TRACE_ID (16 bytes a row), EVCOL_SPAN_ID, EVCOL_PARENT_ID (8). */
 MUST_CHECK enum status evread_ids(struct evread *x, enum evdir_column column, const uint8_t **out, struct err *err);
 MUST_CHECK enum status evread_shapes(struct evread *x, const struct evread_shapes **out, struct err *err);

@@ -62,6 +62,7 @@ struct evwrite {
     struct values *values; /* by number of the field */
     struct name_cache names[NAME_CACHE];
     struct evfilter_set filter;
+    struct evtext_writer *texts;
     struct buf head, tail, own;
 };
 
@@ -79,6 +80,7 @@ struct evwrite *evwrite_new(struct part_writer *w)
     map_init(&x->services);
     map_init(&x->fields);
     evfilter_init(&x->filter);
+    x->texts = evtext_writer_new();
     buf_init(&x->head, PART_BLOCK_BYTES_MAX);
     buf_init(&x->tail, PART_BLOCK_BYTES_MAX);
     buf_init(&x->own, PART_BLOCK_BYTES_MAX);
@@ -103,6 +105,7 @@ void evwrite_free(struct evwrite *x)
     map_free(&x->services);
     map_free(&x->fields);
     evfilter_free(&x->filter);
+    evtext_writer_free(x->texts);
     buf_free(&x->head);
     buf_free(&x->tail);
     buf_free(&x->own);
@@ -275,13 +278,13 @@ static void gather_fields(struct making *k)
     k->e.cells = k->cells;
 }
 
-static uint32_t write_frame(struct making *k, struct buf *raw)
+static uint32_t write_frame(struct making *k, struct buf *raw, enum part_codec codec)
 {
     struct block_ref ref = { 0 };
     if (k->st == ST_OK && buf_over(raw))
         k->st = err_set(k->err, ST_INTERNAL, "events: a column of %zu rows is over %d bytes", k->x->n, PART_BLOCK_BYTES_MAX);
     if (k->st == ST_OK)
-        k->st = part_write(k->x->w, CODEC_ZSTD, buf_as_slice(raw), &ref, k->err);
+        k->st = part_write(k->x->w, codec, buf_as_slice(raw), &ref, k->err);
     size_t count = k->b->frame_count;
     ARENA_PUSH(k->x->part, k->b->frames, count, k->frame_cap) = ref;
     k->b->frame_count = (uint32_t)count;
@@ -301,7 +304,8 @@ static void place_column(struct making *k, uint32_t column, uint32_t values, str
         buf_slice(shared, buf_as_slice(own));
         buf_reset(own);
     } else {
-        p.frame = write_frame(k, own);
+        bool is_packed = own->len && own->ptr[0] == EVCOL_STRING_TEXTS && (column == EVCOL_BODY || column >= EVCOL_FIELD_FIRST);
+        p.frame = write_frame(k, own, is_packed ? CODEC_RAW : CODEC_ZSTD);
     }
     size_t count = k->b->place_count;
     ARENA_PUSH(k->x->part, k->b->places, count, k->place_cap) = p;
@@ -311,29 +315,25 @@ static void place_column(struct making *k, uint32_t column, uint32_t values, str
 static bool column_is_head(enum evdir_column c)
 {
     return c == EVCOL_TIME || c == EVCOL_LSN || c == EVCOL_ROW || c == EVCOL_SEVERITY || c == EVCOL_STREAM || c == EVCOL_SERVICE ||
-           c == EVCOL_WEIGHT;
+           c == EVCOL_WEIGHT || c == EVCOL_ROW_NEXT || c == EVCOL_STREAM_SERVICE;
 }
 
+static void place_column_of(struct making *k, enum evdir_column c)
+{
+    if (evencode_column(&k->e, c, &k->x->own))
+        place_column(k, c, 0, &k->x->head, column_is_head(c));
+}
+
+/* The words of bodies go to the filter on the way. */
 static void place_fixed(struct making *k)
 {
     for (enum evdir_column c = EVCOL_TIME; c <= EVCOL_LINKS; c++)
-        if (evencode_column(&k->e, c, &k->x->own))
-            place_column(k, c, 0, &k->x->head, column_is_head(c));
-}
-
-/* Not the pointer alone: an empty text may begin where the next one does. */
-static bool is_same_place(struct slice a, struct slice b)
-{
-    return a.ptr == b.ptr && a.len == b.len;
+        place_column_of(k, c);
 }
 
 static void place_filter(struct making *k)
 {
     struct evwrite *x = k->x;
-    evfilter_clear(&x->filter);
-    for (size_t i = 0; i < x->n; i++)
-        if (i == 0 || !is_same_place(x->rows[i]->body, x->rows[i - 1]->body))
-            evfilter_add_text(&x->filter, x->rows[i]->body);
     for (size_t f = 0; f < x->dir.field_count; f++)
         for (uint32_t i = 0; x->dir.fields[f].type == FIELD_STRING && i < x->values[f].count; i++)
             if (i == 0 || !slice_eq(x->values[f].texts[i], x->values[f].texts[i - 1]))
@@ -352,7 +352,7 @@ static void place_values(struct making *k)
         if (v->count == 0)
             continue;
         if (v->texts)
-            evcol_put_strings(&x->own, v->texts, v->count);
+            evcol_put_texts(&x->own, v->texts, v->count, x->texts, NULL, NULL);
         else if (x->dir.fields[f].type == FIELD_DOUBLE)
             evcol_put_doubles(&x->own, (const double *)v->numbers, v->count);
         else
@@ -405,7 +405,8 @@ static enum status write_block(struct evwrite *x, struct err *err)
     note_traces(x, (uint32_t)x->dir.block_count);
     struct evdir_block *b = &ARENA_PUSH(x->part, x->dir.blocks, x->dir.block_count, x->block_cap);
     summarise(x, b);
-    struct making k = { .x = x, .b = b, .err = err, .e = { .rows = x->rows, .n = x->n, .arena = x->block } };
+    struct making k = { .x = x, .b = b, .err = err, .e = { .rows = x->rows, .n = x->n, .arena = x->block, .texts = x->texts, .filter = &x->filter } };
+    evfilter_clear(&x->filter);
     k.e.streams = local_numbers(&k, true, &b->streams, &b->stream_count);
     k.e.services = local_numbers(&k, false, &b->services, &b->service_count);
     gather_fields(&k);
@@ -418,10 +419,12 @@ static enum status write_block(struct evwrite *x, struct err *err)
     }
     place_fixed(&k);
     place_filter(&k);
+    place_column_of(&k, EVCOL_ROW_NEXT);
+    place_column_of(&k, EVCOL_STREAM_SERVICE);
     place_values(&k);
     struct buf *shared[2] = { &x->head, &x->tail };
     for (int i = 0; i < 2 && shared[i]->len; i++) {
-        uint32_t last = write_frame(&k, shared[i]);
+        uint32_t last = write_frame(&k, shared[i], CODEC_ZSTD);
         b->frames[i] = b->frames[last];
         b->frame_count--;
     }
