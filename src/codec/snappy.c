@@ -149,8 +149,13 @@ enum status body_decode(struct slice declared, struct slice body, bool want_snap
             return ST_OK;
     } else if (is_zstd(body)) {
         st = zstd_decompress(NULL, body, bytes_max, room, err);
-    } else if (framed_body || ((says_snappy || want_snappy) && snappy_looks_like(body)) || (says_snappy && !looks_plain(body))) {
+    } else if (framed_body || says_snappy || want_snappy) {
+        /* Trying is cheaper than looking it through first: nearly always it is what it says. */
         st = snappy_decompress(body, bytes_max, room, err);
+        if (st && !framed_body && !snappy_looks_like(body) && (looks_plain(body) || !says_snappy)) {
+            buf_reset(room);
+            return ST_OK;
+        }
     } else {
         /* Declared and not done: some clients send the header and the plain body. */
         return ST_OK;

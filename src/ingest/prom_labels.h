@@ -24,12 +24,21 @@ struct label_run {
 static inline char *label_run_bytes(char *to, const char *from, size_t n)
 {
     uint64_t head, tail;
-    if (n > 2 * sizeof head || n < sizeof head) {
-        if (n > 2 * sizeof head)
-            memcpy(to, from, n);
-        else
+    if (n > 2 * sizeof head) {
+        memcpy(to, from, n);
+        return to + n;
+    }
+    if (n < sizeof head) {
+        uint32_t first, last;
+        if (n >= sizeof first) {
+            memcpy(&first, from, sizeof first);
+            memcpy(&last, from + n - sizeof last, sizeof last);
+            memcpy(to, &first, sizeof first);
+            memcpy(to + n - sizeof last, &last, sizeof last);
+        } else {
             for (size_t i = 0; i < n; i++)
                 to[i] = from[i];
+        }
         return to + n;
     }
     memcpy(&head, from, sizeof head);
@@ -55,6 +64,10 @@ static inline bool label_is_ascii(struct slice s)
     for (; i + sizeof word <= s.len; i += sizeof word) {
         memcpy(&word, s.ptr + i, sizeof word);
         all |= word;
+    }
+    if (s.len >= sizeof word) { /* the rest, and some once more */
+        memcpy(&word, s.ptr + s.len - sizeof word, sizeof word);
+        return ((all | word) & high_bits) == 0;
     }
     for (; i < s.len; i++)
         all |= (uint64_t)(unsigned char)s.ptr[i];

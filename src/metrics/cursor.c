@@ -52,7 +52,7 @@ struct spart_cursor {
     struct times_slot **times;
     struct hpage_reader *histograms; /* NULL: none met so far */
     uint64_t histogram_bytes, histogram_bytes_max; /* of this read; where it ends, 0: not */
-    bool is_cut;
+    bool is_cut, has_taken; /* has_taken: the index, to be dropped */
 };
 
 void run_room(struct run *r, size_t more)
@@ -71,19 +71,30 @@ void run_free(struct run *r)
     *r = (struct run){ 0 };
 }
 
+static struct spart_cursor *cursor_new(struct spart *sp, const struct spart_index *ix, struct engine_ctx *ctx)
+{
+    struct spart_cursor *c = mem_new(struct spart_cursor);
+    c->sp = sp;
+    c->ix = ix;
+    c->ctx = ctx;
+    c->times = mem_zalloc(TIMES_CACHE * sizeof(struct times_slot *));
+    return c;
+}
+
 enum status spart_cursor_open(struct spart *sp, struct engine_ctx *ctx, struct spart_cursor **out, struct err *err)
 {
     const struct spart_index *ix;
     enum status st = spart_index_take(sp, &ix, err);
     if (st)
         return st;
-    struct spart_cursor *c = mem_new(struct spart_cursor);
-    c->sp = sp;
-    c->ix = ix;
-    c->ctx = ctx;
-    c->times = mem_zalloc(TIMES_CACHE * sizeof(struct times_slot *));
-    *out = c;
+    *out = cursor_new(sp, ix, ctx);
+    (*out)->has_taken = true;
     return ST_OK;
+}
+
+struct spart_cursor *spart_cursor_of_walk(struct spart *sp, const struct spart_walk *w)
+{
+    return cursor_new(sp, spart_walk_index(w), NULL);
 }
 
 static void group_leave(struct spart_cursor *c)
@@ -103,7 +114,8 @@ void spart_cursor_close(struct spart_cursor *c)
     group_leave(c);
     block_drop(c->times_block);
     hpage_reader_free(c->histograms);
-    spart_index_drop(c->sp);
+    if (c->has_taken)
+        spart_index_drop(c->sp);
     for (size_t i = 0; i < TIMES_CACHE; i++)
         mem_free(c->times[i]);
     mem_free(c->times);

@@ -4,8 +4,8 @@
  * (1) Tombstones newer than what a part has applied are applied to its rows before they mix with others; afterwards the
  *     merged part has applied them all.
  * (2) Of equal times the part with the higher LSNs wins: parts of a partition follow each other in LSN order.
- * (3) Held in memory: one series of each part, of large histograms a part of it (MERGE_HISTOGRAMS_BYTES_MAX) at a time, the
- *     groups they stand in, and the builder's group and label dictionary. */
+ * (3) Held in memory: the stored index of each part, one series of it, of large histograms a part of it
+ *     (MERGE_HISTOGRAMS_BYTES_MAX) at a time, the groups they stand in, and the builder's group and label dictionary. */
 #include "metrics/merge.h"
 
 #include <stdlib.h>
@@ -18,11 +18,10 @@
 
 struct input {
     struct spart *sp;
-    const struct spart_index *ix;
+    struct spart_walk *walk;
     struct spart_cursor *cursor;
-    uint32_t at, tenant_end;
-    struct slice tenant;
-    struct buf labels; /* of series `at` */
+    uint32_t at, count;
+    struct slice tenant, labels; /* of series `at` */
 };
 
 struct merge {
@@ -30,6 +29,7 @@ struct merge {
     size_t count;
     struct dead *dead;
     struct run one, all, spare;
+    struct buf key; /* labels of the series being merged */
 };
 
 /* Merges two runs by time into *out; b wins. */
@@ -82,30 +82,23 @@ void merge_bury(struct run *r, const struct dead_range *dead, size_t count, uint
 
 static bool input_more(const struct input *in)
 {
-    return in->at < in->ix->series_count;
+    return in->at < in->count;
 }
 
 static bool input_is_at(const struct input *in, struct slice tenant, struct slice labels)
 {
-    return input_more(in) && slice_eq(in->tenant, tenant) && slice_eq(buf_as_slice(&in->labels), labels);
+    return input_more(in) && slice_eq(in->tenant, tenant) && slice_eq(in->labels, labels);
 }
 
-static void input_load(struct input *in)
+static enum status input_load(struct input *in, struct err *err)
 {
-    if (!input_more(in))
-        return;
-    if (in->tenant.len == 0 || in->at >= in->tenant_end) {
-        in->tenant = spart_tenant(in->ix, in->at);
-        const struct index_pair *p = index_find(&in->ix->labels, SLICE_EMPTY, in->tenant);
-        in->tenant_end = p ? index_pair_end(p) : in->ix->series_count;
-    }
-    spart_labels(in->ix, in->at, &in->labels);
+    return input_more(in) ? spart_walk_next(in->walk, &in->tenant, &in->labels, err) : ST_OK;
 }
 
 static int inputs_cmp(const struct input *a, const struct input *b)
 {
     int c = slice_cmp(a->tenant, b->tenant);
-    return c ? c : labels_cmp(buf_as_slice(&a->labels), buf_as_slice(&b->labels));
+    return c ? c : labels_cmp(a->labels, b->labels);
 }
 
 /* The samples behind *from of a series from every part that has it, to m->all: all of them, or as many as (3) has room for.
@@ -138,10 +131,9 @@ static enum status merge_some(struct merge *m, struct slice tenant, struct slice
 
 static enum status merge_series(struct merge *m, struct input *least, struct build *b, struct err *err)
 {
-    struct buf key;
-    buf_init(&key, 0);
-    buf_slice(&key, buf_as_slice(&least->labels));
-    struct slice tenant = least->tenant, labels = buf_as_slice(&key);
+    buf_reset(&m->key);
+    buf_slice(&m->key, least->labels);
+    struct slice tenant = least->tenant, labels = buf_as_slice(&m->key);
     const struct dead_range *dead = NULL;
     size_t dead_count = dead_of(m->dead, tenant, labels, &dead);
     enum status st = ST_OK;
@@ -155,14 +147,13 @@ static enum status merge_series(struct merge *m, struct input *least, struct bui
         is_begun = true;
         st = build_samples(b, m->all.t_ms, m->all.v, m->all.n, err);
     }
-    for (size_t i = 0; i < m->count; i++) {
+    for (size_t i = 0; i < m->count && st == ST_OK; i++) {
         struct input *in = &m->in[i];
         if (!input_is_at(in, tenant, labels))
             continue;
         in->at++;
-        input_load(in);
+        st = input_load(in, err);
     }
-    buf_free(&key);
     return st;
 }
 
@@ -236,18 +227,17 @@ static enum status inputs_open(struct merge *m, const struct part *const *parts,
     qsort(m->in, count, sizeof *m->in, inputs_by_lsn);
     for (size_t i = 0; i < count; i++) {
         struct input *in = &m->in[i];
-        buf_init(&in->labels, 0);
-        enum status st = spart_index_take(in->sp, &in->ix, err);
-        if (st)
-            in->ix = NULL;
-        else
-            st = spart_cursor_open(in->sp, NULL, &in->cursor, err);
+        enum status st = spart_walk_open(in->sp, &in->walk, err);
+        if (st == ST_OK) {
+            in->cursor = spart_cursor_of_walk(in->sp, in->walk);
+            in->count = spart_series_count(in->sp);
+            spart_cursor_limit(in->cursor, spart_state(in->sp)->merge_bytes_max);
+            st = input_load(in, err);
+        }
         if (st) {
             m->count = i + 1;
             return st;
         }
-        spart_cursor_limit(in->cursor, spart_state(in->sp)->merge_bytes_max);
-        input_load(in);
     }
     return ST_OK;
 }
@@ -275,6 +265,7 @@ enum status merge_parts(void *state, const struct part *const *parts, size_t cou
     assert(count > 0);
     struct merge m = { .dead = dead_new(dead) };
     struct build *b = build_new(state, out);
+    buf_init(&m.key, 0);
     enum status st = inputs_open(&m, parts, count, err);
     if (st == ST_OK)
         st = merge_all(&m, b, stop, err);
@@ -282,11 +273,10 @@ enum status merge_parts(void *state, const struct part *const *parts, size_t cou
         st = finish(&m, b, meta, err);
     for (size_t i = 0; i < m.count; i++) {
         spart_cursor_close(m.in[i].cursor);
-        if (m.in[i].ix)
-            spart_index_drop(m.in[i].sp);
-        buf_free(&m.in[i].labels);
+        spart_walk_close(m.in[i].walk);
     }
     mem_free(m.in);
+    buf_free(&m.key);
     run_free(&m.one);
     run_free(&m.all);
     run_free(&m.spare);

@@ -5,6 +5,9 @@
  * to a slot. Slots lie in pages that never move, so a reader of a row table follows a slot without a lock while the
  * table pins it. Each slot has an epoch, one more each time it is given away, and the generation of its last use.
  *
+ * Senders repeat their series in one order, so each slot knows which one followed it last time: while that holds, a look-up is
+ * one comparison, without hash and table.
+ *
  * Two locks. `lock` (readers: appends; writer: new series, forgetting) guards table, slots and generations. `index_lock`
  * guards the label index and the sorted order, which are brought up to date only when somebody asks, from a list of the
  * slots that are new; it is taken before `lock`, never inside it.
@@ -24,13 +27,15 @@ enum {
     TABLE_CAP_MIN = 1024,
     GENERATIONS_KEPT = 2, /* a series unused for so many row tables is forgotten */
     LIVE_GENERATIONS_MAX = 1024,
-    LOOK_AHEAD = 32       /* look-ups whose memory is asked for together */
+    LOOK_AHEAD = 32,      /* look-ups whose memory is asked for together */
+    CACHE_LINE = 64
 };
 
 struct slot {
     struct series *series; /* NULL: free */
     uint32_t epoch;
     _Atomic uint32_t generation;
+    _Atomic uint32_t follower; /* slot of the series that followed it in a batch; a guess, to be compared */
 };
 
 struct cell {
@@ -213,38 +218,92 @@ static void cell_clear(struct series_dict *d, struct cell *c)
 
 /* ---- appends ---- */
 
-/* Looks up the series from..to of a batch; returns how many are not known (ref UINT64_MAX). Memory is asked for ahead, for
- * each look-up is two cache misses. Under lock. */
-static size_t look_up(const struct series_dict *d, struct batch *b, size_t from, size_t to, uint64_t tenant_seed)
+static void series_prefetch(const struct series *s)
 {
+    if (s == NULL)
+        return;
+    __builtin_prefetch(s);
+    __builtin_prefetch((const char *)s + CACHE_LINE);
+    __builtin_prefetch((const char *)s + 2 * CACHE_LINE);
+}
+
+/* A batch's look-ups. */
+struct search {
+    const struct series_dict *d;
+    struct batch *b;
+    uint64_t tenant_seed;
+    uint32_t last;      /* slot of the series before; UINT32_MAX: none */
+    bool follows;       /* the order of last time held so far */
+    size_t missing;
+};
+
+/* Looks up the series from..to along the order of last time; gives where that ended. Under lock. */
+static size_t follow(struct search *q, size_t from, size_t to)
+{
+    const struct series_dict *d = q->d;
+    const struct series *guess[LOOK_AHEAD];
+    uint32_t slot = q->last;
+    size_t n = 0;
+    for (; n < to - from; n++) {
+        slot = atomic_load_explicit(&slot_of(d, slot)->follower, memory_order_relaxed);
+        if (slot >= d->slot_end)
+            break;
+        guess[n] = slot_of(d, slot)->series;
+        series_prefetch(guess[n]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct series *s = guess[i];
+        if (s == NULL || !slice_eq(series_labels(s), q->b->series[from + i].labels) || !slice_eq(series_tenant(s), q->b->tenant))
+            return from + i;
+        q->b->series[from + i].ref = s->ref;
+        q->last = s->slot;
+    }
+    return from + n;
+}
+
+/* Looks up the series from..to of a batch; those that are not known (ref UINT64_MAX) are counted. Memory is asked for ahead, for
+ * each look-up is two cache misses. Under lock. */
+static void look_up(struct search *q, size_t from, size_t to)
+{
+    const struct series_dict *d = q->d;
+    struct batch *b = q->b;
     struct hash128 hashes[LOOK_AHEAD];
-    size_t missing = 0;
+    size_t in_order = 0;
     for (size_t i = from; i < to; i++) {
-        hashes[i - from] = hash128(b->series[i].labels, tenant_seed);
+        hashes[i - from] = hash128(b->series[i].labels, q->tenant_seed);
         __builtin_prefetch(&d->table[hashes[i - from].lo & (d->cap - 1)]);
     }
-    for (size_t i = from; i < to; i++) {
-        const struct series *s = d->table[hashes[i - from].lo & (d->cap - 1)].series;
-        if (s) {
-            __builtin_prefetch(s);
-            __builtin_prefetch((const char *)s + 64);
-        }
-    }
+    for (size_t i = from; i < to; i++)
+        series_prefetch(d->table[hashes[i - from].lo & (d->cap - 1)].series);
     for (size_t i = from; i < to; i++) {
         const struct cell *c = cell_find(d, hashes[i - from], b->tenant, b->series[i].labels);
         b->series[i].ref = c->series ? c->series->ref : UINT64_MAX;
-        missing += c->series == NULL;
+        q->missing += c->series == NULL;
+        uint32_t slot = c->series ? c->series->slot : UINT32_MAX;
+        if (slot != UINT32_MAX && q->last != UINT32_MAX) {
+            _Atomic uint32_t *follower = &slot_of(d, q->last)->follower;
+            bool is_known = atomic_load_explicit(follower, memory_order_relaxed) == slot;
+            in_order += is_known;
+            if (!is_known)
+                atomic_store_explicit(follower, slot, memory_order_relaxed);
+        }
+        q->last = slot;
     }
-    return missing;
+    q->follows = q->last != UINT32_MAX && in_order * 2 >= to - from;
 }
 
 enum status series_intern_batch(struct series_dict *d, struct batch *b, struct err *err)
 {
     uint64_t tenant_seed = hash64(b->tenant, d->seed);
-    size_t missing = 0;
+    struct search q = { .d = d, .b = b, .tenant_seed = tenant_seed, .last = UINT32_MAX };
     pthread_rwlock_rdlock(&d->lock);
-    for (size_t i = 0; i < b->series_count; i += LOOK_AHEAD)
-        missing += look_up(d, b, i, MIN(i + LOOK_AHEAD, b->series_count), tenant_seed);
+    for (size_t from = 0; from < b->series_count;) {
+        size_t to = MIN(from + LOOK_AHEAD, b->series_count), at = q.follows ? follow(&q, from, to) : from;
+        if (at < to)
+            look_up(&q, at, to);
+        from = to;
+    }
+    size_t missing = q.missing;
     size_t live = d->count;
     pthread_rwlock_unlock(&d->lock);
     if (missing == 0)

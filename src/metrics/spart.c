@@ -6,6 +6,8 @@
  * stored at all but made from the rows then. It stays for later ones, but those used longest ago go when all together take
  * more than PART_INDEXES_BYTES_MAX: with many new series a day, the indexes of a month are more than memory.
  *
+ * A merge reads all series once and in order: it walks over the stored index and decodes a row at a time.
+ *
  * (1) Nothing here trusts counts or numbers before they are checked against what is left of the bytes.
  * (2) index, users, bytes and the list are under the state's index_lock; lock is held while decoding, so that of two who
  *     ask one waits. It comes before index_lock. */
@@ -211,7 +213,8 @@ static bool tenants_read(struct decode *d, struct reader *r)
     return !r->bad;
 }
 
-static bool pairs_read(struct decode *d, struct index *ix, struct reader *r)
+/* The names, and how many pairs follow. */
+static bool names_read(struct decode *d, struct reader *r)
 {
     d->name_count = read_varint(r);
     if (r->bad || d->name_count > reader_left(r))
@@ -220,7 +223,12 @@ static bool pairs_read(struct decode *d, struct index *ix, struct reader *r)
     for (size_t i = 0; i < d->name_count; i++)
         d->names[i] = read_lenslice(r);
     d->pair_count = read_varint(r);
-    if (r->bad || d->pair_count > reader_left(r))
+    return !r->bad && d->pair_count <= reader_left(r);
+}
+
+static bool pairs_read(struct decode *d, struct index *ix, struct reader *r)
+{
+    if (!names_read(d, r))
         return false;
     d->pair_ids = arena_array(d->arena, uint32_t, d->pair_count + 1);
     struct buf bytes;
@@ -387,19 +395,26 @@ static bool index_decode(struct spart *sp, struct spart_index *ix, struct slice 
     return ok;
 }
 
+/* What is decoded from the blocks is kept, so they are not. */
+static enum status index_bytes_read(struct spart *sp, struct buf *bytes, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < sp->index_ref_count && st == ST_OK; i++) {
+        struct block *b;
+        st = part_read_once(sp->part, sp->index_refs[i], &b, err);
+        if (st == ST_OK) {
+            buf_slice(bytes, b->bytes);
+            block_drop(b);
+        }
+    }
+    return st;
+}
+
 static enum status index_load(struct spart *sp, struct err *err)
 {
     struct buf bytes;
     buf_init(&bytes, INDEX_BYTES_MAX);
-    enum status st = ST_OK;
-    for (size_t i = 0; i < sp->index_ref_count && st == ST_OK; i++) {
-        struct block *b;
-        st = part_read_once(sp->part, sp->index_refs[i], &b, err); /* what is decoded from it is kept */
-        if (st == ST_OK) {
-            buf_slice(&bytes, b->bytes);
-            block_drop(b);
-        }
-    }
+    enum status st = index_bytes_read(sp, &bytes, err);
     if (st == ST_OK) {
         struct spart_index ix = { .series_count = sp->series_count };
         index_init(&ix.labels);
@@ -479,4 +494,143 @@ struct slice spart_tenant(const struct spart_index *ix, uint32_t ordinal)
         if (index_pair_has(&ix->labels.pairs[tenants->pairs[i]], ordinal))
             return ix->labels.pairs[tenants->pairs[i]].value;
     return SLICE_EMPTY;
+}
+
+/* ---- a walk ---- */
+
+struct spart_walk {
+    struct spart *sp;
+    struct buf bytes;          /* the index as it is stored */
+    struct decode d;
+    struct slice *pairs;       /* by number, as in canonical labels */
+    uint32_t *follow, *row;    /* row: pair numbers of the series read last */
+    size_t *ends;              /* of each pair of it in labels */
+    size_t row_count, row_cap;
+    struct buf labels;
+    struct reader shapes, codes;
+    uint32_t next, next_new, tenant, tenant_left;
+    struct spart_index index;  /* times and groups */
+};
+
+static bool walk_pairs(struct spart_walk *w, struct reader *r)
+{
+    struct decode *d = &w->d;
+    struct buf bytes;
+    if (!names_read(d, r))
+        return false;
+    w->pairs = arena_array(d->arena, struct slice, d->pair_count + 1);
+    w->follow = arena_array(d->arena, uint32_t, d->pair_count + 1);
+    memset(w->follow, 0xff, (d->pair_count + 1) * sizeof *w->follow);
+    buf_init(&bytes, 0);
+    for (size_t i = 0; i < d->pair_count && !r->bad; i++) {
+        size_t name = read_varint(r);
+        struct slice value = read_lenslice(r);
+        r->bad |= name >= d->name_count;
+        if (r->bad)
+            break;
+        buf_reset(&bytes);
+        index_pair_bytes(&bytes, d->names[name], value);
+        w->pairs[i] = arena_copy(d->arena, buf_as_slice(&bytes));
+    }
+    buf_free(&bytes);
+    return !r->bad;
+}
+
+static bool walk_begin(struct spart_walk *w)
+{
+    struct reader r = reader_of(buf_as_slice(&w->bytes));
+    uint64_t in_tenants = 0;
+    w->index.series_count = w->sp->series_count;
+    if (w->bytes.len != w->sp->index_bytes || !tenants_read(&w->d, &r) || !walk_pairs(w, &r))
+        return false;
+    for (size_t i = 0; i < w->d.tenant_count; i++)
+        in_tenants += w->d.tenant_series[i];
+    w->shapes = reader_of(read_lenslice(&r));
+    w->codes = reader_of(read_lenslice(&r));
+    return !r.bad && in_tenants == w->index.series_count && times_read(w->sp, &w->index, &r) && groups_read(&w->index, &r) && reader_left(&r) == 0;
+}
+
+static enum status walk_broken(const struct spart_walk *w, struct err *err)
+{
+    return err_set(err, ST_CORRUPT, "part %016llx: its index of %zu bytes does not parse", (unsigned long long)part_info(w->sp->part)->id,
+                   w->bytes.len);
+}
+
+enum status spart_walk_open(struct spart *sp, struct spart_walk **out, struct err *err)
+{
+    struct spart_walk *w = mem_new(struct spart_walk);
+    w->sp = sp;
+    w->d.arena = arena_new(0);
+    buf_init(&w->bytes, INDEX_BYTES_MAX);
+    buf_init(&w->labels, 0);
+    enum status st = index_bytes_read(sp, &w->bytes, err);
+    if (st == ST_OK && !walk_begin(w))
+        st = walk_broken(w, err);
+    if (st) {
+        spart_walk_close(w);
+        return st;
+    }
+    *out = w;
+    return ST_OK;
+}
+
+void spart_walk_close(struct spart_walk *w)
+{
+    if (w == NULL)
+        return;
+    index_reset(&w->index);
+    arena_free(w->d.arena);
+    buf_free(&w->bytes);
+    buf_free(&w->labels);
+    mem_free(w->row);
+    mem_free(w->ends);
+    mem_free(w);
+}
+
+const struct spart_index *spart_walk_index(const struct spart_walk *w)
+{
+    return &w->index;
+}
+
+/* The row is changed from its shared front on, and with it the labels. */
+static bool walk_row(struct spart_walk *w)
+{
+    size_t shared = read_varint(&w->shapes), fresh = read_varint(&w->shapes), last_count = w->row_count;
+    if (w->shapes.bad || shared > last_count || fresh > reader_left(&w->codes))
+        return false;
+    if (shared + fresh > w->row_cap) {
+        w->row_cap = MAX(shared + fresh, MAX(w->row_cap * 2, (size_t)LABELS_PER_SERIES_MAX));
+        w->row = mem_realloc(w->row, w->row_cap * sizeof *w->row);
+        w->ends = mem_realloc(w->ends, w->row_cap * sizeof *w->ends);
+    }
+    w->labels.len = shared ? w->ends[shared - 1] : 0;
+    for (size_t j = shared; j < shared + fresh; j++) {
+        uint32_t replaced = j < last_count ? w->row[j] : NONE;
+        uint64_t code = read_varint(&w->codes);
+        uint64_t pair = code == CODE_NEW ? w->next_new++ : code >= CODE_PAIR ? code - CODE_PAIR : replaced != NONE ? w->follow[replaced] : NONE;
+        if (pair >= w->d.pair_count)
+            return false;
+        w->row[j] = (uint32_t)pair;
+        if (replaced != NONE)
+            w->follow[replaced] = (uint32_t)pair;
+        buf_slice(&w->labels, w->pairs[pair]);
+        w->ends[j] = w->labels.len;
+    }
+    w->row_count = shared + fresh;
+    return !w->codes.bad;
+}
+
+enum status spart_walk_next(struct spart_walk *w, struct slice *tenant, struct slice *labels, struct err *err)
+{
+    while (w->tenant_left == 0 && w->tenant < w->d.tenant_count)
+        w->tenant_left = w->d.tenant_series[w->tenant++];
+    if (w->next == w->index.series_count || w->tenant_left == 0)
+        return err_set(err, ST_NOT_FOUND, "part %016llx: no more series", (unsigned long long)part_info(w->sp->part)->id);
+    if (!walk_row(w))
+        return walk_broken(w, err);
+    w->next++;
+    w->tenant_left--;
+    *tenant = w->d.tenants[w->tenant - 1];
+    *labels = buf_as_slice(&w->labels);
+    return ST_OK;
 }

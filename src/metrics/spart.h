@@ -52,6 +52,16 @@ void spart_labels(const struct spart_index *ix, uint32_t ordinal, struct buf *ou
 /* The tenant of a series: good as long as the index. */
 struct slice spart_tenant(const struct spart_index *ix, uint32_t ordinal);
 
+/* ---- all series in order, without an index in memory. One thread. ---- */
+
+struct spart_walk;
+MUST_CHECK enum status spart_walk_open(struct spart *sp, struct spart_walk **out, struct err *err);
+void spart_walk_close(struct spart_walk *w); /* accepts NULL */
+/* The next series: labels are good until the next call, the tenant until the close. ST_NOT_FOUND: there is none. */
+MUST_CHECK enum status spart_walk_next(struct spart_walk *w, struct slice *tenant, struct slice *labels, struct err *err);
+/* Its lists of times and its groups: no labels. */
+const struct spart_index *spart_walk_index(const struct spart_walk *w);
+
 /* ---- reading samples: ordinals must not go down. One thread. ---- */
 
 struct run { /* samples by time; memory grows and is kept for the next */
@@ -71,6 +81,8 @@ struct spart_last {
 struct spart_cursor;
 /* ctx: blocks that do not check are skipped and reported there. NULL: they are errors. */
 MUST_CHECK enum status spart_cursor_open(struct spart *sp, struct engine_ctx *ctx, struct spart_cursor **out, struct err *err);
+/* Over the part of a walk, which lives longer; without a ctx. */
+struct spart_cursor *spart_cursor_of_walk(struct spart *sp, const struct spart_walk *w);
 void spart_cursor_close(struct spart_cursor *c); /* accepts NULL */
 /* Appends the samples with start_ms < t <= end_ms to *out. Their histograms are the cursor's: they live until the next read
  * by it, or its close. With ctx each counts as many samples as it takes places of 16 bytes, added here but for one. */
