@@ -6,39 +6,42 @@
 #include "codec/json.h"
 #include "query/lang.h"
 
+#define NO_STARTS "samples are stored without the time they count from; created-timestamp-zero-ingestion gives a sample of 0 there instead"
+
 /* What Prometheus has behind --enable-feature. 0: what it names is always on here, or nothing that Stoa has. */
 static const struct {
     struct slice name;
     uint32_t bit;
+    const char *refused; /* why it cannot be had; NULL: it can */
 } features[] = {
-    { SLICE_INIT("promql-experimental-functions"), FEATURE_EXPERIMENTAL_FUNCTIONS },
-    { SLICE_INIT("promql-delayed-name-removal"), FEATURE_DELAYED_NAME_REMOVAL },
-    { SLICE_INIT("promql-extended-range-selectors"), FEATURE_EXTENDED_RANGE_SELECTORS },
-    { SLICE_INIT("promql-binop-fill-modifiers"), FEATURE_BINOP_FILL_MODIFIERS },
-    { SLICE_INIT("type-and-unit-labels"), FEATURE_TYPE_AND_UNIT_LABELS },
-    { SLICE_INIT("use-start-timestamps"), FEATURE_START_TIMESTAMPS },
-    { SLICE_INIT("promql-duration-expr"), 0 },
-    { SLICE_INIT("promql-per-step-stats"), 0 },
-    { SLICE_INIT("native-histograms"), 0 },
-    { SLICE_INIT("ooo-native-histograms"), 0 },
-    { SLICE_INIT("exemplar-storage"), 0 },
-    { SLICE_INIT("memory-snapshot-on-shutdown"), 0 },
-    { SLICE_INIT("extra-scrape-metrics"), 0 },
-    { SLICE_INIT("metadata-wal-records"), 0 },
-    { SLICE_INIT("auto-reload-config"), 0 },
-    { SLICE_INIT("concurrent-rule-eval"), 0 },
-    { SLICE_INIT("created-timestamp-zero-ingestion"), FEATURE_START_ZERO },
-    { SLICE_INIT("xor2-encoding"), 0 },
-    { SLICE_INIT("histograms-st-encoding"), 0 },
-    { SLICE_INIT("st-synthesis"), 0 },
-    { SLICE_INIT("st-storage"), 0 },
-    { SLICE_INIT("delayed-compaction"), 0 },
-    { SLICE_INIT("old-ui"), 0 },
-    { SLICE_INIT("otlp-deltatocumulative"), 0 },
-    { SLICE_INIT("otlp-native-delta-ingestion"), 0 },
-    { SLICE_INIT("use-uncached-io"), 0 },
-    { SLICE_INIT("fast-startup"), 0 },
-    { SLICE_INIT("search-api"), 0 },
+    { SLICE_INIT("promql-experimental-functions"), FEATURE_EXPERIMENTAL_FUNCTIONS, NULL },
+    { SLICE_INIT("promql-delayed-name-removal"), FEATURE_DELAYED_NAME_REMOVAL, NULL },
+    { SLICE_INIT("promql-extended-range-selectors"), FEATURE_EXTENDED_RANGE_SELECTORS, NULL },
+    { SLICE_INIT("promql-binop-fill-modifiers"), FEATURE_BINOP_FILL_MODIFIERS, NULL },
+    { SLICE_INIT("type-and-unit-labels"), FEATURE_TYPE_AND_UNIT_LABELS, NULL },
+    { SLICE_INIT("use-start-timestamps"), 0, NO_STARTS },
+    { SLICE_INIT("promql-duration-expr"), 0, NULL },
+    { SLICE_INIT("promql-per-step-stats"), 0, NULL },
+    { SLICE_INIT("native-histograms"), 0, NULL },
+    { SLICE_INIT("ooo-native-histograms"), 0, NULL },
+    { SLICE_INIT("exemplar-storage"), 0, NULL },
+    { SLICE_INIT("memory-snapshot-on-shutdown"), 0, NULL },
+    { SLICE_INIT("extra-scrape-metrics"), 0, NULL },
+    { SLICE_INIT("metadata-wal-records"), 0, NULL },
+    { SLICE_INIT("auto-reload-config"), 0, NULL },
+    { SLICE_INIT("concurrent-rule-eval"), 0, NULL },
+    { SLICE_INIT("created-timestamp-zero-ingestion"), FEATURE_START_ZERO, NULL },
+    { SLICE_INIT("xor2-encoding"), 0, NULL },
+    { SLICE_INIT("histograms-st-encoding"), 0, NO_STARTS },
+    { SLICE_INIT("st-synthesis"), 0, NO_STARTS },
+    { SLICE_INIT("st-storage"), 0, NO_STARTS },
+    { SLICE_INIT("delayed-compaction"), 0, NULL },
+    { SLICE_INIT("old-ui"), 0, NULL },
+    { SLICE_INIT("otlp-deltatocumulative"), 0, NULL },
+    { SLICE_INIT("otlp-native-delta-ingestion"), 0, "deltas are always added up, as with otlp-deltatocumulative" },
+    { SLICE_INIT("use-uncached-io"), 0, NULL },
+    { SLICE_INIT("fast-startup"), 0, NULL },
+    { SLICE_INIT("search-api"), 0, NULL },
 };
 
 static enum status add_features(struct flags *f, struct slice names, struct err *err)
@@ -51,8 +54,10 @@ static enum status add_features(struct flags *f, struct slice names, struct err 
         if (i == COUNT_OF(features))
             return err_set(err, ST_INVALID,
                            "--enable-feature: unknown feature \"%.*s\"; allowed: promql-experimental-functions, promql-delayed-name-removal, "
-                           "promql-extended-range-selectors, promql-binop-fill-modifiers, type-and-unit-labels, use-start-timestamps",
+                           "promql-extended-range-selectors, promql-binop-fill-modifiers, type-and-unit-labels, created-timestamp-zero-ingestion",
                            SLICE_FMT(name));
+        if (features[i].refused)
+            return err_set(err, ST_UNSUPPORTED, "--enable-feature: %.*s is not served: %s", SLICE_FMT(name), features[i].refused);
         f->features |= features[i].bit;
     }
     f->feature_names = f->feature_names.len ? arena_printf(f->arena, "%.*s,%.*s", SLICE_FMT(f->feature_names), SLICE_FMT(names))

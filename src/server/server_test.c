@@ -32,14 +32,18 @@ TEST(flags_name_features_as_prometheus_does)
 {
     struct flags f;
     struct err err;
-    char *many[] = { "serve", "--enable-feature=promql-experimental-functions,native-histograms", "--enable-feature", "use-start-timestamps" };
+    char *many[] = { "serve", "--enable-feature=promql-experimental-functions,native-histograms", "--enable-feature", "type-and-unit-labels" };
+    char *refused[] = { "serve", "--enable-feature=use-start-timestamps" };
     char *unknown[] = { "serve", "--enable-feature=promql-telepathy" };
     CHECK_INT(flags_read(4, many, &f, &err), ST_OK);
-    CHECK_INT(f.features, FEATURE_DURATION_EXPR | FEATURE_EXPERIMENTAL_FUNCTIONS | FEATURE_START_TIMESTAMPS);
-    CHECK_STR(f.feature_names, "promql-experimental-functions,native-histograms,use-start-timestamps");
+    CHECK_INT(f.features, FEATURE_DURATION_EXPR | FEATURE_EXPERIMENTAL_FUNCTIONS | FEATURE_TYPE_AND_UNIT_LABELS);
+    CHECK_STR(f.feature_names, "promql-experimental-functions,native-histograms,type-and-unit-labels");
     flags_free(&f);
     CHECK_INT(flags_read(2, unknown, &f, &err), ST_INVALID);
     CHECK(slice_contains(slice_str(err.text), SLICE("unknown feature \"promql-telepathy\"")));
+    flags_free(&f);
+    CHECK_INT(flags_read(2, refused, &f, &err), ST_UNSUPPORTED);
+    CHECK(slice_contains(slice_str(err.text), SLICE("use-start-timestamps is not served: samples are stored without")));
     flags_free(&f);
 }
 

@@ -185,6 +185,25 @@ def pair(n, v):
 def stamp(seconds):
     return f_int(1, int(seconds)) + f_int(2, int(seconds % 1 * 1e9))
 
+    def test_the_elected_replica_stays_elected_over_a_kill_and_a_stop(self):
+        s = self.server(config="ha_tracker:\n  failover_timeout: 3s\n")
+
+        def send(replica, v):
+            return s.post("/api/v1/write", request1(([("__name__", "x"), ("__replica__", replica), ("cluster", "eu")], [(int(time.time() * 1000), v)])), V1)
+        self.assertEqual(send("b", 1).status, 204)
+        for end in (s.kill, s.stop):
+            end()
+            s.start()
+            self.assertEqual(send("a", 2).status, 202)  # heard first, and yet not the elected one
+            self.assertEqual(send("b", 1).status, 204)
+        s.kill()
+        s.start()
+        self.eventually(lambda: send("a", 2).status == 204, what="a failover, for the elected one is silent")
+        s.kill()
+        s.start()
+        self.assertEqual(send("b", 1).status, 202)
+        self.assertEqual(s.query("x")[0]["value"][1], "2")
+
 
 class Exporter:
     """Answers a page in protobuf when it is asked for, in text otherwise; remembers the Accept headers."""
@@ -382,6 +401,35 @@ class Otlp(harness.Case):
                 self.assertEqual(self.send(s, m).body, b"")
         self.assertEqual([v for _, v in s.query("done_total[1m]")[0]["values"]], ["0", "3", "7", "12"])
         self.assertIn("stoa_delta_streams 1\n", s.get("/metrics").text)
+
+    def exponential(self, name, start_ns, t_ns, count):
+        """A delta of so many observations between 1 and 2."""
+        point = b"".join([f_fixed(2, start_ns), f_fixed(3, t_ns), f_fixed(4, count), f_double(5, 1.5 * count), f_bytes(8, f_sint(1, 0), f_bytes(2, varint(count)))])
+        return f_bytes(1, name) + f_bytes(10, f_bytes(1, point), f_int(2, 1))
+
+    def test_totals_of_deltas_go_on_after_a_kill_and_after_a_stop(self):
+        s = self.server()
+        begin = int(time.time() * 1e9) - 20 * 10**9
+        second = 10**9
+        for i, end in enumerate((s.kill, s.stop, None)):
+            for k in (2 * i, 2 * i + 1):
+                start, t = begin + k * second, begin + (k + 1) * second
+                for _ in range(2):  # each request comes twice
+                    self.assertEqual(self.send(s, self.counter("done", start, t, 10 + k, 1), self.exponential("took", start, t, 1 + k)).body, b"")
+            if end is None:
+                break
+            last = self.send(s, self.counter("done", t - second, t, 10 + k, 1))
+            self.assertEqual(last.body, b"")
+            end()
+            s.start()
+            # What was answered comes once more: nothing is counted twice.
+            self.assertEqual(self.send(s, self.counter("done", t - second, t, 10 + k, 1), self.exponential("took", t - second, t, 1 + k)).body, b"")
+        values = [int(v) for _, v in s.query("done_total[1m]")[0]["values"]]
+        self.assertEqual(values, [0, 10, 21, 33, 46, 60, 75])
+        self.assertEqual(s.query("resets(done_total[1m])")[0]["value"][1], "0")
+        self.assertEqual(s.query("resets(took[1m])")[0]["value"][1], "0")
+        self.assertEqual(s.query("histogram_count(took)")[0]["value"][1], "21")
+        self.assertIn("stoa_delta_restored_streams_total 2\n", s.get("/metrics").text)
 
     def test_names_and_resource_labels_go_by_the_configuration(self):
         s = self.server(config="otlp:\n  translation_strategy: NoTranslation\n  promote_resource_attributes: [deployment.environment]\n")

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.request
 
 import harness
@@ -205,6 +206,23 @@ class Scrape(harness.Case):
         self.up(s, "om", 1)
         self.assertEqual(self.value(s, 'hits_total{job="om"}'), 9)
         self.refused(s, "cut", "EOF")
+
+    def test_starts_in_openmetrics_text_are_zeros_when_the_feature_is_on(self):
+        page = ("# TYPE hits counter\nhits_total 9\nhits_created {0}\n# TYPE h histogram\nh_bucket{{le=\"+Inf\"}} 3\nh_sum 6\nh_count 3\nh_created {0}\n"
+                "# TYPE s summary\ns{{quantile=\"0.5\"}} 2\ns_sum 6\ns_count 3\ns_created {0}\n# EOF\n").format(round(time.time() - 20, 3))
+        plain, zeros = (self.server(config=self.config(self.job("om", self.target(page, OPENMETRICS))), args=args)
+                        for args in ((), ("--enable-feature=created-timestamp-zero-ingestion",)))
+        for s in (plain, zeros):
+            self.eventually(lambda: (self.value(s, "count_over_time(hits_total[1m])") or 0) >= 3)
+        self.assertEqual(self.value(plain, "increase(hits_total[1m])"), 0)
+        self.assertEqual(len(plain.query("{__name__=~'.+_created'}")), 3)
+        self.assertEqual(zeros.query("{__name__=~'.+_created'}"), [])
+        self.assertTrue(9 <= self.value(zeros, "increase(hits_total[1m])") < 20)
+        for name in ("h_count", "h_sum", "h_bucket", "s_count", "s_sum"):
+            values = [v for _, v in zeros.query(f"{name}[1m]")[0]["values"]]
+            self.assertEqual((values[0], values.count("0")), ("0", 1), name)
+        self.assertNotIn("0", [v for _, v in zeros.query("s[1m]")[0]["values"]])
+        self.assertEqual(self.value(zeros, "resets(hits_total[1m])"), 0)
 
     def test_basic_auth_and_bearer_also_from_files(self):
         folder = self.folder()

@@ -149,6 +149,25 @@ class Statsd(harness.Case):
         s.start()
         self.expect(s, "last_over_time(late[1m])", 5)
 
+    def test_what_adds_up_goes_on_after_a_kill_and_after_a_stop(self):
+        port = free_port()
+        s = self.server(config=config(("statsd", f"127.0.0.1:{port}"), more="  observations: native\n"))
+        for i, end in enumerate((s.kill, s.stop, None)):
+            self.udp(port, "hits:10|c\ncart:+5|g\nlevel:-2|g\nt:100|ms\nwho:ann|s\nwho:bob|s")
+            self.expect(s, "hits", 10 * (i + 1))
+            self.expect(s, "cart", 5 * (i + 1))
+            self.expect(s, "level", -2 * (i + 1))
+            self.expect(s, "histogram_count(t)", i + 1)
+            if end:
+                end()
+                s.start()
+        for name in ("hits", "t"):
+            self.assertEqual(self.value(s, f"resets({name}[1m])"), 0)
+        self.assertEqual(self.value(s, "min_over_time(cart[1m])"), 5)
+        self.assertEqual(self.metric(s, "stoa_statsd_restored_series_total"), 4)
+        self.udp(port, "cart:3|g")
+        self.expect(s, "cart", 3)
+
     def test_addresses_that_cannot_be_are_refused_at_start(self):
         port = free_port()
         for address, words in ((f"0.0.0.0:{port}", "StatsD knows no login"), ("udp://127.0.0.1:99999", "no port from 0"),
