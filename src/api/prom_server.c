@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus: what there is of targets, pools, features, notices and queries besides targets and status themselves.
+/* Prometheus: what there is of targets' metadata, features, notices and queries besides targets, pools and status themselves.
  * Where Prometheus has something that Stoa does without (a log to replay for minutes, other Alertmanagers), the answer is the
  * one of a Prometheus that has nothing of it. */
 #include <stdlib.h>
@@ -30,38 +30,6 @@ static void put_empty_list(struct json_writer *w, struct slice key)
 static void reply(struct http_exchange *x, struct json_writer *w, struct buf *out)
 {
     prom_json_reply(x, w, out, SLICE_EMPTY, SLICE_EMPTY);
-}
-
-/* ---- pools ---- */
-
-static int by_text(const void *a, const void *b)
-{
-    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
-}
-
-void prom_scrape_pools(void *user, struct http_exchange *x)
-{
-    struct api *api = user;
-    struct api_target *targets = NULL;
-    struct json_writer w;
-    struct buf out;
-    size_t n = 0;
-    if (api->sources)
-        api->sources->targets(api->sources->arg, http_arena(x), &targets, &n);
-    struct slice *pools = arena_array(http_arena(x), struct slice, n + 1);
-    for (size_t i = 0; i < n; i++)
-        pools[i] = targets[i].pool;
-    qsort(pools, n, sizeof *pools, by_text);
-    prom_json_begin(&w, &out, 0);
-    json_object_begin(&w);
-    json_key(&w, SLICE("scrapePools"));
-    json_array_begin(&w);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || !slice_eq(pools[i - 1], pools[i]))
-            json_string(&w, pools[i]);
-    json_array_end(&w);
-    json_object_end(&w);
-    reply(x, &w, &out);
 }
 
 /* ---- metadata of targets ---- */

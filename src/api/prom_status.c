@@ -44,19 +44,34 @@ static void put_target(struct json_writer *w, const struct api_target *t)
     json_object_end(w);
 }
 
-/* Pools with targets; what relabelling dropped is not kept. */
-static void put_dropped_counts(struct json_writer *w, const struct api_target *targets, size_t n)
+static bool is_wanted(struct slice pool, struct slice only)
 {
+    return only.len == 0 || slice_eq(pool, only);
+}
+
+/* As many as keep_dropped_targets leaves; the counts are of all. */
+static void put_dropped(struct json_writer *w, struct api *api, struct arena *a, bool wanted, struct slice only)
+{
+    struct scrape_pool *pools;
+    size_t n = 0;
+    if (wanted && api->pools)
+        api->pools->list(api->server, a, &pools, &n);
+    json_key(w, SLICE("droppedTargets"));
+    json_array_begin(w);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < pools[i].kept_count && is_wanted(pools[i].name, only); k++) {
+            json_object_begin(w);
+            json_key(w, SLICE("discoveredLabels"));
+            prom_json_labels(w, pools[i].dropped[k]);
+            put_text(w, SLICE("scrapePool"), pools[i].name);
+            json_object_end(w);
+        }
+    json_array_end(w);
     json_key(w, SLICE("droppedTargetCounts"));
     json_object_begin(w);
     for (size_t i = 0; i < n; i++) {
-        bool is_first = true;
-        for (size_t k = 0; k < i && is_first; k++)
-            is_first = !slice_eq(targets[k].pool, targets[i].pool);
-        if (is_first) {
-            json_key(w, targets[i].pool);
-            json_uint(w, 0);
-        }
+        json_key(w, pools[i].name);
+        json_uint(w, pools[i].dropped_count);
     }
     json_object_end(w);
 }
@@ -95,14 +110,10 @@ static void reply_targets(struct api *api, struct http_exchange *x, const struct
     json_key(&w, SLICE("activeTargets"));
     json_array_begin(&w);
     for (size_t i = 0; i < n && active; i++)
-        if (pool.len == 0 || slice_eq(targets[i].pool, pool))
+        if (is_wanted(targets[i].pool, pool))
             put_target(&w, &targets[i]);
     json_array_end(&w);
-    json_key(&w, SLICE("droppedTargets"));
-    json_array_begin(&w);
-    json_array_end(&w);
-    if (dropped)
-        put_dropped_counts(&w, targets, n);
+    put_dropped(&w, api, http_arena(x), dropped, pool);
     if (active)
         put_discovery(&w, api->sources, http_arena(x));
     json_object_end(&w);
@@ -122,8 +133,8 @@ void prom_targets(void *user, struct http_exchange *x)
         return;
     }
     struct slice state = api_param(&p, SLICE("state"), NULL);
+    bool any = state.len == 0 || slice_eq_nocase(state, SLICE("any"));
     bool active = slice_eq_nocase(state, SLICE("active")), dropped = slice_eq_nocase(state, SLICE("dropped"));
-    bool any = !active && !dropped;
     if (api->sources)
         api->sources->targets(api->sources->arg, http_arena(x), &targets, &n);
     reply_targets(api, x, targets, n, active || any, dropped || any, api_param(&p, SLICE("scrapePool"), NULL));

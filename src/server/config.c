@@ -311,6 +311,7 @@ static const struct {
     {SLICE_INIT("correlation"), read_correlation},
     {SLICE_INIT("cardinality"), read_cardinality},
     {SLICE_INIT("query"), config_query_read},
+    {SLICE_INIT("web"), config_web_read},
     {SLICE_INIT("global"), NULL}, /* read with scrape_configs */
     {SLICE_INIT("rule_files"), read_rules},
     {SLICE_INIT("scrape_config_files"), NULL},

@@ -67,6 +67,7 @@ struct config {
     struct fold_config *fold;         /* correlation */
     struct firewall_config *firewall; /* cardinality */
     struct config_query query;
+    struct slice cors_origin;         /* a regex of origins whose pages may read the API; empty: none */
     struct buf warnings;              /* sentences, each ended by '\n' */
     struct slice text;                /* the merged files, as may be shown */
 };
@@ -79,6 +80,9 @@ void config_free(struct config *c); /* accepts NULL */
 
 /* config_query.c: fills c->query. */
 MUST_CHECK enum status config_query_read(struct config *c, const struct yaml_node *root, struct err *err);
+
+/* config_web.c: fills c->cors_origin. */
+MUST_CHECK enum status config_web_read(struct config *c, const struct yaml_node *root, struct err *err);
 
 /* config_rules.c: fills c->rules. */
 MUST_CHECK enum status config_rules_read(struct config *c, struct fs *fs, const struct yaml_node *root, struct err *err);

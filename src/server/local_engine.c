@@ -2,6 +2,8 @@
 /* Wiring: which kind answers which call; and the note of which metrics were read, at the one door all reading goes through. */
 #include "server/local_engine.h"
 
+#include <stdlib.h>
+
 #include "events/events.h"
 #include "metrics/cardinality.h"
 #include "metrics/metrics.h"
@@ -191,6 +193,26 @@ static void local_stats(struct engine *e, struct engine_stats *out)
     events_stats(store_of(e), out);
 }
 
+static int by_time(const void *a, const void *b)
+{
+    const struct engine_block *x = a, *y = b;
+    return x->min_ns < y->min_ns ? -1 : x->min_ns > y->min_ns;
+}
+
+static void local_blocks(struct engine *e, struct arena *a, struct engine_block **out, size_t *count)
+{
+    struct part_info *parts;
+    store_part_files(store_of(e), KIND_METRICS, a, &parts, count);
+    *out = arena_array(a, struct engine_block, *count + 1);
+    for (size_t i = 0; i < *count; i++) {
+        const struct part_info *p = &parts[i];
+        struct engine_block *b = &(*out)[i];
+        *b = (struct engine_block){ .level = p->level, .min_ns = p->min_ns, .max_ns = p->max_ns, .rows = p->rows, .bytes = p->bytes };
+        memcpy(b->uuid, p->uuid, sizeof b->uuid);
+    }
+    qsort(*out, *count, sizeof **out, by_time);
+}
+
 static void local_close(struct engine *e)
 {
     store_close(store_of(e));
@@ -215,6 +237,7 @@ static const struct engine_ops local_ops = {
     .flush = local_flush,
     .merge = local_merge,
     .stats = local_stats,
+    .blocks = local_blocks,
     .snapshot = local_snapshot,
     .close = local_close,
 };

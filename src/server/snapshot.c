@@ -3,6 +3,7 @@
  * names; accounts, boards and silences (state.db) are copied. The audit log stays where it was written. */
 #include "base/date.h"
 #include "server/state.h"
+#include "store/snapshot.h"
 #include "sys/rand.h"
 
 enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct slice *name, struct err *err)
@@ -40,4 +41,17 @@ enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct s
         return st;
     }
     return fs_sync_dir(s->fs, folder.ptr, err);
+}
+
+void server_snapshots_sweep(struct server *s)
+{
+    struct arena *a = arena_new(0);
+    struct err err;
+    size_t removed = 0;
+    enum status st = snapshots_sweep(s->fs, arena_printf(a, "%.*s/snapshots", SLICE_FMT(s->data_dir)).ptr, &removed, &err);
+    if (removed)
+        log_line(&s->log, LOG_INFO, "what a crash left of snapshots is removed", "count=%zu", removed);
+    if (st)
+        log_line(&s->log, LOG_WARNING, "what a crash left of snapshots stays", "error=\"%s\"", err.text);
+    arena_free(a);
 }

@@ -158,6 +158,8 @@ struct last_reader server_last_reader(struct server *s);
 extern const struct api_pools server_pools;
 /* snapshot.c: api.snapshot. */
 enum status server_snapshot(void *arg, bool skip_head, struct arena *a, struct slice *name, struct err *err);
+/* Before HTTP runs: nothing makes one then. */
+void server_snapshots_sweep(struct server *s);
 
 /* For parts' environments; arg is the server. Takes b; pipeline, then append; blocks until durable. */
 enum status server_append(void *arg, struct batch *b, struct err *err);
