@@ -717,6 +717,92 @@ class Targets(harness.Case):
         self.assertEqual(len(get("metadata", limit=1)), 1)
 
 
+    def test_what_relabelling_drops_is_shown_and_explained(self):
+        rules = "relabel_configs: [{source_labels: [__address__], regex: '(a|b):1', action: drop}, {source_labels: [job], target_label: kind}]"
+        job = lambda name, more="": f"- job_name: {name}\n  {rules}\n  static_configs: [{{targets: ['a:1', 'b:1', '127.0.0.1:1']}}]\n{more}"
+        s = self.server(config="global: {keep_dropped_targets: 1}\nscrape_configs:\n" + job("one", "  basic_auth: {username: u, password: hush}\n") +
+                        job("two", "  keep_dropped_targets: 0\n") + "- job_name: empty\n")
+        get = lambda path, **p: s.get("/api/v1/" + path, p).json["data"]
+        self.assertEqual(get("scrape_pools"), {"scrapePools": ["empty", "one", "two"]})
+        found = get("targets")
+        self.assertEqual(len(found["activeTargets"]), 2)
+        self.assertEqual(found["droppedTargetCounts"], {"empty": 0, "one": 2, "two": 2})
+        self.assertEqual([(t["scrapePool"], t["discoveredLabels"]["__address__"]) for t in found["droppedTargets"]], [("one", "a:1"), ("two", "a:1"), ("two", "b:1")])
+        found = get("targets", state="Dropped", scrapePool="two")
+        self.assertEqual(([t["scrapePool"] for t in found["droppedTargets"]], found["activeTargets"]), (["two", "two"], []))
+        found = get("targets", state="active")
+        self.assertEqual((len(found["activeTargets"]), found["droppedTargets"], found["droppedTargetCounts"]), (2, [], {}))
+        text = get("scrape_pools/config", scrapePool="one")["yaml"]
+        self.assertIn("job_name: one", text)
+        self.assertIn("scrape_timeout: 10s", text)
+        self.assertNotIn("hush", text)
+        self.assertIn("not found", s.get("/api/v1/scrape_pools/config", {"scrapePool": "none"}).json["error"])
+        steps = lambda **labels: get("targets/relabel_steps", scrapePool="one", labels=json.dumps(labels))["steps"]
+        kept = steps(__address__="c:1", job="one")
+        self.assertEqual([(x["keep"], x["output"].get("kind")) for x in kept], [(True, None), (True, "one")])
+        self.assertEqual(kept[0]["rule"], {"source_labels": ["__address__"], "separator": ";", "regex": "(a|b):1", "replacement": "$1", "action": "drop"})
+        self.assertEqual([(x["keep"], x["output"]) for x in steps(__address__="b:1")], [(False, {}), (False, {})])
+        for path, params in [("targets/relabel_steps", {"scrapePool": "one"}), ("targets/relabel_steps", {"scrapePool": "one", "labels": "{"}),
+                             ("targets/relabel_steps", {"scrapePool": "one", "labels": '{"a":1}'}), ("scrape_pools/config", {})]:
+            r = s.get("/api/v1/" + path, params)
+            self.assertEqual((r.status, r.json["errorType"]), (400, "bad_data"), r.text)
+
+    def test_files_of_samples_are_blocks_and_own_metrics_are_families(self):
+        s = self.server()
+        fill(s, some_series())
+        self.assertEqual(s.get("/api/v1/status/tsdb/blocks").json["data"], {"blocks": []})
+        s.post("/api/stoa/v1/flush")
+        blocks = s.get("/api/v1/status/tsdb/blocks").json["data"]["blocks"]
+        self.assertTrue(any(b["minTime"] <= NOW * 1000 < b["maxTime"] and b["stats"]["numSamples"] > 0 for b in blocks), blocks)
+        self.assertTrue(all(re.fullmatch("[0-7][0-9A-HJKMNP-TV-Z]{25}", b["ulid"]) and b["compaction"]["level"] > 0 for b in blocks), blocks)
+        families = {f["name"]: f for f in s.get("/api/v1/status/self_metrics").json["data"]}
+        self.assertEqual(families["stoa_store_wal_syncs_total"]["type"], "COUNTER")
+        self.assertGreater(families["stoa_store_series"]["metric"][0]["gauge"]["value"], 3)
+        lines = [x for x in s.get("/metrics").text.splitlines() if x.startswith("# TYPE ")]
+        self.assertEqual(sorted(families), sorted({x.split()[2] for x in lines} & set(families)))
+        one = families["stoa_http_request_duration_seconds"]
+        h = one["metric"][0]["histogram"]
+        self.assertEqual((one["type"], h["bucket"][-1]["upperBound"], h["bucket"][-1]["cumulativeCount"]), ("HISTOGRAM", "Infinity", h["sampleCount"]))
+        self.assertNotIn("le", [x["name"] for x in one["metric"][0]["label"]])
+        some = s.get("/api/v1/status/self_metrics", {"metric_name_pattern": "stoa_store_s.*"}).json["data"]
+        self.assertTrue(some and all(f["name"].startswith("stoa_store_s") for f in some), some)
+        r = s.get("/api/v1/status/self_metrics", {"metric_name_pattern": "("})
+        self.assertEqual((r.status, r.json["errorType"]), (400, "bad_data"))
+
+
+class Cors(harness.Case):
+    QUERY = "/api/v1/query?query=1"
+
+    def allowed(self, s, origin, path=QUERY, method="GET"):
+        """What a browser is told, and whether anything of it is open to all or goes with credentials."""
+        r = s.request(method, path, headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
+        self.assertNotEqual(r.headers.get("Access-Control-Allow-Credentials"), "true")
+        return r.status, r.headers.get("Access-Control-Allow-Origin"), r.headers.get("Access-Control-Allow-Methods")
+
+    def test_off_by_default(self):
+        s = self.server()
+        self.assertEqual(self.allowed(s, "https://app.example.com"), (200, None, None))
+        self.assertEqual(self.allowed(s, "https://app.example.com", method="OPTIONS"), (204, None, None))
+
+    def test_origins_that_match_as_a_whole_may_read(self):
+        s = self.server(config="web:\n  cors_origin: 'https?://(app|api)\\.example\\.com'\n")
+        good, methods = "https://app.example.com", "GET, POST, OPTIONS"
+        self.assertEqual(self.allowed(s, good), (200, good, None))
+        self.assertEqual(self.allowed(s, good, method="OPTIONS"), (204, good, methods))
+        self.assertEqual(self.allowed(s, good, "/api/v1/query?query="), (400, good, None))
+        for bad in ("https://app.example.com.evil.net", "xhttps://app.example.com", "https://appxexample.com", "null"):
+            self.assertEqual(self.allowed(s, bad), (200, None, None))
+            self.assertEqual(self.allowed(s, bad, method="OPTIONS"), (204, None, None))
+        self.assertEqual(s.request("GET", self.QUERY).headers["Vary"], "Origin")
+        self.assertEqual(self.allowed(s, good, "/metrics"), (200, None, None))
+        self.assertEqual(self.allowed(s, good, "/api/v1/write", "OPTIONS")[1], "*")
+
+    def test_a_bad_regex_stops_the_start(self):
+        with self.assertRaises(Exception) as caught:
+            self.server(config="web: {cors_origin: '('}\n")
+        self.assertIn("cors_origin", str(caught.exception))
+
+
 @unittest.skipUnless((PEER / "prometheus").exists(), "tools/peers.sh prometheus has not been run")
 class Peer(harness.Case):
     def test_a_prometheus_federates_us(self):
