@@ -125,8 +125,12 @@ static uint64_t kind_mem_rows(const void *mem)
     return evmem_rows(mem);
 }
 
+/* A row with what it is sorted by first beside it. */
 struct sorting {
     int64_t partition_ns;
+    uint32_t rank; /* of its tenant, class, kind and group */
+    int64_t time_ns;
+    uint64_t seq;
     const struct evrow *row;
 };
 
@@ -135,9 +139,70 @@ static int cmp_sorting(const void *x, const void *y)
     const struct sorting *a = x, *b = y;
     if (a->partition_ns != b->partition_ns)
         return a->partition_ns < b->partition_ns ? -1 : 1;
-    if (a->row->e.class != b->row->e.class)
-        return a->row->e.class < b->row->e.class ? -1 : 1;
-    return evrow_cmp(a->row->tenant, &a->row->e, b->row->tenant, &b->row->e);
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns ? -1 : 1;
+    return (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+/* What rows have in common but for time and seq: few in a table, because tenants and streams are kept once there. */
+struct sort_class {
+    const struct evrow *row;
+    uint32_t rank;
+};
+
+static int cmp_class(const void *x, const void *y)
+{
+    const struct evrow *a = (*(struct sort_class *const *)x)->row, *b = (*(struct sort_class *const *)y)->row;
+    if (a->e.class != b->e.class)
+        return a->e.class < b->e.class ? -1 : 1;
+    return evrow_cmp_group(a->tenant, &a->e, b->tenant, &b->e);
+}
+
+struct sort_key { /* by address: no padding */
+    const char *tenant, *stream;
+    uint64_t class_and_kind;
+};
+
+/* Fills rank: equal for rows that cmp_class finds equal. */
+static void rank_rows(struct sorting *list, size_t n)
+{
+    struct arena *a = arena_new(0);
+    struct map index;
+    struct sort_class **all = NULL;
+    struct sort_key last = { 0 };
+    size_t count = 0, cap = 0;
+    uint32_t at = 0;
+    map_init(&index);
+    for (size_t i = 0; i < n; i++) {
+        const struct event *e = &list[i].row->e;
+        struct sort_key key = { list[i].row->tenant.ptr, e->stream.ptr, (uint64_t)e->class << 8 | e->kind };
+        if (i == 0 || memcmp(&key, &last, sizeof key) != 0) {
+            bool added;
+            struct slice bytes = slice_of(&key, sizeof key);
+            uint64_t *found = map_get(&index, bytes);
+            if (found == NULL) {
+                found = map_put(&index, arena_copy(a, bytes), &added);
+                *found = count;
+                struct sort_class *made = arena_new_of(a, struct sort_class);
+                made->row = list[i].row;
+                ARENA_PUSH(a, all, count, cap) = made;
+            }
+            at = (uint32_t)*found;
+            last = key;
+        }
+        list[i].rank = at;
+    }
+    struct sort_class **sorted = arena_array(a, struct sort_class *, count + 1);
+    memcpy(sorted, all ? all : sorted, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, cmp_class);
+    for (size_t i = 0; i < count; i++)
+        sorted[i]->rank = i == 0 ? 0 : sorted[i - 1]->rank + (cmp_class(&sorted[i - 1], &sorted[i]) != 0);
+    for (size_t i = 0; i < n; i++)
+        list[i].rank = all[list[i].rank]->rank;
+    map_free(&index);
+    arena_free(a);
 }
 
 /* list[0..count): rows of one partition and class. */
@@ -168,7 +233,8 @@ static enum status kind_mem_encode(void *mem, struct part_sink *sink, struct err
     size_t count = (size_t)walk.left, n = 0;
     struct sorting *list = mem_alloc((count + 1) * sizeof *list);
     for (const struct evrow *row; (row = evmem_next(&walk)) != NULL;)
-        list[n++] = (struct sorting){ store_partition_of(state->store, row->e.time_ns), row };
+        list[n++] = (struct sorting){ store_partition_of(state->store, row->e.time_ns), 0, row->e.time_ns, row->e.seq, row };
+    rank_rows(list, n);
     qsort(list, n, sizeof *list, cmp_sorting);
     enum status st = ST_OK;
     for (size_t from = 0, to; st == ST_OK && from < n; from = to) {

@@ -234,13 +234,19 @@ struct slice evrow_group(const struct event *e)
     return slice_of(e->stream.ptr, e->stream.len - rest.len);
 }
 
-int evrow_cmp(struct slice tenant_a, const struct event *a, struct slice tenant_b, const struct event *b)
+int evrow_cmp_group(struct slice tenant_a, const struct event *a, struct slice tenant_b, const struct event *b)
 {
     int c = tenant_a.ptr == tenant_b.ptr ? 0 : slice_cmp(tenant_a, tenant_b);
     if (c == 0)
         c = (a->kind > b->kind) - (a->kind < b->kind);
     if (c == 0 && a->stream.ptr != b->stream.ptr)
         c = slice_cmp(evrow_group(a), evrow_group(b));
+    return c;
+}
+
+int evrow_cmp(struct slice tenant_a, const struct event *a, struct slice tenant_b, const struct event *b)
+{
+    int c = evrow_cmp_group(tenant_a, a, tenant_b, b);
     if (c == 0)
         c = (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
     return c ? c : (a->seq > b->seq) - (a->seq < b->seq);

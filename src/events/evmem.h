@@ -47,6 +47,8 @@ const struct evrow *evmem_next(struct evmem_walk *w);
 
 /* Order of rows in parts: tenant, kind, first stream label (log records), time, seq. */
 struct slice evrow_group(const struct event *e);
+/* As evrow_cmp but for time and seq. */
+int evrow_cmp_group(struct slice tenant_a, const struct event *a, struct slice tenant_b, const struct event *b);
 int evrow_cmp(struct slice tenant_a, const struct event *a, struct slice tenant_b, const struct event *b);
 
 /* A field in a, with name and text copied by copy. */

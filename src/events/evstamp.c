@@ -90,15 +90,17 @@ static void write_all(struct evstamp *s, int64_t second)
 
 static void use_second(struct evstamp *s, int64_t ns)
 {
-    int64_t second = date_floor(ns, NS_S) / NS_S;
-    if (second != s->second || s->lens[0] == 0)
-        write_all(s, second);
+    if (s->lens[0] && (uint64_t)ns - (uint64_t)s->second_ns < (uint64_t)NS_S)
+        return;
+    write_all(s, date_floor(ns, NS_S) / NS_S);
+    s->second_ns = s->second * NS_S;
     s->lens[0] = 1; /* written */
 }
 
-static size_t put_fraction(int64_t ns, size_t digits, char *to)
+/* ns: of the second in s. */
+static size_t put_fraction(const struct evstamp *s, int64_t ns, size_t digits, char *to)
 {
-    int64_t fraction = ns - date_floor(ns, NS_S);
+    int64_t fraction = ns - s->second_ns;
     for (size_t i = digits; i < FRACTION_DIGITS_MAX; i++)
         fraction /= 10;
     for (size_t i = digits; i-- > 0; fraction /= 10)
@@ -111,7 +113,7 @@ static bool is_word(uint8_t c)
     return (uint8_t)((c | 0x20) - 'a') < 26 || (uint8_t)(c - '0') < 10 || c == '_' || c >= 0x80;
 }
 
-static size_t match_fraction(struct slice rest, size_t at, int64_t ns, char *mark)
+static size_t match_fraction(const struct evstamp *s, struct slice rest, size_t at, int64_t ns, char *mark)
 {
     char text[FRACTION_DIGITS_MAX];
     size_t digits = 0;
@@ -121,7 +123,7 @@ static size_t match_fraction(struct slice rest, size_t at, int64_t ns, char *mar
         digits++;
     if (digits != 3 && digits != 6 && digits != 9)
         return 0;
-    put_fraction(ns, digits, text);
+    put_fraction(s, ns, digits, text);
     *mark = digits == 3 ? EVSTAMP_MS : digits == 6 ? EVSTAMP_US : EVSTAMP_NS;
     return memcmp(text, rest.ptr + at + 1, digits) == 0 ? digits + 1 : 0;
 }
@@ -137,7 +139,7 @@ size_t evstamp_match(struct evstamp *s, struct slice rest, int64_t ns, char *to,
         if (len == 0 || rest.len < len || memcmp(rest.ptr, s->texts[f], HEAD_BYTES) != 0 || memcmp(rest.ptr, s->texts[f], len) != 0)
             continue;
         char mark;
-        size_t fraction = match_fraction(rest, len, ns, &mark), end = len + fraction;
+        size_t fraction = match_fraction(s, rest, len, ns, &mark), end = len + fraction;
         size_t behind = end < rest.len && rest.ptr[end] == 'Z' ? end + 1 : end;
         if (behind < rest.len && is_word((uint8_t)rest.ptr[behind]))
             return 0;
@@ -153,9 +155,9 @@ size_t evstamp_match(struct evstamp *s, struct slice rest, int64_t ns, char *to,
 
 size_t evstamp_write(struct evstamp *s, uint8_t mark, int64_t ns, char *to)
 {
-    if (mark == EVSTAMP_MS || mark == EVSTAMP_US || mark == EVSTAMP_NS)
-        return put_fraction(ns, mark == EVSTAMP_MS ? 3 : mark == EVSTAMP_US ? 6 : 9, to);
     use_second(s, ns);
+    if (mark == EVSTAMP_MS || mark == EVSTAMP_US || mark == EVSTAMP_NS)
+        return put_fraction(s, ns, mark == EVSTAMP_MS ? 3 : mark == EVSTAMP_US ? 6 : 9, to);
     memcpy(to, s->texts[mark], s->lens[mark]);
     return s->lens[mark];
 }

@@ -9,8 +9,8 @@
  * the fraction, behind the character that separates them. */
 enum { EVSTAMP_FORMATS = 7, EVSTAMP_MS = 11, EVSTAMP_US = 12, EVSTAMP_NS = 14, EVSTAMP_BYTES_MAX = 24 };
 
-struct evstamp { /* the formats of one second, written; zeroed at first, with second = INT64_MIN */
-    int64_t second, day;
+struct evstamp { /* the formats of one second, written; zeroed at first */
+    int64_t second, second_ns, day;
     uint8_t lens[EVSTAMP_FORMATS + 1];
     char texts[EVSTAMP_FORMATS + 1][EVSTAMP_BYTES_MAX + 8];
 };

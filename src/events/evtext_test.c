@@ -34,7 +34,7 @@ static const char *const words[] = { "started", "stopped", "failed", "retry", "r
 static struct slice line_any(struct rand *r, const struct table *t, size_t i, unsigned kinds)
 {
     struct arena *a = t->a;
-    struct evstamp stamp = { .second = INT64_MIN };
+    struct evstamp stamp = { 0 };
     char when[EVSTAMP_BYTES_MAX + 8];
     unsigned u = (unsigned)rand_u64(r), mark = (unsigned)rand_below(r, EVSTAMP_FORMATS) + 1;
     size_t len = evstamp_write(&stamp, (uint8_t)mark, t->times[i], when);
@@ -196,7 +196,7 @@ TEST(what_a_row_knows_of_itself_is_not_stored_in_its_text)
     t.times[0] = 1763856000 * NS_S;
     for (size_t i = 0; i < t.n; i++) {
         t.times[i] = t.times[0] + (int64_t)i * NS_MS;
-        struct evstamp stamp = { .second = INT64_MIN };
+        struct evstamp stamp = { 0 };
         char when[EVSTAMP_BYTES_MAX + 8];
         size_t len = evstamp_write(&stamp, 1, t.times[i], when);
         t.v[i] = arena_printf(t.a, "{\"time\":\"%.*s.%03uZ\",\"app\":\"app-%d\",\"level\":\"%d-x\",\"trace\":\"%.*s\"}", (int)len, when,

@@ -353,7 +353,7 @@ static void open_texts(struct opening *o, struct evtext_texts *x, const uint32_t
 bool evtext_open(struct evtext *t, struct reader *r, size_t n, const struct evtext_rows *rows, struct arena *a)
 {
     struct opening o = { .t = t };
-    *t = (struct evtext){ .arena = a, .stamp = { .second = INT64_MIN } };
+    *t = (struct evtext){ .arena = a };
     if (rows)
         t->rows = *rows;
     t->in = evrun_open(r, a, &o.head);

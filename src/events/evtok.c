@@ -36,7 +36,7 @@ static const uint8_t CLASS[256] = {
 
 void evtok_init(struct evtok *t, size_t longest, struct evfilter_set *filter)
 {
-    *t = (struct evtok){ .stamp = { .second = INT64_MIN }, .filter = filter };
+    *t = (struct evtok){ .filter = filter };
     for (int f = 0; f <= EVSTAMP_FORMATS; f++)
         t->days[f] = INT64_MIN;
     t->shape = mem_alloc(longest + EVTOK_VARIABLES_MAX + 1); /* an empty variable is one byte longer than its text */

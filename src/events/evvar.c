@@ -12,15 +12,28 @@ enum { SAMPLE = 512, SAMPLE_DISTINCT_MAX = 448 /* more in the first SAMPLE value
        SMALL_DICT = 64 /* not worth looking for shapes in */, NEST_BYTES_MIN = 6, NEST_PART = 8, AFFIX_BYTES_MAX = 64,
        WORD_BYTES_MIN = 3, WORD_DIGITS_MIN = 6, HEX_DIGITS_MIN = 4, CONTEXTS_MAX = 64 * KIB };
 
-static inline uint8_t class_of(uint8_t c)
+#define D (IS_DIGIT | IS_LOWER | IS_UPPER | IS_DECIMAL)
+#define L IS_LOWER
+#define U IS_UPPER
+#define P IS_DECIMAL
+static const uint8_t CLASS[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, P, 0,
+    D, D, D, D, D, D, D, D, D, D, 0, 0, 0, 0, 0, 0,
+    0, U, U, U, U, U, U, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, L, L, L, L, L, L, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+};
+#undef D
+#undef L
+#undef U
+#undef P
+
+static inline uint8_t class_of(char c)
 {
-    if ((uint8_t)(c - '0') < 10)
-        return IS_DIGIT | IS_LOWER | IS_UPPER | IS_DECIMAL;
-    if ((uint8_t)(c - 'a') < 6)
-        return IS_LOWER;
-    if ((uint8_t)(c - 'A') < 6)
-        return IS_UPPER;
-    return c == '.' ? IS_DECIMAL : 0;
+    return CLASS[(uint8_t)c];
 }
 
 static struct buf *head_of(struct evtext_writer *w)
@@ -255,7 +268,7 @@ static struct form form_of(const struct slice *v, size_t n)
     for (size_t i = 0; i < n; i++) {
         size_t len = v[i].len;
         for (size_t k = 0; f.classes && k < len; k++)
-            f.classes &= class_of((uint8_t)v[i].ptr[k]);
+            f.classes &= class_of(v[i].ptr[k]);
         f.has_zeros |= len > 1 && v[i].ptr[0] == '0';
         f.len_min = MIN(f.len_min, len);
         f.len_max = MAX(f.len_max, len);
@@ -298,9 +311,10 @@ static bool ipv4_of(struct slice s, int64_t *out)
     return true;
 }
 
-static unsigned nibble(char c)
+/* Of a hex digit: letters are 0x40 higher than 'digit' 1. */
+static inline unsigned nibble(char c)
 {
-    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+    return ((unsigned)c & 15) + ((unsigned)c >> 6) * 9;
 }
 
 static void put_hex(struct evtext_writer *w, const struct slice *v, size_t n, size_t width)
@@ -309,10 +323,14 @@ static void put_hex(struct evtext_writer *w, const struct slice *v, size_t n, si
     uint8_t *at = evrun_room(&w->runs, RUN_HEX, bytes * n);
     if (at == NULL)
         return;
-    memset(at, 0, bytes * n);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < width; k++)
-            at[i * bytes + k / 2] |= (uint8_t)(nibble(v[i].ptr[k]) << (k % 2 ? 0 : 4));
+    for (size_t i = 0; i < n; i++) {
+        const char *s = v[i].ptr;
+        uint8_t *to = at + i * bytes;
+        for (size_t k = 0; k < width / 2; k++)
+            to[k] = (uint8_t)(nibble(s[2 * k]) << 4 | nibble(s[2 * k + 1]));
+        if (width % 2)
+            to[width / 2] = (uint8_t)(nibble(s[width - 1]) << 4);
+    }
     evrun_done(&w->runs, RUN_HEX, bytes * n);
 }
 
@@ -408,9 +426,9 @@ static bool put_affixed(struct evtext_writer *w, const struct evvar *c, size_t l
             k++;
         behind = k;
     }
-    while (before && class_of((uint8_t)first.ptr[before - 1]) & IS_DECIMAL)
+    while (before && class_of(first.ptr[before - 1]) & IS_DECIMAL)
         before--;
-    while (behind && class_of((uint8_t)first.ptr[first.len - behind]) & IS_DECIMAL)
+    while (behind && class_of(first.ptr[first.len - behind]) & IS_DECIMAL)
         behind--;
     if (before + behind == 0 || before + behind >= len_min)
         return false;
