@@ -8,7 +8,8 @@
  * (2) A request's bytes are encoded once, into the queue, and compressed once, from the queue into the log's buffer.
  * (3) LSN order is the order of bodies in the queue, of frames in the log, and of rows going into tables.
  * (4) Rows become visible after the sync and before the ack.
- * (5) When a group fails, everything queued behind it fails too: its frames may lean on definitions in the lost ones.
+ * (5) A group waits a moment when two tables wait to be encoded.
+ * (6) When a group fails, everything queued behind it fails too: its frames may lean on definitions in the lost ones.
  *     Then the segment number moves on, so definitions are written anew.
  *
  * A body: varint tenant length, tenant | varint key length, key | u64 received_ns | u8 sections
@@ -16,7 +17,7 @@
 #include "store/ladder.h"
 #include "store/partition.h"
 
-enum { QUEUE_KEPT_BYTES_MAX = 8 * MIB };
+enum { QUEUE_KEPT_BYTES_MAX = 8 * MIB, PACE_SEALED_MIN = 2, PACE_MS_MAX = 200 };
 
 static enum status check_pressure(struct store *s, struct err *err)
 {
@@ -335,6 +336,27 @@ static void commit(struct store *s, struct append_queue *q)
     mem_free(frames);
 }
 
+static bool is_ahead(struct store *s)
+{
+    for (size_t i = 0; i < s->lane_count; i++)
+        if (atomic_load_explicit(&s->lanes[i].waiting, memory_order_relaxed) >= PACE_SEALED_MIN)
+            return true;
+    return false;
+}
+
+/* Who sends faster than rows are encoded gets its answers later, before tables pile up in memory. For a moment only: one kind
+ * must not hold the others up, and where that is not enough check_pressure refuses. */
+static void pace(struct store *s)
+{
+    if (s->opt.no_background || !is_ahead(s))
+        return;
+    int64_t until = clock_mono_ns(s->opt.clock) + PACE_MS_MAX * NS_MS;
+    mutex_lock(&s->wake_lock);
+    for (int64_t now = 0; is_ahead(s) && !atomic_load(&s->stop) && (now = clock_mono_ns(s->opt.clock)) < until;)
+        cond_wait_ns(&s->encoded_cond, &s->wake_lock, until - now);
+    mutex_unlock(&s->wake_lock);
+}
+
 void append_run(void *arg)
 {
     struct store *s = arg;
@@ -349,6 +371,7 @@ void append_run(void *arg)
         s->committing = true;
         s->committing_bytes = q->bodies.len;
         mutex_unlock(&s->append_lock);
+        pace(s);
         commit(s, q);
         q->count = 0;
         buf_reset(&q->bodies);

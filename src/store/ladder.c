@@ -228,7 +228,10 @@ static enum status encode_one(struct store *s, struct lane *lane, struct mem_tab
         }
         lane->mem_part_bytes += bytes;
         mutex_unlock(&s->state_lock);
+        mutex_lock(&s->wake_lock);
         atomic_fetch_sub(&lane->waiting, 1);
+        cond_signal(&s->encoded_cond);
+        mutex_unlock(&s->wake_lock);
         atomic_fetch_add(&lane->waiting_bytes, bytes);
         mem_table_drop(t);
     }

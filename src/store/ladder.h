@@ -135,7 +135,7 @@ struct store {
 
     struct thread *commit_thread, *ladder_thread, *merge_thread;
     struct mutex wake_lock;
-    struct cond wake_cond, merge_wake_cond;
+    struct cond wake_cond, merge_wake_cond, encoded_cond; /* encoded_cond: a sealed table has become parts */
     bool wake, merge_wake;        /* wake_lock */
     atomic_bool stop;             /* background work ends soon */
     bool replaying;               /* in store_open: the log's segments stay */

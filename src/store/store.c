@@ -231,7 +231,7 @@ static struct store *store_new(const struct store_options *opt)
                               &s->classes.lock, &s->classes_lock, &s->clock_lock };
     for (size_t i = 0; i < COUNT_OF(locks); i++)
         mutex_init(locks[i]);
-    struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond };
+    struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond, &s->encoded_cond };
     for (size_t i = 0; i < COUNT_OF(conds); i++)
         cond_init(conds[i]);
     buf_init(&s->queues[0].bodies, 0);
@@ -280,7 +280,7 @@ static void store_free(struct store *s)
                               &s->classes.lock, &s->classes_lock, &s->clock_lock };
     for (size_t i = 0; i < COUNT_OF(locks); i++)
         mutex_destroy(locks[i]);
-    struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond };
+    struct cond *conds[] = { &s->append_cond, &s->idle_cond, &s->wake_cond, &s->merge_wake_cond, &s->encoded_cond };
     for (size_t i = 0; i < COUNT_OF(conds); i++)
         cond_destroy(conds[i]);
     mem_free(s->dir);
