@@ -6,7 +6,7 @@
 
 #include "base/map.h"
 
-enum { EVWAL_VERSION = 1 };
+enum { EVWAL_VERSION = 1, LAST_NAMES = 32 };
 
 enum row_flag {
     HAS_OBSERVED = 1 << 0,
@@ -27,14 +27,16 @@ struct encoder {
     size_t count, cap;
     struct arena *arena;
     struct buf *rows;
-    struct slice last; /* the string named before this one, mostly the same */
-    uint64_t last_id;
+    struct last { /* the string named before this one, mostly the same */
+        struct slice text;
+        uint64_t id;
+    } stream, service, names[LAST_NAMES]; /* names: by address */
 };
 
-static void put_name(struct encoder *e, struct slice s)
+static void put_name(struct encoder *e, struct slice s, struct last *last)
 {
-    if (e->count && s.ptr == e->last.ptr && s.len == e->last.len) {
-        buf_varint(e->rows, e->last_id);
+    if (e->count && s.ptr == last->text.ptr && s.len == last->text.len) {
+        buf_varint(e->rows, last->id);
         return;
     }
     bool added;
@@ -43,9 +45,13 @@ static void put_name(struct encoder *e, struct slice s)
         *id = e->count;
         ARENA_PUSH(e->arena, e->list, e->count, e->cap) = s;
     }
-    e->last = s;
-    e->last_id = *id;
+    *last = (struct last){ s, *id };
     buf_varint(e->rows, *id);
+}
+
+static struct last *last_of(struct encoder *e, struct slice name)
+{
+    return &e->names[((uintptr_t)name.ptr ^ (uintptr_t)name.ptr >> 6) % LAST_NAMES];
 }
 
 static void put_fields(struct encoder *e, const struct field *fields, uint32_t count)
@@ -54,7 +60,7 @@ static void put_fields(struct encoder *e, const struct field *fields, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         const struct field *f = &fields[i];
         buf_u8(e->rows, (uint8_t)(f->scope << 4 | f->type));
-        put_name(e, f->name);
+        put_name(e, f->name, last_of(e, f->name));
         switch ((enum field_type)f->type) {
         case FIELD_STRING:
         case FIELD_BYTES:
@@ -97,7 +103,7 @@ static void put_span_words(struct encoder *enc, const struct event *e)
     buf_varint(out, e->event_count);
     for (uint32_t i = 0; i < e->event_count; i++) {
         buf_zigzag(out, (int64_t)((uint64_t)e->events[i].time_ns - (uint64_t)e->time_ns));
-        put_name(enc, e->events[i].name);
+        put_name(enc, e->events[i].name, last_of(enc, e->events[i].name));
         put_fields(enc, e->events[i].fields, e->events[i].field_count);
     }
     buf_varint(out, e->link_count);
@@ -117,8 +123,8 @@ static void put_row(struct encoder *enc, const struct event *e, int64_t last_tim
     buf_u8(out, e->kind);
     buf_u8(out, e->severity);
     buf_zigzag(out, (int64_t)((uint64_t)e->time_ns - (uint64_t)last_time_ns));
-    put_name(enc, e->stream);
-    put_name(enc, e->service);
+    put_name(enc, e->stream, &enc->stream);
+    put_name(enc, e->service, &enc->service);
     buf_lenslice(out, e->body);
     if (flags & HAS_OBSERVED)
         buf_zigzag(out, (int64_t)((uint64_t)e->observed_ns - (uint64_t)e->time_ns));

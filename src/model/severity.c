@@ -109,14 +109,32 @@ static bool is_level_key(struct slice key)
     return false;
 }
 
-/* Keys are found by the part they share, and then read whole. */
+/* Keys are found by the part they share, and then read whole. Each part has a 'v', which is rare. */
+struct key_part {
+    struct slice text;
+    size_t v; /* where */
+};
+
+static size_t part_find(struct slice line, const struct key_part *part, size_t at)
+{
+    for (at += part->v; at < line.len; at++) {
+        const char *v = memchr(line.ptr + at, 'v', line.len - at);
+        if (v == NULL)
+            return SIZE_MAX;
+        at = (size_t)(v - line.ptr);
+        if (slice_starts(slice_skip(line, at - part->v), part->text))
+            return at - part->v;
+    }
+    return SIZE_MAX;
+}
+
 static uint8_t severity_by_key(struct slice line)
 {
-    static const struct slice parts[] = { SLICE_INIT("level"), SLICE_INIT("severity"), SLICE_INIT("lvl") };
+    static const struct key_part parts[] = { { SLICE_INIT("level"), 2 }, { SLICE_INIT("severity"), 2 }, { SLICE_INIT("lvl"), 1 } };
     line.len = MIN(line.len, (size_t)SEVERITY_KEY_SCAN_BYTES);
     for (size_t k = 0; k < COUNT_OF(parts); k++) {
-        for (size_t at = 0; (at = slice_find(line, parts[k], at)) != SIZE_MAX; at++) {
-            size_t from = at, to = at + parts[k].len;
+        for (size_t at = 0; (at = part_find(line, &parts[k], at)) != SIZE_MAX; at++) {
+            size_t from = at, to = at + parts[k].text.len;
             while (from > 0 && is_key(line.ptr[from - 1]))
                 from--;
             while (to < line.len && is_key(line.ptr[to]))

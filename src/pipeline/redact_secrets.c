@@ -10,6 +10,7 @@
 
 enum {
     NAME_BYTES_MAX = 64,     /* of a key; longer ones are none */
+    LAST_LETTERS = 3,        /* see may_be_secret */
     KEY_GAP_BYTES_MAX = 4,   /* quotes, backslashes and blanks between key and sign */
     NUMBER_DIGITS_SHORT = 6, /* token=512 is a count, not a token */
     CARD_DIGITS_MIN = 13,
@@ -155,15 +156,23 @@ static void take_out(struct scan *s, size_t from, size_t to, struct slice mark, 
     s->changed = true;
 }
 
-/* The key that ends before the sign at at: quotes and blanks are stepped over. Empty: there is none. */
+static bool in_key_gap(char c)
+{
+    return c == '"' || c == '\'' || c == '\\' || c == ' ';
+}
+
+/* The key that ends before the sign at at: quotes and blanks are stepped over. Empty: there is none, or its last letters say that
+ * it is no secret's. */
 static struct slice key_before(struct slice text, size_t at)
 {
     size_t end = at, gap = 0;
-    while (end > 0 && gap < KEY_GAP_BYTES_MAX && in_set(text.ptr[end - 1], SLICE("\"'\\ "))) {
+    while (end > 0 && gap < KEY_GAP_BYTES_MAX && in_key_gap(text.ptr[end - 1])) {
         end--;
         gap++;
     }
     size_t start = end;
+    if (end && alnum(text.ptr[end - 1]) && !may_be_secret(slice_sub(text, end > LAST_LETTERS ? end - LAST_LETTERS : 0, end)))
+        return SLICE_EMPTY;
     while (start > 0 && end - start < NAME_BYTES_MAX && word_char(text.ptr[start - 1]))
         start--;
     return slice_sub(text, start, end);
