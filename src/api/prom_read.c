@@ -8,7 +8,10 @@
  *     samples, within the memory of a query.
  * (3) Once frames are under way the HTTP status is gone. An error then is a frame whose checksum does not match, with the
  *     sentence as its bytes: so a client fails and never takes half an answer for a whole one.
- * (4) external_labels are added to series that do not have them; a matcher that asks for one of them finds series without. */
+ * (4) Series come in Prometheus's order, by labels sorted by name alone. Ours differs in that __name__ stands first: so those with a
+ *     label that sorts before it (one that begins with a capital) are asked for first, held back in memory, encoded, and sorted;
+ *     all others are as they come.
+ * (5) external_labels are added to series that do not have them; a matcher that asks for one of them finds series without. */
 #include <stdlib.h>
 
 #include "api/handlers.h"
@@ -24,6 +27,8 @@ enum {
     READ_CHUNK_SAMPLES = 120,                        /* as Prometheus cuts its own chunks */
     READ_FRAME_BYTES = 1 * MIB,                      /* then a series goes on in the next frame */
     READ_WRITE_BYTES = 64 * KIB,                     /* frames are put together to pieces of this size */
+    READ_EARLY_NAMES_MAX = 16,                       /* that sort before __name__ and are asked for one by one */
+    READ_HELD_BYTES_MAX = 256 * MIB,                 /* of series held back, encoded */
     READ_LABELS_MAX = 2 * LABELS_PER_SERIES_MAX + 8  /* of a series, with external labels */
 };
 
@@ -34,7 +39,8 @@ struct reading {
     struct slice external; /* labels */
     struct prom_read_request request;
     bool has_begun;
-    struct buf out, frame; /* what is to be sent; the frame under way */
+    struct buf out, frame, held; /* what is to be sent; the frame under way; series held back */
+    struct buf *to;              /* out or held */
     struct crc32c crc;
 };
 
@@ -70,19 +76,20 @@ static void put_labels(struct reading *r, const struct series_samples *s, uint32
 
 static void put_samples(struct reading *r, const struct series_samples *s)
 {
-    size_t series = proto_nested_begin(&r->out, 1);
-    put_labels(r, s, 1, &r->out);
+    struct buf *out = r->to;
+    size_t series = proto_nested_begin(out, 1);
+    put_labels(r, s, 1, out);
     for (size_t i = 0; i < s->n; i++) {
         if (is_histogram(s->v[i])) {
-            prom_read_histogram(&r->out, 4, s->t_ms[i], histogram_unbox(s->v[i]));
+            prom_read_histogram(out, 4, s->t_ms[i], histogram_unbox(s->v[i]));
             continue;
         }
-        size_t mark = proto_nested_begin(&r->out, 2);
-        proto_put_double(&r->out, 1, s->v[i]);
-        proto_put_varint(&r->out, 2, (uint64_t)s->t_ms[i]);
-        proto_nested_end(&r->out, mark);
+        size_t mark = proto_nested_begin(out, 2);
+        proto_put_double(out, 1, s->v[i]);
+        proto_put_varint(out, 2, (uint64_t)s->t_ms[i]);
+        proto_nested_end(out, mark);
     }
-    proto_nested_end(&r->out, series);
+    proto_nested_end(out, series);
 }
 
 /* ---- frames ---- */
@@ -97,13 +104,13 @@ static enum status send(struct reading *r, struct err *err)
     return st;
 }
 
-static void put_frame(struct reading *r, struct slice message, uint32_t flip)
+static void put_frame(struct reading *r, struct buf *to, struct slice message, uint32_t flip)
 {
     uint32_t sum = crc32c_of(&r->crc, message) ^ flip;
-    buf_varint(&r->out, message.len);
+    buf_varint(to, message.len);
     for (int shift = 24; shift >= 0; shift -= 8)
-        buf_u8(&r->out, (uint8_t)(sum >> shift));
-    buf_slice(&r->out, message);
+        buf_u8(to, (uint8_t)(sum >> shift));
+    buf_slice(to, message);
 }
 
 /* Samples i and on that go into one chunk: numbers together, a histogram alone. */
@@ -145,8 +152,8 @@ static enum status put_chunks(struct reading *r, size_t query, const struct seri
         }
         proto_nested_end(&r->frame, series);
         proto_put_varint(&r->frame, 2, query);
-        put_frame(r, buf_as_slice(&r->frame), 0);
-        if (r->out.len >= READ_WRITE_BYTES)
+        put_frame(r, r->to, buf_as_slice(&r->frame), 0);
+        if (r->to == &r->out && r->out.len >= READ_WRITE_BYTES)
             st = send(r, err);
     }
     return st;
@@ -154,32 +161,159 @@ static enum status put_chunks(struct reading *r, size_t query, const struct seri
 
 /* ---- all of it ---- */
 
-static enum status run_query(struct reading *r, size_t i, struct err *err)
+/* Labels that sort before __name__: (4). */
+struct early {
+    struct slice names[READ_EARLY_NAMES_MAX];
+    size_t count;
+    bool too_many; /* more than names has room for: then one look goes over all series */
+};
+
+/* A series that is held back: its labels in Prometheus's order, and where its bytes lie. */
+struct held {
+    struct label *labels;
+    size_t count, from, len;
+};
+
+struct held_list {
+    struct held *list;
+    size_t count, cap;
+};
+
+static bool is_early(struct slice name)
+{
+    return slice_cmp(name, SLICE("__name__")) < 0;
+}
+
+static bool has_early(struct slice labels)
+{
+    struct label l;
+    while (labels_next(&labels, &l))
+        if (is_early(l.name))
+            return true;
+    return false;
+}
+
+static struct held hold(struct arena *a, struct slice labels, size_t from, size_t len)
+{
+    struct held h = { .labels = arena_array(a, struct label, labels_count(labels) + 1), .from = from, .len = len };
+    struct slice rest = arena_copy(a, labels);
+    while (labels_next(&rest, &h.labels[h.count]))
+        h.count++;
+    qsort(h.labels, h.count, sizeof *h.labels, by_name);
+    return h;
+}
+
+static int by_labels(const void *a, const void *b)
+{
+    const struct held *x = a, *y = b;
+    for (size_t i = 0; i < MIN(x->count, y->count); i++) {
+        int order = slice_cmp(x->labels[i].name, y->labels[i].name);
+        if (order == 0)
+            order = slice_cmp(x->labels[i].value, y->labels[i].value);
+        if (order)
+            return order;
+    }
+    return x->count < y->count ? -1 : x->count > y->count;
+}
+
+static enum status find_early(struct reading *r, const struct prom_read_query *from, struct early *out, struct err *err)
+{
+    struct name_hit *names;
+    size_t count = 0;
+    struct names_query nq = { .what = NAMES_LABELS, .start_ns = MAX(from->start_ms, INT64_MIN / NS_MS) * NS_MS,
+                              .end_ns = MIN(from->end_ms, INT64_MAX / NS_MS - 1) * NS_MS + NS_MS - 1, .matchers = from->matchers,
+                              .matcher_count = from->matcher_count };
+    struct engine *engine = r->q.api->engine;
+    *out = (struct early){ .count = 0 };
+    enum status st = engine->ops->names(engine, &r->q.ctx, &nq, r->q.arena, &names, &count, err);
+    for (size_t i = 0; !st && i < count && is_early(names[i].value); i++) {
+        out->too_many = out->count == READ_EARLY_NAMES_MAX;
+        if (out->too_many)
+            break;
+        out->names[out->count++] = names[i].value;
+    }
+    return st;
+}
+
+/* Of those that match: what the matchers do not tell apart. */
+enum look_for { LOOK_FOR_ALL, LOOK_FOR_EARLY, LOOK_FOR_OTHERS };
+
+/* held NULL: series go out as they come. */
+static enum status look(struct reading *r, size_t i, const struct matcher *matchers, size_t matcher_count, enum look_for what,
+                        struct held_list *held, struct err *err)
 {
     const struct prom_read_query *from = &r->request.queries[i];
     struct engine *engine = r->q.api->engine;
     struct samples_query sq = { .start_ms = from->start_ms > INT64_MIN ? from->start_ms - 1 : INT64_MIN, .end_ms = from->end_ms,
-                                .matchers = from->matchers, .matcher_count = from->matcher_count };
+                                .matchers = matchers, .matcher_count = matcher_count };
     struct samples_iter *it;
     struct series_samples s;
     enum status st = engine->ops->samples(engine, &r->q.ctx, &sq, &it, err);
     if (st)
         return st;
     while ((st = it->ops->next(it, &s, err)) == ST_OK) {
-        if (s.n == 0)
+        size_t at = r->to->len;
+        if (s.n == 0 || (what != LOOK_FOR_ALL && has_early(s.labels) != (what == LOOK_FOR_EARLY)))
             continue;
         if (r->request.is_streamed)
             st = put_chunks(r, i, &s, err);
         else
             put_samples(r, &s);
-        if (!st && buf_over(&r->out))
-            st = err_set(err, ST_LIMIT, "remote read: the answer has over %zu bytes, at most that many are allowed without streaming",
-                         r->out.max);
+        if (!st && buf_over(r->to))
+            st = err_set(err, ST_LIMIT, "remote read: the answer has over %zu bytes, at most that many are allowed %s", r->to->max,
+                         held ? "of series with labels that begin with a capital letter" : "without streaming");
         if (st)
             break;
+        if (held)
+            ARENA_PUSH(r->q.arena, held->list, held->count, held->cap) = hold(r->q.arena, s.labels, at, r->to->len - at);
     }
     it->ops->close(it);
     return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* A look for each early name: at those that have it and none of the names before. all has room for one more each. */
+static enum status look_early(struct reading *r, size_t i, const struct early *early, struct matcher *all, size_t count, struct held_list *held,
+                              struct err *err)
+{
+    enum status st = ST_OK;
+    if (early->too_many)
+        return look(r, i, all, count, LOOK_FOR_EARLY, held, err);
+    for (size_t k = 0; k < early->count && !st; k++) {
+        st = matcher_init(&all[count + k], MATCH_NE, early->names[k], SLICE_EMPTY, err);
+        if (!st)
+            st = look(r, i, all, count + k + 1, LOOK_FOR_ALL, held, err);
+        if (!st)
+            st = matcher_init(&all[count + k], MATCH_EQ, early->names[k], SLICE_EMPTY, err);
+    }
+    return st;
+}
+
+/* (4) */
+static enum status run_query(struct reading *r, size_t i, struct err *err)
+{
+    const struct prom_read_query *from = &r->request.queries[i];
+    size_t count = from->matcher_count;
+    struct matcher *all = arena_array(r->q.arena, struct matcher, count + READ_EARLY_NAMES_MAX);
+    struct held_list held = { .count = 0 };
+    struct early early;
+    if (count)
+        memcpy(all, from->matchers, count * sizeof *all);
+    enum status st = find_early(r, from, &early, err);
+    buf_reset(&r->held);
+    r->to = &r->held;
+    if (!st)
+        st = look_early(r, i, &early, all, count, &held, err);
+    r->to = &r->out;
+    if (held.count)
+        qsort(held.list, held.count, sizeof *held.list, by_labels);
+    for (size_t k = 0; k < held.count && !st; k++) {
+        buf_slice(&r->out, slice_sub(buf_as_slice(&r->held), held.list[k].from, held.list[k].from + held.list[k].len));
+        if (r->request.is_streamed && r->out.len >= READ_WRITE_BYTES)
+            st = send(r, err);
+    }
+    if (st)
+        return st;
+    return early.too_many ? look(r, i, all, count, LOOK_FOR_OTHERS, NULL, err) : look(r, i, all, count + early.count, LOOK_FOR_ALL, NULL, err);
 }
 
 static enum status run_queries(struct reading *r, struct err *err)
@@ -207,7 +341,7 @@ static void finish_stream(struct reading *r, enum status st, const struct err *e
 {
     struct err gone; /* a peer that left needs no answer */
     if (st)
-        put_frame(r, slice_str(err->text), UINT32_MAX);
+        put_frame(r, &r->out, slice_str(err->text), UINT32_MAX);
     enum status sent = send(r, &gone);
     (void)sent;
     http_end(r->q.x);
@@ -252,6 +386,8 @@ void prom_read(void *user, struct http_exchange *x)
     buf_init(&room, 0);
     buf_init(&r->out, QUERY_RESULT_BYTES_MAX);
     buf_init(&r->frame, 0);
+    buf_init(&r->held, READ_HELD_BYTES_MAX);
+    r->to = &r->out;
     enum status st = parse(r, x, &room, &err);
     r->q.text = as_text(r);
     if (!st)
@@ -265,6 +401,7 @@ void prom_read(void *user, struct http_exchange *x)
     prom_read_request_end(&r->request);
     buf_free(&r->out);
     buf_free(&r->frame);
+    buf_free(&r->held);
     buf_free(&room);
     api_query_end(&r->q, "remote_read", st, &err);
     mem_free(r);

@@ -393,6 +393,24 @@ class RemoteRead(harness.Case):
             got = [sorted(x[0].items()) for x in read(self.read(s, q, accept).body)[0]]
             self.assertEqual(got, sorted(sorted(l.items()) for l in names))
 
+    def test_labels_that_sort_before_the_name_come_first_as_in_prometheus(self):
+        s = self.server()
+        series = [{"__name__": f"cap_{m}", **more} for m in "ba" for more in
+                  ({}, {"job": "x"}, {"Zone": "b"}, {"Zone": "a", "job": "x"}, {"Zone": "a", "Area": "z"}, {"Area": "y"}, {"_A": "1", "job": "x"}, {"é": "1"})]
+        fill(s, [(l, [(NOW * 1000 - 60_000, 1.0), (NOW * 1000, 2.0)]) for l in series])
+        want = sorted(sorted(((k.encode(), v.encode()) for k, v in l.items())) for l in series)
+        q = [(NOW * 1000 - 600_000, NOW * 1000, [(wire.RE, "__name__", "cap_.*")])]
+        ask = lambda q: [([[(k.encode(), v.encode()) for k, v in x[0].items()] for x in found], [len(x[1]) for x in found])
+                         for found in (wire.samples(self.read(s, q).body)[0], wire.streamed(self.read(s, q, [wire.STREAMED]).body)[0])]
+        for got, counts in ask(q):
+            self.assertEqual(got, want)
+            self.assertEqual(counts, [2] * len(series))
+        many = [{"__name__": "cap_many", f"L{k:02}": str(k % 3), "n": str(n)} for k in range(20) for n in range(2)]  # over READ_EARLY_NAMES_MAX
+        fill(s, [(l, [(NOW * 1000, 2.0)]) for l in many])
+        want = sorted(want + [sorted((k.encode(), v.encode()) for k, v in l.items()) for l in many])
+        for got, _ in ask(q):
+            self.assertEqual(got, want)
+
     def test_over_the_budget_both_forms_fail_and_never_look_whole(self):
         s = self.server(config="query:\n  max_samples: 5000\n")
         times = [(NOW * 1000 - 600_000 + 100 * i, float(i)) for i in range(1000)]
