@@ -20,7 +20,8 @@
 #include "metrics/hpage.h"
 #include "metrics/layout.h"
 
-enum { TIMES_CACHE = 16384, NONE = UINT32_MAX, CODE_EXPECTED = 0, CODE_NEW = 1, CODE_PAIR = 2 };
+enum { TIMES_CACHE = 16384, TIMES_CACHE_WAYS = 4 /* places for one hash */ };
+enum { NONE = UINT32_MAX, CODE_EXPECTED = 0, CODE_NEW = 1, CODE_PAIR = 2 };
 
 struct group_series {
     uint32_t ordinal;
@@ -217,11 +218,12 @@ static enum status times_flush(struct build *b, struct err *err)
 static enum status times_put(struct build *b, const int64_t *t, size_t n, uint32_t *number, struct err *err)
 {
     struct hash128 h = hash128(slice_of(t, n * sizeof *t), b->st->seed);
-    struct times_known *known = &b->known[h.lo % TIMES_CACHE];
-    if (known->number_1 && known->hash.lo == h.lo && known->hash.hi == h.hi) {
-        *number = known->number_1 - 1;
-        return ST_OK;
-    }
+    struct times_known *known = &b->known[h.lo % (TIMES_CACHE / TIMES_CACHE_WAYS) * TIMES_CACHE_WAYS];
+    for (size_t i = 0; i < TIMES_CACHE_WAYS; i++)
+        if (known[i].number_1 && known[i].hash.lo == h.lo && known[i].hash.hi == h.hi) {
+            *number = known[i].number_1 - 1;
+            return ST_OK;
+        }
     uint8_t bytes[CHUNK_BYTES_MAX];
     size_t len = chunk_encode_times(t, n, bytes);
     buf_varint(&b->times_table, b->times_pages);
@@ -232,6 +234,7 @@ static enum status times_put(struct build *b, const int64_t *t, size_t n, uint32
     b->last_first_ms = t[0];
     buf_put(&b->times_page, bytes, len);
     *number = b->times_count++;
+    memmove(known + 1, known, (TIMES_CACHE_WAYS - 1) * sizeof *known); /* the oldest goes */
     *known = (struct times_known){ h, b->times_count };
     return b->times_page.len >= TIMES_PAGE_BYTES ? times_flush(b, err) : ST_OK;
 }

@@ -5,6 +5,7 @@
  *       transform 0  z = (k - base) / divisor                for all n (no first)
  *       transform 1  z = (step - base) / divisor             for n - 1 steps from one to the next, base the least step
  *       transform 2  z = zigzag((step - base) / divisor)     for n - 1 steps, base near the mean step
+ *       transform 3  z = (k - i * slope - base) / divisor    for all n, i from 0; the slope stands in place of first
  *       + 4          has a divisor
  *       + 8          sparse: the bitmap says which z are not 0, and only these, less one, follow
  *       + 16         short codes: see (4)
@@ -22,6 +23,7 @@ enum {
     TRANSFORM_MIN = 0,
     TRANSFORM_DELTA_MIN = 1,
     TRANSFORM_DELTA_MEAN = 2,
+    TRANSFORM_LINE = 3, /* clocks, and times with jitter, whose steps have it twice */
     TRANSFORM_MASK = 3,
     TRANSFORM_DIVISOR = 4,
     TRANSFORM_SPARSE = 8,
@@ -147,43 +149,85 @@ struct transformed {
     uint64_t z[INTS_MAX + PAD];
     size_t n;
     unsigned transform;
-    uint64_t base, divisor;
+    uint64_t base, slope, divisor;
 };
 
-/* at[i] is the sum of the steps before i. Chooses the transform whose results have the fewest bits together. */
-static void transform_choose(const int64_t *at, const int64_t *step, size_t n, struct transformed *out)
+/* What the choice is made from: at[i] is the sum of the steps before i; steps are divided already. */
+struct shape {
+    const int64_t *at, *step;
+    size_t n;
+    int64_t least, step_least, mean, slope, line_least;
+    uint64_t range, step_range; /* largest less least */
+    uint64_t bits[4]; /* of all results of a transform together */
+};
+
+/* How far numbers are from a line of the mean step, rounded. Bits of steps add up to less than planes of them take, so a line may
+ * have a bit more a number, if it has the smaller range by a quarter. */
+static void shape_line(struct shape *s)
 {
-    int64_t least = 0, step_least = INT64_MAX;
+    int64_t steps = (int64_t)s->n - 1, most = 0;
+    s->slope = s->at[steps] / steps;
+    s->slope += s->at[steps] % steps * 2 >= steps;
+    s->line_least = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        int64_t off = (int64_t)((uint64_t)s->at[i] - (uint64_t)s->slope * i);
+        s->line_least = MIN(s->line_least, off);
+        most = MAX(most, off);
+    }
+    uint64_t range = (uint64_t)most - (uint64_t)s->line_least;
+    bool is_narrow = range + range / 4 <= MIN(s->range, s->step_range);
+    s->bits[TRANSFORM_LINE] = is_narrow ? s->n * (MAX(bit_length(range), 1u) - 1) : UINT64_MAX;
+}
+
+static void shape_of(const int64_t *at, const int64_t *step, size_t n, struct shape *s)
+{
+    *s = (struct shape){ .at = at, .step = step, .n = n, .step_least = n > 1 ? INT64_MAX : 0 };
     size_t still = 0;
+    int64_t most = 0, step_most = INT64_MIN;
     for (size_t i = 1; i < n; i++) {
-        least = MIN(least, at[i]);
-        step_least = MIN(step_least, step[i - 1]);
+        s->least = MIN(s->least, at[i]);
+        most = MAX(most, at[i]);
+        s->step_least = MIN(s->step_least, step[i - 1]);
+        step_most = MAX(step_most, step[i - 1]);
         still += step[i - 1] == 0;
     }
+    s->range = (uint64_t)most - (uint64_t)s->least;
+    s->step_range = (uint64_t)step_most - (uint64_t)s->step_least;
     /* A mean of steps whose sum wrapped means nothing, but it is still only a base: (1). */
-    int64_t mean = n > 1 && still < n / STILL_SHARE ? at[n - 1] / (int64_t)(n - 1) : 0;
-    uint64_t cost[3] = { bit_length(0 - (uint64_t)least), 0, 0 };
+    s->mean = n > 1 && still < n / STILL_SHARE ? at[n - 1] / (int64_t)(n - 1) : 0;
+    uint64_t bits[3] = { bit_length(0 - (uint64_t)s->least), 0, 0 };
     for (size_t i = 1; i < n; i++) {
-        cost[0] += bit_length((uint64_t)at[i] - (uint64_t)least);
-        cost[1] += bit_length((uint64_t)step[i - 1] - (uint64_t)step_least);
-        cost[2] += bit_length(ints_zigzag((int64_t)((uint64_t)step[i - 1] - (uint64_t)mean)));
+        bits[0] += bit_length((uint64_t)at[i] - (uint64_t)s->least);
+        bits[1] += bit_length((uint64_t)step[i - 1] - (uint64_t)s->step_least);
+        bits[2] += bit_length(ints_zigzag((int64_t)((uint64_t)step[i - 1] - (uint64_t)s->mean)));
     }
-    if (n == 1 || (cost[0] <= cost[1] && cost[0] <= cost[2])) {
-        out->n = n;
-        out->transform = TRANSFORM_MIN;
-        out->base = (uint64_t)least;
-        for (size_t i = 0; i < n; i++)
-            out->z[i] = (uint64_t)at[i] - (uint64_t)least;
-        return;
-    }
-    bool is_mean = cost[2] < cost[1] - cost[1] / MEAN_GAIN_SHARE;
-    out->n = n - 1;
-    out->transform = is_mean ? TRANSFORM_DELTA_MEAN : TRANSFORM_DELTA_MIN;
-    out->base = (uint64_t)(is_mean ? mean : step_least);
-    for (size_t i = 0; i + 1 < n; i++) {
-        uint64_t d = (uint64_t)step[i] - out->base;
-        out->z[i] = is_mean ? ints_zigzag((int64_t)d) : d;
-    }
+    bits[2] += bits[2] / MEAN_GAIN_SHARE;
+    memcpy(s->bits, bits, sizeof bits);
+    if (n > 1)
+        shape_line(s);
+}
+
+/* The transform whose results have the fewest bits together. */
+static void transform_apply(const struct shape *s, struct transformed *out)
+{
+    unsigned best = TRANSFORM_MIN;
+    for (unsigned i = 1; i < COUNT_OF(s->bits) && s->n > 1; i++)
+        best = s->bits[i] < s->bits[best] ? i : best;
+    bool is_of_steps = best == TRANSFORM_DELTA_MIN || best == TRANSFORM_DELTA_MEAN;
+    out->transform = best;
+    out->n = is_of_steps ? s->n - 1 : s->n;
+    out->slope = best == TRANSFORM_LINE ? (uint64_t)s->slope : 0;
+    const int64_t bases[] = { s->least, s->step_least, s->mean, s->line_least };
+    out->base = (uint64_t)bases[best];
+    if (!is_of_steps)
+        for (size_t i = 0; i < out->n; i++)
+            out->z[i] = (uint64_t)s->at[i] - out->slope * i - out->base;
+    else
+        for (size_t i = 0; i < out->n; i++)
+            out->z[i] = (uint64_t)s->step[i] - out->base;
+    if (best == TRANSFORM_DELTA_MEAN)
+        for (size_t i = 0; i < out->n; i++)
+            out->z[i] = ints_zigzag((int64_t)out->z[i]);
 }
 
 /* (3) */
@@ -197,9 +241,12 @@ static void transform(const int64_t *k, size_t n, bool may_divide, struct transf
     at[0] = 0;
     for (size_t i = 1; i < n; i++)
         at[i] = (int64_t)((uint64_t)at[i - 1] + (uint64_t)step[i - 1]);
-    transform_choose(at, step, n, out);
+    struct shape s;
+    shape_of(at, step, n, &s);
+    transform_apply(&s, out);
     out->base *= out->divisor;
-    if (out->transform == TRANSFORM_MIN)
+    out->slope *= out->divisor;
+    if (out->transform == TRANSFORM_MIN || out->transform == TRANSFORM_LINE)
         out->base += (uint64_t)k[0];
     if (out->transform == TRANSFORM_DELTA_MIN && may_divide)
         out->divisor *= divide((int64_t *)out->z, out->n); /* steps of 3, 13, 23, ... */
@@ -316,7 +363,7 @@ uint8_t *ints_put(const int64_t *k, size_t n, bool may_divide, uint8_t *to)
     bool is_sparse = width > 1 && x.n + there * sparse_width < x.n * width;
     uint8_t *head = to++, *width_at = to++;
     if (x.transform != TRANSFORM_MIN)
-        to = ints_put_varint(to, ints_zigzag(k[0]));
+        to = ints_put_varint(to, ints_zigzag(x.transform == TRANSFORM_LINE ? (int64_t)x.slope : k[0]));
     to = ints_put_varint(to, ints_zigzag((int64_t)x.base));
     if (x.divisor > 1)
         to = ints_put_varint(to, x.divisor);
@@ -369,26 +416,34 @@ static bool coded_get(struct reader *r, unsigned head, unsigned width, size_t n,
 bool ints_get(struct reader *r, size_t n, int64_t *k)
 {
     unsigned head = read_u8(r), width = read_u8(r), transform = head & TRANSFORM_MASK;
-    if (width > WIDTH_MAX || transform > TRANSFORM_DELTA_MEAN || head > TRANSFORM_ALL)
+    if (width > WIDTH_MAX || head > TRANSFORM_ALL)
         return false;
     uint64_t at = transform == TRANSFORM_MIN ? 0 : (uint64_t)read_zigzag(r);
     uint64_t base = (uint64_t)read_zigzag(r), divisor = head & TRANSFORM_DIVISOR ? read_varint(r) : 1;
-    size_t m = transform == TRANSFORM_MIN ? n : n - 1;
+    size_t m = transform == TRANSFORM_MIN || transform == TRANSFORM_LINE ? n : n - 1;
     uint64_t room[1 + INTS_MAX + PAD], *z = room + 1;
     room[0] = 0;
     if (!coded_get(r, head, width, m, z))
         return false;
-    if (transform == TRANSFORM_MIN) {
+    switch (transform) {
+    case TRANSFORM_MIN:
         for (size_t i = 0; i < n; i++)
             k[i] = (int64_t)(z[i] * divisor + base);
-        return true;
-    }
-    k[0] = (int64_t)at;
-    if (transform == TRANSFORM_DELTA_MIN)
+        break;
+    case TRANSFORM_LINE:
+        for (size_t i = 0; i < n; i++)
+            k[i] = (int64_t)(z[i] * divisor + at * i + base);
+        break;
+    case TRANSFORM_DELTA_MIN:
+        k[0] = (int64_t)at;
         for (size_t i = 0; i < m; i++)
             k[i + 1] = (int64_t)(at += z[i] * divisor + base);
-    else
+        break;
+    default:
+        k[0] = (int64_t)at;
         for (size_t i = 0; i < m; i++)
             k[i + 1] = (int64_t)(at += (uint64_t)unzigzag(z[i]) * divisor + base);
+        break;
+    }
     return true;
 }
