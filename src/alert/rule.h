@@ -51,6 +51,7 @@ struct rule_set {
     struct rule_group *groups;
     size_t group_count, group_cap, rule_count;
     int64_t backfill_ns;          /* how far back recording rules that are new are evaluated; 0: not at all */
+    bool span_metrics;            /* spans are counted as metrics, for rules to ask */
     struct slice external_labels; /* canonical: of `global`; added to alerts that are handed on */
 };
 

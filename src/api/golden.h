@@ -125,6 +125,10 @@ MUST_CHECK enum status golden_spans_endpoints(struct golden *g, const struct gol
 MUST_CHECK enum status golden_logs_endpoints(struct golden *g, const struct golden_service *s, struct golden_endpoint **out, size_t *count,
                                              struct err *err);
 struct slice golden_logs_query(struct golden *g, struct slice service, enum signal what);
+/* Those of which an access log came in the last minutes and nothing better tells, as a regex a|b; empty: none. */
+MUST_CHECK enum status golden_logs_services(struct golden *g, struct slice *services, bool *has_times, struct err *err);
+/* LogQL of a signal of such services. */
+struct slice golden_logs_rule(struct golden *g, struct slice services, enum signal what, struct slice window);
 /* Finds the row of endpoint and method in a growing list of at most GOLDEN_ENDPOINTS_MAX; NULL beyond. */
 struct golden_endpoint *golden_endpoint(struct golden *g, struct golden_endpoint **list, size_t *count, struct slice endpoint, struct slice method);
 

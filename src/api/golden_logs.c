@@ -24,6 +24,8 @@ static const char *const signal_templates[SIGNAL_COUNT] = {
     [SIGNAL_P99] = "quantile_over_time(0.99, " SECONDS " [$window]) by ($by)",
 };
 static const char failed_template[] = FAILED; /* the ratio is made here: where nothing fails it is 0, not absent */
+/* The ratio by itself, 0 where nothing fails. */
+static const char ratio_template[] = "(" FAILED "\nor\n0 * sum by ($by) (rate(" LINES " [$window])))\n/\nsum by ($by) (rate(" LINES " [$window]))";
 static const char presence_template[] = "sum by ($by) (count_over_time(" LINES " [$window]))";
 static const char busy_template[] = "sum by ($by) (sum_over_time(" SECONDS " [$window]))";
 
@@ -150,6 +152,42 @@ enum status golden_logs(struct golden *g, struct err *err)
     enum status st = read_logs(g, err);
     g->q->ctx.bytes_max = before;
     return st;
+}
+
+enum status golden_logs_services(struct golden *g, struct slice *services, bool *has_times, struct err *err)
+{
+    struct names_query nq = { .what = NAMES_SERVICES, .start_ns = g->start_ns, .end_ns = g->end_ns, .kinds = 1u << EVENT_LOG, .limit = NAMES_MAX };
+    struct name_hit *hits, *found;
+    size_t count;
+    struct value v = { 0 };
+    uint64_t before = g->q->ctx.bytes_max;
+    *services = SLICE_EMPTY;
+    *has_times = false;
+    enum status st = g->q->api->engine->ops->names(g->q->api->engine, &g->q->ctx, &nq, g->a, &hits, &count, err);
+    struct slice others = st ? SLICE_EMPTY : joined(g, hits, count, false);
+    if (st || others.len == 0)
+        return st;
+    g->q->ctx.bytes_max = g->q->ctx.bytes_read + LOG_BYTES_MAX;
+    struct golden_words w = { .by = SLICE("service_name"), .service = others, .window_s = PRESENCE_SECONDS };
+    st = golden_instant(g, g->q->api->logql, golden_text(g, presence_template, &w), &v, err);
+    found = arena_array(g->a, struct name_hit, v.series_count + 1);
+    for (size_t i = 0; !st && i < v.series_count; i++)
+        found[i].value = labels_get(v.series[i].labels, SLICE("service_name"));
+    if (!st)
+        *services = joined(g, found, v.series_count, false);
+    if (!st && services->len) {
+        w.service = *services;
+        st = golden_instant(g, g->q->api->logql, golden_text(g, busy_template, &w), &v, err);
+        *has_times = !st && v.series_count > 0;
+    }
+    g->q->ctx.bytes_max = before;
+    return st;
+}
+
+struct slice golden_logs_rule(struct golden *g, struct slice services, enum signal what, struct slice window)
+{
+    struct golden_words w = { .by = SLICE("service_name"), .service = services, .window = window };
+    return golden_text(g, what == SIGNAL_ERRORS ? ratio_template : signal_templates[what], &w);
 }
 
 struct slice golden_logs_query(struct golden *g, struct slice service, enum signal what)

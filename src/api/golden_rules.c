@@ -6,7 +6,10 @@
  * `service` there are its own alone. Names are level:metric:operation; level is the labels that stay: job:http_requests:rate5m. Where jobs
  * need different expressions for one name (another label says how requests ended; a native histogram here, buckets there), they
  * are joined by `or`, native histograms first. Business metrics are the counters of these services that are neither requests nor
- * resources. */
+ * resources.
+ *
+ * Services known from spans alone are recorded from span metrics: those that senders make (Tempo's and the Collector's names), or
+ * ours. Services known from access logs alone get LogQL, in a group of its own that says so, as no Prometheus can read it. */
 #include "api/golden_rules.h"
 
 #include "api/golden.h"
@@ -18,6 +21,7 @@ enum { GOLDEN_RECORDS_MAX = 500, GOLDEN_RULES_SECONDS_MAX = 30, RULES_BYTES_MAX 
 
 struct record {
     struct slice group, name, expr;
+    bool is_logql;
 };
 
 struct records {
@@ -65,7 +69,7 @@ static void add(struct records *r, struct slice group, struct slice name, struct
     }
     if (r->count == GOLDEN_RECORDS_MAX)
         return;
-    ARENA_PUSH(r->g->a, r->list, r->count, r->cap) = (struct record){ group, name, expr };
+    ARENA_PUSH(r->g->a, r->list, r->count, r->cap) = (struct record){ .group = group, .name = name, .expr = expr };
 }
 
 /* Whether services of that stem are told apart by service_name, too. */
@@ -118,7 +122,7 @@ static enum status add_business(struct records *r, const struct golden_service *
     enum status st = golden_instant(g, g->q->api->promql, text, &v, err);
     for (size_t i = 0; !st && i < v.series_count; i++) {
         struct slice name = labels_get(v.series[i].labels, SLICE("__name__"));
-        if (golden_is_resource(name) || counts_requests(g, name) || !metric_name_is_legacy(name))
+        if (golden_is_resource(name) || slice_starts(name, SLICE("traces_span")) || counts_requests(g, name) || !metric_name_is_legacy(name))
             continue;
         struct slice selector = only ? arena_printf(g->a, "{%.*s}", SLICE_FMT(only->selector)) : SLICE_EMPTY;
         add(r, SLICE("business"), arena_printf(g->a, "job:%.*s:rate" RULES_RANGE, SLICE_FMT(metric_of(g, name, SLICE_EMPTY))),
@@ -161,6 +165,64 @@ static enum status add_waits(struct records *r, const struct golden_service *onl
     return st;
 }
 
+/* ---- span metrics and access logs ---- */
+
+static const struct {
+    struct slice calls, latency, scale, by;
+} span_metrics[] = {
+    { SLICE_INIT("traces_spanmetrics_calls_total"), SLICE_INIT("traces_spanmetrics_latency"), SLICE_INIT(""), SLICE_INIT("service") },
+    { SLICE_INIT("traces_span_metrics_calls_total"), SLICE_INIT("traces_span_metrics_duration_milliseconds"), SLICE_INIT("0.001 * "),
+      SLICE_INIT("service_name") },
+    { SLICE_INIT("traces_span_metrics_calls_total"), SLICE_INIT("traces_span_metrics_duration_seconds"), SLICE_INIT(""), SLICE_INIT("service_name") },
+};
+#define SERVED "span_kind=~\"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER\""
+
+/* Of requests that services serve. Gives whether there were any. */
+static bool add_span_metrics(struct records *r, const struct golden_service *only)
+{
+    struct golden *g = r->g;
+    bool any = false;
+    for (size_t i = 0; i < COUNT_OF(span_metrics); i++) {
+        struct slice latency = span_metrics[i].latency, by = span_metrics[i].by, selector = SLICE(SERVED);
+        bool native = !golden_has_name(g, arena_printf(g->a, "%.*s_bucket", SLICE_FMT(latency)));
+        if (!golden_has_name(g, span_metrics[i].calls) || (native && !golden_has_name(g, latency)))
+            continue;
+        if (only)
+            selector = arena_printf(g->a, SERVED ",%.*s", SLICE_FMT(golden_matcher(g->a, by, only->name)));
+        struct golden_family f = { .histogram = latency, .requests = span_metrics[i].calls, .status = SLICE("status_code"),
+                                   .failed = SLICE("STATUS_CODE_ERROR"), .scale = span_metrics[i].scale };
+        struct golden_service s = { .family = &f, .latency_native = native };
+        struct golden_words w = { .by = by, .selector = selector, .window = SLICE(RULES_RANGE) };
+        for (int what = 0; what < SIGNAL_COUNT; what++)
+            add(r, SLICE("golden_spans"), name_of(g, &s, (enum signal)what, by), golden_signal_text(g, &s, (enum signal)what, w), false);
+        any = true;
+    }
+    return any;
+}
+
+static enum status add_access_logs(struct records *r, const struct golden_service *only, struct err *err)
+{
+    static const char *const names[SIGNAL_COUNT] = { "requests:rate" RULES_RANGE, "requests_failed:ratio_rate" RULES_RANGE,
+                                                     "request_seconds:p50_" RULES_RANGE, "request_seconds:p95_" RULES_RANGE,
+                                                     "request_seconds:p99_" RULES_RANGE };
+    struct golden *g = r->g;
+    struct slice services = SLICE_EMPTY;
+    bool has_times = false;
+    enum status st = only ? ST_OK : golden_logs_services(g, &services, &has_times, err);
+    if (st || (services.len == 0 && only == NULL))
+        return st;
+    for (int what = 0; what < SIGNAL_COUNT && r->count < GOLDEN_RECORDS_MAX; what++) {
+        if (only ? only->signals[what] == NULL : what >= SIGNAL_P50 && !has_times)
+            continue;
+        ARENA_PUSH(g->a, r->list, r->count, r->cap) =
+            (struct record){ .group = SLICE("golden_access_logs"),
+                             .name = arena_printf(g->a, "service_name:access_log_%s", names[what]),
+                             .expr = golden_logs_rule(g, only ? only->name : services, (enum signal)what, SLICE(RULES_RANGE)),
+                             .is_logql = true };
+    }
+    return ST_OK;
+}
+
 /* ---- the file ---- */
 
 static void put_record(const struct record *x, struct buf *out)
@@ -169,6 +231,8 @@ static void put_record(const struct record *x, struct buf *out)
     buf_printf(out, "      - record: %.*s\n        expr: |-\n", SLICE_FMT(x->name));
     while (slice_next(&rest, '\n', &line))
         buf_printf(out, "          %.*s\n", SLICE_FMT(line));
+    if (x->is_logql)
+        buf_slice(out, SLICE("        lang: logql\n"));
 }
 
 static void put_file(const struct records *r, struct slice note, struct buf *out)
@@ -187,7 +251,7 @@ static void put_file(const struct records *r, struct slice note, struct buf *out
     }
 }
 
-static enum status service_only(struct golden *g, struct slice name, const struct golden_service **out, struct slice *note, struct err *err)
+static enum status service_only(struct golden *g, struct slice name, const struct golden_service **out, struct err *err)
 {
     const struct golden_service *s = golden_find(g, name);
     enum status st = s ? ST_OK : golden_spans(g, err);
@@ -196,13 +260,27 @@ static enum status service_only(struct golden *g, struct slice name, const struc
     s = st ? NULL : golden_find(g, name);
     if (!st && s == NULL)
         return err_set(err, ST_NOT_FOUND, "no service \"%.*s\" in the last hour", SLICE_FMT(name));
-    if (!st && s->source != SOURCE_METRICS)
-        *note = SLICE("# This service is told from its spans or access logs: PromQL has nothing to record of it.\n");
     *out = s;
     return st;
 }
 
-static enum status write_rules(struct golden *g, struct slice service, struct buf *out, struct err *err)
+/* Of services that no request metrics tell of. */
+static enum status add_others(struct records *r, const struct golden_service *only, bool promql_only, struct slice *note, struct err *err)
+{
+    bool from_spans = only == NULL || only->source == SOURCE_SPANS, from_logs = only == NULL || only->source == SOURCE_LOGS;
+    if (from_spans && !add_span_metrics(r, only) && only)
+        *note = SLICE("# This service is told from its spans. PromQL has something to record of them when they are counted as metrics: by\n"
+                      "# `rules: {span_metrics: true}`, or by who sends them (the Collector's spanmetrics, Tempo's metrics generator).\n");
+    if (!from_logs || promql_only)
+        return ST_OK;
+    size_t before = r->count;
+    enum status st = add_access_logs(r, only, err);
+    if (!st && r->count > before)
+        *note = SLICE("# Rules with `lang: logql` are for Stoa alone; lang=promql leaves them out.\n");
+    return st;
+}
+
+static enum status write_rules(struct golden *g, struct slice service, bool promql_only, struct buf *out, struct err *err)
 {
     struct records r = { .g = g };
     const struct golden_service *only = NULL;
@@ -211,14 +289,17 @@ static enum status write_rules(struct golden *g, struct slice service, struct bu
     if (!st)
         st = golden_metrics(g, err);
     if (!st && service.len)
-        st = service_only(g, service, &only, &note, err);
+        st = service_only(g, service, &only, err);
     for (size_t i = 0; i < g->count && !st; i++)
         if (g->services[i].source == SOURCE_METRICS && (only == NULL || only == &g->services[i]))
             add_service(&r, &g->services[i], only != NULL);
-    if (!st && note.len == 0)
+    bool has_metrics = only == NULL || only->source == SOURCE_METRICS;
+    if (!st && has_metrics)
         st = add_waits(&r, only, err);
-    if (!st && note.len == 0)
+    if (!st && has_metrics)
         st = add_business(&r, only, err);
+    if (!st && (only == NULL || !has_metrics))
+        st = add_others(&r, only, promql_only, &note, err);
     if (!st && arena_over(g->a))
         st = err_set(err, ST_LIMIT, "golden rules need over %d bytes", QUERY_RESULT_BYTES_MAX);
     if (!st)
@@ -247,7 +328,7 @@ enum status golden_rules_text(struct api *api, atomic_bool *cancelled, struct bu
     q.env = (struct query_env){ .engine = api->engine, .ctx = &q.ctx, .result = q.arena };
     buf_init(&q.env.infos, 64 * KIB);
     golden_begin_at(g, &q, now_ns - RULES_WINDOW_NS, now_ns);
-    enum status st = write_rules(g, SLICE_EMPTY, out, err);
+    enum status st = write_rules(g, SLICE_EMPTY, false, out, err);
     golden_end(g);
     buf_free(&q.env.infos);
     engine_ctx_free(&q.ctx);
@@ -268,8 +349,11 @@ void stoa_golden_rules(void *user, struct http_exchange *x)
     buf_init(&out, RULES_BYTES_MAX);
     golden_begin_at(g, &q, now_ns - RULES_WINDOW_NS, now_ns);
     enum status st = api_params_read(x, &p, &err);
+    struct slice lang = st ? SLICE_EMPTY : api_param(&p, SLICE("lang"), NULL);
+    if (!st && lang.len && !slice_eq(lang, SLICE("promql")))
+        st = err_set(&err, ST_INVALID, "invalid parameter \"lang\": found \"%.*s\", allowed is promql", SLICE_FMT(slice_sub(lang, 0, 40)));
     if (!st)
-        st = write_rules(g, api_param(&p, SLICE("service"), NULL), &out, &err);
+        st = write_rules(g, api_param(&p, SLICE("service"), NULL), lang.len > 0, &out, &err);
     if (st) {
         buf_free(&out);
         api_fail(x, st, &err);

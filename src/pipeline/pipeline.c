@@ -22,12 +22,14 @@ struct pipeline {
     atomic_int profile; /* enum redact_profile */
     struct snap_cell rules;
     struct firewall *firewall;
+    struct span_metrics *span_metrics;
 };
 
 /* One run. */
 struct pass {
     struct redactor *redactor;
     struct firewall *firewall;
+    struct span_metrics *span_metrics;
     const struct pipeline_options *opt;
     struct pipeline_rules *rules;
     struct batch *b;
@@ -53,6 +55,8 @@ static const struct {
     [PIPELINE_BODY_CUT] = { "body_cut", false },
     [PIPELINE_SEVERITY_DETECTED] = { "severity_detected", false },
     [PIPELINE_SERVICE_FOUND] = { "service_found", false },
+    [PIPELINE_SPAN_FOLDED] = { "span_metrics_folded", false },
+    [PIPELINE_SPAN_UNCOUNTED] = { "span_metrics_uncounted", false },
 };
 
 /* ---- samples ---- */
@@ -283,6 +287,15 @@ static void stage_enrich(struct pass *p)
     }
 }
 
+/* Before spans are sampled: all of them count. */
+static void stage_span_metrics(struct pass *p)
+{
+    struct span_metrics_result r;
+    span_metrics_take(p->span_metrics, p->b, &r);
+    p->counts[PIPELINE_SPAN_FOLDED] += r.folded;
+    p->counts[PIPELINE_SPAN_UNCOUNTED] += r.left_out;
+}
+
 /* What a rule drops was taken in all the same: the sender is told of no error. */
 static void stage_sample(struct pass *p)
 {
@@ -367,7 +380,7 @@ static void stage_firewall(struct pass *p)
 
 /* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
 static void (*const stages[])(struct pass *p) = { stage_hash, stage_redact, stage_samples, stage_firewall,
-                                                 stage_events, stage_enrich, stage_sample, stage_class, stage_age };
+                                                 stage_events, stage_enrich, stage_span_metrics, stage_sample, stage_class, stage_age };
 
 /* ---- the pipeline ---- */
 
@@ -394,6 +407,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *opt)
     for (size_t i = 0; i < REDACT_PROFILE_COUNT; i++)
         p->redactors[i] = redactor_new((enum redact_profile)i);
     p->firewall = firewall_new();
+    p->span_metrics = span_metrics_new();
     firewall_set_redactor(p->firewall, p->redactors[REDACT_DEFAULT]);
     mutex_init(&p->rules.lock);
     snap_publish(&p->rules, &pipeline_rules_new(NULL, NULL)->snap);
@@ -406,6 +420,7 @@ void pipeline_free(struct pipeline *p)
         redactor_free(p->redactors[i]);
     if (p) {
         firewall_free(p->firewall);
+        span_metrics_free(p->span_metrics);
         snap_drop(p->rules.value);
         mutex_destroy(&p->rules.lock);
     }
@@ -436,6 +451,11 @@ struct firewall *pipeline_firewall(const struct pipeline *p)
     return p->firewall;
 }
 
+struct span_metrics *pipeline_span_metrics(const struct pipeline *p)
+{
+    return p->span_metrics;
+}
+
 enum redact_profile pipeline_redaction(const struct pipeline *p)
 {
     return (enum redact_profile)atomic_load_explicit(&p->profile, memory_order_relaxed);
@@ -451,8 +471,8 @@ uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detect
 
 enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err)
 {
-    struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .firewall = p->firewall, .opt = &p->opt, .b = b, .result = result,
-                         .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
+    struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .firewall = p->firewall, .span_metrics = p->span_metrics,
+                         .opt = &p->opt, .b = b, .result = result, .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
     pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
     pass.rules = pipeline_rules_take(p);
     for (size_t i = 0; i < COUNT_OF(stages); i++)

@@ -10,6 +10,7 @@
 #include "pipeline/firewall.h"
 #include "pipeline/redact.h"
 #include "pipeline/rules.h"
+#include "pipeline/span_metrics.h"
 
 struct pipeline_options {
     int64_t future_ns_max;    /* how far ahead of its arrival a row's time may lie */
@@ -39,6 +40,8 @@ struct pipeline_rules *pipeline_rules_take(struct pipeline *p);
 
 /* What limits new series; lives as long as the pipeline. */
 struct firewall *pipeline_firewall(const struct pipeline *p);
+/* What counts spans as metrics, once it is switched on; lives as long as the pipeline. */
+struct span_metrics *pipeline_span_metrics(const struct pipeline *p);
 
 /* Changes b in place; what is taken out moves from accepted to rejected in *result. ST_LIMIT: the batch's arena is over. */
 MUST_CHECK enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err);
@@ -57,6 +60,8 @@ enum pipeline_reason {
     PIPELINE_BODY_CUT,          /* changed: a line was cut */
     PIPELINE_SEVERITY_DETECTED, /* changed: found in the line */
     PIPELINE_SERVICE_FOUND,     /* changed: found in the stream or the resource */
+    PIPELINE_SPAN_FOLDED,       /* taken; span metrics count it as __overflow__ */
+    PIPELINE_SPAN_UNCOUNTED,    /* taken; span metrics have no place for it */
     PIPELINE_REASON_COUNT
 };
 const char *pipeline_reason_name(enum pipeline_reason reason); /* "sample_time", ...: for metrics */

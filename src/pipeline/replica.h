@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two Prometheus servers that scrape the same targets send everything twice, told apart by labels: of a `cluster` only the samples
  * of one `__replica__` are kept, as Mimir does it. The first one heard is elected; when it has been silent for the failover time, the
- * next one heard is. Elections are told, so that somebody can keep them over a restart. What is kept loses the replica's label, so that a failover changes no series. */
+ * next one heard is. What is kept loses the replica's label, so that a failover changes no series. Elections are told, so that
+ * somebody can keep them over a restart. */
 #ifndef STOA_PIPELINE_REPLICA_H
 #define STOA_PIPELINE_REPLICA_H
 

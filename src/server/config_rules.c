@@ -45,12 +45,14 @@ static enum status read_files(const struct rule_reading *r, struct fs *fs, const
 /* `rules`: what is done with rules. */
 static enum status read_settings(struct config *c, const struct yaml_node *n, struct err *err)
 {
-    static const struct slice keys[] = {SLICE_INIT("backfill"), SLICE_INIT("golden")};
+    static const struct slice keys[] = {SLICE_INIT("backfill"), SLICE_INIT("golden"), SLICE_INIT("span_metrics")};
     c->rules->backfill_ns = RULE_BACKFILL_DEFAULT_NS;
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     if (!st)
         st = yaml_duration(n, keys[0], &c->rules->backfill_ns, err);
-    return st ? st : yaml_bool(n, keys[1], &c->golden_rules, err);
+    if (!st)
+        st = yaml_bool(n, keys[1], &c->golden_rules, err);
+    return st ? st : yaml_bool(n, keys[2], &c->rules->span_metrics, err);
 }
 
 enum status config_rules_read(struct config *c, struct fs *fs, const struct yaml_node *root, struct err *err)

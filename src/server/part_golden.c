@@ -4,9 +4,13 @@
  * is no longer found stays: a service that rests for an hour has not gone. The rules are kept in kv, so that a restart goes on
  * with them at once.
  *
+ * `rules: {span_metrics: true}`: spans are counted as metrics, which such rules ask; a thread of its own hands them on.
+ *
  * `lock` covers what the evaluation was given: a reload of the configuration and a change here do not meet. */
 #include "api/golden_rules.h"
 #include "alert/eval.h"
+#include "logql/logql.h"
+#include "pipeline/pipeline.h"
 #include "promql/promql.h"
 #include "server/state.h"
 
@@ -15,11 +19,11 @@ enum { RULES_BYTES_MAX = KV_VALUE_BYTES_MAX };
 #define GOLDEN_EVERY_NS (60 * NS_S)
 
 static const struct slice kv_key = SLICE_INIT("golden/rules");
-static const struct query_lang *const langs[] = {&promql_lang};
+static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
 
 struct golden_keeper {
     struct server *server;
-    struct thread *thread;
+    struct thread *thread, *spans;
     struct mutex lock;
     struct cond wake;
     atomic_bool is_stopping;
@@ -145,6 +149,33 @@ static void run(void *arg)
     }
 }
 
+static void write_spans(struct golden_keeper *k)
+{
+    struct server *s = k->server;
+    struct err err;
+    if (span_metrics_write(pipeline_span_metrics(s->pipeline), clock_wall_ns(s->clock) / NS_MS, server_append, s, &err))
+        log_line(&s->log, LOG_WARNING, "span metrics could not be stored", "error=\"%s\"", err.text);
+}
+
+static void run_spans(void *arg)
+{
+    struct golden_keeper *k = arg;
+    int64_t next_ns = clock_mono_ns(k->server->clock) + SPAN_METRICS_INTERVAL_SECONDS * NS_S;
+    while (!atomic_load(&k->is_stopping)) {
+        int64_t wait_ns = next_ns - clock_mono_ns(k->server->clock);
+        if (wait_ns <= 0) {
+            write_spans(k);
+            next_ns = clock_mono_ns(k->server->clock) + SPAN_METRICS_INTERVAL_SECONDS * NS_S;
+            continue;
+        }
+        mutex_lock(&k->lock);
+        if (!atomic_load(&k->is_stopping))
+            cond_wait_ns(&k->wake, &k->lock, wait_ns);
+        mutex_unlock(&k->lock);
+    }
+    write_spans(k); /* nobody sends any more */
+}
+
 const struct rule_set *golden_prepare(struct server *s)
 {
     struct golden_keeper *k = s->golden_keeper = mem_new(struct golden_keeper);
@@ -153,6 +184,7 @@ const struct rule_set *golden_prepare(struct server *s)
     struct arena *old;
     bool changed;
     *k = (struct golden_keeper){.server = s, .base = s->config->rules, .is_on = s->config->golden_rules};
+    span_metrics_switch(pipeline_span_metrics(s->pipeline), s->config->rules->span_metrics);
     mutex_init(&k->lock);
     cond_init(&k->wake);
     buf_init(&k->text, RULES_BYTES_MAX);
@@ -168,7 +200,8 @@ const struct rule_set *golden_prepare(struct server *s)
 
 enum status golden_run(struct server *s, struct err *err)
 {
-    return thread_start(&s->golden_keeper->thread, "golden-rules", run, s->golden_keeper, err);
+    enum status st = thread_start(&s->golden_keeper->thread, "golden-rules", run, s->golden_keeper, err);
+    return st ? st : thread_start(&s->golden_keeper->spans, "span-metrics", run_spans, s->golden_keeper, err);
 }
 
 void golden_reload(struct server *s)
@@ -177,6 +210,7 @@ void golden_reload(struct server *s)
     mutex_lock(&k->lock);
     k->base = s->config->rules;
     k->is_on = s->config->golden_rules;
+    span_metrics_switch(pipeline_span_metrics(s->pipeline), s->config->rules->span_metrics);
     alert_eval_reload(s->api.alerts, rules_of(k));
     cond_broadcast(&k->wake);
     mutex_unlock(&k->lock);
@@ -192,7 +226,8 @@ void golden_stop(struct server *s)
     cond_broadcast(&k->wake);
     mutex_unlock(&k->lock);
     thread_join(k->thread);
-    k->thread = NULL;
+    thread_join(k->spans);
+    k->thread = k->spans = NULL;
 }
 
 void golden_free(struct server *s)

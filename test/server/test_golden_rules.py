@@ -26,14 +26,14 @@ class Rules(test_services.Services):
         self.assertEqual(r.status, 200, r.text)
         return r.text
 
-    def records(self, text):
+    def records(self, text, foreign=True):
         """{record: expr} of the file, and a check of it by both tools."""
         with tempfile.TemporaryDirectory(prefix="stoa-golden-") as folder:
             path = pathlib.Path(folder) / "golden.yml"
             path.write_text(text)
             r = subprocess.run([harness.BINARY, "check", "rules", str(path)], capture_output=True, text=True)
             self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
-            if PROMTOOL.exists():
+            if PROMTOOL.exists() and foreign:
                 r = subprocess.run([str(PROMTOOL), "check", "rules", str(path)], capture_output=True, text=True)
                 self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
         out, name = {}, None
@@ -87,7 +87,7 @@ class Rules(test_services.Services):
         self.assertTrue(all('job="shop"' in expr for expr in rules.values()))
         self.assertEqual(len(rules), 5)
         self.assertIn("groups: []", self.file(s, service="cart"))
-        self.assertIn("spans", self.file(s, service="cart"))
+        self.assertIn("span_metrics: true", self.file(s, service="cart"))
         self.assertEqual(s.get(PATH, {"service": "nobody"}).status, 404)
         r = subprocess.run([harness.BINARY, "query", "--url", s.url, "--golden-rules", "shop"], capture_output=True, text=True)
         self.assertEqual((r.returncode, self.records(r.stdout)), (0, rules), r.stderr)
@@ -123,6 +123,63 @@ class Rules(test_services.Services):
         row = self.ask(s)["both"]
         self.assertNotIn("_bucket", row["queries"]["p95_seconds"])
         self.assertTrue(0.5 < self.last(row, "p95_seconds") <= 1 + 1e-9)
+
+    def test_access_logs_are_recorded_by_logql(self):
+        s = self.server()
+        self.write(s, self.http("shop"))
+        self.access(s, "nginx", 200, 20)
+        self.access(s, "shop", 10, 0)
+        text = self.file(s)
+        rules = {k: v for k, v in self.records(text, foreign=False).items() if "access_log" in k}
+        self.assertEqual(set(rules), {"service_name:access_log_" + x for x in (
+            "requests:rate5m", "requests_failed:ratio_rate5m", "request_seconds:p50_5m", "request_seconds:p95_5m", "request_seconds:p99_5m")})
+        self.assertEqual(text.count("\n        lang: logql\n"), 5)
+        at = (self.end - 1) * 10**9
+        for name, want in (("requests:rate5m", 200 / 300), ("requests_failed:ratio_rate5m", 0.1), ("request_seconds:p95_5m", 0.2)):
+            r = s.get("/loki/api/v1/query", dict(query=rules["service_name:access_log_" + name], time=at))
+            self.assertEqual(r.status, 200, r.text)
+            one, = r.json["data"]["result"]  # shop is told from its metrics
+            self.assertEqual(one["metric"], {"service_name": "nginx"})
+            self.assertAlmostEqual(float(one["value"][1]), want, 6)
+        self.access(s, "fine", 10, 0, tail="")
+        alone = self.records(self.file(s, service="fine"), foreign=False)
+        self.assertEqual(set(alone), {"service_name:access_log_requests:rate5m", "service_name:access_log_requests_failed:ratio_rate5m"})
+        ratio = s.get("/loki/api/v1/query", dict(query=alone["service_name:access_log_requests_failed:ratio_rate5m"], time=at)).json
+        self.assertEqual([float(x["value"][1]) for x in ratio["data"]["result"]], [0])  # unlike unknown
+        self.assertFalse([k for k in self.records(self.file(s, lang="promql")) if "access_log" in k])
+        self.assertEqual(s.get(PATH, {"lang": "sql"}).status, 400)
+
+    def test_span_metrics_of_senders_are_recorded(self):
+        s = self.server()
+        labels = {"service_name": "cart", "span_kind": "SPAN_KIND_SERVER", "span_name": "GET /cart"}
+        ok, bad = dict(labels, status_code="STATUS_CODE_UNSET"), dict(labels, status_code="STATUS_CODE_ERROR")
+        client = dict(ok, span_kind="SPAN_KIND_CLIENT")
+        self.write(s, [("traces_span_metrics_calls_total", ok, lambda t: 3 * t), ("traces_span_metrics_calls_total", bad, lambda t: t),
+                       ("traces_span_metrics_calls_total", client, lambda t: 100 * t)] +
+                   [("traces_span_metrics_duration_milliseconds_bucket", dict(ok, le=le), lambda t: 4 * t) for le in ("200", "+Inf")])
+        rules = self.records(self.file(s))
+        value = lambda name: [(x["metric"], float(x["value"][1])) for x in s.query(rules["service_name:traces_span_metrics_" + name], at=self.end)]
+        for name, want in (("calls:rate5m", 4), ("calls_failed:ratio_rate5m", 0.25), ("duration_seconds:p50_rate5m", 0.1)):
+            (metric, v), = value(name)
+            self.assertEqual(metric, {"service_name": "cart"})
+            self.assertAlmostEqual(v, want, 3)
+
+    def test_spans_are_counted_as_metrics_when_asked_and_recorded_by_the_server(self):
+        s = self.server(config="rules: {golden: true, span_metrics: true}\n")
+        self.spans(s, "cart", 40, 4, ms=100)
+        calls = self.eventually(lambda: s.query("sum by (service) (traces_spanmetrics_calls_total)"), what="span metrics", seconds=40)
+        self.assertEqual([(c["metric"], c["value"][1]) for c in calls], [({"service": "cart"}, "40")])
+        self.assertGreater(float(s.query("sum(rate(traces_spanmetrics_calls_total[5m]))")[0]["value"][1]), 0)  # the first spans, too
+        self.assertAlmostEqual(float(s.query("sum(traces_spanmetrics_latency_sum)")[0]["value"][1]), 4, 6)
+        rules = self.records(self.file(s))
+        (one,) = s.query(rules["service:traces_spanmetrics_calls_failed:ratio_rate5m"])
+        self.assertAlmostEqual(float(one["value"][1]), 0.1, 6)
+        self.assertEqual(set(self.records(self.file(s, service="cart"))), {k for k in rules if k.startswith("service:traces_spanmetrics")})
+        self.spans(s, "cart", 2, 0)
+        s.stop()  # what is counted goes with the end
+        s.start()
+        self.assertEqual(s.query('sum(last_over_time(traces_spanmetrics_calls_total[5m]))')[0]["value"][1], "42")
+        self.eventually(lambda: "golden_spans" in {g["name"] for g in s.get("/api/v1/rules").json["data"]["groups"]}, what="the group", seconds=90)
 
     def test_the_server_records_them_by_itself_with_their_history(self):
         s = self.server(config="rules: {golden: true, backfill: 1h}\n")
