@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What of fourteen other systems works here today, and what does not: one table, that the API, the manual's page "coming
  * from" and the tests read. A row under `works` names a check; the tests do it for every row, so that nothing is claimed that
- * was not tried. $address in a configuration becomes the address the answer was asked at. */
+ * was not tried. $address in a configuration becomes the address the answer was asked at, $host that without its scheme, $name and
+ * $port the parts of that. */
 #include "api/handlers.h"
 #include "codec/json.h"
 
@@ -39,12 +40,13 @@ static const struct tool tools[] = {
         { "Jobs push as to a Pushgateway.", "PUT, POST, DELETE /metrics/job/NAME/LABEL/VALUE",
           "echo 'done_total 3' | curl --data-binary @- $address/metrics/job/nightly", "push" },
         { "A Prometheus sends its alerts here as to an Alertmanager; amtool works.", "GET, POST /api/v2/alerts, silences, status",
-          "alerting:\n  alertmanagers:\n    - static_configs:\n        - targets: ['localhost:7862']\n", "alerts" },
+          "alerting:\n  alertmanagers:\n    - static_configs:\n        - targets: ['$host']\n", "alerts" },
         { "A Prometheus, or what speaks its remote read, asks here; another Prometheus federates.", "POST /api/v1/read; GET /federate",
           "remote_read:\n  - url: $address/api/v1/read\n    read_recent: true\n", "remote_read" },
         { "Native histograms, of remote write, scraping in protobuf and blocks; PromQL over them.", "POST /api/v1/write, scrape_configs, OTLP",
           "remote_write:\n  - url: $address/api/v1/write\n    send_native_histograms: true\n", "native_histogram" },
-        { "A Prometheus's own data folder, or a snapshot of it, is read in.", "stoa import prometheus DIR",
+        { "A Prometheus's own data folder is read in; with its newest hours, which are in no block yet, a snapshot of it.",
+          "stoa import prometheus DIR",
           "stoa import --url $address prometheus /var/lib/prometheus/metrics2", "import_prometheus" } },
       { "Discovery by clouds and registries (consul_sd_configs, ec2_sd_configs, …): a warning by name", "remote_write and remote_read of a "
         "prometheus.yml: Stoa sends nothing on by itself" } },
@@ -53,9 +55,10 @@ static const struct tool tools[] = {
         { "Data source of type Loki.", "GET /loki/api/v1/...", "type: loki\nurl: $address\n", "GET /loki/api/v1/labels" },
         { "Data source of type Jaeger.", "GET /jaeger/api/...", "type: jaeger\nurl: $address/jaeger\n", "GET /jaeger/api/services" },
         { "Dashboards, as Grafana exports them, are boards of the page.", "GET, PUT, DELETE /api/stoa/v1/boards/UID",
-          "curl -X PUT --data-binary @dashboard.json $address/api/stoa/v1/boards/mine", "board" } },
+          "# UID: what the file says as its uid; any name where it says none\n"
+          "curl -X PUT --data-binary @dashboard.json $address/api/stoa/v1/boards/UID", "board" } },
       { "Data source of type Tempo (TraceQL)", "Panels but timeseries, stat, gauge, table, text, logs and row: kept, not drawn",
-        "Live tailing of logs", "Rules edited from Grafana's pages" } },
+        "Rules edited from Grafana's pages" } },
     { "Datadog", "monitoring",
       { { "DogStatsD clients send here as to an agent: metrics, events and service checks, by UDP, Unix socket or HTTP.", "dialect: dogstatsd",
           "listeners:\n  - dialect: dogstatsd\n    address: 127.0.0.1:8125\n", "statsd" },
@@ -93,10 +96,10 @@ static const struct tool tools[] = {
     { "Loki", "logging",
       { { "Promtail, Alloy, Fluent Bit, the Docker driver and every other client push as before.", "POST /loki/api/v1/push (JSON, protobuf)",
           "clients:\n  - url: $address/loki/api/v1/push\n", "loki_push" },
-        { "LogQL and the HTTP API, for logcli and dashboards.", "GET /loki/api/v1/query, query_range, labels, series, detected_fields",
+        { "LogQL and the HTTP API, for logcli and dashboards.", "GET /loki/api/v1/query, query_range, labels, series, detected_fields, tail",
           "logcli --addr=$address query '{service_name=~\".+\"}'", "GET /loki/api/v1/query_range?query={service_name=~\".%2B\"}" },
         { "OTLP at Loki's path.", "POST /otlp/v1/logs", "endpoint: $address/otlp\n", "otlp_logs" } },
-      { "Live tailing (/loki/api/v1/tail)", "Rules by Loki's ruler API", "Loki's own stored chunks" } },
+      { "Rules by Loki's ruler API", "Loki's own stored chunks" } },
     { "Papertrail", "logging",
       { { "rsyslog, syslog-ng, logger, winston-syslog and devices send here by UDP or TCP, RFC 5424 or 3164.", "dialect: syslog",
           "listeners:\n  - dialect: syslog\n    address: 127.0.0.1:5514\n", "syslog" },
@@ -109,7 +112,7 @@ static const struct tool tools[] = {
       { { "Log groups by the OpenTelemetry Collector's awscloudwatch receiver.", "OTLP: POST /v1/logs",
           COLLECTOR("awscloudwatch", "    region: eu-central-1\n", "logs"), "otlp_logs" },
         { "Lambda and ECS by Fluent Bit's output for Loki.", "POST /loki/api/v1/push",
-          "[OUTPUT]\n    name loki\n    match *\n    # host and port of $address\n", "loki_push" } },
+          "[OUTPUT]\n    name loki\n    match *\n    host $name\n    port $port\n", "loki_push" } },
       { "PutLogEvents", "Logs Insights queries", "Metric filters" } },
     { "Jaeger", "tracing",
       { { "Clients send OTLP, as Jaeger itself asks them to since 1.35.", "OTLP: POST /v1/traces, gRPC 4317", OTLP_ENV, "otlp_traces" },
@@ -138,15 +141,43 @@ static void put(struct json_writer *w, struct slice key, struct slice text)
     json_string(w, text);
 }
 
-/* $address replaced. */
-static struct slice with_address(struct arena *a, const char *text, struct slice address)
+/* Where the answer was asked. */
+struct asked {
+    struct slice address, host, name, port;
+};
+
+static struct asked asked_at(struct http_exchange *x)
 {
+    struct asked at = { .host = http_header(x, SLICE("Host")) };
+    bool tls = http_is_tls(x);
+    if (at.host.len == 0)
+        at.host = SLICE("localhost:7862");
+    at.address = arena_printf(http_arena(x), "%s://%.*s", tls ? "https" : "http", SLICE_FMT(at.host));
+    size_t colon = at.host.len;
+    while (colon > 0 && at.host.ptr[colon - 1] >= '0' && at.host.ptr[colon - 1] <= '9')
+        colon--;
+    bool has_port = colon > 1 && colon < at.host.len && at.host.ptr[colon - 1] == ':';
+    at.name = has_port ? slice_sub(at.host, 0, colon - 1) : at.host;
+    at.port = has_port ? slice_skip(at.host, colon) : tls ? SLICE("443") : SLICE("80");
+    return at;
+}
+
+/* The $words replaced. */
+static struct slice with_address(struct arena *a, const char *text, const struct asked *at)
+{
+    const struct {
+        struct slice word, value;
+    } words[] = { { SLICE("address"), at->address }, { SLICE("host"), at->host }, { SLICE("name"), at->name }, { SLICE("port"), at->port } };
+    struct slice rest = slice_str(text), head, tail;
     struct buf b;
-    struct slice rest = slice_str(text), word = SLICE("$address");
     buf_init(&b, 0);
-    for (size_t at; (at = slice_find(rest, word, 0)) != SIZE_MAX; rest = slice_skip(rest, at + word.len)) {
-        buf_slice(&b, slice_sub(rest, 0, at));
-        buf_slice(&b, address);
+    while (slice_cut(rest, '$', &head, &tail)) {
+        size_t k = 0;
+        while (k < COUNT_OF(words) && !slice_starts(tail, words[k].word))
+            k++;
+        buf_slice(&b, head);
+        buf_slice(&b, k < COUNT_OF(words) ? words[k].value : SLICE("$"));
+        rest = k < COUNT_OF(words) ? slice_skip(tail, words[k].word.len) : tail;
     }
     buf_slice(&b, rest);
     struct slice out = arena_copy(a, buf_as_slice(&b));
@@ -154,7 +185,7 @@ static struct slice with_address(struct arena *a, const char *text, struct slice
     return out;
 }
 
-static void put_tool(struct json_writer *w, struct arena *a, const struct tool *t, struct slice address)
+static void put_tool(struct json_writer *w, struct arena *a, const struct tool *t, const struct asked *at)
 {
     json_object_begin(w);
     put(w, SLICE("name"), slice_str(t->name));
@@ -165,7 +196,7 @@ static void put_tool(struct json_writer *w, struct arena *a, const struct tool *
         json_object_begin(w);
         put(w, SLICE("what"), slice_str(t->works[i].what));
         put(w, SLICE("how"), slice_str(t->works[i].how));
-        put(w, SLICE("config"), with_address(a, t->works[i].config, address));
+        put(w, SLICE("config"), with_address(a, t->works[i].config, at));
         put(w, SLICE("check"), slice_str(t->works[i].check));
         json_object_end(w);
     }
@@ -180,9 +211,7 @@ static void put_tool(struct json_writer *w, struct arena *a, const struct tool *
 
 void stoa_tools(void *user, struct http_exchange *x)
 {
-    struct slice host = http_header(x, SLICE("Host"));
-    struct arena *a = http_arena(x);
-    struct slice address = arena_printf(a, "%s://%.*s", http_is_tls(x) ? "https" : "http", SLICE_FMT(host.len ? host : SLICE("localhost:7862")));
+    struct asked at = asked_at(x);
     struct buf out;
     struct json_writer w;
     buf_init(&out, 0);
@@ -191,7 +220,7 @@ void stoa_tools(void *user, struct http_exchange *x)
     json_key(&w, SLICE("tools"));
     json_array_begin(&w);
     for (size_t i = 0; i < COUNT_OF(tools); i++)
-        put_tool(&w, a, &tools[i], address);
+        put_tool(&w, http_arena(x), &tools[i], &at);
     json_array_end(&w);
     json_object_end(&w);
     api_reply_json(x, 200, &out);

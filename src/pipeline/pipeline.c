@@ -472,7 +472,8 @@ uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detect
 enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err)
 {
     struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .firewall = p->firewall, .span_metrics = p->span_metrics,
-                         .opt = &p->opt, .b = b, .result = result, .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
+                         .opt = &p->opt, .b = b, .result = result,
+                         .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
     pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
     pass.rules = pipeline_rules_take(p);
     for (size_t i = 0; i < COUNT_OF(stages); i++)

@@ -202,13 +202,28 @@ class Tools(harness.Case):
         s = self.server()
         rows = [row for tool in self.table(s) for row in tool["works"]]
         self.assertTrue(any(s.url in row["config"] for row in rows))
-        self.assertFalse([row["config"] for row in rows if "$address" in row["config"]])
+        self.assertFalse([row["config"] for row in rows if "$" in row["config"]])
+        name, port = s.url.split("//")[1].split(":")
+        for part in (f"targets: ['{name}:{port}']", f"    host {name}\n    port {port}\n"):
+            self.assertTrue(any(part in row["config"] for row in rows), part)
+
+    def test_the_snippet_for_a_dashboard_takes_a_file_as_grafana_exports_it(self):
+        s = self.server()
+        row, = [row for tool in self.table(s) for row in tool["works"] if "dashboard.json" in row["config"]]
+        exported = {"__inputs": [{"name": "DS_PROM", "type": "datasource", "pluginId": "prometheus"}], "id": None, "uid": "aBcD12", "title": "Shop",
+                    "schemaVersion": 39, "version": 4, "panels": [{"type": "stat", "title": "Up", "gridPos": {"x": 0, "y": 0, "w": 4, "h": 4},
+                    "datasource": {"type": "prometheus", "uid": "${DS_PROM}"}, "targets": [{"expr": "up", "refId": "A"}]}]}
+        with tempfile.TemporaryDirectory(prefix="stoa-tools-") as folder:
+            with open(os.path.join(folder, "dashboard.json"), "w") as f:
+                json.dump(exported, f)
+            r = subprocess.run(["sh", "-ec", row["config"].replace("boards/UID", "boards/aBcD12")], cwd=folder, capture_output=True, text=True)
+        self.assertEqual(json.loads(r.stdout), {"uid": "aBcD12", "warnings": []}, r.stderr)
 
     def test_what_is_said_not_to_work_yet_does_not(self):
         """Native intakes of others: when one of them begins to answer, the table is to be changed."""
         s = self.server()
         for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/search/jobs"), ("POST", "/elastic/logs/_search"),
-                             ("PUT", "/v0.4/traces"), ("GET", "/loki/api/v1/tail")):
+                             ("PUT", "/v0.4/traces")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))
 
@@ -236,7 +251,9 @@ def manual(tools, address):
     for tool in tools:
         out.append(f"\n## {tool['name']}\n")
         for row in tool["works"]:
-            config = row["config"].replace(address, "http://localhost:7862").rstrip("\n")
+            name, port = address.split("//")[1].split(":")
+            config = row["config"].replace(address, "http://localhost:7862").replace(f"{name}:{port}", "localhost:7862").rstrip("\n")
+            config = config.replace(f"host {name}\n", "host localhost\n").replace(f"port {port}", "port 7862")
             out.append(f"\n{row['what']} `{row['how']}`\n\n```\n{config}\n```\n")
         out.append("\nNot yet: " + "; ".join(tool["not_yet"]) + ".\n")
     return "".join(out)
