@@ -155,7 +155,12 @@ static void reply_done(struct pending *p)
         elastic_answer(p->x, p->elastic);
         return;
     case DIALECT_SPLUNK:
-        splunk_answer(p->x, p->splunk);
+        if (p->splunk->code == 0 && p->result.kinds[INGEST_SAMPLES].rejected) { /* its protocol has no words for a part */
+            http_set_header(p->x, SLICE("X-Stoa-Warning"), slice_trim(rejected_text(p)));
+            splunk_fail(p->x, 400);
+        } else {
+            splunk_answer(p->x, p->splunk);
+        }
         return;
     }
 }
@@ -222,7 +227,8 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     return st;
 }
 
-/* Only samples have a rate. What a tenant has in hand is asked for before the work, and paid after it. */
+/* Only samples have a rate. What a tenant has in hand is asked for before the work, and paid after it; of HEC, where an event may be of
+ * metrics or none, it is asked when that is known. */
 static enum status check_rate(struct pending *p, struct slice tenant, struct err *err)
 {
     bool is_metrics = p->dialect == DIALECT_PROM || ((p->dialect == DIALECT_OTLP || p->dialect == DIALECT_OTLP_GRPC) && p->signal == OTLP_METRICS);
@@ -253,6 +259,9 @@ static void serve_pending(struct pending *p)
         st = check_rate(p, tenant, &err);
     if (!st)
         st = decode(p, tenant, b, &err);
+    if (!st && p->splunk && b->sample_count &&
+        !firewall_rate_allows(pipeline_firewall(api->pipeline), tenant, http_received_ns(x), &p->result.retry_after_s, &err))
+        st = ST_LIMIT;
     if (!st)
         firewall_rate_take(pipeline_firewall(api->pipeline), tenant, b->sample_count, http_received_ns(x));
     p->samples = b->sample_count;

@@ -26,7 +26,7 @@ static enum status target_read(struct http_exchange *x, struct slice *tenant, st
     return st ? st : push_key_parse(http_arena(x), slice_skip(path, SLICE("/metrics/").len), key, err);
 }
 
-static enum status put_body(struct push *p, struct http_exchange *x, struct err *err)
+static enum status put_body(struct push *p, struct http_exchange *x, uint32_t *retry_s, struct err *err)
 {
     struct slice tenant, key, body, type = http_header(x, SLICE("Content-Type"));
     struct buf room;
@@ -39,7 +39,7 @@ static enum status put_body(struct push *p, struct http_exchange *x, struct err 
     buf_init(&room, 0);
     st = body_decode(http_header(x, SLICE("Content-Encoding")), http_body(x), false, PUSH_BODY_BYTES_MAX, &room, &body, err);
     if (!st)
-        st = push_put(p, tenant, key, body, type, http_method(x) == HTTP_PUT_, err);
+        st = push_put(p, &(struct push_page){ tenant, key, body, type, http_method(x) == HTTP_PUT_ }, retry_s, err);
     buf_free(&room);
     return st;
 }
@@ -51,12 +51,17 @@ void push_http_put(void *user, struct http_exchange *x)
     struct err err;
     if (p == NULL)
         return;
-    enum status st = put_body(p, x, &err);
+    uint32_t retry_s = 0;
+    enum status st = put_body(p, x, &retry_s, &err);
     self_ingest_done(api->self, "pushgateway", 0, 0, 0, st);
-    if (st)
+    if (retry_s) {
+        http_set_header(x, SLICE("Retry-After"), arena_printf(http_arena(x), "%u", retry_s));
+        http_reply(x, 429, SLICE("text/plain; charset=utf-8"), arena_printf(http_arena(x), "%s\n", err.text));
+    } else if (st) {
         api_fail_text(x, st, &err);
-    else
+    } else {
         http_reply(x, 200, SLICE_EMPTY, SLICE_EMPTY);
+    }
 }
 
 void push_http_delete(void *user, struct http_exchange *x)

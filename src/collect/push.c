@@ -2,6 +2,9 @@
 /* All groups in a map under one lock; one thread appends them each interval. A change is kept (durably) before it is seen, and
  * its samples are appended at once: nobody waits for the next round to see what was pushed.
  *
+ * A push over a limit of the firewall is refused whole: half a group would be seen as if the other half had gone. What is kept
+ * is known, and never judged again.
+ *
  * Times of samples rise strictly from round to round, so that a marker of an end is never met by an older value at its time. */
 #include "collect/push.h"
 
@@ -12,6 +15,7 @@
 #include "codec/hex.h"
 #include "codec/url.h"
 #include "collect/push_group.h"
+#include "pipeline/firewall.h"
 #include "sys/thread.h"
 
 enum { KEY_TEXT_BYTES = 32, BATCH_ARENA_BYTES_MAX = 512 * MIB, ROUND_ROWS_MAX = 200 * 1000 /* of one batch */ };
@@ -199,20 +203,38 @@ static void note_failure(struct push *p, struct slice tenant, struct slice key, 
     append(p, b);
 }
 
-static enum status put_locked(struct push *p, struct push_group *g, struct push_group *old, bool replace_all, struct err *err)
+/* b: the samples of the push. */
+static enum status check_firewall(struct push *p, struct batch *b, uint32_t *retry_s, struct err *err)
+{
+    struct ingest_result result = { 0 };
+    result.kinds[INGEST_SAMPLES].accepted = b->sample_count;
+    if (p->env.firewall == NULL || firewall_batch(p->env.firewall, b, &result) == 0)
+        return ST_OK;
+    *retry_s = result.retry_after_s;
+    return err_set(err, ST_INVALID, "the push is refused whole: %s", result.kinds[INGEST_SAMPLES].first.text);
+}
+
+static enum status put_locked(struct push *p, struct push_group *g, struct push_group *old, bool replace_all, uint32_t *retry_s, bool *is_over,
+                              struct err *err)
 {
     if (old && !replace_all)
         push_group_inherit(g, old);
     g->failed_ms = old ? old->failed_ms : 0;
     g->pushed_ms = clock_wall_ms(p->env.clock);
     enum status st = check_room(p, g, old, err);
-    if (!st)
-        st = group_keep(p, g, old, err);
     if (st)
         return st;
     struct batch *b = batch_for(p, g->tenant);
     int64_t t_ms = next_ms(p);
     push_group_samples(g, t_ms, false, b);
+    st = check_firewall(p, b, retry_s, err);
+    *is_over = st != ST_OK;
+    if (!st)
+        st = group_keep(p, g, old, err);
+    if (st) {
+        batch_drop(b);
+        return st;
+    }
     push_group_metadata(g, b);
     if (old)
         push_group_ends(g, old, t_ms, b);
@@ -222,19 +244,19 @@ static enum status put_locked(struct push *p, struct push_group *g, struct push_
     return ST_OK;
 }
 
-enum status push_put(struct push *p, struct slice tenant, struct slice key, struct slice body, struct slice content_type, bool replace_all,
-                     struct err *err)
+enum status push_put(struct push *p, const struct push_page *page, uint32_t *retry_s, struct err *err)
 {
-    struct push_group *g = push_group_new(tenant, key);
-    bool is_page;
-    enum status st = push_group_read(g, body, content_type, &is_page, err);
+    struct push_group *g = push_group_new(page->tenant, page->key);
+    bool is_page, is_over = false;
+    enum status st = push_group_read(g, page->body, page->content_type, &is_page, err);
+    *retry_s = 0;
     mutex_lock(&p->lock);
     struct push_group *old = group_find(p, g->name);
     if (!st)
-        st = put_locked(p, g, old, replace_all, err);
+        st = put_locked(p, g, old, page->replace_all, retry_s, &is_over, err);
     p->failures += st != ST_OK;
-    if (st && is_page)
-        note_failure(p, tenant, key, old);
+    if (st && is_page && (old || !is_over)) /* over a limit no group is made for it, either */
+        note_failure(p, page->tenant, page->key, old);
     if (st)
         push_group_free(g);
     mutex_unlock(&p->lock);

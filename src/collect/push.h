@@ -11,6 +11,8 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
+struct firewall;
+
 enum {
     PUSH_INTERVAL_SECONDS = 15,
     PUSH_BODY_BYTES_MAX = 8 * MIB,      /* decompressed */
@@ -27,6 +29,7 @@ struct push_env {
     struct clock *clock;
     struct log *log;
     int64_t interval_ns;
+    struct firewall *firewall; /* limits of new series: a push over one is refused whole; NULL: there are none */
     void *arg;
     /* Takes batch. Blocks until durable. */
     enum status (*append)(void *arg, struct batch *batch, struct err *err);
@@ -47,10 +50,13 @@ void push_free(struct push *p); /* waits; accepts NULL */
  * @base64 when its value is so encoded. *labels is canonical and lives in a. */
 MUST_CHECK enum status push_key_parse(struct arena *a, struct slice path, struct slice *labels, struct err *err);
 
-/* body: text format or OpenMetrics by content_type. A body that is refused leaves the group as it was, but for its
- * push_failure_time_seconds (when it was a page at all). */
-MUST_CHECK enum status push_put(struct push *p, struct slice tenant, struct slice key, struct slice body, struct slice content_type, bool replace_all,
-                                struct err *err);
+struct push_page {
+    struct slice tenant, key, body, content_type; /* text format or OpenMetrics */
+    bool replace_all;
+};
+/* A body that is refused leaves the group as it was, but for its push_failure_time_seconds (when it was a page at all).
+ * *retry_s: when it may come again, for its tenant is full; 0: never. */
+MUST_CHECK enum status push_put(struct push *p, const struct push_page *page, uint32_t *retry_s, struct err *err);
 /* ST_OK also when there is no such group. */
 MUST_CHECK enum status push_delete(struct push *p, struct slice tenant, struct slice key, struct err *err);
 

@@ -69,7 +69,7 @@ static void world_start(struct world *w)
     w->arena = arena_new(0);
     map_init(&w->values);
     map_init(&w->state);
-    w->env = (struct push_env){ w->clock, NULL, PUSH_INTERVAL_SECONDS * NS_S, w, world_append, world_put, world_delete, world_each };
+    w->env = (struct push_env){ w->clock, NULL, PUSH_INTERVAL_SECONDS * NS_S, NULL, w, world_append, world_put, world_delete, world_each };
     restart(w);
 }
 
@@ -107,7 +107,9 @@ static struct slice key_of(struct world *w, const char *path)
 static enum status put(struct world *w, const char *path, const char *page, bool replace_all)
 {
     struct err err = { 0 };
-    return push_put(w->push, SLICE("default"), key_of(w, path), slice_str(page), TEXT, replace_all, &err);
+    uint32_t retry_s;
+    struct push_page p = { SLICE("default"), key_of(w, path), slice_str(page), TEXT, replace_all };
+    return push_put(w->push, &p, &retry_s, &err);
 }
 
 TEST(a_grouping_key_is_read_from_the_path)
@@ -221,6 +223,7 @@ TEST(texts_of_groups_have_a_limit_in_all)
     struct slice key;
     size_t taken = 0;
     enum status st = ST_OK;
+    uint32_t retry_s;
     world_start(&w);
     size_t head = SLICE("# HELP a ").len, size = PUSH_BODY_BYTES_MAX;
     char *page = arena_alloc(w.arena, size);
@@ -229,13 +232,13 @@ TEST(texts_of_groups_have_a_limit_in_all)
     memcpy(page + size - 5, "\na 1\n", 5);
     for (int i = 0; !st && i <= PUSH_BYTES_MAX / PUSH_BODY_BYTES_MAX; i++) {
         CHECK(!push_key_parse(w.arena, arena_printf(w.arena, "job/j%d", i), &key, &err));
-        st = push_put(w.push, SLICE("default"), key, slice_of(page, size), TEXT, true, &err);
+        st = push_put(w.push, &(struct push_page){ SLICE("default"), key, slice_of(page, size), TEXT, true }, &retry_s, &err);
         taken += !st;
     }
     CHECK_INT(st, ST_LIMIT);
     CHECK_INT(taken, PUSH_BYTES_MAX / PUSH_BODY_BYTES_MAX - 1);
     CHECK(!push_key_parse(w.arena, SLICE("job/j0"), &key, &err));
     CHECK(!push_delete(w.push, SLICE("default"), key, &err));
-    CHECK(!push_put(w.push, SLICE("default"), key, slice_of(page, size), TEXT, true, &err));
+    CHECK(!push_put(w.push, &(struct push_page){ SLICE("default"), key, slice_of(page, size), TEXT, true }, &retry_s, &err));
     world_end(&w);
 }

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import harness
+from test_native import V2, Request2, histogram
 from test_scrape import Target
 
 NOW = int(time.time() * 1000)
@@ -75,6 +76,31 @@ scrape_configs:
         self.assertGreater(own_metric(s, "stoa_cardinality_folded_samples_total"), 90)
 
 
+    def test_classic_histograms_fold_bucket_by_bucket_and_native_ones_of_known_series_go_on(self):
+        lines = ["# TYPE took histogram"]
+        for i in range(30):
+            lines += [f'took_bucket{{user="u{i}",le="1"}} {i}', f'took_bucket{{user="u{i}",le="+Inf"}} {2 * i}', f'took_sum{{user="u{i}"}} {3 * i}',
+                      f'took_count{{user="u{i}"}} {2 * i}']
+        page = "\n".join(lines) + "\n"
+        target = Target({"/metrics": ("text/plain", page)})
+        self.addCleanup(target.close)
+        job = "  - job_name: {0}\n    scrape_interval: 300ms\n    static_configs: [{{targets: [\"{1}\"]}}]\n"
+        s = self.server(config=config(values_per_label=10) + "scrape_configs:\n" + job.format("classic", target.address) +
+                        job.format("native", target.address) + "    convert_classic_histograms_to_nhcb: true\n"
+                        "    metric_relabel_configs: [{source_labels: [__name__], target_label: __name__, replacement: other}]\n")
+        self.eventually(lambda: s.query('took_count{user="__overflow__"}'), what="the folded histogram")
+        over = {r["metric"].get("le", r["metric"]["__name__"]): float(r["value"][1]) for r in s.query('{__name__=~"took_.+",user="__overflow__"}')}
+        rest = sum(range(10, 30))
+        self.assertEqual(over, {"1.0": rest, "+Inf": 2 * rest, "took_sum": 3 * rest, "took_count": 2 * rest})
+        # A native histogram has no sum that a page could give: what is over the limit is left out and named, what is known goes on.
+        self.eventually(lambda: len(s.query("other")) == 10, what="the native histograms within the limit")
+        self.assertEqual(float(s.query('histogram_count(sum(other))')[0]["value"][1]), 2 * sum(range(10)))
+        self.assertEqual(s.query('other{user="__overflow__"}'), [])
+        told = {o["metric"]: o for o in report(s)["offenders"]}
+        self.assertEqual((told["other"]["label"], told["other"]["job"], told["other"]["action"]), ("user", "native", "refused"))
+        self.assertEqual(s.query('up{job="native"}')[0]["value"][1], "1")
+
+
 class Push(harness.Case):
     def test_remote_write_over_a_limit_names_the_offender_and_keeps_what_is_known(self):
         s = self.server(config=config(values_per_label=100))
@@ -118,6 +144,61 @@ class Push(harness.Case):
         self.assertEqual(stored[0]["value"][1], "20")
         self.assertEqual(write(s, [series(f"/p{i}") for i in range(20)], tenant="small").status, 204)
         self.assertEqual(write(s, [series(f"/p{i}") for i in range(30)]).status, 204)
+
+    def test_a_push_to_the_gateway_over_a_limit_is_refused_whole_and_named(self):
+        s = self.server(config=config(values_per_label=5, tenants={"small": {"series_per_tenant": 8, "values_per_label": 100}}))
+        page = lambda *users: "# TYPE done counter\n" + "".join(f'done{{user="u{i}"}} 1\n' for i in users)
+        self.assertEqual(s.post("/metrics/job/shop", page(*range(5))).status, 200)
+        r = s.post("/metrics/job/shop", page(*range(8)))
+        self.assertEqual(r.status, 400, r.text)
+        self.assertIn("refused whole: metric done: label user has 5 values", r.text)
+        self.assertEqual(s.post("/metrics/job/else", page(9)).status, 400)
+        self.assertEqual(s.post("/metrics/job/shop", page(*range(5))).status, 200)
+        self.assertEqual(len(s.query('done{job="shop"}')), 5)
+        self.assertEqual(s.query('{job="else"}'), [])
+        o = {o["metric"]: o for o in report(s)["offenders"]}["done"]
+        self.assertEqual((o["label"], o["action"]), ("user", "refused"))
+        s.kill()
+        s.start()
+        self.assertEqual(s.post("/metrics/job/shop", page(*range(5))).status, 200)
+        r = s.post("/metrics/job/shop", page(*range(12)), {"X-Scope-OrgID": "small"})
+        self.assertEqual(r.status, 429, r.text)
+        self.assertTrue(1 <= int(r.headers["Retry-After"]) <= 300)
+
+    def test_native_histograms_over_a_limit_are_refused_and_counted_as_histograms(self):
+        s = self.server(config=config(values_per_label=5))
+
+        def send(n):
+            q = Request2()
+            for i in range(n):
+                q.add([("__name__", "took"), ("user", f"u{i}")], histograms=[histogram(int(time.time() * 1000), [1, 2], 4)])
+            return s.post("/api/v1/write", q.body(), V2)
+        r = send(8)
+        self.assertEqual(r.status, 400, r.text)
+        self.assertIn("3 histograms refused, 5 taken", r.text)
+        self.assertIn("label user has 5 values", r.text)
+        self.assertEqual(s.query("histogram_count(sum(took))")[0]["value"][1], "15")
+        self.assertEqual(send(5).status, 204)
+
+    def test_every_push_path_answers_429_with_retry_after(self):
+        limits = {"fast": {"samples_per_second": 1}, "full": {"series_per_tenant": 1}}
+        s = self.server(config=config(tenants=limits))
+        t = lambda: int(time.time() * 1e9)
+        point = lambda i: {"asDouble": 1, "timeUnixNano": str(t()), "attributes": [{"key": "n", "value": {"stringValue": str(i)}}]}
+        otlp = lambda: json.dumps({"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"metrics": [
+            {"name": "a", "gauge": {"dataPoints": [point(i) for i in range(40)]}}]}]}]})
+        hec = lambda: "".join(json.dumps({"event": "metric", "time": time.time(), "fields": {"metric_name:b": 1, "n": str(i)}}) for i in range(40))
+        paths = {"/api/v1/write": (lambda: harness.write_request([series(f"/p{i}") for i in range(40)]), harness.WRITE_HEADERS),
+                 "/v1/metrics": (otlp, {"Content-Type": "application/json"}),
+                 "/services/collector": (hec, {"Authorization": "Splunk x"})}
+        for path, (body, headers) in paths.items():
+            for tenant in limits:
+                send = lambda: s.post(path, body(), dict(headers, **{"X-Scope-OrgID": tenant}))
+                if tenant == "fast":
+                    self.eventually(lambda: send().status == 200 + 4 * (path == "/api/v1/write"), seconds=60, what=f"{path} is let in once")
+                r = send()
+                self.assertEqual(r.status, 429, f"{path} {tenant} {r.text}")
+                self.assertTrue(1 <= int(r.headers["Retry-After"]) <= 300, path)
 
     def test_a_tenant_that_sends_too_fast_gets_429_until_its_time_comes(self):
         s = self.server(config=config(tenants={"fast": {"samples_per_second": 10}}))
