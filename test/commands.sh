@@ -62,6 +62,9 @@ scrape_configs:
 YML
 expect "a prometheus.yml" 0 'configuration is good: 2 scrape jobs' "$stoa" check config "$work/prometheus.yml"
 expect "query without a server" 1 'stoa query: ' "$stoa" query --url http://127.0.0.1:1 up
+expect "queries that run, without a server" 1 'stoa query: ' "$stoa" query --url http://127.0.0.1:1 --running
+expect "running and a query" 2 'usage: stoa query' "$stoa" query --running up
+expect "running and stop" 2 'usage: stoa query' "$stoa" query --running --stop 1
 expect "query without a text" 2 'usage: stoa query' "$stoa" query
 
 expect "promql scripts" 0 '^[0-9]+ passed, 0 failed' "$stoa" test promql test/promql/binary.test

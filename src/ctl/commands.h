@@ -11,6 +11,8 @@ int query_command(int argc, char **argv);
 int correlate_print(struct slice body);
 /* The answer of --cardinality. */
 int cardinality_print(struct slice body);
+/* The answer of --running. */
+int running_print(struct slice body);
 int tail_command(int argc, char **argv);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);

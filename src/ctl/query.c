@@ -15,8 +15,8 @@
 enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
-    struct slice url, query, start, end, step, at, limit, tenant, downsample;
-    bool logs, json, correlate, cardinality, golden_rules;
+    struct slice url, query, start, end, step, at, limit, tenant, downsample, stop;
+    bool logs, json, correlate, cardinality, golden_rules, running;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
@@ -25,7 +25,9 @@ static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
                             "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
                             "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n"
-                            "       stoa query --golden-rules [SERVICE]                (golden signals as a rule file)\n";
+                            "       stoa query --golden-rules [SERVICE]                (golden signals as a rule file)\n"
+                            "       stoa query --running                               (queries that run now, and the slowest)\n"
+                            "       stoa query --stop ID                               (ends one that runs)\n";
 
 static bool parse(int argc, char **argv, struct options *o)
 {
@@ -33,7 +35,8 @@ static bool parse(int argc, char **argv, struct options *o)
         const char *name;
         struct slice *place;
     } values[] = { { "--url", &o->url }, { "--start", &o->start }, { "--end", &o->end },      { "--step", &o->step },
-                   { "--time", &o->at }, { "--limit", &o->limit }, { "--tenant", &o->tenant }, { "--downsample", &o->downsample } };
+                   { "--time", &o->at }, { "--limit", &o->limit }, { "--tenant", &o->tenant }, { "--downsample", &o->downsample },
+                   { "--stop", &o->stop } };
     for (int i = 1; i < argc; i++) {
         struct slice arg = slice_str(argv[i]);
         size_t k = 0;
@@ -51,6 +54,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->cardinality = true;
         } else if (slice_eq(arg, SLICE("--golden-rules"))) {
             o->golden_rules = true;
+        } else if (slice_eq(arg, SLICE("--running"))) {
+            o->running = true;
         } else if (slice_eq(arg, SLICE("--json"))) {
             o->json = true;
         } else if (slice_starts(arg, SLICE("--")) || o->query.len) {
@@ -59,6 +64,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->query = arg;
         }
     }
+    if (o->running || o->stop.len)
+        return o->query.len == 0 && !o->logs && !o->correlate && !o->cardinality && !o->golden_rules && !(o->running && o->stop.len);
     if (o->golden_rules)
         return !o->logs && !o->correlate && !o->cardinality;
     return o->cardinality ? o->query.len == 0 && !o->logs && !o->correlate : o->query.len > 0;
@@ -231,9 +238,24 @@ static struct slice path_of(const struct options *o)
         return SLICE("/api/stoa/v1/cardinality");
     if (o->golden_rules)
         return SLICE("/api/stoa/v1/golden/rules");
+    if (o->running)
+        return SLICE("/api/stoa/v1/queries");
     if (o->logs)
         return SLICE("/loki/api/v1/query_range");
     return is_range ? SLICE("/api/v1/query_range") : SLICE("/api/v1/query");
+}
+
+/* GET with a query string, or DELETE of what the path names, in place of POST with a form. */
+static void without_body(struct client_request *req, struct arena *a, const struct options *o, struct slice path)
+{
+    struct buf id;
+    buf_init(&id, 0);
+    url_encode(o->stop, &id);
+    req->method = o->stop.len ? "DELETE" : "GET";
+    req->url = o->stop.len ? arena_printf(a, "%.*s/api/stoa/v1/queries/%.*s", SLICE_FMT(o->url), SLICE_FMT(buf_as_slice(&id)))
+                           : arena_printf(a, "%.*s%.*s?%.*s", SLICE_FMT(o->url), SLICE_FMT(path), SLICE_FMT(req->body));
+    req->body = SLICE_EMPTY;
+    buf_free(&id);
 }
 
 int query_command(int argc, char **argv)
@@ -261,15 +283,14 @@ int query_command(int argc, char **argv)
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
-    if (o.correlate || o.cardinality || o.golden_rules) {
-        req.method = "GET";
-        req.url = arena_printf(a, "%.*s%.*s?%.*s", SLICE_FMT(o.url), SLICE_FMT(path), SLICE_FMT(buf_as_slice(&form)));
-        req.body = SLICE_EMPTY;
-    }
+    if (o.correlate || o.cardinality || o.golden_rules || o.running || o.stop.len)
+        without_body(&req, a, &o, path);
     account_login(&req);
     int code = 1;
     if (http_client_new(&client, &err) || http_client_do(client, &req, &resp, &err))
         fprintf(stderr, "stoa query: %s\n", err.text);
+    else if (o.stop.len && resp.status == 204)
+        code = printf("ended %.*s\n", SLICE_FMT(o.stop)) > 0 ? 0 : 1;
     else if (resp.status != 200)
         code = print_failure(&resp);
     else if (o.json || o.golden_rules)
@@ -278,6 +299,8 @@ int query_command(int argc, char **argv)
         code = correlate_print(buf_as_slice(&resp.body));
     else if (o.cardinality)
         code = cardinality_print(buf_as_slice(&resp.body));
+    else if (o.running)
+        code = running_print(buf_as_slice(&resp.body));
     else
         code = print_answer(buf_as_slice(&resp.body));
     buf_free(&resp.body);

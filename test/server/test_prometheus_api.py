@@ -8,6 +8,7 @@ import math
 import os
 import re
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -660,6 +661,28 @@ class Budget(harness.Case):
         self.assertEqual(s.request("DELETE", f"/api/stoa/v1/queries/{one['id']}").status, 204)
         t.join()
         self.assertEqual((got[0].status, got[0].json["errorType"]), (499, "canceled"))
+
+    def test_running_queries_are_listed_and_ended_by_the_command_line(self):
+        s = self.server()
+        fill(s, some_series())
+        command = lambda *args: subprocess.run([harness.BINARY, "query", "--url", s.url, *args], capture_output=True, text=True, timeout=30)
+        slow = "quantile_over_time(0.5, vector(time())[1d:1s])"
+        got = []
+        t = threading.Thread(target=lambda: got.append(s.get("/api/v1/query_range", dict(query=slow, start=NOW - 10000, end=NOW, step=1))))
+        t.start()
+        line = self.eventually(lambda: [x for x in command("--running").stdout.splitlines() if x.endswith(slow)])[0]
+        self.assertRegex(line, r"^\d+ +[0-9.]+ s +127\.0\.0\.1 +default +/api/v1/query_range ")
+        ended = command("--stop", line.split()[0])
+        self.assertEqual((ended.returncode, ended.stdout), (0, f"ended {line.split()[0]}\n"))
+        t.join()
+        self.assertEqual(got[0].status, 499)
+        out = command("--running").stdout
+        self.assertIn("No query runs.", out)
+        self.assertRegex(out, r"The slowest of the last day:\n.* samples  cancelled.*" + re.escape(slow))
+        gone = command("--stop", "123456")
+        self.assertEqual(gone.returncode, 1)
+        self.assertIn("no query 123456 runs", gone.stderr)
+        self.assertIn('"running"', command("--running", "--json").stdout)
 
 
 class Login(harness.Case):
