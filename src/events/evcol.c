@@ -15,7 +15,8 @@
 #include "events/evtext.h"
 #include "model/sample.h"
 
-enum { DICT_EXTRA = 16, DICT_PART = 4, DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
+enum { DICT_EXTRA = 16, DICT_PART = 4, DICT_SAMPLE = 512, DICT_SAMPLE_MAX = 448 /* different ones in a sample: no dictionary */,
+       DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
        SHAPES_VALUES_MIN = 64, SHAPES_BYTES_MIN = 12 /* of a value, on average */ };
 
 static const double POWERS[DECIMAL_EXPONENT_MAX + 1] = { 1, 10, 100, 1000, 10000 };
@@ -243,6 +244,10 @@ static bool dict_of(const struct slice *v, size_t n, struct slice *dict, size_t 
         }
         bool added;
         uint64_t *id = map_put(&seen, v[i], &added);
+        if (added && i < DICT_SAMPLE && count >= DICT_SAMPLE_MAX) {
+            count = max + 1;
+            break;
+        }
         if (added && count <= max) {
             *id = count;
             dict[count++] = v[i];

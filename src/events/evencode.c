@@ -17,6 +17,54 @@ static int64_t *numbers(const struct evencode *e)
     return arena_array(e->arena, int64_t, e->n + 1);
 }
 
+static unsigned column_bit(enum evdir_column column)
+{
+    return 1u << column;
+}
+
+static bool has_column(const struct evencode *e, enum evdir_column column)
+{
+    return e->has & column_bit(column);
+}
+
+static unsigned columns_of(const struct event *row)
+{
+    unsigned has = 0;
+    has |= row->duration_ns ? column_bit(EVCOL_DURATION) : 0;
+    has |= row->span_kind ? column_bit(EVCOL_SPAN_KIND) : 0;
+    has |= row->span_status ? column_bit(EVCOL_SPAN_STATUS) : 0;
+    has |= row->weight != 1 ? column_bit(EVCOL_WEIGHT) : 0;
+    has |= memcmp(row->trace_id, NO_ID, sizeof row->trace_id) ? column_bit(EVCOL_TRACE_ID) : 0;
+    has |= memcmp(row->span_id, NO_ID, sizeof row->span_id) ? column_bit(EVCOL_SPAN_ID) : 0;
+    has |= memcmp(row->parent_id, NO_ID, sizeof row->parent_id) ? column_bit(EVCOL_PARENT_ID) : 0;
+    has |= row->trace_state.len ? column_bit(EVCOL_TRACE_STATE) : 0;
+    has |= row->status_message.len ? column_bit(EVCOL_STATUS_MESSAGE) : 0;
+    has |= row->event_count ? column_bit(EVCOL_EVENTS) : 0;
+    has |= row->link_count ? column_bit(EVCOL_LINKS) : 0;
+    return has;
+}
+
+void evencode_begin(struct evencode *e)
+{
+    enum { AHEAD = 12, LINE_BYTES = 64 };
+    e->times = numbers(e);
+    e->lsns = numbers(e);
+    e->severities = numbers(e);
+    e->observed = numbers(e);
+    e->has = 0;
+    for (size_t i = 0; i < e->n; i++) {
+        const struct event *row = e->rows[i];
+        const char *ahead = (const char *)e->rows[MIN(i + AHEAD, e->n - 1)];
+        for (size_t k = 0; k < sizeof *row; k += LINE_BYTES)
+            __builtin_prefetch(ahead + k);
+        e->times[i] = row->time_ns;
+        e->lsns[i] = (int64_t)(row->seq >> 20);
+        e->severities[i] = row->severity;
+        e->observed[i] = row->observed_ns;
+        e->has |= columns_of(row);
+    }
+}
+
 static bool put_numbers(const struct evencode *e, struct buf *out, const int64_t *v, int64_t standard)
 {
     size_t i = 0;
@@ -139,16 +187,15 @@ static bool put_services(const struct evencode *e, struct buf *out, bool is_of_s
 /* One time a request, as servers that see a request at once give. */
 static bool put_observed_by_lsn(const struct evencode *e, struct buf *out)
 {
-    GATHER(e, lsn, (int64_t)(row->seq >> 20));
-    size_t *places, count = evencode_lsn_places(lsn, e->n, e->arena, &places);
+    size_t *places, count = evencode_lsn_places(e->lsns, e->n, e->arena, &places);
     if (count * LSN_ROWS_MIN > e->n)
         return false;
     int64_t *of = arena_array(e->arena, int64_t, count);
     bool *is_known = arena_zalloc(e->arena, count * sizeof *is_known);
     for (size_t i = 0; i < e->n; i++) {
-        if (is_known[places[i]] && of[places[i]] != e->rows[i]->observed_ns)
+        if (is_known[places[i]] && of[places[i]] != e->observed[i])
             return false;
-        of[places[i]] = e->rows[i]->observed_ns;
+        of[places[i]] = e->observed[i];
         is_known[places[i]] = true;
     }
     buf_u8(out, EVENCODE_OBSERVED_BY_LSN);
@@ -160,14 +207,16 @@ static bool put_observed(const struct evencode *e, struct buf *out)
 {
     bool all = true, none = true;
     for (size_t i = 0; i < e->n; i++) {
-        all = all && e->rows[i]->observed_ns;
-        none = none && !e->rows[i]->observed_ns;
+        all = all && e->observed[i];
+        none = none && !e->observed[i];
     }
     if (none)
         return false;
     if (put_observed_by_lsn(e, out))
         return true;
-    GATHER(e, v, all ? (int64_t)((uint64_t)row->observed_ns - (uint64_t)row->time_ns) : row->observed_ns);
+    int64_t *v = numbers(e);
+    for (size_t i = 0; i < e->n; i++)
+        v[i] = all ? (int64_t)((uint64_t)e->observed[i] - (uint64_t)e->times[i]) : e->observed[i];
     buf_u8(out, all ? EVENCODE_OBSERVED_RELATIVE : EVENCODE_OBSERVED_ABSOLUTE);
     evcol_put_ints(out, v, e->n);
     return true;
@@ -218,23 +267,19 @@ static bool put_strings(const struct evencode *e, struct buf *out, size_t offset
 static bool put_body(const struct evencode *e, struct buf *out)
 {
     struct slice *v = arena_array(e->arena, struct slice, e->n + 1);
-    bool any = false, has_trace = false, has_span = false;
+    bool any = false, has_trace = has_column(e, EVCOL_TRACE_ID), has_span = has_column(e, EVCOL_SPAN_ID);
     for (size_t i = 0; i < e->n; i++) {
         v[i] = e->rows[i]->body;
         any = any || v[i].len;
-        has_trace = has_trace || memcmp(e->rows[i]->trace_id, NO_ID, sizeof e->rows[i]->trace_id) != 0;
-        has_span = has_span || memcmp(e->rows[i]->span_id, NO_ID, sizeof e->rows[i]->span_id) != 0;
     }
     if (!any)
         return false;
-    GATHER(e, times, row->time_ns);
-    GATHER(e, severities, row->severity);
     uint8_t *traces = has_trace ? arena_alloc(e->arena, e->n * 16) : NULL, *spans = has_span ? arena_alloc(e->arena, e->n * 8) : NULL;
     for (size_t i = 0; has_trace && i < e->n; i++)
         memcpy(traces + i * 16, e->rows[i]->trace_id, 16);
     for (size_t i = 0; has_span && i < e->n; i++)
         memcpy(spans + i * 8, e->rows[i]->span_id, 8);
-    struct evtext_rows rows = { times, e->streams, severities, traces, spans };
+    struct evtext_rows rows = { e->times, e->streams, e->severities, traces, spans };
     evcol_put_texts(out, v, e->n, e->texts, &rows, e->filter);
     return true;
 }
@@ -394,16 +439,11 @@ static bool put_always(const struct evencode *e, struct buf *out, const int64_t 
 /* Members that are one whole number each. */
 static bool put_member(const struct evencode *e, enum evdir_column column, struct buf *out)
 {
-    if (column == EVCOL_TIME) {
-        GATHER(e, v, row->time_ns);
-        return put_always(e, out, v);
-    }
-    if (column == EVCOL_LSN) {
-        GATHER(e, v, (int64_t)(row->seq >> 20));
-        return put_always(e, out, v);
-    }
-    GATHER(e, v, column == EVCOL_SEVERITY      ? row->severity
-                 : column == EVCOL_DURATION    ? row->duration_ns
+    if (column == EVCOL_TIME || column == EVCOL_LSN)
+        return put_always(e, out, column == EVCOL_TIME ? e->times : e->lsns);
+    if (column == EVCOL_SEVERITY)
+        return put_numbers(e, out, e->severities, 0);
+    GATHER(e, v, column == EVCOL_DURATION      ? row->duration_ns
                  : column == EVCOL_SPAN_KIND   ? row->span_kind
                                                : row->span_status);
     return put_numbers(e, out, v, 0);
@@ -411,6 +451,9 @@ static bool put_member(const struct evencode *e, enum evdir_column column, struc
 
 bool evencode_column(const struct evencode *e, enum evdir_column column, struct buf *out)
 {
+    bool may_lack = column >= EVCOL_TRACE_ID && column <= EVCOL_LINKS && column != EVCOL_SHAPE && column != EVCOL_CELLS;
+    if (may_lack && !has_column(e, column))
+        return false;
     switch (column) {
     case EVCOL_TIME:
     case EVCOL_LSN:

@@ -24,6 +24,9 @@ struct evencode {
     size_t cell_count;
     struct evtext_writer *texts;
     struct evfilter_set *filter; /* gets the words of bodies */
+    /* Filled by evencode_begin. */
+    int64_t *times, *lsns, *severities, *observed;
+    unsigned has; /* bits of columns that some row has */
 };
 
 /* Places of LSNs in the list of different ones in rising order: *places by row; returns how many there are. */
@@ -31,6 +34,8 @@ size_t evencode_lsn_places(const int64_t *lsn, size_t n, struct arena *a, size_t
 /* EVCOL_ROW_NEXT: the row less 1 + the row of the last event before of the same stream and LSN, or less 0 when there is none. */
 int64_t *evencode_rows_of_next(const int64_t *lsn, const int64_t *next, const int64_t *streams, size_t n, size_t stream_count, struct arena *a);
 
+/* Walks the rows once for what many columns ask of them; arena, rows and n are set. */
+void evencode_begin(struct evencode *e);
 /* Appends the column's bytes; false (and nothing appended) when every row has the column's default. */
 bool evencode_column(const struct evencode *e, enum evdir_column column, struct buf *out);
 

@@ -97,6 +97,7 @@ struct evtext_shape {
     struct slice text;           /* a zero byte for each variable, evstamp's marks for times; shape 0: none */
     size_t rows, slot_count;
     struct slice *pieces;        /* slot_count + 1: what stands before each variable, and behind the last */
+    bool *has_time;              /* of each piece */
     struct evtext_column *slots;
 };
 

@@ -295,6 +295,10 @@ static void cut_pieces(struct evtext_shape *s, struct arena *a)
         s->pieces[k] = piece;
     }
     s->pieces[s->slot_count] = rest;
+    s->has_time = arena_zalloc(a, (s->slot_count + 1) * sizeof *s->has_time);
+    for (size_t k = 0; k <= s->slot_count; k++)
+        for (size_t i = 0; i < s->pieces[k].len; i++)
+            s->has_time[k] |= evstamp_is_mark((uint8_t)s->pieces[k].ptr[i]);
 }
 
 static void open_shape_texts(struct opening *o, struct evtext_texts *x)
@@ -383,14 +387,15 @@ static size_t write_slice(struct slice s, char *to, size_t room)
 /* v with at least width digits. */
 static size_t write_number(uint64_t v, size_t width, char *to, size_t room)
 {
-    char digits[NUMBER_BYTES_MAX + EVVAR_DIGITS_MAX];
-    size_t len = 0;
-    for (; v || len == 0 || len < width; v /= 10)
-        digits[len++] = (char)('0' + v % 10);
+    size_t len = 1;
+    for (uint64_t power = 10; len < NUMBER_BYTES_MAX - 1 && v >= power; power *= 10)
+        len++;
+    len += len == NUMBER_BYTES_MAX - 1 && v >= 10000000000000000000u;
+    len = MAX(len, width);
     if (len > room)
         return SIZE_MAX;
-    for (size_t k = 0; k < len; k++)
-        to[k] = digits[len - 1 - k];
+    for (size_t k = len; k-- > 0; v /= 10)
+        to[k] = (char)('0' + v % 10);
     return len;
 }
 
@@ -472,6 +477,8 @@ size_t evtext_value(struct evtext *t, struct evtext_column *c, size_t i, char *t
         evtext_load(t, c);
     if (c->is_bad || c->before.len + c->behind.len > room)
         return SIZE_MAX;
+    if (c->before.len + c->behind.len == 0)
+        return write_middle(t, c, i, to, room);
     memcpy(to, c->before.ptr, c->before.len);
     size_t len = write_middle(t, c, i, to + c->before.len, room - c->before.len - c->behind.len);
     if (len == SIZE_MAX)
@@ -508,7 +515,7 @@ static size_t write_text(struct evtext *t, struct evtext_texts *x, size_t i, uin
         return evtext_value(t, &s->slots[0], x->pos[i], to, room);
     size_t at = 0;
     for (size_t k = 0;; k++) {
-        size_t len = write_piece(t, s->pieces[k], row, to + at, room - at);
+        size_t len = s->has_time[k] ? write_piece(t, s->pieces[k], row, to + at, room - at) : write_slice(s->pieces[k], to + at, room - at);
         if (len == SIZE_MAX)
             return SIZE_MAX;
         at += len;

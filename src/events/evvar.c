@@ -528,7 +528,7 @@ static void put_strings(struct evtext_writer *w, const struct evvar *c, const st
 
 void evvar_put(struct evtext_writer *w, const struct evvar *c)
 {
-    size_t same = 1;
+    size_t same = 1, mark = head_of(w)->len;
     while (same < c->n && slice_eq(c->v[same], c->v[0]))
         same++;
     struct form f = form_of(c->v, same == c->n ? 1 : c->n);
@@ -537,7 +537,8 @@ void evvar_put(struct evtext_writer *w, const struct evvar *c)
         buf_lenslice(head_of(w), c->v[0]);
         filter_values(w, c->v, 1, &f);
     } else if (!c->is_whole && ((f.classes && put_typed(w, c, c->v, &f, NULL)) || put_affixed(w, c, f.len_min))) {
-        filter_values(w, c->v, c->n, &f);
+        if (head_of(w)->ptr[mark] != EVTEXT_IPV4) /* its parts are too short to be words */
+            filter_values(w, c->v, c->n, &f);
     } else {
         put_strings(w, c, &f);
     }

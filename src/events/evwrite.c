@@ -406,6 +406,7 @@ static enum status write_block(struct evwrite *x, struct err *err)
     struct evdir_block *b = &ARENA_PUSH(x->part, x->dir.blocks, x->dir.block_count, x->block_cap);
     summarise(x, b);
     struct making k = { .x = x, .b = b, .err = err, .e = { .rows = x->rows, .n = x->n, .arena = x->block, .texts = x->texts, .filter = &x->filter } };
+    evencode_begin(&k.e);
     evfilter_clear(&x->filter);
     k.e.streams = local_numbers(&k, true, &b->streams, &b->stream_count);
     k.e.services = local_numbers(&k, false, &b->services, &b->service_count);
