@@ -12,7 +12,8 @@ MUST_CHECK enum status store_snapshot(struct store *s, const char *to, bool skip
 void store_part_files(struct store *s, uint8_t kind, struct arena *a, struct part_info **out, size_t *count);
 
 /* Removes what snapshots that a crash interrupted left in folder: NAME.tmp, and NAME.state, which waits beside it to become
- * NAME/state.db: it does so where NAME is whole. Before anything makes snapshots there. *removed: how many. No folder is no error; what cannot be removed is. */
+ * NAME/state.db: it does so where NAME is whole. Before anything makes snapshots there. *removed: how many. No folder is no
+ * error; what cannot be removed is. */
 MUST_CHECK enum status snapshots_sweep(struct fs *fs, const char *folder, size_t *removed, struct err *err);
 
 #endif
