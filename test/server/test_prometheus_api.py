@@ -504,6 +504,16 @@ class Admin(harness.Case):
         self.assertEqual(t.query("api_total", at=NOW), before)
         self.assertEqual(s.query("own", at=NOW), [])
 
+    def test_what_a_crash_left_of_a_snapshot_goes_at_the_next_start(self):
+        with tempfile.TemporaryDirectory() as data:
+            left = os.path.join(data, "snapshots", "20260101T000000Z-1.tmp", "metrics")
+            os.makedirs(left)
+            open(os.path.join(left, "1.part"), "w").close()
+            s = self.server(data=data)
+            name = s.post("/api/v1/admin/tsdb/snapshot").json["data"]["name"]
+            self.assertEqual(os.listdir(os.path.join(data, "snapshots")), [name])
+            s.close()
+
     def test_skip_head_leaves_out_what_is_in_memory_alone(self):
         s = self.server()
         fill(s, some_series())
