@@ -551,3 +551,49 @@ TEST(names_are_listed_with_the_number_of_their_rows)
     }
     world_close(&w);
 }
+
+/* As a server sees lines: many of a stream in a request, a service a stream, seen at one time. */
+static void append_request(struct world *w, size_t batch)
+{
+    enum { LINES = 200, STREAMS = 9 };
+    struct event *list = arena_zalloc(w->arena, LINES * sizeof *list);
+    for (size_t i = 0; i < LINES; i++) {
+        unsigned stream = (unsigned)(i * STREAMS / LINES);
+        list[i] = (struct event){ .kind = EVENT_LOG, .weight = 1, .stream = world_stream(w->arena, stream), .trace_state = SLICE_EMPTY,
+                                  .status_message = SLICE_EMPTY, .severity = (uint8_t)(9 + i % 2 * 4) };
+        list[i].service = arena_printf(w->arena, "service-%u", stream);
+        list[i].time_ns = world_start_ns + (int64_t)(batch * LINES + rand_below(&w->rand, LINES)) * NS_MS;
+        list[i].observed_ns = world_start_ns + (int64_t)batch * NS_S;
+        rand_bytes(&w->rand, list[i].trace_id, sizeof list[i].trace_id);
+        list[i].body = arena_printf(w->arena, "took=%u of %u by user-%llu level=%u", (unsigned)rand_below(&w->rand, 100000), stream,
+                                    (unsigned long long)rand_u64(&w->rand), list[i].severity);
+    }
+    world_append(w, 0, list, LINES);
+}
+
+TEST(rows_of_requests_keep_their_seq_and_the_time_they_were_seen_at_through_flush_and_merge)
+{
+    enum { BATCHES = 8 };
+    struct world w;
+    struct world_found found[3];
+    struct events_query q = world_query_all();
+    world_open(&w);
+    for (size_t i = 0; i < BATCHES; i++) {
+        append_request(&w, i);
+        if (i == BATCHES / 2)
+            world_flush(&w);
+    }
+    found[0] = world_scan(&w, 1, &q, w.arena);
+    world_flush(&w);
+    found[1] = world_scan(&w, 1, &q, w.arena);
+    world_merge(&w);
+    found[2] = world_scan(&w, 1, &q, w.arena);
+    for (size_t k = 0; k < COUNT_OF(found); k++) {
+        CHECK_INT(found[k].count, w.count);
+        for (size_t i = 0; i < found[k].count; i++) {
+            CHECK_INT(found[k].rows[i].seq, found[0].rows[i].seq);
+            CHECK(world_same(&found[k].rows[i], &found[0].rows[i]));
+        }
+    }
+    world_close(&w);
+}
