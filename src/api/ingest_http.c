@@ -196,6 +196,18 @@ static void on_ack(void *arg, enum status st, const struct err *err)
     finish(arg, st, err);
 }
 
+struct start_question {
+    struct intake *intake;
+    struct slice tenant;
+    int64_t received_ns;
+};
+
+static bool on_start(void *arg, struct slice labels, int64_t start_ms, int64_t t_ms)
+{
+    const struct start_question *q = arg;
+    return intake_start_is_new(q->intake, q->tenant, labels, start_ms, t_ms, q->received_ns);
+}
+
 static enum status decode(struct pending *p, struct slice tenant, struct batch *b, struct err *err)
 {
     const struct http_header *headers;
@@ -209,7 +221,9 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     struct intake *intake = p->signal == OTLP_LOGS && p->dialect != DIALECT_OTLP && p->dialect != DIALECT_OTLP_GRPC ? NULL : p->api->intake;
     struct intake_options *options = intake ? intake_take(intake) : NULL;
     ctx.otlp = options ? &options->otlp : NULL;
+    struct start_question question = { intake, tenant, ctx.received_ns };
     ctx.start_zero = options && options->start_zero;
+    ctx.starts = (struct ingest_starts){ &question, on_start };
     ctx.takes_deltas = intake != NULL;
     ctx.elastic = p->elastic;
     ctx.splunk = p->splunk;

@@ -3,11 +3,13 @@
 #include "api/intake.h"
 
 #include "pipeline/delta.h"
+#include "pipeline/start.h"
 
 struct intake {
     struct snap_cell options;
     struct delta *deltas;
     struct replica *replicas;
+    struct starts *starts;
 };
 
 static void options_free(struct snap *snap)
@@ -43,6 +45,7 @@ struct intake *intake_new(const struct intake_config *config, const struct last_
     mutex_init(&i->options.lock);
     i->deltas = delta_new(DELTA_STREAMS_MAX, last);
     i->replicas = replica_new(&config->replicas, keeper);
+    i->starts = starts_new(INGEST_START_GAP_MS_MAX, last);
     publish(i, config);
     return i;
 }
@@ -60,6 +63,7 @@ void intake_free(struct intake *i)
     mutex_destroy(&i->options.lock);
     delta_free(i->deltas);
     replica_free(i->replicas);
+    starts_free(i->starts);
     mem_free(i);
 }
 
@@ -72,6 +76,11 @@ void intake_configure(struct intake *i, const struct intake_config *config)
 struct intake_options *intake_take(struct intake *i)
 {
     return (struct intake_options *)snap_get(&i->options);
+}
+
+bool intake_start_is_new(struct intake *i, struct slice tenant, struct slice labels, int64_t start_ms, int64_t t_ms, int64_t received_ns)
+{
+    return starts_is_new(i->starts, tenant, labels, start_ms, t_ms, received_ns);
 }
 
 /* Replicas first: a delta is added up once. */

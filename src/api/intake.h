@@ -33,6 +33,8 @@ void intake_configure(struct intake *i, const struct intake_config *config);
 struct intake_options *intake_take(struct intake *i);
 /* Deltas of b become totals; rows of replicas that are not listened to go, and *dropped says how many they were. ST_LIMIT: too many clusters. */
 MUST_CHECK enum status intake_run(struct intake *i, struct batch *b, struct ingest_result *result, size_t *dropped, struct err *err);
+/* See starts_is_new(). */
+bool intake_start_is_new(struct intake *i, struct slice tenant, struct slice labels, int64_t start_ms, int64_t t_ms, int64_t received_ns);
 /* Our own metrics about it, as text. */
 void intake_metrics(struct intake *i, struct buf *out);
 

@@ -15,6 +15,12 @@ struct otlp_options;
 struct elastic_bulk;
 struct splunk_hec;
 
+/* Whether a series has no sample of start_ms or later yet; it has one of t_ms now. NULL: none has. */
+struct ingest_starts {
+    void *arg;
+    bool (*is_new)(void *arg, struct slice labels, int64_t start_ms, int64_t t_ms);
+};
+
 struct ingest_header {
     struct slice name, value; /* names in any case */
 };
@@ -30,6 +36,7 @@ struct ingest_ctx {
     const struct otlp_options *otlp; /* NULL: as Prometheus does it by default */
     bool takes_deltas;        /* deltas may go into the batch (batch_series.delta): who decodes adds them up */
     bool start_zero;          /* where a counter is told to have begun, a sample of 0 is made */
+    struct ingest_starts starts; /* asked for each such */
     struct elastic_bulk *elastic; /* elastic_bulk: what it is told and tells of each item; NULL: nobody asks */
     struct splunk_hec *splunk;    /* splunk_hec: the same of its request */
     struct slice stream;      /* lines: canonical labels of what they came from; copied */
@@ -62,6 +69,9 @@ const struct ingest_protocol *ingest_protocol_find(struct slice name);
  * ST_INVALID: does not decompress. ST_UNSUPPORTED: another encoding. ST_LIMIT: larger than body_bytes_max, or as above. */
 MUST_CHECK enum status ingest_decode(const struct ingest_protocol *protocol, const struct ingest_ctx *ctx, struct slice body, struct batch *out,
                                      struct ingest_result *result, struct err *err);
+
+/* Whether the start of a sample of t_ms becomes a 0. */
+bool ingest_start_is_zero(const struct ingest_ctx *ctx, struct slice labels, int64_t start_ms, int64_t t_ms);
 
 /* True when the body is JSON: by Content-Type, or by its first byte when the header says neither JSON nor protobuf. */
 bool ingest_is_json(const struct ingest_ctx *ctx, struct slice body);

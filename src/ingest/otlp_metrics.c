@@ -10,7 +10,7 @@
  *     What is no counter cannot be added up: its origin is not known.
  * (2) A point is stored whole or not at all, and counted as one when refused.
  * (3) A point "without a recorded value" is Prometheus's staleness marker.
- * (4) Cumulative points tell when counting began: ctx->start_zero makes that a sample of 0, when it is not long ago. */
+ * (4) Cumulative points tell when counting began: ctx->start_zero makes that a sample of 0, when it is not long ago and news. */
 #include "base/num.h"
 #include "base/utf8.h"
 #include "ingest/native.h"
@@ -150,7 +150,7 @@ static enum status series_start(struct sink *s, const struct point *p, struct sl
 /* (4) A counter's start as a sample of 0. */
 static bool has_start(const struct sink *s, const struct point *p)
 {
-    return s->ctx->start_zero && p->start_ms > 0 && p->start_ms < p->t_ms && p->t_ms - p->start_ms <= INGEST_START_GAP_MS_MAX;
+    return ingest_start_is_zero(s->ctx, s->out->series[s->out->series_count - 1].labels, p->start_ms, p->t_ms);
 }
 
 static enum status series_put(struct sink *s, const struct point *p, struct slice name, const char *suffix, struct slice extra_name,

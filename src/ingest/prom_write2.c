@@ -156,7 +156,7 @@ static bool sample_read(struct slice bytes, struct sample2 *out)
 /* (4) */
 static bool is_start(const struct request *r, int64_t start_ms, int64_t t_ms)
 {
-    return r->ctx->start_zero && start_ms > 0 && start_ms < t_ms && t_ms - start_ms <= INGEST_START_GAP_MS_MAX;
+    return ingest_start_is_zero(r->ctx, r->out->series[r->out->series_count - 1].labels, start_ms, t_ms);
 }
 
 static bool samples_decode(struct request *r, struct slice body, int64_t start_ms)

@@ -89,3 +89,11 @@ enum status ingest_decode(const struct ingest_protocol *protocol, const struct i
     buf_free(&room);
     return st;
 }
+
+bool ingest_start_is_zero(const struct ingest_ctx *ctx, struct slice labels, int64_t start_ms, int64_t t_ms)
+{
+    if (!ctx->start_zero || start_ms <= 0 || start_ms > t_ms || t_ms - start_ms > INGEST_START_GAP_MS_MAX)
+        return false;
+    bool is_new = ctx->starts.is_new == NULL || ctx->starts.is_new(ctx->starts.arg, labels, start_ms, t_ms);
+    return is_new && start_ms < t_ms;
+}

@@ -40,8 +40,8 @@ static enum status on_each(void *arg, void (*each)(void *to, struct slice value)
 
 enum status part_push_prepare(struct server *s, struct err *err)
 {
-    struct push_env env = { .clock = s->clock, .log = &s->log, .interval_ns = PUSH_INTERVAL_SECONDS * NS_S, .firewall = s->env.firewall, .arg = s, .append = server_append,
-                            .state_put = on_put, .state_delete = on_delete, .state_each = on_each };
+    struct push_env env = { .clock = s->clock, .log = &s->log, .interval_ns = PUSH_INTERVAL_SECONDS * NS_S, .firewall = s->env.firewall,
+                            .arg = s, .append = server_append, .state_put = on_put, .state_delete = on_delete, .state_each = on_each };
     return push_new(&s->api.push, &env, err);
 }
 

@@ -431,6 +431,19 @@ class Otlp(harness.Case):
         self.assertEqual(s.query("histogram_count(took)")[0]["value"][1], "21")
         self.assertIn("stoa_delta_restored_streams_total 2\n", s.get("/metrics").text)
 
+    def test_starts_are_zeros_when_the_feature_is_on_and_no_zero_replaces_a_sample(self):
+        s = self.server(args=["--enable-feature=created-timestamp-zero-ingestion"])
+        second, t = 10**9, int(time.time() * 1e9) - 60 * 10**9
+        for i in range(4):
+            if i == 2:
+                s.kill()
+                s.start()
+            now = t + (i + 1) * 10 * second
+            # One knows when it began; the other began, it says, at its first sample.
+            self.assertEqual(self.send(s, self.counter("knows", t, now, 5 + i, 2), self.counter("guesses", t + 10 * second, now, 1000 + i, 2)).body, b"")
+        self.assertEqual([v for _, v in s.query("knows_total[2m]")[0]["values"]], ["0", "5", "6", "7", "8"])
+        self.assertEqual([v for _, v in s.query("guesses_total[2m]")[0]["values"]], ["1000", "1001", "1002", "1003"])
+
     def test_names_and_resource_labels_go_by_the_configuration(self):
         s = self.server(config="otlp:\n  translation_strategy: NoTranslation\n  promote_resource_attributes: [deployment.environment]\n")
         t = int(time.time() * 1e9)
