@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     unsigned how = data[0];
-    struct page_source_options opt = { .native = how & 4, .classic = how & 8, .convert = how & 16, .fallback = SLICE_EMPTY };
+    struct page_source_options opt = { .native = how & 4, .classic = how & 8, .convert = how & 16, .starts = how & 32, .fallback = SLICE_EMPTY };
     struct arena *a = arena_new(FUZZ_ARENA_BYTES_MAX);
     struct page_source *s = page_source_new(a, slice_of(data + 1, size - 1), types[how & 3], &opt);
     struct promtext_entry e = { .kind = PROMTEXT_SAMPLE };
