@@ -296,8 +296,8 @@ class Discovery(harness.Case):
                 self.assertRegex(text, rf"c\.yml:{line}: .*did you mean \"{near}\"")
 
     def test_keys_that_are_not_served_are_warnings_at_start_and_in_the_api(self):
-        s = self.server(config="scrape_configs:\n  - job_name: j\n    consul_sd_configs: []\n    keep_dropped_targets: 5\nremote_read: []\n")
-        for key, line in (("consul_sd_configs", 3), ("keep_dropped_targets", 4), ("remote_read", 5)):
+        s = self.server(config="scrape_configs:\n  - job_name: j\n    consul_sd_configs: []\n    scrape_failure_log_file: x\nremote_read: []\n")
+        for key, line in (("consul_sd_configs", 3), ("scrape_failure_log_file", 4), ("remote_read", 5)):
             words = f'test.yml:{line}: "{key}" is known but not served by this version'
             self.eventually(lambda: any(words.replace('"', '\\"') in l or words in l for l in s.log), what=f"{key} in the log")
             r = s.get("/api/v1/status/config").json
