@@ -58,6 +58,7 @@ static void write_all(struct evstamp *s, int64_t second)
     s->second = second;
     s->day = days;
     memset(s->lens, 0, sizeof s->lens);
+    memset(s->begins, 0, sizeof s->begins);
     if (d.year < YEAR_FIRST || d.year > YEAR_LAST)
         return;
     int century = (int)(d.year / 100), year = (int)(d.year % 100);
@@ -85,10 +86,11 @@ static void write_all(struct evstamp *s, int64_t second)
                 p = put2(put2(put_char(p, ' '), century), year);
         }
         s->lens[f] = (uint8_t)(p - s->texts[f]);
+        s->begins[(uint8_t)s->texts[f][0]] = true;
     }
 }
 
-static void use_second(struct evstamp *s, int64_t ns)
+void evstamp_use(struct evstamp *s, int64_t ns)
 {
     if (s->lens[0] && (uint64_t)ns - (uint64_t)s->second_ns < (uint64_t)NS_S)
         return;
@@ -130,7 +132,7 @@ static size_t match_fraction(const struct evstamp *s, struct slice rest, size_t 
 
 size_t evstamp_match(struct evstamp *s, struct slice rest, int64_t ns, char *to, size_t *marks)
 {
-    use_second(s, ns);
+    evstamp_use(s, ns);
     *marks = 0;
     if (rest.len < HEAD_BYTES)
         return 0;
@@ -155,7 +157,7 @@ size_t evstamp_match(struct evstamp *s, struct slice rest, int64_t ns, char *to,
 
 size_t evstamp_write(struct evstamp *s, uint8_t mark, int64_t ns, char *to)
 {
-    use_second(s, ns);
+    evstamp_use(s, ns);
     if (mark == EVSTAMP_MS || mark == EVSTAMP_US || mark == EVSTAMP_NS)
         return put_fraction(s, ns, mark == EVSTAMP_MS ? 3 : mark == EVSTAMP_US ? 6 : 9, to);
     memcpy(to, s->texts[mark], s->lens[mark]);

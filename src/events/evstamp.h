@@ -13,6 +13,7 @@ struct evstamp { /* the formats of one second, written; zeroed at first */
     int64_t second, second_ns, day;
     uint8_t lens[EVSTAMP_FORMATS + 1];
     char texts[EVSTAMP_FORMATS + 1][EVSTAMP_BYTES_MAX + 8];
+    bool begins[256]; /* is this the first byte of one of them? */
 };
 
 static inline bool evstamp_is_mark(uint8_t c)
@@ -20,6 +21,8 @@ static inline bool evstamp_is_mark(uint8_t c)
     return (c >= 1 && c <= EVSTAMP_FORMATS) || c == EVSTAMP_MS || c == EVSTAMP_US || c == EVSTAMP_NS;
 }
 
+/* Makes s the second of ns, for begins. */
+void evstamp_use(struct evstamp *s, int64_t ns);
 /* How many bytes of rest (a text from some place on) tell ns, and the marks for them at to (room for 3); 0: it is not so. A word
  * byte never follows them but for a Z. */
 size_t evstamp_match(struct evstamp *s, struct slice rest, int64_t ns, char *to, size_t *marks);

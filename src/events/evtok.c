@@ -11,7 +11,7 @@
  * (1) A text with one of the bytes 0 to 8, 11, 12, 14 has no shape. */
 #include "events/evtok.h"
 
-enum { IS_TOKEN = 1, IS_DIGIT = 2, IS_MARK = 4, IS_END = 8 /* of a value behind '=' */,
+enum { IS_TOKEN = 1, IS_DIGIT = 2, IS_MARK = 4, IS_END = 8 /* of a value behind '=' */, IS_QUOTE = 16 /* or what keeps one from being one */,
        STAMP_WITHIN_BYTES = 128, STAMPS_MAX = 3, ZONE_BYTES_MAX = 7, QUOTED_BYTES_MAX = 8192 };
 
 /* Letters, '_' and bytes over 127 are tokens; 0 to 9 digits too; the bytes that stand for something are marks. */
@@ -19,10 +19,12 @@ enum { IS_TOKEN = 1, IS_DIGIT = 2, IS_MARK = 4, IS_END = 8 /* of a value behind 
 #define D (IS_TOKEN | IS_DIGIT)
 #define M IS_MARK
 #define E IS_END
+#define Q (IS_END | IS_QUOTE)
+#define B IS_QUOTE
 static const uint8_t CLASS[256] = {
     M, M, M, M, M, M, M, M, M, E, E, M, M, E, M, 0,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    E, 0, E, 0, 0, 0, E, 0, 0, E, 0, 0, E, 0, T, 0,  D, D, D, D, D, D, D, D, D, D, 0, E, 0, 0, 0, 0,
-    0, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,  T, T, T, T, T, T, T, T, T, T, T, 0, 0, E, 0, T,
+    E, 0, Q, 0, 0, 0, E, 0, 0, E, 0, 0, E, 0, T, 0,  D, D, D, D, D, D, D, D, D, D, 0, E, 0, 0, 0, 0,
+    0, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,  T, T, T, T, T, T, T, T, T, T, T, 0, B, E, 0, T,
     0, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,  T, T, T, T, T, T, T, T, T, T, T, 0, 0, E, 0, 0,
     T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,  T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,
     T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,  T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,
@@ -33,6 +35,8 @@ static const uint8_t CLASS[256] = {
 #undef D
 #undef M
 #undef E
+#undef Q
+#undef B
 
 void evtok_init(struct evtok *t, size_t longest, struct evfilter_set *filter)
 {
@@ -53,6 +57,7 @@ struct cutting { /* a text on its way */
     const char *s;
     size_t at, len, out;
     size_t quotes_from; /* before here no string ends */
+    size_t stamps_below; /* 0: no more */
     unsigned vars, stamps;
     const int64_t *ns;
     bool is_bad;
@@ -105,8 +110,7 @@ static void note_words(struct cutting *c, const char *marks, size_t count, size_
 
 static inline bool may_be_stamp(const struct cutting *c, size_t i)
 {
-    return c->ns && i < STAMP_WITHIN_BYTES && c->stamps < STAMPS_MAX && i + 8 <= c->len &&
-           (class_at(c, i) & IS_DIGIT || (uint8_t)(c->s[i] - 'A') < 26);
+    return i < c->stamps_below && c->t->stamp.begins[(uint8_t)c->s[i]];
 }
 
 static bool put_stamp(struct cutting *c)
@@ -119,7 +123,8 @@ static bool put_stamp(struct cutting *c)
     note_words(c, to, marks, len);
     c->out += marks;
     c->at += len;
-    c->stamps++;
+    if (++c->stamps == STAMPS_MAX)
+        c->stamps_below = 0;
     return true;
 }
 
@@ -139,6 +144,7 @@ static bool put_quoted_stamp(struct cutting *c, size_t end)
     c->at = at;
     c->out = out;
     c->stamps--;
+    c->stamps_below = STAMP_WITHIN_BYTES;
     return false;
 }
 
@@ -147,9 +153,14 @@ static void cut_quoted(struct cutting *c)
 {
     size_t from = c->at + 1, end = from, most = MIN(c->len, from + QUOTED_BYTES_MAX);
     uint8_t seen = 0;
-    for (; end < most && c->s[end] != '"'; end++) {
-        seen |= class_at(c, end);
-        if (c->s[end] == '\\' && end + 1 < most)
+    for (uint8_t k; end < most; end++) {
+        k = class_at(c, end);
+        seen |= k;
+        if (!(k & IS_QUOTE))
+            continue;
+        if (c->s[end] == '"')
+            break;
+        if (end + 1 < most)
             seen |= class_at(c, ++end);
     }
     put_static(c, from);
@@ -205,6 +216,10 @@ static void cut_token(struct cutting *c)
 size_t evtok_cut(struct evtok *t, struct slice text, bool is_line, const int64_t *ns)
 {
     struct cutting c = { .t = t, .s = text.ptr, .len = text.len, .ns = is_line ? ns : NULL };
+    if (c.ns) {
+        evstamp_use(&t->stamp, *ns);
+        c.stamps_below = STAMP_WITHIN_BYTES;
+    }
     while (c.at < c.len && !c.is_bad) {
         uint8_t k = class_at(&c, c.at);
         if (k & IS_TOKEN) {

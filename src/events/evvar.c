@@ -267,8 +267,13 @@ static struct form form_of(const struct slice *v, size_t n)
     struct form f = { 0xff, false, v[0].len, v[0].len };
     for (size_t i = 0; i < n; i++) {
         size_t len = v[i].len;
-        for (size_t k = 0; f.classes && k < len; k++)
-            f.classes &= class_of(v[i].ptr[k]);
+        if (f.classes) {
+            const char *s = v[i].ptr;
+            uint8_t classes = f.classes;
+            for (size_t k = 0; k < len; k++)
+                classes &= class_of(s[k]);
+            f.classes = classes;
+        }
         f.has_zeros |= len > 1 && v[i].ptr[0] == '0';
         f.len_min = MIN(f.len_min, len);
         f.len_max = MAX(f.len_max, len);

@@ -19,12 +19,16 @@ enum {
     PEM_BYTES_MAX = 16 * KIB
 };
 
-/* What can begin a secret at a byte. */
-enum { MAY_SIGN = 1, MAY_DIGIT = 2, MAY_TOKEN = 4, MAY_PEM = 8 };
+/* What can begin a secret at a byte. For tokens and PEM the byte behind it must have the same bit: letters are everywhere, pairs are not. */
+enum { MAY_SIGN = 1, MAY_DIGIT = 2, MAY_PEM = 4, MAY_TOKEN_E = 8, MAY_TOKEN_A = 16, MAY_TOKEN_G = 32, MAY_TOKEN_X = 64, MAY_TOKEN_SR = 128 };
 static const uint8_t may_begin[256] = {
     [':'] = MAY_SIGN, ['='] = MAY_SIGN, ['0'] = MAY_DIGIT, ['1'] = MAY_DIGIT, ['2'] = MAY_DIGIT, ['3'] = MAY_DIGIT, ['4'] = MAY_DIGIT,
-    ['5'] = MAY_DIGIT, ['6'] = MAY_DIGIT, ['7'] = MAY_DIGIT, ['8'] = MAY_DIGIT, ['9'] = MAY_DIGIT, ['e'] = MAY_TOKEN, ['A'] = MAY_TOKEN,
-    ['g'] = MAY_TOKEN, ['x'] = MAY_TOKEN, ['s'] = MAY_TOKEN, ['r'] = MAY_TOKEN, ['-'] = MAY_PEM,
+    ['5'] = MAY_DIGIT, ['6'] = MAY_DIGIT, ['7'] = MAY_DIGIT, ['8'] = MAY_DIGIT, ['9'] = MAY_DIGIT, ['e'] = MAY_TOKEN_E, ['A'] = MAY_TOKEN_A,
+    ['g'] = MAY_TOKEN_G, ['x'] = MAY_TOKEN_X, ['s'] = MAY_TOKEN_SR, ['r'] = MAY_TOKEN_SR, ['-'] = MAY_PEM,
+};
+static const uint8_t may_follow[256] = {
+    ['-'] = MAY_PEM, ['y'] = MAY_TOKEN_E, ['K'] = MAY_TOKEN_A, ['S'] = MAY_TOKEN_A, ['I'] = MAY_TOKEN_A, ['h'] = MAY_TOKEN_G,
+    ['l'] = MAY_TOKEN_G, ['o'] = MAY_TOKEN_X, ['k'] = MAY_TOKEN_SR, ['t'] = MAY_TOKEN_SR,
 };
 
 static bool alnum(char c)
@@ -449,7 +453,8 @@ bool redact_secrets(struct slice text, struct buf *out, uint64_t *counts)
     uint64_t ignored[REDACT_DETECTOR_COUNT] = { 0 };
     struct scan s = { .text = text, .out = out, .counts = counts ? counts : ignored };
     for (size_t i = 0; i < text.len;) {
-        uint8_t may = may_begin[(unsigned char)text.ptr[i]];
+        uint8_t follow = i + 1 < text.len ? may_follow[(unsigned char)text.ptr[i + 1]] : 0;
+        uint8_t may = may_begin[(unsigned char)text.ptr[i]] & (follow | MAY_SIGN | MAY_DIGIT);
         if (may == 0) {
             i++;
             continue;
@@ -459,8 +464,8 @@ bool redact_secrets(struct slice text, struct buf *out, uint64_t *counts)
             at_sign(&s, i);
         } else if (may & MAY_DIGIT) {
             next = at_digit(&s, i);
-        } else if (may & MAY_TOKEN) {
-            if (i + 1 < text.len && is_token_start(text.ptr + i) && (i == 0 || (!alnum(text.ptr[i - 1]) && text.ptr[i - 1] != '_')))
+        } else if (!(may & MAY_PEM)) {
+            if (is_token_start(text.ptr + i) && (i == 0 || (!alnum(text.ptr[i - 1]) && text.ptr[i - 1] != '_')))
                 next = at_token(&s, i);
         } else {
             next = at_dash(&s, i);
