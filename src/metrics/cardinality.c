@@ -30,17 +30,26 @@ static bool live_visit(void *arg, const struct series *s)
 }
 
 /* A group is a few series beside each other; its times are as near as the index tells. */
-static void part_visit(struct each *e, const struct spart_index *ix, int64_t since_ms)
+static enum status part_visit(struct each *e, struct spart *sp, int64_t since_ms, struct err *err)
 {
-    struct buf labels;
-    buf_init(&labels, 0);
-    for (uint32_t g = 0; g < ix->group_count && !e->is_over; g++)
-        for (uint32_t i = ix->groups[g].first; ix->groups[g].max_ms >= since_ms && i <= ix->groups[g].last && !e->is_over; i++) {
-            buf_reset(&labels);
-            spart_labels(ix, i, &labels);
-            each_visit(e, spart_tenant(ix, i), buf_as_slice(&labels));
-        }
-    buf_free(&labels);
+    struct spart_walk *w;
+    struct slice tenant, labels;
+    enum status st = spart_walk_open(sp, &w, err);
+    if (st)
+        return st;
+    const struct spart_index *ix = spart_walk_index(w);
+    for (uint32_t i = 0, g = 0; i < ix->series_count && !e->is_over && st == ST_OK; i++) {
+        bool is_recent = false;
+        st = spart_walk_next(w, &tenant, &labels, err);
+        while (g < ix->group_count && ix->groups[g].last < i)
+            g++;
+        for (uint32_t k = g; k < ix->group_count && ix->groups[k].first <= i; k++) /* a long series is in several */
+            is_recent |= ix->groups[k].max_ms >= since_ms;
+        if (st == ST_OK && is_recent)
+            each_visit(e, tenant, labels);
+    }
+    spart_walk_close(w);
+    return st;
 }
 
 enum status metrics_each_series(struct store *s, int64_t since_ms, bool (*visit)(void *arg, struct slice tenant, struct slice labels), void *arg,
@@ -52,14 +61,9 @@ enum status metrics_each_series(struct store *s, int64_t since_ms, bool (*visit)
     series_each(st->dict, live_visit, &e);
     struct store_view *v = store_view_take(s, KIND_METRICS, sat_mul(since_ms, NS_MS), INT64_MAX);
     for (size_t i = 0; i < v->part_count && !e.is_over && !status; i++) {
-        const struct spart_index *ix;
-        status = spart_index_take(part_user(v->parts[i]), &ix, err);
+        status = part_visit(&e, part_user(v->parts[i]), since_ms, err);
         if (status == ST_CORRUPT) /* queries tell of it; its other series are known from elsewhere, or new */
             status = ST_OK;
-        else if (!status) {
-            part_visit(&e, ix, since_ms);
-            spart_index_drop(part_user(v->parts[i]));
-        }
     }
     store_view_drop(v);
     return status;

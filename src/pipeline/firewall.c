@@ -494,9 +494,13 @@ void fw_turn_when_due(struct firewall *f, int64_t now_ns)
 void firewall_learn(struct firewall *f, struct slice tenant, struct slice labels, int64_t now_ns)
 {
     struct firewall_verdict v;
+    uint64_t key = fw_key(firewall_hash(f, labels), fw_tenant_hash(f, tenant));
+    fw_turn_when_due(f, now_ns);
+    if (fw_cache_has(f, key)) /* a series stands in many parts */
+        return;
     mutex_lock(&f->lock);
     turn(f, now_ns);
-    fw_admit(f, fw_tenant_of(f, tenant), labels, fw_key(firewall_hash(f, labels), fw_tenant_hash(f, tenant)), true, &v);
+    fw_admit(f, fw_tenant_of(f, tenant), labels, key, true, &v);
     mutex_unlock(&f->lock);
 }
 

@@ -336,7 +336,7 @@ static void commit(struct store *s, struct append_queue *q)
     mem_free(frames);
 }
 
-static bool is_ahead(struct store *s)
+bool append_is_ahead(struct store *s)
 {
     for (size_t i = 0; i < s->lane_count; i++)
         if (atomic_load_explicit(&s->lanes[i].waiting, memory_order_relaxed) >= PACE_SEALED_MIN)
@@ -345,15 +345,16 @@ static bool is_ahead(struct store *s)
 }
 
 /* Who sends faster than rows are encoded gets its answers later, before tables pile up in memory. For a moment only: one kind
- * must not hold the others up, and where that is not enough check_pressure refuses. */
+ * must not hold the others up, a flush that waits for an append to end must not wait for ever for one that waits for it, and where
+ * a moment is not enough check_pressure refuses. */
 static void pace(struct store *s)
 {
-    if (s->opt.no_background || !is_ahead(s))
+    if (s->opt.no_background || !append_is_ahead(s))
         return;
-    int64_t until = clock_mono_ns(s->opt.clock) + PACE_MS_MAX * NS_MS;
+    bool in_time = true;
     mutex_lock(&s->wake_lock);
-    for (int64_t now = 0; is_ahead(s) && !atomic_load(&s->stop) && (now = clock_mono_ns(s->opt.clock)) < until;)
-        cond_wait_ns(&s->encoded_cond, &s->wake_lock, until - now);
+    while (in_time && append_is_ahead(s) && !atomic_load(&s->stop))
+        in_time = cond_wait_ns(&s->encoded_cond, &s->wake_lock, PACE_MS_MAX * NS_MS);
     mutex_unlock(&s->wake_lock);
 }
 

@@ -159,6 +159,8 @@ void store_wake_merger(struct store *s);
 
 /* append.c */
 void append_run(void *store); /* the commit thread */
+/* Do so many sealed tables of a kind wait to be encoded that who fills tables should wait, too? */
+bool append_is_ahead(struct store *s);
 /* Waits until no append is under way. */
 void append_drain(struct store *s);
 /* The next frame goes into a new segment, and none is waiting for the old one. False: frames are waiting. */

@@ -8,7 +8,9 @@
  *     the manifest rewritten, which forgets the loss.
  *     The file of a part that was on its way to another tier is an orphan where the manifest does not say it is.
  * (3) Rows of the log that a kind's flushed LSN covers are decoded, for their definitions, and not applied. The others go
- *     through the same tables, seals and flushes as new ones, so a long log needs no more memory than normal work. */
+ *     through the same tables, seals and flushes as new ones, so a long log needs no more memory than normal work.
+ * (4) A thread encodes and flushes beside the replay, as it would in normal work. What replay asks of the manifest it has asked
+ *     before: flushes only move on what is applied already. */
 #include "store/ladder.h"
 
 #include <stdio.h>
@@ -152,6 +154,11 @@ enum status recover_parts(struct store *s, struct err *err)
 
 struct replay {
     struct store *s;
+    uint64_t flushed[STORE_KINDS_MAX]; /* by lane, from before */
+    struct thread *encoder;            /* NULL: replay encodes itself */
+    bool is_over;                      /* wake_lock: this and the next two */
+    enum status status;                /* of the encoder; it has ended when that is not ST_OK */
+    struct err why;
     bool starts_anew[STORE_KINDS_MAX]; /* lane i: no frame of this segment was given to it yet */
     uint64_t frames;
 };
@@ -175,7 +182,7 @@ static enum status decode_sections(struct replay *r, struct reader *in, uint64_t
         if (st) {
             result = st;
             *err = own;
-        } else if (lsn > manifest_flushed(s->manifest, id)) {
+        } else if (lsn > r->flushed[i]) {
             *kinds |= 1u << i;
         }
     }
@@ -196,6 +203,63 @@ static enum status make_room(struct store *s, struct err *err)
             return st;
     }
     return ST_OK;
+}
+
+static void encoder_run(void *arg)
+{
+    struct replay *r = arg;
+    struct store *s = r->s;
+    mutex_lock(&s->wake_lock);
+    while (r->status == ST_OK) {
+        while (!s->wake && !r->is_over)
+            cond_wait(&s->wake_cond, &s->wake_lock);
+        if (r->is_over)
+            break; /* what is left is the ladder's */
+        s->wake = false;
+        mutex_unlock(&s->wake_lock);
+        struct err err = { 0 };
+        mutex_lock(&s->flush_lock);
+        enum status st = make_room(s, &err);
+        mutex_unlock(&s->flush_lock);
+        mutex_lock(&s->wake_lock);
+        r->status = st;
+        r->why = err;
+    }
+    cond_signal(&s->encoded_cond);
+    mutex_unlock(&s->wake_lock);
+}
+
+/* Waits for the encoder when it is behind. */
+static enum status encoder_wait(struct replay *r, struct err *err)
+{
+    struct store *s = r->s;
+    if (r->encoder == NULL)
+        return make_room(s, err);
+    if (!append_is_ahead(s))
+        return ST_OK;
+    mutex_lock(&s->wake_lock);
+    while (r->status == ST_OK && append_is_ahead(s))
+        cond_wait(&s->encoded_cond, &s->wake_lock);
+    enum status st = r->status;
+    if (st && err)
+        *err = r->why;
+    mutex_unlock(&s->wake_lock);
+    return st;
+}
+
+static enum status encoder_end(struct replay *r, enum status st, struct err *err)
+{
+    struct store *s = r->s;
+    if (r->encoder == NULL)
+        return st;
+    mutex_lock(&s->wake_lock);
+    r->is_over = true;
+    cond_signal(&s->wake_cond);
+    mutex_unlock(&s->wake_lock);
+    thread_join(r->encoder);
+    if (st == ST_OK && r->status && err)
+        *err = r->why;
+    return st ? st : r->status;
 }
 
 static enum status apply_frame(struct replay *r, uint64_t lsn, struct reader *in, struct batch *b, struct err *err)
@@ -239,7 +303,7 @@ static enum status on_frame(void *arg, uint64_t lsn, bool new_segment, struct sl
             *err = own;
         return st;
     }
-    return make_room(s, err);
+    return encoder_wait(r, err);
 }
 
 enum status recover_log(struct store *s, struct err *err)
@@ -254,14 +318,19 @@ enum status recover_log(struct store *s, struct err *err)
     mutex_lock(&s->state_lock);
     s->applied_lsn = covered;
     mutex_unlock(&s->state_lock);
+    for (size_t i = 0; i < s->lane_count; i++)
+        r.flushed[i] = manifest_flushed(s->manifest, s->lanes[i].kind->id);
+    uint64_t next_lsn = state->next_lsn;
     s->replaying = true;
     struct wal_replay how = { .covered = covered, .on_frame = on_frame, .arg = &r };
-    enum status st = wal_replay(s->wal, &how, &last, err);
+    enum status st = s->opt.no_background ? ST_OK : thread_start(&r.encoder, "stoa-replay", encoder_run, &r, err);
+    if (st == ST_OK)
+        st = encoder_end(&r, wal_replay(s->wal, &how, &last, err), err);
     s->replaying = false;
     if (st)
         return st;
     wal_start(s->wal, MAX(last, covered));
-    last = MAX(MAX(last, high), state->next_lsn - 1);
+    last = MAX(MAX(last, high), next_lsn - 1);
     mutex_lock(&s->state_lock);
     s->applied_lsn = last;
     mutex_unlock(&s->state_lock);
