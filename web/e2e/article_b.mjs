@@ -271,6 +271,25 @@ export const checks = [
     },
   },
   {
+    name: 'live tail: lines appear as they are stored, a pause holds them',
+    async run({ page, base }) {
+      const service = unique('e2e-live')
+      await pushLines(page, base, service, [['info', 'was there before']])
+      await page.goto(`${base}/logs?q=${encodeURIComponent(`{service_name="${service}"}`)}`)
+      await page.locator('.logs-head .chip', { hasText: 'Live tail' }).click()
+      await until(async () => /was there before/.test(await textOf(panel(page, 'live'))), 'the past does not come first')
+      await pushLines(page, base, service, [['error', 'came just now', 0]])
+      await until(async () => /came just now/.test(await textOf(panel(page, 'live').locator('.entry').first())), 'a new line does not appear on top')
+      await panel(page, 'live').locator('.chip', { hasText: 'pause' }).click()
+      await pushLines(page, base, service, [['info', 'came while paused', 0]])
+      await until(async () => /resume, 1 wait/.test(await textOf(panel(page, 'live').locator('.chip').first())), 'what waits is not counted')
+      must(!/came while paused/.test(await textOf(panel(page, 'live'))), 'a paused list moves')
+      await panel(page, 'live').locator('.chip', { hasText: 'resume' }).click()
+      await until(async () => /came while paused/.test(await textOf(panel(page, 'live'))), 'what waited is not shown')
+      must(param(page, 'live') === '1', 'the address does not hold the live view')
+    },
+  },
+  {
     name: 'the report on logs: shares, findings, kinds',
     full: true,
     async run({ page, base }) {

@@ -15,7 +15,7 @@ export interface LogLine {
   traceId: string | null
 }
 type Extra = Record<string, unknown>
-interface StreamItem {
+export interface StreamItem {
   stream: Record<string, string>
   values: [string, string, Extra?][]
 }
@@ -45,7 +45,7 @@ function toLine(ns: string, text: string, labels: Record<string, string>): LogLi
   }
 }
 
-const newer = (a: LogLine, b: LogLine): number => {
+export const newer = (a: LogLine, b: LogLine): number => {
   if (a.ns.length !== b.ns.length) return b.ns.length - a.ns.length
   return a.ns < b.ns ? 1 : a.ns > b.ns ? -1 : 0
 }
@@ -68,13 +68,16 @@ export function tellApart(lines: LogLine[]): void {
   }
 }
 
+export function linesOf(streams: StreamItem[]): LogLine[] {
+  const lines: LogLine[] = []
+  for (const s of streams) for (const [ns, text, extra] of s.values) lines.push(toLine(ns, text, extra ? { ...s.stream, ...extraLabels(extra) } : s.stream))
+  return lines
+}
+
 // The newest lines in [start, end), newest first.
 export async function queryLines(query: string, startNs: string, endNs: string, limit: number, signal?: AbortSignal): Promise<Page> {
   const a = await getJSON<Answer>('/loki/api/v1/query_range', { query, start: startNs, end: endNs, limit, direction: 'backward' }, signal)
-  const lines: LogLine[] = []
-  if (a.data.resultType === 'streams')
-    for (const s of a.data.result)
-      for (const [ns, text, extra] of s.values) lines.push(toLine(ns, text, extra ? { ...s.stream, ...extraLabels(extra) } : s.stream))
+  const lines = a.data.resultType === 'streams' ? linesOf(a.data.result) : []
   lines.sort(newer)
   tellApart(lines)
   return { lines, full: lines.length >= limit, warnings: a.warnings ?? [] }

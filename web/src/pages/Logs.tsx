@@ -18,6 +18,7 @@ import { QueryEditor } from '../editor/QueryEditor'
 import { LevelHistogram, stackLevels } from '../panels/LevelHistogram'
 import { FieldList } from '../panels/FieldList'
 import { LevelFilter } from '../panels/LevelFilter'
+import { LiveTail } from '../panels/LiveTail'
 import { LogList } from '../panels/LogList'
 import { LogsTabs } from '../panels/LogsTabs'
 import { Card } from '../widgets/Card'
@@ -141,6 +142,11 @@ function CountChart({ query, r, onFault }: PartProps) {
   )
 }
 
+function filterBy(name: string, value: string, not: boolean, parser?: string) {
+  const q = new URLSearchParams(location.search).get('q') || LOGS_DEFAULT
+  change({ q: addFilter(parser ? addParser(q, parser) : q, name, value, not), sel: null })
+}
+
 function Lines({ query, r, onFault }: PartProps) {
   const a = useAddress()
   const wrap = a.get('wrap') === '1'
@@ -154,10 +160,6 @@ function Lines({ query, r, onFault }: PartProps) {
   const opened = useRef('')
   opened.current = sel
   const onOpen = useCallback((id: string) => change({ sel: id === opened.current ? null : id }, true), [])
-  const onFilter = useCallback((name: string, value: string, not: boolean, parser?: string) => {
-    const q = new URLSearchParams(location.search).get('q') || LOGS_DEFAULT
-    change({ q: addFilter(parser ? addParser(q, parser) : q, name, value, not), sel: null })
-  }, [])
   const onParse = useCallback((parser: string) => change({ q: addParser(new URLSearchParams(location.search).get('q') || LOGS_DEFAULT, parser), sel: null }), [])
   // Found by the server; without an answer the list has the labels alone.
   const found = useFetch(lines.length > 0 ? `fields|${newest.key}` : null, 0, (s) => detectedFields(query, r.startMs, r.endMs, LOOKED_AT, s))
@@ -182,7 +184,7 @@ function Lines({ query, r, onFault }: PartProps) {
     <div class="logs-grid">
       {lines.length > 0 ? (
         <Card key="fields" name="fields" class="fields" title={W.logs.fields} note={W.logs.fieldsOf(lines.length)}>
-          <FieldList lines={lines} found={found.data} onFilter={onFilter} onParse={onParse} />
+          <FieldList lines={lines} found={found.data} onFilter={filterBy} onParse={onParse} />
         </Card>
       ) : (
         <span />
@@ -194,7 +196,7 @@ function Lines({ query, r, onFault }: PartProps) {
             found={found.data}
             onFilter={(name, value, not, parser) => {
               setFields(false)
-              onFilter(name, value, not, parser)
+              filterBy(name, value, not, parser)
             }}
             onParse={(parser) => {
               setFields(false)
@@ -231,7 +233,7 @@ function Lines({ query, r, onFault }: PartProps) {
         >
           {() => (
             <>
-              <LogList lines={lines} marks={marks} open={sel} active={keys.active} wrap={wrap} onOpen={onOpen} onFilter={onFilter} listRef={keys.ref} />
+              <LogList lines={lines} marks={marks} open={sel} active={keys.active} wrap={wrap} onOpen={onOpen} onFilter={filterBy} listRef={keys.ref} />
               {older.error && <ErrorBox error={older.error} />}
               {lines.length > 0 &&
                 (held?.end || lines.length >= HELD_MAX ? (
@@ -254,6 +256,7 @@ export function Logs() {
   const a = useAddress()
   const r = useRange()
   const query = a.get('q') || LOGS_DEFAULT
+  const live = a.get('live') === '1'
   const typed = useRef(query)
   const [fault, setFault] = useState('')
   const [search, setSearch] = useState('')
@@ -274,6 +277,11 @@ export function Logs() {
       <div class="row logs-head">
         <LogsTabs view="lines" />
         <span class="spring" />
+        {answersLines(query) && (
+          <button type="button" class={`chip ${live ? 'on' : ''}`} aria-pressed={live} title={W.logs.liveHint} onClick={() => change({ live: live ? null : '1', sel: null }, true)}>
+            {W.logs.live}
+          </button>
+        )}
         {answersLines(query) && <LevelFilter value={levelsOf(query)} onChange={(levels) => run(withLevels(query, levels))} />}
       </div>
       <div class="querybar">
@@ -286,7 +294,9 @@ export function Logs() {
           {W.logs.run} <kbd>↵</kbd>
         </button>
       </div>
-      {answersLines(query) ? (
+      {answersLines(query) && live ? (
+        <LiveTail query={query} wrap={a.get('wrap') === '1'} onFilter={filterBy} />
+      ) : answersLines(query) ? (
         <>
           {!fault && <Histogram query={query} r={r} />}
           <Lines query={query} r={r} onFault={setFault} />
