@@ -17,7 +17,7 @@
 
 enum { DICT_EXTRA = 16, DICT_PART = 4, DICT_SAMPLE = 512, DICT_SAMPLE_MAX = 448 /* different ones in a sample: no dictionary */,
        DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
-       SHAPES_VALUES_MIN = 64, SHAPES_BYTES_MIN = 12 /* of a value, on average */ };
+       SHAPES_VALUES_MIN = 64, SHAPES_BYTES_MIN = 6 /* of a value, on average */ };
 
 static const double POWERS[DECIMAL_EXPONENT_MAX + 1] = { 1, 10, 100, 1000, 10000 };
 

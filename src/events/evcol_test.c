@@ -136,3 +136,73 @@ TEST(a_filter_never_denies_a_part_of_a_text_it_has)
     evfilter_free(&set);
     arena_free(a);
 }
+
+/* Strings "job N of NAME took 00NNNN, id HEX" as version 1 wrote them, and some without a shape. */
+static void put_old_shapes(struct buf *out, const struct slice *whole, size_t n, struct rand *r)
+{
+    int64_t ids[VALUES], numbers[VALUES], digits[VALUES], steps = 0;
+    struct slice names[VALUES];
+    size_t rows = 0, bytes = 0, others = 0;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = i % 5 != 0;
+        others += !ids[i];
+        numbers[rows] = steps += (int64_t)rand_below(r, 3);
+        digits[rows] = (int64_t)rand_below(r, 1000000);
+        names[rows] = rand_one_in(r, 2) ? SLICE("x1") : SLICE("y22");
+        bytes += ids[i] ? SLICE("job  of  took 000000, id abcdef").len + names[rows].len : whole[i / 5].len;
+        for (int64_t v = numbers[rows]; ids[i] && v >= 10; v /= 10)
+            bytes++;
+        bytes += (size_t)ids[i];
+        rows += (size_t)ids[i];
+    }
+    buf_u8(out, EVCOL_STRING_SHAPES);
+    buf_varint(out, bytes);
+    buf_varint(out, 2);
+    buf_lenslice(out, slice_of("job \0 of \0 took \0, id \0", 23));
+    evcol_put_ints(out, ids, n);
+    evcol_put_plain(out, whole, others);
+    buf_u8(out, 1);
+    evcol_put_ints(out, numbers, rows);
+    buf_u8(out, 0);
+    evcol_put_words(out, names, rows);
+    buf_u8(out, 2);
+    buf_u8(out, 6);
+    evcol_put_ints(out, digits, rows);
+    buf_u8(out, 3);
+    buf_u8(out, 6);
+    for (size_t i = 0; i < rows; i++)
+        buf_put(out, "\xab\xcd\xef", 3);
+}
+
+TEST(shapes_of_older_parts_are_read_and_damage_does_no_harm)
+{
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    for (unsigned round = 0; round < 60; round++) {
+        struct arena *a = arena_new(0);
+        size_t n = 64 + (size_t)rand_below(&r, VALUES - 64);
+        struct slice *whole = arena_array(a, struct slice, n);
+        for (size_t i = 0; i < n; i++)
+            whole[i] = i % 2 ? SLICE_EMPTY : slice_of("with\0zero", 9);
+        struct buf b;
+        struct evcol_strings out;
+        buf_init(&b, 0);
+        put_old_shapes(&b, whole, n, &r);
+        struct reader reader = reader_of(buf_as_slice(&b));
+        CHECK(evcol_get_strings(&reader, &out, n, a) && reader_left(&reader) == 0);
+        for (size_t i = 0; i < n; i++)
+            CHECK(i % 5 ? slice_starts(evcol_string(&out, i), SLICE("job ")) && slice_ends(evcol_string(&out, i), SLICE(", id abcdef"))
+                        : slice_eq(evcol_string(&out, i), whole[i / 5]));
+        for (int k = 0; k < 40; k++) {
+            size_t at = (size_t)rand_below(&r, b.len);
+            char old = b.ptr[at];
+            b.ptr[at] ^= (char)(1 << rand_below(&r, 8));
+            reader = reader_of(slice_of(b.ptr, rand_one_in(&r, 4) ? (size_t)rand_below(&r, b.len) : b.len));
+            if (evcol_get_strings(&reader, &out, n, a))
+                CHECK(evcol_string(&out, n - 1).len <= 64 * MIB);
+            b.ptr[at] = old;
+        }
+        buf_free(&b);
+        arena_free(a);
+    }
+}

@@ -14,8 +14,6 @@ enum evshape_slot_codec {
     EVSHAPE_HEX_UPPER = 4,
 };
 
-/* Appends the column; false, and nothing appended, when the strings have too little in common. */
-bool evshape_put(struct buf *out, const struct slice *v, size_t n);
 /* The strings in one run: value i is bytes[ends[i - 1] .. ends[i]). False when r does not parse. */
 bool evshape_get(struct reader *r, size_t n, struct arena *a, const char **bytes, const uint32_t **ends);
 
