@@ -161,6 +161,15 @@ struct shape {
     uint64_t bits[4]; /* of all results of a transform together */
 };
 
+/* Four times what a number of 0 to range takes in short codes (4). */
+static uint64_t quarter_bits(uint64_t range)
+{
+    if (range >= UINT16_MAX)
+        return (uint64_t)bit_length(range) * 4;
+    uint64_t square = (range + 1) * (range + 1);
+    return bit_length(square * square - 1);
+}
+
 /* How far numbers are from a line of the mean step, rounded. Bits of steps add up to less than planes of them take, so a line may
  * have a bit more a number, if it has the smaller range by a quarter. */
 static void shape_line(struct shape *s)
@@ -176,7 +185,7 @@ static void shape_line(struct shape *s)
     }
     uint64_t range = (uint64_t)most - (uint64_t)s->line_least;
     bool is_narrow = range + range / 4 <= MIN(s->range, s->step_range);
-    s->bits[TRANSFORM_LINE] = is_narrow ? s->n * (MAX(bit_length(range), 1u) - 1) : UINT64_MAX;
+    s->bits[TRANSFORM_LINE] = is_narrow ? s->n * (MAX(quarter_bits(range), 4u) - 4) / 4 : UINT64_MAX;
 }
 
 static void shape_of(const int64_t *at, const int64_t *step, size_t n, struct shape *s)
@@ -360,7 +369,7 @@ uint8_t *ints_put(const int64_t *k, size_t n, bool may_divide, uint8_t *to)
         there += x.z[i] != 0;
     }
     unsigned width = bit_length(most), sparse_width = most > 0 ? bit_length(most - 1) : 0;
-    bool is_sparse = width > 1 && x.n + there * sparse_width < x.n * width;
+    bool is_sparse = width > 1 && 4 * x.n + there * quarter_bits(most - 1) < x.n * quarter_bits(most);
     uint8_t *head = to++, *width_at = to++;
     if (x.transform != TRANSFORM_MIN)
         to = ints_put_varint(to, ints_zigzag(x.transform == TRANSFORM_LINE ? (int64_t)x.slope : k[0]));
