@@ -211,6 +211,32 @@ TEST(what_a_row_knows_of_itself_is_not_stored_in_its_text)
     arena_free(t.a);
 }
 
+/* Each type of column alone, so that a value is also the last that there is room for. */
+TEST(values_alone_come_back_exactly)
+{
+    static const char *const forms[] = { "%1$u", "%2$08u", "%1$u.%3$03u", "10.%4$u.%5$u.7", "%2$08x", "%2$08X", "user-%1$u", "%1$u.%3$03ums", "a%1$ub%4$u",
+                                         "k=%1$u", "\"%1$u\"", "%4$u and %5$u" };
+    struct rand r;
+    rand_seed(&r, unit_seed());
+    struct evtext_writer *w = evtext_writer_new();
+    for (size_t f = 0; f < COUNT_OF(forms); f++) {
+        struct table t;
+        struct buf out;
+        table_make(&t, &r, 1 + (size_t)rand_below(&r, ROWS_MAX));
+        for (size_t i = 0; i < t.n; i++) {
+            char text[64];
+            unsigned u = (unsigned)rand_u64(&r);
+            int len = snprintf(text, sizeof text, forms[f], u % 70000, u, u % 1000, u % 256, u / 256 % 256);
+            t.v[i] = arena_copy(t.a, slice_of(text, (size_t)len));
+        }
+        buf_init(&out, 0);
+        CHECK(there_and_back(&t, w, &out) || t.n < 8);
+        buf_free(&out);
+        arena_free(t.a);
+    }
+    evtext_writer_free(w);
+}
+
 TEST(a_text_of_quotes_and_backslashes_alone_takes_no_longer_than_others)
 {
     struct evtok t;

@@ -415,9 +415,11 @@ static size_t write_ipv4(uint64_t v, char *to, size_t room)
     size_t len = 0;
     for (int part = 3; part >= 0; part--) {
         size_t more = write_number(v >> 8 * part & 255, 1, to + len, room - len);
-        if (more == SIZE_MAX || len + more + 1 > room)
+        if (more == SIZE_MAX)
             return SIZE_MAX;
         len += more;
+        if (part && len == room)
+            return SIZE_MAX;
         if (part)
             to[len++] = '.';
     }
