@@ -340,9 +340,14 @@ bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const 
     if (reader_left(r) == 0 || *r->at != EVCOL_STRING_TEXTS)
         return evcol_get_strings(r, s, n, a);
     struct evtext t;
+    struct arena *scratch = arena_new(0); /* the columns take more room than the texts */
+    struct zstd_ctx *zstd = zstd_ctx_new();
     read_u8(r);
     *s = (struct evcol_strings){ .n = n };
-    return evtext_open(&t, r, n, rows, a) && evtext_all(&t, &s->bytes, &s->ends);
+    bool ok = evtext_open(&t, r, n, rows, zstd, scratch) && evtext_all(&t, a, &s->bytes, &s->ends);
+    zstd_ctx_free(zstd);
+    arena_free(scratch);
+    return ok;
 }
 
 bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)

@@ -99,6 +99,7 @@ void evrun_finish(struct evrun_out *o, struct buf *out)
 
 struct evrun_in {
     struct arena *arena;
+    struct zstd_ctx *zstd;
     struct slice stored[RUN_KINDS], own;
     size_t raw[RUN_KINDS], at[RUN_KINDS], own_at;
     const uint8_t *plain[RUN_KINDS];
@@ -111,7 +112,7 @@ static const uint8_t *unpack(struct evrun_in *in, struct slice stored, size_t ra
     struct buf b;
     struct err ignored; /* the caller says which column it was */
     buf_init(&b, 0);
-    enum status st = zstd_decompress(NULL, stored, raw, &b, &ignored);
+    enum status st = zstd_decompress(in->zstd, stored, raw, &b, &ignored);
     const uint8_t *to = st == ST_OK && b.len == raw ? (const uint8_t *)arena_copy(in->arena, buf_as_slice(&b)).ptr : NULL;
     buf_free(&b);
     return to;
@@ -124,11 +125,12 @@ static const uint8_t *plain_of(struct evrun_in *in, unsigned kind)
     return in->plain[kind];
 }
 
-struct evrun_in *evrun_open(struct reader *r, struct arena *a, struct reader *head)
+struct evrun_in *evrun_open(struct reader *r, struct zstd_ctx *zstd, struct arena *a, struct reader *head)
 {
     struct evrun_in *in = arena_new_of(a, struct evrun_in);
     uint8_t order[RUN_KINDS];
     in->arena = a;
+    in->zstd = zstd;
     uint64_t own = read_varint(r), kinds = read_varint(r);
     if (r->bad || kinds > RUN_KINDS)
         return NULL;

@@ -37,9 +37,9 @@ struct evrun { /* where a run lies */
     uint32_t offset, len, stored;
 };
 struct evrun_in;
-/* Reads what evrun_finish wrote, up to the end of r; NULL when it does not parse. Borrows the bytes; lives in a, and so does
- * everything it gives. *head reads RUN_HEAD. */
-struct evrun_in *evrun_open(struct reader *r, struct arena *a, struct reader *head);
+/* Reads what evrun_finish wrote, up to the end of r; NULL when it does not parse. Borrows the bytes; keeps zstd (may be NULL, which is
+ * slower); lives in a, and so does everything it gives. *head reads RUN_HEAD. */
+struct evrun_in *evrun_open(struct reader *r, struct zstd_ctx *zstd, struct arena *a, struct reader *head);
 /* The next run of this kind: its place, told by head. Any order of later evrun_bytes is fine. */
 struct evrun evrun_next(struct evrun_in *in, struct reader *head, unsigned kind, size_t n);
 /* NULL when the bytes are not what a writer makes. */

@@ -110,15 +110,15 @@ struct evtext {
     struct evstamp stamp;
 };
 
-/* False when r (to its end) does not parse. Borrows what r reads; everything lives in a. */
-bool evtext_open(struct evtext *t, struct reader *r, size_t n, const struct evtext_rows *rows, struct arena *a);
+/* False when r (to its end) does not parse. Borrows what r reads, keeps zstd (NULL: slower); everything lives in a. */
+bool evtext_open(struct evtext *t, struct reader *r, size_t n, const struct evtext_rows *rows, struct zstd_ctx *zstd, struct arena *a);
 /* Resolves the column's numbers and bytes; not the columns of its texts. False when they do not parse. Cheap when it was done. */
 bool evtext_load(struct evtext *t, struct evtext_column *c);
 /* Value i of a column (loading what it needs) at to; its length, SIZE_MAX when there is no room or the bytes are damaged. */
 size_t evtext_value(struct evtext *t, struct evtext_column *c, size_t i, char *to, size_t room);
 /* Text i. */
 size_t evtext_text(struct evtext *t, size_t i, char *to, size_t room);
-/* All texts in one run: text i is bytes[ends[i - 1] .. ends[i]). */
-bool evtext_all(struct evtext *t, const char **bytes, const uint32_t **ends);
+/* All texts in one run that lives in a: text i is bytes[ends[i - 1] .. ends[i]). */
+bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends);
 
 #endif

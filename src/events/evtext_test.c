@@ -97,7 +97,7 @@ static bool read_all(const struct table *t, struct slice bytes, const char **cha
 {
     struct evtext *x = arena_new_of(t->a, struct evtext);
     struct reader r = reader_of(bytes);
-    return evtext_open(x, &r, t->n, &t->rows, t->a) && evtext_all(x, chars, ends) && reader_left(&r) == 0;
+    return evtext_open(x, &r, t->n, &t->rows, NULL, t->a) && evtext_all(x, t->a, chars, ends) && reader_left(&r) == 0;
 }
 
 static bool filter_knows(const struct evfilter_set *set, struct slice text, struct arena *a)
@@ -214,8 +214,8 @@ TEST(what_a_row_knows_of_itself_is_not_stored_in_its_text)
 /* Each type of column alone, so that a value is also the last that there is room for. */
 TEST(values_alone_come_back_exactly)
 {
-    static const char *const forms[] = { "%1$u", "%2$08u", "%1$u.%3$03u", "10.%4$u.%5$u.7", "%2$08x", "%2$08X", "user-%1$u", "%1$u.%3$03ums", "a%1$ub%4$u",
-                                         "k=%1$u", "\"%1$u\"", "%4$u and %5$u" };
+    static const char *const forms[] = { "%1$u", "%2$08u", "%1$u.%3$03u", "10.%4$u.%5$u.7", "%2$08x", "%2$08X", "user-%1$u",
+                                         "%1$u.%3$03ums", "a%1$ub%4$u", "k=%1$u", "\"%1$u\"", "%4$u and %5$u" };
     struct rand r;
     rand_seed(&r, unit_seed());
     struct evtext_writer *w = evtext_writer_new();

@@ -354,13 +354,13 @@ static void open_texts(struct opening *o, struct evtext_texts *x, const uint32_t
     }
 }
 
-bool evtext_open(struct evtext *t, struct reader *r, size_t n, const struct evtext_rows *rows, struct arena *a)
+bool evtext_open(struct evtext *t, struct reader *r, size_t n, const struct evtext_rows *rows, struct zstd_ctx *zstd, struct arena *a)
 {
     struct opening o = { .t = t };
     *t = (struct evtext){ .arena = a };
     if (rows)
         t->rows = *rows;
-    t->in = evrun_open(r, a, &o.head);
+    t->in = evrun_open(r, zstd, a, &o.head);
     if (t->in == NULL || n > EVCOL_VALUES_MAX)
         return false;
     uint64_t total = read_varint(&o.head);
@@ -535,10 +535,10 @@ size_t evtext_text(struct evtext *t, size_t i, char *to, size_t room)
     return write_text(t, &t->all, i, (uint32_t)i, to, room);
 }
 
-bool evtext_all(struct evtext *t, const char **bytes, const uint32_t **ends)
+bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends)
 {
-    char *to = arena_alloc(t->arena, t->bytes + 1);
-    uint32_t *list = arena_array(t->arena, uint32_t, t->all.n + 1);
+    char *to = arena_alloc(a, t->bytes + 1);
+    uint32_t *list = arena_array(a, uint32_t, t->all.n + 1);
     size_t at = 0;
     for (size_t i = 0; i < t->all.n; i++) {
         size_t len = evtext_text(t, i, to + at, t->bytes - at);
