@@ -37,10 +37,19 @@ static const struct {
     { SLICE_INIT("c"), SEVERITY_CRITICAL },        { SLICE_INIT("n"), SEVERITY_INFO2 },
 };
 
+/* Most words that are asked about are no level, and begin with another letter than those do. */
+static bool may_begin(char c)
+{
+    switch (c | 0x20) {
+    case 'a': case 'c': case 'd': case 'e': case 'f': case 'i': case 'l': case 'n': case 'p': case 's': case 't': case 'v': case 'w': return true;
+    default: return false;
+    }
+}
+
 uint8_t severity_parse(struct slice text)
 {
     text = slice_trim(text);
-    if (text.len == 0 || text.len > SEVERITY_TEXT_BYTES_MAX)
+    if (text.len == 0 || text.len > SEVERITY_TEXT_BYTES_MAX || !may_begin(text.ptr[0]))
         return SEVERITY_UNKNOWN;
     /* OpenTelemetry's short names carry a number: WARN2. */
     char last = text.ptr[text.len - 1];

@@ -268,7 +268,7 @@ static bool take_url_password(struct scan *s, size_t at)
 static void at_sign(struct scan *s, size_t at)
 {
     struct slice t = s->text, key;
-    if (t.ptr[at] == ':' && slice_starts(slice_skip(t, at), SLICE("://"))) {
+    if (t.ptr[at] == ':' && at + 1 < t.len && t.ptr[at + 1] == '/' && slice_starts(slice_skip(t, at), SLICE("://"))) {
         take_url_password(s, at);
         return;
     }
@@ -336,6 +336,12 @@ static size_t at_digit(struct scan *s, size_t at)
     struct slice t = s->text;
     uint8_t digits[CARD_DIGITS_MAX + 1];
     size_t n = 0, end = at, last = at;
+    while (end < t.len && is_digit(t.ptr[end]))
+        end++;
+    bool goes_on = end + 1 < t.len && (t.ptr[end] == ' ' || t.ptr[end] == '-') && is_digit(t.ptr[end + 1]);
+    if (end - at < CARD_DIGITS_MIN && !goes_on)
+        return end; /* as nearly all are */
+    end = at;
     for (; end < t.len && n <= CARD_DIGITS_MAX; end++) {
         if (is_digit(t.ptr[end])) {
             digits[n++] = (uint8_t)(t.ptr[end] - '0');
