@@ -12,6 +12,7 @@
 enum { INGEST_START_GAP_MS_MAX = 5 * 60 * 1000 }; /* a start further before a sample says nothing to rates */
 
 struct otlp_options;
+struct join_rule;
 struct elastic_bulk;
 struct splunk_hec;
 
@@ -40,6 +41,7 @@ struct ingest_ctx {
     struct elastic_bulk *elastic; /* elastic_bulk: what it is told and tells of each item; NULL: nobody asks */
     struct splunk_hec *splunk;    /* splunk_hec: the same of its request */
     struct slice stream;      /* lines: canonical labels of what they came from; copied */
+    const struct join_rule *join; /* lines: which belong together; NULL: each is a record */
 };
 
 /* The header's value, or the empty slice. */

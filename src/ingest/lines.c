@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plain text and NDJSON: one line, one log record. What the line says about itself (recognise.h) becomes time, severity,
- * service and fields; the line stays as it is.
+/* Plain text and NDJSON: a line, or the lines that belong together (join.h), become one log record. What its first line says
+ * about itself (recognise.h) becomes time, severity, service and fields; the text stays as it is.
  *
  * (1) A line that starts with white space and tells no time continues the one before: a stack trace keeps the time,
  *     severity and service of its first line.
  * (2) The stream is where the lines came from (ctx->stream) and service_name. Of a line that does not say whose it is, the
  *     folder does in /var/log/NAME/, elsewhere the file's name without what it says of all services (shop-access.log,
  *     orders.log.1: shop, orders); where that leaves nothing (error.log, 2025-01-15.log), the folder. */
+#include "ingest/lines.h"
+
 #include "codec/hex.h"
-#include "ingest/ingest.h"
+#include "ingest/join.h"
 #include "ingest/recognise.h"
 
 enum { FIELDS_MAX = 4 };
-
-struct source {
-    const struct ingest_ctx *ctx;
-    struct batch *out;
-    struct slice stream;          /* ours, in the batch's arena */
-    struct slice default_service;
-    struct slice service, stream_of_service; /* of the last line: lines of one service follow each other */
-    int64_t time_ns;
-    uint8_t severity;
-};
 
 static void field_add(struct event *e, struct slice name, struct slice value)
 {
@@ -29,7 +21,7 @@ static void field_add(struct event *e, struct slice name, struct slice value)
         e->fields[e->field_count++] = (struct field){ .scope = SCOPE_RECORD, .type = FIELD_STRING, .name = name, .text = value };
 }
 
-static struct slice stream_for(struct source *s, struct slice service)
+static struct slice stream_for(struct lines *s, struct slice service)
 {
     if (s->stream_of_service.len == 0 || !slice_eq(service, s->service)) {
         struct label pair = { SLICE("service_name"), service };
@@ -48,10 +40,16 @@ static bool continues(struct slice line)
     return line.ptr[0] == ' ' || line.ptr[0] == '\t' || slice_starts(line, SLICE("Caused by:"));
 }
 
-static void line_add(struct source *s, struct slice line)
+void lines_put(struct lines *s, struct slice line, int64_t time_ns)
 {
     struct recognised r;
-    recognise(line, s->ctx->received_ns, s->ctx->zone_offset_s, &r);
+    /* Says what it says in its first line; the level of a line without one may stand further below. */
+    struct slice first = slice_sub(line, 0, slice_find_char(line, '\n', 0));
+    recognise(first, s->ctx->received_ns, s->ctx->zone_offset_s, &r);
+    if (r.severity == SEVERITY_UNKNOWN && first.len < line.len)
+        r.severity = severity_detect(line);
+    if (time_ns)
+        r.time_ns = time_ns;
     struct event *e = batch_event(s->out);
     bool follows = r.time_ns == 0 && s->time_ns && continues(line);
     if (!follows) {
@@ -135,22 +133,31 @@ static struct slice service_of_path(struct slice path)
     return folder_first || stem.len == 0 ? folder : stem;
 }
 
+void lines_begin(struct lines *s, const struct ingest_ctx *ctx, struct batch *out)
+{
+    *s = (struct lines){ .ctx = ctx, .out = out, .service = SLICE_EMPTY, .stream_of_service = SLICE_EMPTY };
+    s->stream = arena_copy(out->arena, ctx->stream);
+    s->default_service = service_of_labels(s->stream);
+    if (s->default_service.len == 0)
+        s->default_service = service_of_path(labels_get(s->stream, SLICE("filename")));
+    if (s->default_service.len == 0)
+        s->default_service = SLICE("unknown_service");
+}
+
 enum status lines_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)
 {
-    struct source s = { .ctx = ctx, .out = out, .service = SLICE_EMPTY, .stream_of_service = SLICE_EMPTY };
-    s.stream = arena_copy(out->arena, ctx->stream);
-    s.default_service = service_of_labels(s.stream);
-    if (s.default_service.len == 0)
-        s.default_service = service_of_path(labels_get(s.stream, SLICE("filename")));
-    if (s.default_service.len == 0)
-        s.default_service = SLICE("unknown_service");
-    struct slice rest = body, line;
-    while (slice_next(&rest, '\n', &line)) {
-        if (slice_ends(line, SLICE("\r")))
-            line.len--;
-        if (slice_trim(line).len == 0)
+    struct lines s;
+    lines_begin(&s, ctx, out);
+    while (body.len) {
+        bool is_open;
+        size_t n = join_next(ctx->join, body, EVENT_BODY_BYTES_MAX, &is_open);
+        struct slice record = slice_sub(body, 0, n);
+        body = slice_skip(body, n);
+        while (record.len && memchr("\r\n", record.ptr[record.len - 1], 2))
+            record.len--;
+        if (slice_trim(record).len == 0)
             continue;
-        line_add(&s, line);
+        lines_put(&s, record, 0);
         result->kinds[INGEST_LOGS].accepted++;
         enum status st = ingest_check(out, err);
         if (st)
