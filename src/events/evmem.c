@@ -25,6 +25,9 @@ struct evmem {
     size_t last_used;
     struct map stream_set;
     const char *last_stream; /* of the row before: streams come in runs */
+    struct seen {            /* within a batch: what was kept last, and what for */
+        struct slice from, kept;
+    } seen_stream, seen_service;
     _Atomic(const struct evmem_stream *) streams;
     _Atomic uint64_t log_records, spans;
     _Atomic int64_t min_ns, max_ns;
@@ -114,11 +117,18 @@ static void copy_lists(struct evmem *m, struct event *to, const struct event *e)
     }
 }
 
+static struct slice intern_again(struct evmem *m, struct slice s, struct seen *seen)
+{
+    if (seen->from.ptr != s.ptr || seen->from.len != s.len)
+        *seen = (struct seen){ s, intern(m, s) };
+    return seen->kept;
+}
+
 static void copy_event(struct evmem *m, struct event *to, const struct event *e)
 {
     *to = *e;
-    to->stream = intern(m, e->stream);
-    to->service = intern(m, e->service);
+    to->stream = intern_again(m, e->stream, &m->seen_stream);
+    to->service = intern_again(m, e->service, &m->seen_service);
     to->body = e->kind == EVENT_LOG ? copy(m->arena, e->body) : intern(m, e->body);
     to->trace_state = copy(m->arena, e->trace_state);
     to->status_message = copy(m->arena, e->status_message);
@@ -166,6 +176,7 @@ static void summarise(struct evmem *m, const struct batch *b)
 void evmem_apply(struct evmem *m, const struct batch *b, uint64_t lsn)
 {
     struct slice tenant = intern(m, b->tenant);
+    m->seen_stream = m->seen_service = (struct seen){ SLICE_EMPTY, SLICE_EMPTY }; /* another batch has the same addresses */
     for (size_t i = 0; i < b->event_count; i++) {
         if (m->last_used == CHUNK_ROWS) {
             m->last = m->last->next = chunk_new();

@@ -21,6 +21,7 @@
 enum {
     OWN_FRAME_BYTES_MIN = 2 * KIB,
     NAME_CACHE = 512,
+    KNOWN_TEXTS = 256,
     NO_NUMBER = UINT32_MAX,
     FIELD_COST_BYTES = 8, /* what a field counts toward a block's size beside its text */
 };
@@ -201,15 +202,18 @@ static int64_t *local_numbers(struct making *k, bool is_stream, uint32_t **list,
     size_t cap = 0, count = 0;
     int64_t *v = arena_array(x->block, int64_t, x->n);
     struct map local;
+    struct known { /* by address: equal texts mostly lie at one */
+        struct slice text;
+        int64_t id;
+    } known[KNOWN_TEXTS] = { 0 };
     map_init(&local);
-    struct slice last = { NULL, 0 };
     for (size_t i = 0; i < x->n; i++) {
         struct slice s = is_stream ? x->rows[i]->stream : x->rows[i]->service;
-        if (i && s.ptr == last.ptr && s.len == last.len) {
-            v[i] = v[i - 1];
+        struct known *at = &known[((uintptr_t)s.ptr >> 4 ^ (uintptr_t)s.ptr >> 12) % KNOWN_TEXTS];
+        if (s.len && at->text.ptr == s.ptr && at->text.len == s.len) {
+            v[i] = at->id;
             continue;
         }
-        last = s;
         bool added;
         uint64_t *id = map_put(&local, s, &added);
         if (added) {
@@ -219,6 +223,7 @@ static int64_t *local_numbers(struct making *k, bool is_stream, uint32_t **list,
             ARENA_PUSH(x->part, *list, count, cap) = number;
         }
         v[i] = (int64_t)*id;
+        *at = (struct known){ s, v[i] };
     }
     map_free(&local);
     *list_count = (uint32_t)count;
@@ -248,6 +253,7 @@ static void gather_fields(struct making *k)
     struct map shapes;
     map_init(&shapes);
     int64_t *ids = arena_array(x->block, int64_t, x->n);
+    const uint32_t *before = NULL; /* elements of the row before */
     for (size_t i = 0; i < x->n; i++) {
         const struct event *row = x->rows[i];
         uint32_t *elements = arena_array(x->block, uint32_t, row->field_count + 1);
@@ -258,6 +264,12 @@ static void gather_fields(struct making *k)
                 ARENA_PUSH(x->block, k->cells, k->e.cell_count, k->cell_cap) = &row->fields[f];
             else
                 push_value(x, &x->values[number], &row->fields[f]);
+        }
+        const uint32_t *last = before;
+        before = elements;
+        if (last && x->rows[i - 1]->field_count == row->field_count && memcmp(last, elements, row->field_count * sizeof *elements) == 0) {
+            ids[i] = ids[i - 1];
+            continue;
         }
         bool added;
         uint64_t *id = map_put(&shapes, slice_of(elements, row->field_count * sizeof *elements), &added);
