@@ -56,7 +56,7 @@ uint8_t *evrun_room(struct evrun_out *o, unsigned kind, size_t n)
 void evrun_done(struct evrun_out *o, unsigned kind, size_t n)
 {
     struct buf *b = &o->kinds[kind];
-    if (n < EVRUN_OWN_BYTES_MIN)
+    if (!evrun_is_own(kind, n))
         buf_added(b, n);
     else
         buf_varint(&o->kinds[RUN_HEAD], pack(o, kind, slice_of(b->ptr + b->len, n), &o->own));
@@ -64,7 +64,7 @@ void evrun_done(struct evrun_out *o, unsigned kind, size_t n)
 
 void evrun_put(struct evrun_out *o, unsigned kind, const void *bytes, size_t n)
 {
-    if (n >= EVRUN_OWN_BYTES_MIN)
+    if (evrun_is_own(kind, n))
         buf_varint(&o->kinds[RUN_HEAD], pack(o, kind, slice_of(bytes, n), &o->own));
     else if (n)
         buf_put(&o->kinds[kind], bytes, n);
@@ -156,7 +156,7 @@ struct evrun_in *evrun_open(struct reader *r, struct zstd_ctx *zstd, struct aren
 
 struct evrun evrun_next(struct evrun_in *in, struct reader *head, unsigned kind, size_t n)
 {
-    struct evrun run = { .kind = (uint8_t)kind, .is_own = n >= EVRUN_OWN_BYTES_MIN, .len = (uint32_t)n };
+    struct evrun run = { .kind = (uint8_t)kind, .is_own = evrun_is_own(kind, n), .len = (uint32_t)n };
     uint64_t stored = run.is_own ? read_varint(head) : n;
     size_t *at = run.is_own ? &in->own_at : &in->at[kind], end = run.is_own ? in->own.len : in->raw[kind];
     if (n > KIND_BYTES_MAX || stored > n || stored > end - *at) {

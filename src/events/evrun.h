@@ -13,7 +13,12 @@ enum evrun_kind { RUN_HEAD = 0, RUN_SHAPES = 1, RUN_DICT = 2, RUN_WHOLE = 3, RUN
                   RUN_IDS_4 = 8, RUN_IDS_8 = 9, RUN_IDS_LOW = 10, RUN_IDS_HIGH = 11, RUN_TOP_1 = 12,
                   RUN_TOP_2 = 13, RUN_TOP_4 = 14, RUN_PLANE = 16, RUN_KINDS = RUN_PLANE + 64 };
 
-enum { EVRUN_OWN_BYTES_MIN = 512 }; /* a run of this and more is compressed by itself */
+/* A run of so many bytes and more is compressed by itself; one of text, where columns have much in common, later than one of numbers. */
+enum { EVRUN_OWN_BYTES_MIN = 512, EVRUN_OWN_TEXT_BYTES_MIN = 32 * KIB };
+static inline bool evrun_is_own(unsigned kind, size_t n)
+{
+    return n >= (kind <= RUN_HEX ? EVRUN_OWN_TEXT_BYTES_MIN : EVRUN_OWN_BYTES_MIN);
+}
 
 struct evrun_out {
     struct buf kinds[RUN_KINDS]; /* RUN_HEAD is written to directly */

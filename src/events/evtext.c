@@ -11,8 +11,8 @@
 enum {
     SHAPE_ROWS_MIN = 3,       /* fewer: shape 0 */
     SHAPES_MAX = 8192,
-    WHOLE_PART = 2,           /* not worth it when over 1 / WHOLE_PART of the texts have shape 0 */
-    NESTED_WHOLE_PART = 4,
+    SHAPED_PART = 8,          /* not worth it when under 1 / SHAPED_PART of the texts have a shape */
+    NESTED_WHOLE_PART = 4,    /* inside a column: when over 1 / NESTED_WHOLE_PART have none */
     TOTAL_BYTES_MAX = 64 * MIB,
     ZSTD_LEVEL = 1,
 };
@@ -164,7 +164,8 @@ bool evtext_put_texts(struct evtext_writer *w, const struct evvar *in, bool is_l
     struct cuts c = { .a = w->arena, .of = arena_array(w->arena, uint32_t, in->n), .vars = arena_array(w->arena, uint32_t, in->n) };
     cut_all(&c, &t, in, is_line, w->rows->times);
     keep_shapes(&c, in->n);
-    bool is_worth = c.kept > 1 && c.kept - 1 <= shapes_max && c.shapes[0].rows <= in->n / (is_line ? WHOLE_PART : NESTED_WHOLE_PART) && t.var_count;
+    size_t whole_max = is_line ? in->n - in->n / SHAPED_PART : in->n / NESTED_WHOLE_PART;
+    bool is_worth = c.kept > 1 && c.kept - 1 <= shapes_max && c.shapes[0].rows <= whole_max && t.var_count;
     if (is_worth) {
         struct evvar inner = *in;
         inner.may_nest = is_line;
