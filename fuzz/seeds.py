@@ -239,6 +239,8 @@ SEEDS |= {
 }
 SEEDS["fuzz_promql"] = queries("promql")
 SEEDS["fuzz_logql"] = queries("logql")
+SEEDS["fuzz_search"] = {str(i): text for i, text in enumerate([
+    b'timeout "connection reset" -health', b"service:web-* (status>=500 OR took>1.5s) -level:info", b"NOT (a b) OR c* AND d", b"level>=warn user:* n<=3 size>2MB"])}
 
 
 def main():

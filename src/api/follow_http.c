@@ -7,6 +7,7 @@
 #include "api/loki_json.h"
 #include "api/query_log.h"
 #include "api/follow.h"
+#include "logql/search.h"
 #include "net/websocket.h"
 
 enum {
@@ -61,6 +62,7 @@ struct asked {
     struct query_params params; /* of the past */
     size_t limit;
     struct slice query;
+    const struct query_lang *lang;
 };
 
 static enum status read_asked(struct api *api, struct http_exchange *x, struct asked *out, struct err *err)
@@ -68,7 +70,7 @@ static enum status read_asked(struct api *api, struct http_exchange *x, struct a
     struct api_params p;
     size_t delay;
     int64_t now = clock_wall_ns(api->clock);
-    *out = (struct asked){ .params = { .end_ns = INT64_MAX, .direction = DIRECTION_BACKWARD } };
+    *out = (struct asked){ .lang = api->logql, .params = { .end_ns = INT64_MAX, .direction = DIRECTION_BACKWARD } };
     enum status st = api_params_read(x, &p, err);
     if (!st)
         st = api_param_size(&p, SLICE("limit"), FOLLOW_LINES_DEFAULT, FOLLOW_LINES_MAX, &out->limit, err);
@@ -77,15 +79,18 @@ static enum status read_asked(struct api *api, struct http_exchange *x, struct a
     if (!st)
         st = api_param_time(&p, SLICE("start"), now - FOLLOW_PAST_HOURS * 3600 * NS_S, &out->params.start_ns, err);
     out->params.limit = out->limit;
-    out->query = st ? SLICE_EMPTY : api_param(&p, SLICE("query"), NULL);
+    bool is_search = false;
+    struct slice search = st ? SLICE_EMPTY : api_param(&p, SLICE("search"), &is_search); /* ours: the language of the search box */
+    out->lang = is_search ? &search_lang : api->logql;
+    out->query = st ? SLICE_EMPTY : is_search ? search : api_param(&p, SLICE("query"), NULL);
     return st;
 }
 
-static enum status join(struct api *api, struct api_query *q, struct follow_watcher **out, struct err *err)
+static enum status join(struct api *api, struct api_query *q, const struct query_lang *lang, struct follow_watcher **out, struct err *err)
 {
     struct query_rows *rows;
-    enum status st = api->logql->rows_open(q->text, &rows, err);
-    return st ? st : follow_join(api->follow, api->logql, rows, q->ctx.tenants, q->ctx.tenant_count, out, err);
+    enum status st = lang->rows_open(q->text, &rows, err);
+    return st ? st : follow_join(api->follow, lang, rows, q->ctx.tenants, q->ctx.tenant_count, out, err);
 }
 
 static void serve(struct api *api, struct http_exchange *x, bool is_socket)
@@ -101,9 +106,9 @@ static void serve(struct api *api, struct http_exchange *x, bool is_socket)
     q.text = arena_copy(q.arena, asked.query);
     query_log_text(api->queries, q.log_id, q.text);
     if (!st)
-        st = join(api, &q, &w, &err);
+        st = join(api, &q, asked.lang, &w, &err);
     if (!st && asked.limit)
-        st = api->logql->range(&q.env, q.text, &asked.params, &past, &err);
+        st = asked.lang->range(&q.env, q.text, &asked.params, &past, &err);
     if (st) {
         if (w)
             follow_leave(api->follow, w);
@@ -119,7 +124,7 @@ static void serve(struct api *api, struct http_exchange *x, bool is_socket)
         http_begin(x, 200, SLICE("application/x-ndjson"));
         follow_begin(api->follow, w, &past, FOLLOW_NDJSON, &(struct follow_sink){ lines_send, lines_is_gone, lines_end, x });
     }
-    api_query_end(&q, "logql", st, &err);
+    api_query_end(&q, asked.lang->name, st, &err);
 }
 
 void loki_tail(void *user, struct http_exchange *x)

@@ -64,6 +64,10 @@ HANDLER(loki_format_query);
 HANDLER(loki_buildinfo);
 HANDLER(loki_ready);
 
+/* search_http.c */
+HANDLER(search_lines);
+HANDLER(search_logql);
+
 /* follow_http.c */
 HANDLER(loki_tail);
 HANDLER(follow_lines);

@@ -16,13 +16,14 @@ enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
     struct slice url, query, start, end, step, at, limit, tenant, downsample, stop;
-    bool logs, json, correlate, cardinality, golden_rules, running;
+    bool logs, search, json, correlate, cardinality, golden_rules, running;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
                             "       stoa query --start T --end T --step D QUERY        (a range; T: seconds or RFC 3339)\n"
                             "       stoa query [...] --downsample 5m|1h QUERY         (of downsampled samples, where there are any)\n"
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
+                            "       stoa query --search [--start T] [--end T] [--limit N] TEXT   (words, field:value, -not, OR)\n"
                             "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
                             "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n"
                             "       stoa query --golden-rules [SERVICE]                (golden signals as a rule file)\n"
@@ -48,6 +49,8 @@ static bool parse(int argc, char **argv, struct options *o)
             *values[k].place = slice_str(argv[i]);
         } else if (slice_eq(arg, SLICE("--logs"))) {
             o->logs = true;
+        } else if (slice_eq(arg, SLICE("--search"))) {
+            o->search = true;
         } else if (slice_eq(arg, SLICE("--correlate"))) {
             o->correlate = true;
         } else if (slice_eq(arg, SLICE("--cardinality"))) {
@@ -240,6 +243,8 @@ static struct slice path_of(const struct options *o)
         return SLICE("/api/stoa/v1/golden/rules");
     if (o->running)
         return SLICE("/api/stoa/v1/queries");
+    if (o->search)
+        return SLICE("/api/stoa/v1/search");
     if (o->logs)
         return SLICE("/loki/api/v1/query_range");
     return is_range ? SLICE("/api/v1/query_range") : SLICE("/api/v1/query");

@@ -10,10 +10,20 @@ enum { LOGQL_SERIES_MAX = 10000, LOGQL_SCRATCH_BYTES = 1 * MIB /* of what rows l
 /* What of a log expression an engine can check: matchers, and line filters and exact comparisons before any stage that
  * changes what they look at. Everything is checked again here, so this only saves work. NULL: nothing to push. */
 struct pred *logql_push(struct arena *a, const struct expr *log);
-/* Log lines of a log expression in [start, end), newest or oldest first. */
-MUST_CHECK enum status logql_eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
-                                  enum query_direction direction, struct value *out, struct err *err);
+/* Is this row asked for? Then r is filled from it. */
+struct row_test {
+    bool (*passes)(void *arg, const struct event *e, struct record *r, struct arena *scratch);
+    void *arg;
+};
+/* Log lines in [p->start, p->end), newest or oldest first. pred may let rows through that test does not. */
+MUST_CHECK enum status logql_read_lines(struct query_env *env, const struct pred *pred, const struct row_test *test, const struct query_params *p,
+                                        size_t limit, struct value *out, struct err *err);
+/* Those of a log expression. */
+MUST_CHECK enum status logql_eval_lines(struct query_env *env, const struct expr *log, const struct query_params *p, size_t limit,
+                                        struct value *out, struct err *err);
 
+/* r as rows_take gives it. */
+void logql_line_of(const struct record *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out);
 /* As in query_lang. */
 MUST_CHECK enum status logql_rows_open(struct slice text, struct query_rows **out, struct err *err);
 bool logql_rows_take(struct query_rows *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out);

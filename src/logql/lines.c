@@ -39,17 +39,15 @@ static void keep(struct lines *l, const struct record *r, uint64_t seq, struct a
     l->total++;
 }
 
-static enum status read_rows(struct lines *l, const struct expr *log, struct events_iter *it, size_t limit, struct err *err)
+static enum status read_rows(struct lines *l, const struct row_test *test, struct events_iter *it, size_t limit, struct err *err)
 {
     struct record *r = arena_alloc(l->env->result, sizeof *r);
     struct arena *scratch = arena_new(0);
-    struct stage_env env = { scratch, json_parser_new() };
     struct event_block block;
     enum status st = ST_OK;
     while (l->total < limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && l->total < limit; i++) {
-            record_load(r, &block.rows[i], scratch);
-            if (matchers_match(log->matchers, log->matcher_count, block.rows[i].stream) && logql_stages_run(log->stages, r, &env))
+            if (test->passes(test->arg, &block.rows[i], r, scratch))
                 keep(l, r, block.rows[i].seq, scratch);
             if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
                 arena_reset(scratch);
@@ -62,28 +60,51 @@ static enum status read_rows(struct lines *l, const struct expr *log, struct eve
         if (st)
             break;
     }
-    json_parser_free(env.json);
     arena_free(scratch);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status logql_eval_lines(struct query_env *env, const struct expr *log, int64_t start_ns, int64_t end_ns, size_t limit,
-                       enum query_direction direction, struct value *out, struct err *err)
+enum status logql_read_lines(struct query_env *env, const struct pred *pred, const struct row_test *test, const struct query_params *p,
+                             size_t limit, struct value *out, struct err *err)
 {
     struct lines l = { .env = env, .out = out };
     struct events_iter *it;
     unsigned did;
-    struct events_query q = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .pred = logql_push(env->result, log),
+    struct events_query q = { .start_ns = p->start_ns, .end_ns = p->end_ns, .kinds = 1u << EVENT_LOG, .pred = pred,
                               .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
-                              .order = direction == DIRECTION_FORWARD ? ORDER_TIME_ASC : ORDER_TIME_DESC };
+                              .order = p->direction == DIRECTION_FORWARD ? ORDER_TIME_ASC : ORDER_TIME_DESC };
     out->type = VALUE_STREAMS;
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)
         return st;
     assert(did & ENGINE_DID_ORDER); /* the rest is checked again here; order could not be made */
     map_init(&l.index);
-    st = read_rows(&l, log, it, limit, err);
+    st = read_rows(&l, test, it, limit, err);
     map_free(&l.index);
     it->ops->close(it);
+    return st;
+}
+
+struct log_rows {
+    const struct expr *log;
+    struct json_parser *json;
+};
+
+static bool log_passes(void *arg, const struct event *e, struct record *r, struct arena *scratch)
+{
+    const struct log_rows *t = arg;
+    if (!matchers_match(t->log->matchers, t->log->matcher_count, e->stream))
+        return false;
+    record_load(r, e, scratch);
+    return logql_stages_run(t->log->stages, r, &(struct stage_env){ scratch, t->json });
+}
+
+enum status logql_eval_lines(struct query_env *env, const struct expr *log, const struct query_params *p, size_t limit, struct value *out,
+                             struct err *err)
+{
+    struct log_rows rows = { log, json_parser_new() };
+    struct row_test test = { log_passes, &rows };
+    enum status st = logql_read_lines(env, logql_push(env->result, log), &test, p, limit, out, err);
+    json_parser_free(rows.json);
     return st;
 }

@@ -105,7 +105,7 @@ static enum status run(struct query_env *env, struct slice text, const struct qu
         size_t limit = p->limit ? p->limit : LINES_DEFAULT;
         st = instant ? err_set(err, ST_INVALID,
                                "log queries are not supported as an instant query type, please change your query to a range query type")
-                     : logql_eval_lines(env, q->root, p->start_ns, p->end_ns, limit, p->direction, out, err);
+                     : logql_eval_lines(env, q->root, p, limit, out, err);
     } else {
         st = run_metric(env, q->root, p, instant, out, err);
     }

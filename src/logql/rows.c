@@ -9,6 +9,13 @@ struct query_rows {
     struct record record;
 };
 
+void logql_line_of(const struct record *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out)
+{
+    *labels = record_labels(r, -1, a);
+    *out = (struct value_line){ .time_ns = r->time_ns, .seq = e->seq, .line = r->line, .metadata = record_labels(r, FROM_METADATA, a),
+                                .parsed = record_labels(r, FROM_PARSER, a) };
+}
+
 enum status logql_rows_open(struct slice text, struct query_rows **out, struct err *err)
 {
     struct query_rows *r = mem_new(struct query_rows);
@@ -34,9 +41,7 @@ bool logql_rows_take(struct query_rows *r, const struct event *e, struct arena *
     record_load(&r->record, e, a);
     if (!logql_stages_run(log->stages, &r->record, &env))
         return false;
-    *labels = record_labels(&r->record, -1, a);
-    *out = (struct value_line){ .time_ns = r->record.time_ns, .seq = e->seq, .line = r->record.line,
-                                .metadata = record_labels(&r->record, FROM_METADATA, a), .parsed = record_labels(&r->record, FROM_PARSER, a) };
+    logql_line_of(&r->record, e, a, labels, out);
     return true;
 }
 

@@ -271,6 +271,28 @@ export const checks = [
     },
   },
   {
+    name: 'the search box finds words and fields in lines of every kind',
+    async run({ page, base }) {
+      const service = unique('e2e-search')
+      await pushLines(page, base, service, [['error', 'Payment failed user=ann'], ['info', '{"msg":"paid","user":"ann"}'], ['info', 'user=bob came by']])
+      await page.goto(`${base}/logs`)
+      await page.locator('.contains input').fill(`service:${service} user:ann`)
+      await page.keyboard.press('Enter')
+      await until(async () => (await panel(page, 'lines').locator('.entry').count()) === 2, 'the field is not found in both lines')
+      await until(async () => /2 lines/.test(await textOf(panel(page, 'histogram'))), 'the lines found are not counted')
+      must(/any format/.test(await textOf(panel(page, 'search'))), 'it is not said why there is no LogQL')
+      await page.locator('.contains input').fill(`service:${service} payment`)
+      await page.keyboard.press('Enter')
+      await until(async () => (await panel(page, 'lines').locator('.entry').count()) === 1, 'the word is not found')
+      await panel(page, 'search').locator('button', { hasText: 'edit as LogQL' }).click()
+      await until(async () => (param(page, 'q') ?? '').includes(`{service_name="${service}"} |~ "(?i)payment"`), 'the LogQL is not taken over')
+      page.allowErrors = true
+      await page.locator('.contains input').fill('a "b')
+      await page.keyboard.press('Enter')
+      await until(async () => /a quote is not closed/.test(await textOf(page.locator('.search-note'))), 'a mistake is not told')
+    },
+  },
+  {
     name: 'live tail: lines appear as they are stored, a pause holds them',
     async run({ page, base }) {
       const service = unique('e2e-live')

@@ -2,10 +2,20 @@
 import { describe, expect, it } from 'vitest'
 import { HELD_MAX, mergePages, tellApart, type LogLine } from '../src/api/loki'
 import { faultAt } from '../src/editor/QueryEditor'
-import { addContains, addFilter, answersLines, levelOf, quote, split, traceIdOf, wanted } from '../src/lib/logql'
+import { addContains, addFilter, answersLines, levelOf, quote, searched, split, traceIdOf, wanted } from '../src/lib/logql'
 import { fieldsOf } from '../src/panels/FieldList'
 
 const line = (ns: string, labels: Record<string, string> = {}): LogLine => ({ id: ns, ns, text: ns, labels, level: 'info', traceId: null })
+
+describe('words of a search', () => {
+  it('are those a line must have, in usual cases', () => {
+    expect(searched('time*out -health user:ann "Connection reset" OR 12:30')).toEqual([
+      'time', 'TIME', 'Time', 'out', 'OUT', 'Out', 'Connection reset', 'connection reset', 'CONNECTION RESET', '12:30',
+    ])
+    expect(searched('')).toEqual([])
+    expect(searched('status>=500 NOT x')).toEqual(['x', 'X'])
+  })
+})
 
 describe('edits of a query', () => {
   it('a filter is added once', () => {

@@ -74,9 +74,20 @@ export function linesOf(streams: StreamItem[]): LogLine[] {
   return lines
 }
 
+// What is asked for: LogQL, or the language of the search box.
+export type Asked = string | { search: string }
+const pathOf = (q: Asked) => (typeof q === 'string' ? '/loki/api/v1/query_range' : '/api/stoa/v1/search')
+const textOf = (q: Asked) => (typeof q === 'string' ? q : q.search)
+export const askedKey = (q: Asked) => (typeof q === 'string' ? q : `search ${q.search}`)
+
+// A search as LogQL, or why there is none that gives the same.
+export async function searchAsLogql(query: string, signal?: AbortSignal): Promise<{ logql: string | null; why?: string }> {
+  return (await getJSON<{ data: { logql: string | null; why?: string } }>('/api/stoa/v1/search/logql', { query }, signal)).data
+}
+
 // The newest lines in [start, end), newest first.
-export async function queryLines(query: string, startNs: string, endNs: string, limit: number, signal?: AbortSignal): Promise<Page> {
-  const a = await getJSON<Answer>('/loki/api/v1/query_range', { query, start: startNs, end: endNs, limit, direction: 'backward' }, signal)
+export async function queryLines(q: Asked, startNs: string, endNs: string, limit: number, signal?: AbortSignal): Promise<Page> {
+  const a = await getJSON<Answer>(pathOf(q), { query: textOf(q), start: startNs, end: endNs, limit, direction: 'backward' }, signal)
   const lines = a.data.resultType === 'streams' ? linesOf(a.data.result) : []
   lines.sort(newer)
   tellApart(lines)
@@ -93,10 +104,10 @@ export function mergePages(held: LogLine[], page: Page, oldestNs: string): { lin
   return { lines: lines.sort(newer).slice(0, HELD_MAX), gap: false, cut: lines.length > HELD_MAX }
 }
 
-export async function queryCounts(query: string, grid: Grid, signal?: AbortSignal): Promise<Line[]> {
+export async function queryCounts(q: Asked, grid: Grid, signal?: AbortSignal): Promise<Line[]> {
   const a = await getJSON<Answer>(
-    '/loki/api/v1/query_range',
-    { query, start: nsOf(grid.start * 1000), end: nsOf(grid.end * 1000), step: `${grid.step}s` },
+    pathOf(q),
+    { query: textOf(q), start: nsOf(grid.start * 1000), end: nsOf(grid.end * 1000), step: `${grid.step}s` },
     signal,
   )
   if (a.data.resultType !== 'matrix') return []

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines of a query as they come in, over a websocket. A connection that breaks is made anew and asks for what it missed.
-import { linesOf, type LogLine, type StreamItem } from './loki'
+import { linesOf, type Asked, type LogLine, type StreamItem } from './loki'
 
 const PAST_LINES = 100
 const AGAIN_LINES = 5000 // the most that may be asked for after a break
@@ -19,7 +19,7 @@ export interface TailEvents {
   state: (s: TailState) => void
 }
 
-export function followLines(query: string, on: TailEvents): () => void {
+export function followLines(asked: Asked, on: TailEvents): () => void {
   let socket: WebSocket | null = null
   let timer = 0
   let over = false
@@ -42,7 +42,8 @@ export function followLines(query: string, on: TailEvents): () => void {
     let first = again
     const url = new URL('/loki/api/v1/tail', location.href)
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
-    url.searchParams.set('query', query)
+    if (typeof asked === 'string') url.searchParams.set('query', asked)
+    else url.searchParams.set('search', asked.search)
     url.searchParams.set('limit', String(again ? AGAIN_LINES : PAST_LINES))
     if (again) url.searchParams.set('start', newest)
     on.state('connecting')

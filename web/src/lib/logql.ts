@@ -79,6 +79,17 @@ export function wanted(query: string): string[] {
   return out
 }
 
+// The words of a search that a line must have, in the cases that are usual.
+export function searched(text: string): string[] {
+  const out = new Set<string>()
+  for (const m of text.matchAll(/(?:^|[\s(])(-?)(?:"((?:[^"\\]|\\.)*)"|([^\s()"]+))(?=$|[\s)])/g)) {
+    const word = m[2] ?? m[3]
+    if (m[1] || word === 'OR' || word === 'AND' || word === 'NOT' || (m[2] === undefined && /^[A-Za-z_@][\w.@/-]*(?:[:=<>]|!=)[^/:]/.test(word))) continue
+    for (const part of word.split('*').filter((p) => p)) for (const w of [part, part.toLowerCase(), part.toUpperCase(), part[0].toUpperCase() + part.slice(1).toLowerCase()]) out.add(w)
+  }
+  return [...out]
+}
+
 export function split(line: string, words: string[]): { text: string; hit: boolean }[] {
   if (words.length === 0) return [{ text: line, hit: false }]
   const out: { text: string; hit: boolean }[] = []

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs: a LogQL query as lines (newest first, with counts over time and fields) or, if it counts, as a chart.
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { HELD_MAX, mergePages, queryCounts, queryLines, type LogLine } from '../api/loki'
+import { askedKey, HELD_MAX, mergePages, queryCounts, queryLines, searchAsLogql, type Asked, type LogLine } from '../api/loki'
 import { detectedFields } from '../api/report'
 import { change, setRange, useAddress, useRange, type RangeNow } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { refreshNow } from '../state/refresh'
 import { useListKeys } from '../state/keys'
-import { addContains, addFilter, addParser, answersLines, countByLevel, levelsOf, LOGS_DEFAULT, wanted, withLevels } from '../lib/logql'
+import { addFilter, addParser, answersLines, countByLevel, levelsOf, LOGS_DEFAULT, searched, wanted, withLevels } from '../lib/logql'
 import { gridTimes, topLines, type Grid } from '../lib/series'
 import { aligned, durationText, nsOf, rangeText, stepFor } from '../lib/time'
 import { count } from '../lib/units'
@@ -40,11 +40,11 @@ interface Held {
 }
 
 // The lines of a query: the newest page on every tick, older pages by hand.
-function useLogLines(query: string, r: RangeNow) {
-  const key = `${query}|${r.range.from}|${r.range.to}`
+function useLogLines(asked: Asked, r: RangeNow) {
+  const key = `${askedKey(asked)}|${r.range.from}|${r.range.to}`
   const [held, setHeld] = useState<Held | null>(null)
   const [older, setOlder] = useState<{ busy: boolean; error?: Error }>({ busy: false })
-  const newest = useFetch(answersLines(query) ? key : null, r.tick, (s) => queryLines(query, nsOf(r.startMs), nsOf(r.endMs), PAGE_LINES, s))
+  const newest = useFetch(typeof asked !== 'string' || answersLines(asked) ? key : null, r.tick, (s) => queryLines(asked, nsOf(r.startMs), nsOf(r.endMs), PAGE_LINES, s))
   useEffect(() => {
     const page = newest.data
     if (!page || newest.key === null) return
@@ -62,7 +62,7 @@ function useLogLines(query: string, r: RangeNow) {
     // The end is exclusive: one nanosecond later includes further lines of the same instant, and as many as are held of it come again.
     const end = String(BigInt(last.ns) + 1n)
     const again = held.lines.filter((l) => l.ns === last.ns).length
-    queryLines(query, nsOf(r.startMs), end, PAGE_LINES + again).then(
+    queryLines(asked, nsOf(r.startMs), end, PAGE_LINES + again).then(
       (page) => {
         setHeld((h) => {
           if (!h || h.key !== newest.key) return h
@@ -78,14 +78,14 @@ function useLogLines(query: string, r: RangeNow) {
   return { newest, held, older, loadOlder }
 }
 
-function Histogram({ query, r }: { query: string; r: RangeNow }) {
+function Histogram({ asked, r }: { asked: Asked; r: RangeNow }) {
   const step = stepFor(r, BARS)
   const grid: Grid = { ...aligned(r, step), step }
   // One step further, so that the newest lines are in the last bar.
   grid.end += step
-  const f = useFetch(`${query}|${r.range.from}|${r.range.to}|${step}`, r.tick, async (s) => ({
+  const f = useFetch(`${askedKey(asked)}|${r.range.from}|${r.range.to}|${step}`, r.tick, async (s) => ({
     grid,
-    stack: stackLevels(await queryCounts(countByLevel(query, step), grid, s), gridTimes(grid).length),
+    stack: stackLevels(await queryCounts(typeof asked === 'string' ? countByLevel(asked, step) : asked, grid, s), gridTimes(grid).length),
   }))
   // Without a line the list below says so, and what to do.
   if (f.data?.stack.sum === 0 && !f.error) return null
@@ -143,17 +143,23 @@ function CountChart({ query, r, onFault }: PartProps) {
 }
 
 function filterBy(name: string, value: string, not: boolean, parser?: string) {
-  const q = new URLSearchParams(location.search).get('q') || LOGS_DEFAULT
+  const at = new URLSearchParams(location.search)
+  const search = at.get('search')
+  if (search) {
+    change({ search: `${search} ${not ? '-' : ''}${name}:"${value.replace(/[\\"]/g, '\\$&')}"`, sel: null })
+    return
+  }
+  const q = at.get('q') || LOGS_DEFAULT
   change({ q: addFilter(parser ? addParser(q, parser) : q, name, value, not), sel: null })
 }
 
-function Lines({ query, r, onFault }: PartProps) {
+function Lines({ asked, r, onFault }: { asked: Asked; r: RangeNow; onFault: (message: string) => void }) {
   const a = useAddress()
   const wrap = a.get('wrap') === '1'
-  const { newest, held, older, loadOlder } = useLogLines(query, r)
+  const { newest, held, older, loadOlder } = useLogLines(asked, r)
   const lines = held && (held.key === newest.key || newest.busy) ? held.lines : NO_LINES
   useEffect(() => onFault(newest.error?.message ?? ''), [newest.error])
-  const marks = useMemo(() => wanted(query), [query])
+  const marks = useMemo(() => (typeof asked === 'string' ? wanted(asked) : searched(asked.search)), [askedKey(asked)])
   // A link may come from a query that gave the line other labels: then its instant finds it.
   const linked = a.get('sel')
   const sel = linked && !lines.some((l) => l.id === linked) ? (lines.find((l) => l.ns === linked.split('-')[0])?.id ?? linked) : linked
@@ -162,7 +168,7 @@ function Lines({ query, r, onFault }: PartProps) {
   const onOpen = useCallback((id: string) => change({ sel: id === opened.current ? null : id }, true), [])
   const onParse = useCallback((parser: string) => change({ q: addParser(new URLSearchParams(location.search).get('q') || LOGS_DEFAULT, parser), sel: null }), [])
   // Found by the server; without an answer the list has the labels alone.
-  const found = useFetch(lines.length > 0 ? `fields|${newest.key}` : null, 0, (s) => detectedFields(query, r.startMs, r.endMs, LOOKED_AT, s))
+  const found = useFetch(lines.length > 0 ? `fields|${newest.key}` : null, 0, (s) => detectedFields(typeof asked === 'string' ? asked : LOGS_DEFAULT, r.startMs, r.endMs, LOOKED_AT, s))
   const close = () => {
     if (!sel) return false
     change({ sel: null }, true)
@@ -252,6 +258,31 @@ function Lines({ query, r, onFault }: PartProps) {
   )
 }
 
+// What is searched for, as LogQL, and the way there.
+function SearchNote({ search, fault, onUse }: { search: string; fault: string; onUse: (logql: string) => void }) {
+  const f = useFetch(`logql of ${search}`, 0, (s) => searchAsLogql(search, s))
+  if (fault) return <p class="stale search-note">{fault}</p>
+  const logql = f.data?.logql
+  return (
+    <p class="dim search-note" data-panel="search">
+      {W.logs.searching}{' '}
+      {logql ? (
+        <>
+          <code>{safe(logql)}</code>{' '}
+          <button type="button" class="quiet" onClick={() => onUse(logql)}>
+            {W.logs.useLogql}
+          </button>
+        </>
+      ) : (
+        safe(f.data?.why ?? '')
+      )}{' '}
+      <button type="button" class="quiet" onClick={() => change({ search: null, sel: null })}>
+        {W.logs.endSearch}
+      </button>
+    </p>
+  )
+}
+
 export function Logs() {
   const a = useAddress()
   const r = useRange()
@@ -259,47 +290,52 @@ export function Logs() {
   const live = a.get('live') === '1'
   const typed = useRef(query)
   const [fault, setFault] = useState('')
-  const [search, setSearch] = useState('')
+  const search = a.get('search')
+  const [typedSearch, setTypedSearch] = useState(search)
+  useEffect(() => setTypedSearch(search), [search])
+  const asked: Asked = search ? { search } : query
   const run = (q: string) => {
     const next = q.trim() || LOGS_DEFAULT
     typed.current = next
-    if (next === query) refreshNow()
-    else change({ q: next, sel: null })
+    if (next === query && !search) refreshNow()
+    else change({ q: next, search: null, sel: null })
   }
-  const contains = (e: Event) => {
+  const find = (e: Event) => {
     e.preventDefault()
-    if (!search) return
-    run(addContains(typed.current, search))
-    setSearch('')
+    setFault('')
+    if (typedSearch.trim() === search) refreshNow()
+    else change({ search: typedSearch.trim() || null, sel: null })
   }
+  const showsLines = !!search || answersLines(query)
   return (
     <main id="main">
       <div class="row logs-head">
         <LogsTabs view="lines" />
         <span class="spring" />
-        {answersLines(query) && (
+        {showsLines && (
           <button type="button" class={`chip ${live ? 'on' : ''}`} aria-pressed={live} title={W.logs.liveHint} onClick={() => change({ live: live ? null : '1', sel: null }, true)}>
             {W.logs.live}
           </button>
         )}
-        {answersLines(query) && <LevelFilter value={levelsOf(query)} onChange={(levels) => run(withLevels(query, levels))} />}
+        {!search && answersLines(query) && <LevelFilter value={levelsOf(query)} onChange={(levels) => run(withLevels(query, levels))} />}
       </div>
       <div class="querybar">
         <span class="lang">LogQL</span>
-        <QueryEditor language="logql" value={query} label={W.logs.title} placeholder={W.logs.placeholder} error={fault} onRun={run} onChange={(t) => (typed.current = t)} />
-        <form class="contains" onSubmit={contains}>
-          <input value={search} placeholder={W.logs.search} aria-label={W.logs.search} title={W.logs.addSearch} spellcheck={false} onInput={(e) => setSearch(e.currentTarget.value)} />
+        <QueryEditor language="logql" value={query} label={W.logs.title} placeholder={W.logs.placeholder} error={search ? '' : fault} onRun={run} onChange={(t) => (typed.current = t)} />
+        <form class="contains" onSubmit={find}>
+          <input value={typedSearch} placeholder={W.logs.search} aria-label={W.logs.search} title={W.logs.searchHint} spellcheck={false} onInput={(e) => setTypedSearch(e.currentTarget.value)} />
         </form>
         <button type="button" class="run" onClick={() => run(typed.current)}>
           {W.logs.run} <kbd>↵</kbd>
         </button>
       </div>
-      {answersLines(query) && live ? (
-        <LiveTail query={query} wrap={a.get('wrap') === '1'} onFilter={filterBy} />
-      ) : answersLines(query) ? (
+      {search && <SearchNote search={search} fault={fault} onUse={run} />}
+      {showsLines && live ? (
+        <LiveTail asked={asked} wrap={a.get('wrap') === '1'} onFilter={filterBy} />
+      ) : showsLines ? (
         <>
-          {!fault && <Histogram query={query} r={r} />}
-          <Lines query={query} r={r} onFault={setFault} />
+          {!fault && <Histogram asked={asked} r={r} />}
+          <Lines asked={asked} r={r} onFault={setFault} />
         </>
       ) : (
         <CountChart query={query} r={r} onFault={setFault} />

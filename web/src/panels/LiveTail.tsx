@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines as they come in, newest first. Paused, what comes waits above the list and is counted.
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { newer, type LogLine } from '../api/loki'
+import { askedKey, newer, type Asked, type LogLine } from '../api/loki'
 import { followLines, type TailState } from '../api/tail'
 import { useListKeys } from '../state/keys'
-import { wanted } from '../lib/logql'
+import { searched, wanted } from '../lib/logql'
 import { count } from '../lib/units'
 import { W } from '../lib/words'
 import { Card } from '../widgets/Card'
@@ -16,12 +16,12 @@ const WAITING_MAX = 5000
 const DRAW_MS = 200 // a fast log is drawn in steps, not line by line
 
 interface Props {
-  query: string
+  asked: Asked
   wrap: boolean
   onFilter: (name: string, value: string, not: boolean, parser?: string) => void
 }
 
-function useTail(query: string, paused: boolean) {
+function useTail(asked: Asked, paused: boolean) {
   const [lines, setLines] = useState<LogLine[]>([])
   const [waiting, setWaiting] = useState(0)
   const [missed, setMissed] = useState(0)
@@ -33,7 +33,7 @@ function useTail(query: string, paused: boolean) {
     came.current = []
     setLines([])
     setMissed(0)
-    const stop = followLines(query, {
+    const stop = followLines(asked, {
       lines: (l) => {
         came.current.push(...l)
         const over = came.current.length - WAITING_MAX
@@ -63,15 +63,15 @@ function useTail(query: string, paused: boolean) {
       stop()
       clearInterval(timer)
     }
-  }, [query])
+  }, [askedKey(asked)])
   return { lines, waiting, missed, state }
 }
 
-export function LiveTail({ query, wrap, onFilter }: Props) {
+export function LiveTail({ asked, wrap, onFilter }: Props) {
   const [paused, setPaused] = useState(false)
-  const { lines, waiting, missed, state } = useTail(query, paused)
+  const { lines, waiting, missed, state } = useTail(asked, paused)
   const [open, setOpen] = useState('')
-  const marks = useMemo(() => wanted(query), [query])
+  const marks = useMemo(() => (typeof asked === 'string' ? wanted(asked) : searched(asked.search)), [askedKey(asked)])
   const onOpen = useCallback((id: string) => {
     setOpen((o) => (o === id ? '' : id))
     setPaused(true) // who reads a line does not want it to run away

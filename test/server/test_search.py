@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The language of the search box, by its API and by the command."""
+import json
+import subprocess
+import time
+
+import harness
+
+LINES = [
+    ("shop", "error", "Payment failed: connection reset by peer"),
+    ("shop", "info", '{"msg":"paid","user":"ann","amount":120,"took":"1.6s"}'),
+    ("web-1", "warn", 'msg="slow query" user=bob amount=7 status=504'),
+    ("web-2", "info", "GET /health 200"),
+]
+
+
+class Search(harness.Case):
+    def setUp(self):
+        self.s = self.server()
+        self.now = time.time_ns()
+        body = {"streams": [{"stream": {"service_name": service, "level": level}, "values": [[str(self.now - 10**9 + i), line, {"region": f"eu-{i}"}]]}
+                            for i, (service, level, line) in enumerate(LINES)]}
+        self.assertEqual(self.s.post_json("/loki/api/v1/push", body).status, 204)
+
+    def ask(self, text, **params):
+        r = self.s.get("/api/stoa/v1/search", dict(query=text, **params))
+        self.assertEqual(r.status, 200, r.text)
+        return r.json["data"]
+
+    def found(self, text, **params):
+        """Indexes of the lines, oldest first."""
+        lines = [(int(v[0]), v[1]) for s in self.ask(text, **params)["result"] for v in s["values"]]
+        return [[line for _, _, line in LINES].index(line) for _, line in sorted(lines)]
+
+    def both(self, text, expected):
+        """From memory and from a part on disk."""
+        self.assertEqual(self.found(text), expected, text)
+        self.s.post("/api/stoa/v1/flush")
+        self.assertEqual(self.found(text), expected, text)
+
+    def test_words_fields_levels_and_groups(self):
+        for text, expected in [("", [0, 1, 2, 3]), ("PAYMENT", [0]), ('"connection reset"', [0]), ("payment OR slow", [0, 2]), ("-user", [0, 3]),
+                               ("user:ann", [1]), ("user:*", [1, 2]), ("amount>100", [1]), ("status>=500 OR payment", [0, 2]), ("took>1s", [1]),
+                               ("service:web-*", [2, 3]), ("level>=warn", [0, 2]), ("-(level:info OR level:warn)", [0]), ("region:eu-3", [3]),
+                               ("heal*", [3]), ("service:shop -paid", [0]), ("nothing", [])]:
+            self.both(text, expected)
+
+    def test_the_same_as_logql_gives_the_same_lines(self):
+        for text in ["PAYMENT", "payment OR slow", "service:web-* -health", "level>=warn", "-level:info reset", "service:shop"]:
+            logql = self.ask(text)["logql"]
+            lines = sorted(v[1] for s in self.s.logs(logql) for v in s["values"])
+            self.assertEqual(lines, sorted(LINES[i][2] for i in self.found(text)), logql)
+        for text, why in [("user:ann", "the field user"), ("payment OR user:ann", "OR between")]:
+            data = self.ask(text)
+            self.assertIsNone(data["logql"])
+            self.assertIn(why, data["why"])
+        self.assertEqual(self.s.get("/api/stoa/v1/search/logql", dict(query="service:shop")).json["data"], {"logql": '{service_name="shop"}'})
+
+    def test_counts_by_level(self):
+        data = self.ask("user:* OR payment", start=self.now // 10**9 - 60, end=self.now // 10**9 + 60, step="120s")
+        self.assertEqual(data["resultType"], "matrix")
+        counts = {m["metric"]["detected_level"]: sum(float(v) for _, v in m["values"]) for m in data["result"]}
+        self.assertEqual(counts, {"error": 1, "info": 1, "warn": 1})
+
+    def test_limits_and_order(self):
+        self.assertEqual(self.found("", limit=2), [2, 3])
+        self.assertEqual(self.found("", limit=2, direction="forward"), [0, 1])
+
+    def test_what_cannot_be_read_is_named_with_its_place(self):
+        for text, why in [('a "b', "1:3: a quote is not closed"), ("status>x", 'found'), ("level:loud", "is no level"), ("x " * 65, "at most 64")]:
+            r = self.s.get("/api/stoa/v1/search", dict(query=text))
+            self.assertIn(r.status, (400, 422))
+            if why != "found":
+                self.assertIn(why, r.json["error"])
+        self.assertEqual(self.s.get("/api/stoa/v1/search", dict(query="a", step="0s")).status, 400)
+        self.assertEqual(self.s.get("/api/stoa/v1/search/logql", dict(query="(a")).status, 400)
+
+    def test_the_command_and_the_tail(self):
+        out = subprocess.run([harness.BINARY, "query", "--url", self.s.url, "--search", "user:ann"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertIn('"user":"ann"', out.stdout)
+        c = harness.http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+        self.addCleanup(c.close)
+        c.request("GET", "/api/stoa/v1/tail?search=user:ann")
+        self.assertIn("ann", json.loads(c.getresponse().readline())["line"])
+
+
+if __name__ == "__main__":
+    harness.main()
