@@ -34,6 +34,9 @@ struct evread {
     const uint32_t *cell_order;
     const struct spans *spans;
     const int64_t *observed;
+    struct evtext *text; /* the body's, until it is read as strings */
+    struct arena *text_arena;
+    struct zstd_ctx *zstd; /* of text */
 };
 
 struct evread *evread_new(const struct part *p, const struct evdir *d, const struct evdir_block *b, struct engine_ctx *ctx)
@@ -58,9 +61,20 @@ static void drop_frames(struct evread *x)
     x->frame_bytes = 0;
 }
 
+/* Columns take more room than the texts they make. */
+static void drop_text(struct evread *x)
+{
+    zstd_ctx_free(x->zstd);
+    arena_free(x->text_arena);
+    x->text = NULL;
+    x->text_arena = NULL;
+    x->zstd = NULL;
+}
+
 void evread_release(struct evread *x)
 {
     drop_frames(x);
+    drop_text(x);
     arena_free(x->arena);
     *x = (struct evread){ .p = x->p, .d = x->d, .b = x->b, .ctx = x->ctx, .n = x->n, .frames = x->frames, .arena = arena_new(0) };
 }
@@ -70,6 +84,7 @@ void evread_free(struct evread *x)
     if (x == NULL)
         return;
     drop_frames(x);
+    drop_text(x);
     arena_free(x->arena);
     mem_free(x->frames);
     mem_free(x);
@@ -77,7 +92,7 @@ void evread_free(struct evread *x)
 
 size_t evread_bytes(const struct evread *x)
 {
-    return x->frame_bytes + arena_bytes(x->arena);
+    return x->frame_bytes + arena_bytes(x->arena) + (x->text_arena ? arena_bytes(x->text_arena) : 0);
 }
 
 const struct evdir_block *evread_block(const struct evread *x)
@@ -219,13 +234,72 @@ enum status evread_strings(struct evread *x, enum evdir_column column, const str
     if (st)
         return st;
     struct evcol_strings *s = arena_new_of(x->arena, struct evcol_strings);
-    if (place == NULL)
+    bool is_open = column == EVCOL_BODY && x->text != NULL;
+    *s = (struct evcol_strings){ .n = x->n };
+    if (is_open && !evtext_all(x->text, x->arena, &s->bytes, &s->ends))
+        return corrupt(x, column, err);
+    if (is_open)
+        drop_text(x);
+    else if (place == NULL)
         *s = (struct evcol_strings){ .n = x->n, .is_dict = true, .dict_count = 1, .dict = nothing,
                                      .ids = arena_zalloc(x->arena, (x->n + 1) * sizeof(uint32_t)) };
     else if (!evcol_get_texts(&r, s, x->n, &rows, x->arena))
         return corrupt(x, column, err);
     *out = x->strings[column] = s;
     return ST_OK;
+}
+
+enum status evread_text(struct evread *x, struct evtext **out, struct err *err)
+{
+    *out = x->text;
+    if (*out || x->strings[EVCOL_BODY])
+        return ST_OK;
+    const struct evdir_place *place;
+    struct reader r;
+    struct evtext_rows rows;
+    enum status st = open_column(x, EVCOL_BODY, &place, &r, err);
+    if (st || place == NULL || reader_left(&r) == 0 || *r.at != EVCOL_STRING_TEXTS)
+        return st;
+    st = evread_text_rows(x, &rows, err);
+    if (st)
+        return st;
+    read_u8(&r);
+    x->zstd = zstd_ctx_new();
+    x->text_arena = arena_new(0);
+    struct evtext *t = arena_new_of(x->text_arena, struct evtext);
+    if (!evtext_open(t, &r, x->n, &rows, x->zstd, x->text_arena)) {
+        drop_text(x);
+        return corrupt(x, EVCOL_BODY, err);
+    }
+    *out = x->text = t;
+    return ST_OK;
+}
+
+enum status evread_body(struct evread *x, size_t row, struct arena *a, struct slice *out, struct err *err)
+{
+    enum { ROOM_FIRST = 8 * KIB };
+    char small[ROOM_FIRST];
+    struct evtext *t;
+    const struct evcol_strings *all;
+    enum status st = evread_text(x, &t, err);
+    if (st == ST_OK && t == NULL) {
+        st = evread_strings(x, EVCOL_BODY, &all, err);
+        if (st == ST_OK)
+            *out = evcol_string(all, row);
+    }
+    if (st || t == NULL)
+        return st;
+    size_t len = evtext_text(t, row, small, sizeof small);
+    if (len != SIZE_MAX) {
+        *out = arena_copy(a, slice_of(small, len));
+        return ST_OK;
+    }
+    char *large = mem_alloc(t->bytes + 1);
+    len = evtext_text(t, row, large, t->bytes);
+    if (len != SIZE_MAX)
+        *out = arena_copy(a, slice_of(large, len));
+    mem_free(large);
+    return len == SIZE_MAX ? corrupt(x, EVCOL_BODY, err) : ST_OK;
 }
 
 static bool get_parents(struct evread *x, struct reader *r, const uint8_t *spans, uint8_t *v)

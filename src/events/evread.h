@@ -39,6 +39,10 @@ MUST_CHECK enum status evread_ints(struct evread *x, enum evdir_column column, c
 MUST_CHECK enum status evread_seqs(struct evread *x, const uint64_t **out, struct err *err);
 /* EVCOL_BODY, EVCOL_TRACE_STATE, EVCOL_STATUS_MESSAGE. */
 MUST_CHECK enum status evread_strings(struct evread *x, enum evdir_column column, const struct evcol_strings **out, struct err *err);
+/* Bodies as shapes and columns, for a search; *out NULL when they are kept otherwise. */
+MUST_CHECK enum status evread_text(struct evread *x, struct evtext **out, struct err *err);
+/* One body, which lives in a or in the block: cheap when few are wanted. */
+MUST_CHECK enum status evread_body(struct evread *x, size_t row, struct arena *a, struct slice *out, struct err *err);
 /* What evtext_open of a body wants to know of the block's rows. */
 MUST_CHECK enum status evread_text_rows(struct evread *x, struct evtext_rows *rows, struct err *err);
 /* EVCOL_TRACE_ID (16 bytes a row), EVCOL_SPAN_ID, EVCOL_PARENT_ID (8). */

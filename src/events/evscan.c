@@ -13,7 +13,7 @@
 #include "events/events.h"
 #include "events/evscope.h"
 
-enum { BATCH_ROWS_MAX_OUT = 1024, OPEN_BYTES_MAX = 64 * MIB };
+enum { BATCH_ROWS_MAX_OUT = 1024, SPARSE_ROWS = 16 /* of which one is wanted, or fewer */, OPEN_BYTES_MAX = 64 * MIB };
 
 struct hit {
     int64_t time_ns;
@@ -29,7 +29,7 @@ struct cursor {
     struct slice tenant;
     struct hit *hits;
     size_t at, count;
-    bool is_loaded;
+    bool is_loaded, is_sparse; /* few of the block's rows: their bodies are made one by one */
     struct cursor *next_retired;
 };
 
@@ -198,6 +198,7 @@ static void add_cursor(struct scan *s, struct evread *x, struct slice tenant, st
     c->tenant = tenant;
     c->hits = hits;
     c->count = count;
+    c->is_sparse = x && count < evread_block(x)->rows / SPARSE_ROWS;
     heap_add(s, c);
 }
 
@@ -331,6 +332,7 @@ static void release_some(struct scan *s)
 /* *out NULL: the block turned out corrupt, and its other rows are dropped. */
 static enum status give_row(struct scan *s, struct cursor *c, struct event *to, bool *is_given, struct err *err)
 {
+    unsigned want = c->is_sparse ? s->q.want & ~(unsigned)WANT_BODY : s->q.want;
     *is_given = true;
     if (c->x == NULL) {
         *to = head_of(c)->mem->e;
@@ -338,7 +340,7 @@ static enum status give_row(struct scan *s, struct cursor *c, struct event *to, 
     }
     if (!c->is_loaded) {
         size_t before = evread_bytes(c->x);
-        enum status st = evread_load(c->x, s->q.want, err);
+        enum status st = evread_load(c->x, want, err);
         s->open_bytes += evread_bytes(c->x) - before;
         if (st) {
             *is_given = false;
@@ -347,8 +349,13 @@ static enum status give_row(struct scan *s, struct cursor *c, struct event *to, 
         }
         c->is_loaded = true;
     }
-    evread_row(c->x, head_of(c)->row, s->q.want, s->rows_arena, to);
-    return ST_OK;
+    evread_row(c->x, head_of(c)->row, want, s->rows_arena, to);
+    enum status st = want != s->q.want ? evread_body(c->x, head_of(c)->row, s->rows_arena, &to->body, err) : ST_OK;
+    if (st) {
+        *is_given = false;
+        c->at = c->count - 1;
+    }
+    return evscope_skip(s->sc, st, err);
 }
 
 static struct slice tenant_of(const struct cursor *c)

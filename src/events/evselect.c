@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A predicate over the columns of one block. sel holds the rows still wanted; a leaf looks only at those. Columns with a
  * dictionary are decided once a dictionary entry; text is searched in one run over all bodies. */
+#include "codec/regex.h"
 #include "events/evplan.h"
+#include "events/evtextfind.h"
 
 enum { SMALL_INTS = 256 };
 
@@ -128,10 +130,45 @@ static enum status eval_texts(struct evselect *s, const struct evpred *n, const 
     return ST_OK;
 }
 
+/* What every body must contain that the leaf is true of. */
+static struct slice needle_of(const struct evpred *n)
+{
+    if (n->op == PRED_CONTAINS)
+        return n->p->text;
+    return n->op == PRED_RE && n->p->re ? regex_prefix(n->p->re) : SLICE_EMPTY;
+}
+
+/* Those few that have the needle are put together one by one. */
+static enum status eval_found(struct evselect *s, const struct evpred *n, uint8_t *sel)
+{
+    enum status st = ST_OK;
+    for (size_t r = 0; st == ST_OK && r < s->n; r++) {
+        struct slice body;
+        if (!sel[r])
+            continue;
+        st = evread_body(s->x, r, s->scratch, &body, s->err);
+        if (st)
+            return st;
+        struct evvalue value = evvalue_of_text(body);
+        sel[r] = evpred_test(n->p, &value);
+    }
+    return st;
+}
+
 static enum status eval_body(struct evselect *s, const struct evpred *n, uint8_t *sel)
 {
     const struct evcol_strings *v;
-    enum status st = evread_strings(s->x, EVCOL_BODY, &v, s->err);
+    struct evtext *t = NULL;
+    struct slice needle = needle_of(n);
+    enum status st = needle.len ? evread_text(s->x, &t, s->err) : ST_OK;
+    if (st == ST_OK && t) {
+        if (!evtextfind(t, needle, sel, s->scratch))
+            return err_set(s->err, ST_CORRUPT, "part %016llx: bodies of a block of events do not parse",
+                           (unsigned long long)part_info(evplan_part(s->plan))->id);
+        return n->op == PRED_CONTAINS ? ST_OK : eval_found(s, n, sel);
+    }
+    if (st == ST_OK)
+        st = evread_strings(s->x, EVCOL_BODY, &v, s->err);
     return st ? st : eval_texts(s, n, v, sel);
 }
 

@@ -118,6 +118,8 @@ bool evtext_load(struct evtext *t, struct evtext_column *c);
 size_t evtext_value(struct evtext *t, struct evtext_column *c, size_t i, char *to, size_t room);
 /* Text i. */
 size_t evtext_text(struct evtext *t, size_t i, char *to, size_t room);
+/* Text i of x, which is t->all or in a column of it; row: of the block. */
+size_t evtext_text_of(struct evtext *t, struct evtext_texts *x, size_t i, uint32_t row, char *to, size_t room);
 /* All texts in one run that lives in a: text i is bytes[ends[i - 1] .. ends[i]). */
 bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends);
 

@@ -535,6 +535,11 @@ size_t evtext_text(struct evtext *t, size_t i, char *to, size_t room)
     return write_text(t, &t->all, i, (uint32_t)i, to, room);
 }
 
+size_t evtext_text_of(struct evtext *t, struct evtext_texts *x, size_t i, uint32_t row, char *to, size_t room)
+{
+    return write_text(t, x, i, row, to, room);
+}
+
 bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends)
 {
     char *to = arena_alloc(a, t->bytes + 1);

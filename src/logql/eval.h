@@ -10,6 +10,8 @@ enum { LOGQL_SERIES_MAX = 10000, LOGQL_SCRATCH_BYTES = 1 * MIB /* of what rows l
 /* What of a log expression an engine can check: matchers, and line filters and exact comparisons before any stage that
  * changes what they look at. Everything is checked again here, so this only saves work. NULL: nothing to push. */
 struct pred *logql_push(struct arena *a, const struct expr *log);
+/* Is what logql_push gives all the stages do? Then an engine that did it needs no second look at the lines. */
+bool logql_push_is_all(const struct expr *log);
 /* Is this row asked for? Then r is filled from it. */
 struct row_test {
     bool (*passes)(void *arg, const struct event *e, struct record *r, struct arena *scratch);

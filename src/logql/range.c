@@ -28,6 +28,17 @@ struct range {
     struct map index;
     struct points *series;
     size_t count, cap, rows;
+    bool is_plain;        /* a row's group is known from its stream and severity, but for fields; its line and ids are not asked for */
+    struct group_memo *memos;
+};
+
+/* The group of rows of one stream and severity, without fields. */
+enum { GROUP_MEMOS = 1024 };
+struct group_memo {
+    const char *stream;
+    size_t len;
+    uint8_t severity;
+    size_t series; /* 1 + its number; 0: nothing noted */
 };
 
 /* by, without, or all labels but the unwrapped one. */
@@ -119,19 +130,58 @@ static enum status pipeline_failed(const struct record *r, struct arena *scratch
     return st;
 }
 
+static struct group_memo *memo_of(const struct range *x, const struct event *e)
+{
+    uint64_t h = ((uint64_t)(uintptr_t)e->stream.ptr ^ (uint64_t)e->severity << 56) * UINT64_C(0x9e3779b97f4a7c15);
+    return &x->memos[h >> 54];
+}
+
+/* True when the row was counted. */
+static bool fold_known(struct range *x, const struct event *e)
+{
+    const struct group_memo *m = memo_of(x, e);
+    if (m->series == 0 || e->field_count || m->stream != e->stream.ptr || m->len != e->stream.len || m->severity != e->severity)
+        return false;
+    struct points *s = &x->series[m->series - 1];
+    struct point p = { e->time_ns, 1, e->weight };
+    x->rows++;
+    x->env->ctx->is_sampled |= e->weight != 1;
+    if (!merge_point(x, s, p))
+        ARENA_PUSH(x->env->result, s->list, s->count, s->cap) = p;
+    return true;
+}
+
+/* May rows be counted by stream, severity and fields alone? Then stages, if any, are line filters that the engine did. */
+static bool is_plain(const struct expr *e)
+{
+    bool is_count = e->range_op == RANGE_COUNT || e->range_op == RANGE_RATE;
+    if (!is_count || e->has_unwrap || !e->grouping.given || e->grouping.without)
+        return false;
+    for (size_t i = 0; i < e->grouping.count; i++)
+        if (slice_eq(e->grouping.names[i], SLICE("trace_id")) || slice_eq(e->grouping.names[i], SLICE("span_id")))
+            return false;
+    return logql_push_is_all(e->left);
+}
+
 static enum status fold_row(struct range *x, const struct event *e, struct record *r, struct stage_env *env, struct err *err)
 {
     const struct expr *log = x->e->left;
     double v;
+    if (x->is_plain && fold_known(x, e))
+        return ST_OK;
     record_load(r, e, env->scratch);
-    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !logql_stages_run(log->stages, r, env) ||
+    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || (!x->is_plain && !logql_stages_run(log->stages, r, env)) ||
         !row_value(x->e, r, &v, env->scratch))
         return ST_OK;
     if (r->error.len)
         return pipeline_failed(r, env->scratch, err);
     x->rows++;
     x->env->ctx->is_sampled |= e->weight != 1;
-    return add_point(x, group_labels(x->e, r, env->scratch), (struct point){ e->time_ns, v, e->weight }, err);
+    struct slice labels = group_labels(x->e, r, env->scratch);
+    enum status st = add_point(x, labels, (struct point){ e->time_ns, v, e->weight }, err);
+    if (!st && x->is_plain && e->field_count == 0)
+        *memo_of(x, e) = (struct group_memo){ e->stream.ptr, e->stream.len, e->severity, 1 + (size_t)*map_get(&x->index, labels) };
+    return st;
 }
 
 static enum status read_rows(struct range *x, struct events_iter *it, struct err *err)
@@ -316,9 +366,22 @@ enum status logql_eval_range(struct query_env *env, const struct grid *g, const 
                               .end_ns = sat_add(sat_sub(last, e->offset_ns), 1), .kinds = 1u << EVENT_LOG,
                               .pred = logql_push(env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
                               .order = ORDER_TIME_ASC };
+    x.is_plain = is_plain(e);
+    if (x.is_plain) {
+        q.want = WANT_STREAM | WANT_FIELDS;
+        x.memos = arena_zalloc(env->result, GROUP_MEMOS * sizeof *x.memos);
+    }
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)
         return st;
+    if (!(did & ENGINE_DID_PRED) && x.is_plain && e->left->stages) { /* then lines are looked at here */
+        it->ops->close(it);
+        x.is_plain = false;
+        q.want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS;
+        st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
+        if (st)
+            return st;
+    }
     assert(did & ENGINE_DID_ORDER); /* the rest is checked again here; order could not be made */
     map_init(&x.index);
     st = read_rows(&x, it, err);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A shape is a row of elements: fixed texts, and variables of which the kind of characters and the greatest length are known.
+ * Walking the needle over them once a shape tells where it may be found:
+ *
+ * (1) nowhere: no text of the shape has it; no column is looked at.
+ * (2) inside a fixed text: all texts of the shape have it.
+ * (3) inside one variable: its column is searched.
+ * (4) across a border of a variable, or in a time: texts that (3) did not find are put together and searched. The walk takes every
+ *     variable for any text of its characters, so (4) is taken too often, never too seldom. */
+#include "events/evtextfind.h"
+
+enum {
+    TEXT_ROOM_FIRST = 16 * KIB, /* longer texts get room for all texts of the column */
+    NUMBER_CHARS_MAX = 18,
+    DECIMAL_CHARS_MAX = 20,
+    IPV4_CHARS_MAX = 15,
+    TRACE_ID_CHARS = 32,
+    SPAN_ID_CHARS = 16,
+    VALUE_ROOM = 256, /* of numbers, addresses, ids */
+};
+
+enum chars { CHARS_ANY, CHARS_DIGITS, CHARS_DIGITS_DOT, CHARS_HEX_LOWER, CHARS_HEX_UPPER };
+
+struct element {
+    bool is_fixed;
+    struct slice text; /* fixed */
+    enum chars chars;
+    size_t len_max;
+    struct evtext_column *slot; /* NULL: a time */
+};
+
+struct find {
+    struct evtext *t;
+    struct slice needle;
+    struct arena *a;
+    char *room;
+    size_t room_len;
+    size_t run[CHARS_HEX_UPPER + 1]; /* how much of the needle's front is of those characters */
+    bool *from, *to;                 /* by bytes of the needle found up to the border at hand */
+    bool is_bad;
+};
+
+/* What a walk over one shape gave. */
+struct walk {
+    bool is_all, is_across;
+    bool *slots; /* may lie inside this slot */
+};
+
+static bool in_chars(enum chars chars, char c)
+{
+    bool is_digit = c >= '0' && c <= '9';
+    switch (chars) {
+    case CHARS_ANY: return true;
+    case CHARS_DIGITS: return is_digit;
+    case CHARS_DIGITS_DOT: return is_digit || c == '.';
+    case CHARS_HEX_LOWER: return is_digit || (c >= 'a' && c <= 'f');
+    case CHARS_HEX_UPPER: return is_digit || (c >= 'A' && c <= 'F');
+    }
+    return true;
+}
+
+static bool has(struct slice text, struct slice needle)
+{
+    return text.len >= needle.len && memmem(text.ptr, text.len, needle.ptr, needle.len) != NULL;
+}
+
+/* ---- where in a shape ---- */
+
+static struct element element_of(struct evtext_column *c)
+{
+    struct element e = { .slot = c, .len_max = SIZE_MAX };
+    switch ((enum evtext_type)c->type) {
+    case EVTEXT_CONST: return (struct element){ .is_fixed = true, .text = c->text };
+    case EVTEXT_NUMBER: e.chars = CHARS_DIGITS, e.len_max = NUMBER_CHARS_MAX; break;
+    case EVTEXT_DIGITS: e.chars = CHARS_DIGITS, e.len_max = NUMBER_CHARS_MAX; break;
+    case EVTEXT_DECIMAL: e.chars = CHARS_DIGITS_DOT, e.len_max = DECIMAL_CHARS_MAX; break;
+    case EVTEXT_IPV4: e.chars = CHARS_DIGITS_DOT, e.len_max = IPV4_CHARS_MAX; break;
+    case EVTEXT_HEX_LOWER: e.chars = CHARS_HEX_LOWER, e.len_max = c->width; break;
+    case EVTEXT_HEX_UPPER: e.chars = CHARS_HEX_UPPER, e.len_max = c->width; break;
+    case EVTEXT_TRACE_ID: e.chars = CHARS_HEX_LOWER, e.len_max = TRACE_ID_CHARS; break;
+    case EVTEXT_SPAN_ID: e.chars = CHARS_HEX_LOWER, e.len_max = SPAN_ID_CHARS; break;
+    case EVTEXT_DICT:
+    case EVTEXT_BYTES:
+    case EVTEXT_SHAPES:
+    case EVTEXT_TYPES:
+    case EVTEXT_AFFIX: break;
+    }
+    return e;
+}
+
+static void walk_fixed(struct find *f, struct slice text, struct walk *w)
+{
+    struct slice needle = f->needle;
+    memset(f->to, 0, needle.len + 1);
+    for (size_t k = 1; k < needle.len; k++) {
+        size_t n = MIN(text.len, needle.len - k);
+        if (!f->from[k] || (n && memcmp(text.ptr, needle.ptr + k, n) != 0))
+            continue;
+        w->is_across |= k + n == needle.len;
+        f->to[k + n] |= k + n < needle.len;
+    }
+    w->is_all |= has(text, needle);
+    for (size_t n = 1; n < needle.len && n <= text.len; n++) /* begins n bytes before the text's end */
+        f->to[n] |= memcmp(text.ptr + text.len - n, needle.ptr, n) == 0;
+}
+
+static void walk_variable(struct find *f, const struct element *e, struct walk *w, size_t slot)
+{
+    struct slice needle = f->needle;
+    memcpy(f->to, f->from, needle.len + 1); /* it may be empty */
+    for (size_t k = 1; k < needle.len; k++) {
+        if (!f->from[k])
+            continue;
+        for (size_t n = 1; n <= e->len_max && in_chars(e->chars, needle.ptr[k + n - 1]); n++) {
+            f->to[k + n] = true;
+            if (k + n == needle.len) {
+                w->is_across = true;
+                break;
+            }
+        }
+    }
+    f->to[needle.len] = false;
+    size_t run = MIN(f->run[e->chars], e->len_max);
+    for (size_t n = 1; n <= run && n < needle.len; n++)
+        f->to[n] = true;
+    if (run < needle.len)
+        return;
+    if (e->slot)
+        w->slots[slot] = true;
+    else
+        w->is_across = true;
+}
+
+static void step(struct find *f, const struct element *e, struct walk *w, size_t slot)
+{
+    if (e->is_fixed && e->text.len == 0)
+        return;
+    if (e->is_fixed)
+        walk_fixed(f, e->text, w);
+    else
+        walk_variable(f, e, w, slot);
+    bool *t = f->from;
+    f->from = f->to;
+    f->to = t;
+}
+
+static struct walk walk_shape(struct find *f, const struct evtext_shape *s, bool is_whole)
+{
+    struct walk w = { .slots = arena_zalloc(f->a, s->slot_count + 1) };
+    memset(f->from, 0, f->needle.len + 1);
+    for (size_t k = 0;; k++) {
+        struct element piece = { .is_fixed = is_whole || !s->has_time[k], .len_max = SIZE_MAX };
+        piece.text = is_whole ? SLICE_EMPTY : s->pieces[k];
+        step(f, &piece, &w, k);
+        if (k == s->slot_count)
+            return w;
+        struct evtext_column *c = &s->slots[k];
+        struct element before = { .is_fixed = true, .text = c->before }, behind = { .is_fixed = true, .text = c->behind };
+        struct element value = element_of(c);
+        step(f, &before, &w, k);
+        step(f, &value, &w, k);
+        step(f, &behind, &w, k);
+    }
+}
+
+/* ---- in a column ---- */
+
+static void find_in_texts(struct find *f, struct evtext_texts *x, const uint32_t *rows, uint8_t *sel);
+
+/* Values lie in one run; a find may lie across two of them. */
+static void find_in_run(const struct evtext_column *c, struct slice needle, uint8_t *found)
+{
+    const char *at = c->chars, *end = c->chars + (c->n ? c->ends[c->n - 1] : 0), *hit;
+    size_t i = 0;
+    while ((size_t)(end - at) >= needle.len && (hit = memmem(at, (size_t)(end - at), needle.ptr, needle.len)) != NULL) {
+        size_t offset = (size_t)(hit - c->chars);
+        while (c->ends[i] <= offset)
+            i++;
+        found[i] |= offset + needle.len <= c->ends[i];
+        at = found[i] ? c->chars + c->ends[i] : hit + 1;
+    }
+}
+
+/* found[i]: value i has the needle, which lies inside what the column stores. wanted may be 0 where nobody asks. */
+static void find_in_column(struct find *f, struct evtext_column *c, const uint8_t *wanted, uint8_t *found)
+{
+    if (!evtext_load(f->t, c)) {
+        f->is_bad = true;
+        return;
+    }
+    if (c->type == EVTEXT_BYTES) {
+        find_in_run(c, f->needle, found);
+    } else if (c->type == EVTEXT_DICT) {
+        uint8_t *is_hit = arena_zalloc(f->a, c->dict_count + 1);
+        bool any = false;
+        for (size_t i = 0; i < c->dict_count; i++)
+            any |= is_hit[i] = has(c->dict[i], f->needle);
+        for (size_t i = 0; any && i < c->n; i++)
+            found[i] |= is_hit[c->ids[i]];
+    } else if (c->type == EVTEXT_SHAPES) {
+        uint8_t *sel = arena_alloc(f->a, c->n + 1);
+        bool *from = f->from, *to = f->to;
+        memcpy(sel, wanted, c->n);
+        find_in_texts(f, c->texts, c->rows, sel);
+        f->from = from, f->to = to;
+        for (size_t i = 0; i < c->n; i++)
+            found[i] |= sel[i];
+    } else {
+        char room[VALUE_ROOM];
+        struct evtext_column bare = *c;
+        bare.before = bare.behind = SLICE_EMPTY;
+        for (size_t i = 0; i < c->n; i++) {
+            if (!wanted[i] || found[i])
+                continue;
+            size_t len = evtext_value(f->t, &bare, i, room, sizeof room);
+            f->is_bad |= len == SIZE_MAX;
+            found[i] = len != SIZE_MAX && has(slice_of(room, len), f->needle);
+        }
+    }
+}
+
+/* ---- texts ---- */
+
+/* Text i of x, of that row of the block, put together. */
+static bool has_whole(struct find *f, struct evtext_texts *x, size_t i, uint32_t row)
+{
+    size_t len = evtext_text_of(f->t, x, i, row, f->room, f->room_len);
+    if (len == SIZE_MAX && f->room_len < f->t->bytes) {
+        f->room_len = f->t->bytes;
+        f->room = arena_alloc(f->a, f->room_len);
+        len = evtext_text_of(f->t, x, i, row, f->room, f->room_len);
+    }
+    f->is_bad |= len == SIZE_MAX;
+    return len != SIZE_MAX && has(slice_of(f->room, len), f->needle);
+}
+
+static void find_in_shape(struct find *f, struct evtext_texts *x, size_t number, const uint32_t *texts, const uint32_t *rows, uint8_t *sel)
+{
+    struct evtext_shape *s = &x->shapes[number];
+    struct walk w = walk_shape(f, s, number == 0);
+    bool is_anywhere = w.is_across;
+    for (size_t k = 0; k < s->slot_count; k++)
+        is_anywhere |= w.slots[k];
+    if (w.is_all)
+        return;
+    uint8_t *wanted = arena_alloc(f->a, s->rows), *found = arena_zalloc(f->a, s->rows);
+    bool any = false;
+    for (size_t i = 0; i < s->rows; i++)
+        any |= wanted[i] = sel[texts[i]];
+    for (size_t k = 0; any && is_anywhere && k < s->slot_count; k++)
+        if (w.slots[k])
+            find_in_column(f, &s->slots[k], wanted, found);
+    for (size_t i = 0; any && i < s->rows; i++)
+        sel[texts[i]] = wanted[i] && (found[i] || (w.is_across && has_whole(f, x, texts[i], rows ? rows[texts[i]] : texts[i])));
+}
+
+/* rows: of the block, by text; NULL: text i is row i. */
+static void find_in_texts(struct find *f, struct evtext_texts *x, const uint32_t *rows, uint8_t *sel)
+{
+    uint32_t *all = arena_array(f->a, uint32_t, x->n + 1), **of_shape = arena_array(f->a, uint32_t *, x->shape_count), *at = all;
+    for (size_t s = 0; s < x->shape_count; s++) {
+        of_shape[s] = at;
+        at += x->shapes[s].rows;
+    }
+    for (size_t i = 0; i < x->n; i++)
+        of_shape[x->of[i]][x->pos[i]] = (uint32_t)i;
+    for (size_t s = 0; s < x->shape_count; s++)
+        if (x->shapes[s].rows)
+            find_in_shape(f, x, s, of_shape[s], rows, sel);
+}
+
+bool evtextfind(struct evtext *t, struct slice needle, uint8_t *sel, struct arena *scratch)
+{
+    struct find f = { .t = t, .needle = needle, .a = scratch, .room_len = TEXT_ROOM_FIRST };
+    f.room = arena_alloc(scratch, f.room_len);
+    f.from = arena_zalloc(scratch, needle.len + 1);
+    f.to = arena_zalloc(scratch, needle.len + 1);
+    for (unsigned chars = CHARS_ANY; chars <= CHARS_HEX_UPPER; chars++)
+        while (f.run[chars] < needle.len && in_chars((enum chars)chars, needle.ptr[f.run[chars]]))
+            f.run[chars]++;
+    find_in_texts(&f, &t->all, NULL, sel);
+    return !f.is_bad;
+}
