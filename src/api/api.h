@@ -24,6 +24,7 @@ struct fs;
 struct probe;
 struct push;
 struct statsd;
+struct logs_collector;
 struct syslog;
 struct message_stats;
 struct discovery_state;
@@ -75,6 +76,7 @@ struct api {
     struct probe *probe;                /* synthetic checks; NULL: not running */
     struct push *push;                  /* pushed metrics; NULL: not running */
     struct statsd *statsd;              /* NULL: not running */
+    struct logs_collector *logs;        /* NULL: none are collected */
     struct syslog *syslog;              /* NULL: no listener of it */
     void (*message_stats)(void *server, struct message_stats *out); /* of StatsD's sockets; NULL: none */
     struct rum *rum;                    /* real users; never NULL while HTTP is served */

@@ -118,6 +118,8 @@ void api_metrics_text(struct api *api, struct buf *out)
         push_http_metrics(api->push, out);
     if (api->statsd)
         statsd_http_metrics(api, out);
+    if (api->logs)
+        logs_metrics(api->logs, out);
     if (api->syslog)
         syslog_metrics(api->syslog, out);
     if (api->fold)

@@ -7,6 +7,7 @@
 #define STOA_COLLECT_COLLECT_H
 
 #include "codec/yaml.h"
+#include "collect/tail_lines.h"
 #include "model/batch.h"
 #include "net/client.h"
 #include "sys/clock.h"
@@ -53,16 +54,26 @@ MUST_CHECK enum status host_collect(const struct collect_env *env, const struct 
 
 /* ---- logs.c: journal and files ---- */
 
+/* Files that are followed, through rotation, truncation and restart. */
+struct log_input {
+    struct slice path;              /* or a glob */
+    struct join_rule join;          /* which lines are one record */
+    enum tail_charset charset;      /* TAIL_BYTES: UTF-16 is seen by its mark */
+    struct slice service;           /* empty: as the lines or the path say */
+};
+
 struct logs_options {
     bool journal;                   /* the machine's journal, when it has one */
     struct slice journal_dir;       /* empty: the machine's */
-    const struct slice *files;      /* paths or globs; followed through rotation, truncation and restart */
+    const struct log_input *files;
     size_t file_count;
     size_t line_bytes_max;          /* EVENT_BODY_BYTES_MAX */
 };
 struct logs_collector;
 MUST_CHECK enum status logs_start(struct logs_collector **out, const struct collect_env *env, const struct logs_options *opt, struct err *err);
 void logs_stop(struct logs_collector *l); /* waits; accepts NULL */
+/* As text, into out. */
+void logs_metrics(const struct logs_collector *l, struct buf *out);
 
 /* ---- scrape.c, scrape_config.c, discovery.c, relabel.c: Prometheus scraping ---- */
 

@@ -121,6 +121,20 @@ enum status logs_start(struct logs_collector **out, const struct collect_env *en
     return ST_OK;
 }
 
+void logs_metrics(const struct logs_collector *l, struct buf *out)
+{
+    static const struct {
+        const char *name, *help;
+    } counters[TAIL_COUNTS] = {
+        [TAIL_JOINED] = { "stoa_logs_lines_joined_total", "Lines of followed files that became part of the record before them." },
+        [TAIL_CUT] = { "stoa_logs_lines_cut_total", "Lines of followed files over line_max." },
+        [TAIL_LEFT_OUT] = { "stoa_logs_records_left_out_total", "Records of followed files that no request can hold." },
+    };
+    for (int i = 0; l->tail && i < TAIL_COUNTS; i++)
+        buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", counters[i].name, counters[i].help, counters[i].name, counters[i].name,
+                   (unsigned long long)tail_count(l->tail, (enum tail_count)i));
+}
+
 void logs_stop(struct logs_collector *l)
 {
     if (l == NULL)

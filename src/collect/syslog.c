@@ -118,21 +118,25 @@ enum status syslog_new(struct syslog **out, const struct syslog_env *env, struct
     return ST_OK;
 }
 
-enum status syslog_listen(struct syslog *s, struct slice address, struct err *err)
+enum status syslog_listen(struct syslog *s, struct slice address, const char *tls_cert, const char *tls_key, struct err *err)
 {
     bool is_udp = slice_starts(address, SLICE("udp://")), is_tcp = slice_starts(address, SLICE("tcp://"));
-    struct message_options opt = { .loop = s->loop, .arg = s, .message = on_message, .is_syslog = true };
+    struct message_options opt = { .loop = s->loop, .arg = s, .message = on_message, .is_syslog = true, .tls_cert = tls_cert,
+                                   .tls_key = tls_key };
     if (s->ear_count == SYSLOG_LISTENERS_MAX)
         return err_set(err, ST_LIMIT, "more than %d listeners of syslog", SYSLOG_LISTENERS_MAX);
+    if (tls_cert && is_udp)
+        return err_set(err, ST_INVALID, "%.*s: TLS is for TCP", SLICE_FMT(address));
     struct ear *e = &s->ears[s->ear_count++];
     address = slice_skip(address, is_udp || is_tcp ? SLICE("udp://").len : 0);
-    enum status st = is_tcp ? ST_OK : udp_open(&e->udp, &opt, address, err);
+    enum status st = is_tcp || tls_cert ? ST_OK : udp_open(&e->udp, &opt, address, err);
     if (!st && e->udp)
         address = udp_address(e->udp); /* for port 0 */
     if (!st && !is_udp)
         st = stream_open(&e->stream, &opt, address, err);
     if (!st)
-        log_line(s->env.log, LOG_INFO, "listening", "dialect=syslog address=%.*s", SLICE_FMT(e->stream ? stream_address(e->stream) : address));
+        log_line(s->env.log, LOG_INFO, "listening", "dialect=syslog address=%.*s tls=%s",
+                 SLICE_FMT(e->stream ? stream_address(e->stream) : address), tls_cert ? "yes" : "no");
     return st;
 }
 
@@ -177,6 +181,7 @@ void syslog_metrics(struct syslog *s, struct buf *out)
     put(out, "stoa_syslog_datagrams_total", "counter", "Datagrams of them.", datagrams.messages);
     put(out, "stoa_syslog_datagrams_dropped_total", "counter", "Datagrams that the kernel had no room for.", datagrams.dropped);
     put(out, "stoa_syslog_messages_cut_total", "counter", "Messages by TCP over the length that is taken.", streams.truncated);
+    put(out, "stoa_syslog_tls_failures_total", "counter", "Connections that ended for an error of TLS.", streams.tls_failures);
     put(out, "stoa_syslog_connections", "gauge", "Open connections.", streams.connections);
     mutex_lock(&s->lock);
     put(out, "stoa_syslog_lines_total", "counter", "Messages that syslog clients sent.", s->lines);

@@ -7,13 +7,17 @@
  *     fingerprint, or a file shorter than the offset, means that it was written anew: reading starts at 0.
  * (3) Renamed (the path leads to another inode): the open file is read until it is quiet, then the new one from 0. After
  *     a restart the renamed file is looked for beside the path by its inode, and read to its end first.
- * (4) A last line without newline waits: for the newline, for TAIL_PARTIAL_NS without change, or for the file's end.
- * (5) What was truncated between two rounds before it was read is gone: copytruncate has that window with every reader. */
+ * (4) A last line without newline waits: for the newline, for TAIL_PARTIAL_NS without change, or for the file's end. A record
+ *     that may go on waits likewise, TAIL_JOIN_NS: the position stays before it, so waiting needs no memory and no state.
+ * (5) What was truncated between two rounds before it was read is gone: copytruncate has that window with every reader.
+ * (6) Two paths to one file (a symbolic link and what it leads to): the first one that is listed is followed. */
 #include "collect/tail.h"
 
-#include "base/utf8.h"
+#include <stdatomic.h>
+
+#include "collect/container.h"
 #include "collect/files.h"
-#include "ingest/ingest.h"
+#include "ingest/lines.h"
 
 enum { STATE_VERSION = 1, STATE_BYTES_MAX = 128, BATCH_BYTES_MAX = 512 * MIB };
 
@@ -24,7 +28,11 @@ struct position {
 
 struct followed {
     struct arena *arena;
-    struct slice path, stream;
+    const struct log_input *input;
+    struct slice path, streams[TAIL_STREAMS];
+    enum tail_format format;
+    enum tail_charset charset;
+    bool is_looked_at; /* its first line told format and charset */
     struct file *file;
     struct position at;
     uint64_t size_before;
@@ -35,22 +43,23 @@ struct followed {
 
 struct tail {
     const struct collect_env *env;
-    const struct slice *patterns;
-    size_t pattern_count, line_bytes_max;
+    const struct log_input *inputs;
+    size_t input_count, line_bytes_max;
     struct followed **files;
     size_t count, cap;
     char *piece;
     int32_t zone_offset_s;
     size_t lines;
     bool had_round;
+    _Atomic uint64_t counts[TAIL_COUNTS];
 };
 
-struct tail *tail_new(const struct collect_env *env, const struct slice *patterns, size_t count, size_t line_bytes_max)
+struct tail *tail_new(const struct collect_env *env, const struct log_input *inputs, size_t count, size_t line_bytes_max)
 {
     struct tail *t = mem_new(struct tail);
     t->env = env;
-    t->patterns = patterns;
-    t->pattern_count = count;
+    t->inputs = inputs;
+    t->input_count = count;
     t->line_bytes_max = MIN(line_bytes_max, (size_t)EVENT_BODY_BYTES_MAX);
     t->piece = mem_alloc(t->line_bytes_max + TAIL_READ_BYTES);
     return t;
@@ -140,85 +149,60 @@ static bool position_holds(struct file *file, uint64_t size, const struct positi
 static void start_anew(struct followed *f)
 {
     f->at = (struct position){ .inode = f->at.inode };
+    f->is_looked_at = false;
 }
 
 /* ---- one piece ---- */
 
-static void put_line(struct tail *t, struct slice line, struct buf *body)
+static void count_add(struct tail *t, enum tail_count what, uint64_t n)
 {
-    if (slice_ends(line, SLICE("\r")))
-        line.len--;
-    bool cut = line.len > t->line_bytes_max;
-    if (cut)
-        line = slice_sub(line, 0, t->line_bytes_max - EVENT_TRUNCATED_MARK_BYTES);
-    size_t before = body->len;
-    if (utf8_is_valid(line))
-        buf_slice(body, line);
-    else if (cut && utf8_is_valid(utf8_cut(line, line.len - 1)))
-        buf_slice(body, utf8_cut(line, line.len - 1));
-    else
-        utf8_repair(line, body);
-    if (cut)
-        buf_slice(body, EVENT_TRUNCATED_MARK);
-    if (body->len > before)
-        buf_char(body, '\n');
+    atomic_fetch_add_explicit(&t->counts[what], n, memory_order_relaxed);
 }
 
-/* Whole lines of bytes into body; gives how many bytes are dealt with. last: also a line without its newline. */
-static size_t take_lines(struct tail *t, struct slice bytes, bool last, bool *skipping, struct buf *body)
-{
-    size_t at = 0;
-    while (at < bytes.len) {
-        size_t end = slice_find_char(bytes, '\n', at);
-        struct slice line = slice_sub(bytes, at, end);
-        if (end == SIZE_MAX && !*skipping && line.len <= t->line_bytes_max && !last)
-            break;
-        if (!*skipping)
-            put_line(t, line, body);
-        *skipping = end == SIZE_MAX && (*skipping || line.len > t->line_bytes_max);
-        at = end == SIZE_MAX ? bytes.len : end + 1;
-    }
-    return at;
-}
-
-static enum status store_at_once(struct tail *t, const struct followed *f, struct slice body, struct err *err)
+static enum status store_at_once(struct tail *t, const struct followed *f, const struct tail_record *list, size_t count, struct err *err)
 {
     struct batch *b = batch_new(BATCH_BYTES_MAX);
-    struct ingest_result result = { 0 };
     struct ingest_ctx ctx = { .received_ns = clock_wall_ns(t->env->clock), .peer = f->path, .tenant = SLICE_EMPTY,
-                              .zone_offset_s = t->zone_offset_s, .stream = f->stream };
+                              .zone_offset_s = t->zone_offset_s };
+    struct lines lanes[TAIL_STREAMS];
+    enum status st = ST_OK;
     b->received_ns = ctx.received_ns;
-    enum status st = lines_decode(&ctx, arena_copy(b->arena, body), b, &result, err);
-    size_t lines = b->event_count;
-    if (st || lines == 0) {
+    for (int k = 0; k < TAIL_STREAMS; k++) {
+        ctx.stream = f->streams[k];
+        lines_begin(&lanes[k], &ctx, b);
+    }
+    for (size_t i = 0; i < count && !st; i++) {
+        lines_put(&lanes[list[i].stream], arena_copy(b->arena, list[i].text), list[i].time_ns);
+        st = ingest_check(b, err);
+    }
+    if (st) {
         batch_drop(b);
         return st;
     }
     st = t->env->append(t->env->arg, b, err);
-    if (!st)
-        t->lines += lines;
+    for (size_t i = 0; i < count && !st; i++) {
+        t->lines++;
+        count_add(t, TAIL_JOINED, list[i].lines - 1);
+        count_add(t, TAIL_CUT, list[i].cut);
+    }
     return st;
 }
 
-/* Lines over a limit of one batch (rows, or days: months of a quiet file fit in a piece) go in halves; a single line that no
+/* Records over a limit of one batch (rows, or days: months of a quiet file fit in a piece) go in halves; a single one that no
  * batch takes is left out, for trying again would not help and must not hold up what follows. */
-static enum status store(struct tail *t, const struct followed *f, struct slice body, struct err *err)
+static enum status store(struct tail *t, const struct followed *f, const struct tail_record *list, size_t count, struct err *err)
 {
-    enum status st = store_at_once(t, f, body, err);
+    enum status st = store_at_once(t, f, list, count, err);
     if (st != ST_INVALID && st != ST_LIMIT)
         return st;
-    size_t cut = body.len / 2;
-    while (cut > 0 && body.ptr[cut - 1] != '\n')
-        cut--;
-    if (cut == 0)
-        cut = MIN(slice_find_char(body, '\n', body.len / 2), body.len - 1) + 1;
-    if (cut == body.len) {
+    if (count == 1) {
         log_line(t->env->log, LOG_WARNING, "a line is left out", "file=\"%.*s\" offset=%llu bytes=%zu error=\"%s\"", SLICE_FMT(f->path),
-                 (unsigned long long)f->at.offset, body.len, err ? err->text : "");
+                 (unsigned long long)(f->at.offset + list->from), list->text.len, err ? err->text : "");
+        count_add(t, TAIL_LEFT_OUT, 1);
         return ST_OK;
     }
-    st = store(t, f, slice_sub(body, 0, cut), err);
-    return st ? st : store(t, f, slice_skip(body, cut), err);
+    st = store(t, f, list, count / 2, err);
+    return st ? st : store(t, f, list + count / 2, count - count / 2, err);
 }
 
 /* The fingerprint grows with the file until it is full. */
@@ -230,29 +214,52 @@ static enum status fingerprint_grow(struct followed *f, struct err *err)
     return fingerprint(f->file, len, &f->at.fingerprint, &f->at.fingerprint_len, err);
 }
 
-/* (1). *taken 0: nothing to do for now. */
-static enum status follow_piece(struct tail *t, struct followed *f, bool last, size_t *taken, struct err *err)
+/* What the file is, by its first line; false: that one is not whole yet. A charset that was told is not guessed. */
+static bool look(struct tail *t, struct followed *f)
 {
-    struct buf body;
-    struct position before = f->at;
     size_t got;
+    if (file_pread(f->file, 0, t->piece, TAIL_LOOK_BYTES, &got, NULL) || got < 2)
+        return false;
+    struct slice start = slice_of(t->piece, got);
+    f->charset = f->input->charset;
+    if (f->charset == TAIL_BYTES && slice_starts(start, SLICE("\xff\xfe")))
+        f->charset = TAIL_UTF16LE;
+    if (f->charset == TAIL_BYTES && slice_starts(start, SLICE("\xfe\xff")))
+        f->charset = TAIL_UTF16BE;
+    size_t end = slice_find_char(start, '\n', 0);
+    f->format = f->charset == TAIL_BYTES ? tail_format_of(slice_sub(start, 0, end == SIZE_MAX ? got : end)) : TAIL_PLAIN;
+    return end != SIZE_MAX || got == TAIL_LOOK_BYTES;
+}
+
+enum patience { WAIT_FOR_ALL, WAIT_FOR_LINE, WAIT_FOR_NOTHING };
+
+/* (1). *taken 0: nothing to do for now. */
+static enum status follow_piece(struct tail *t, struct followed *f, enum patience patience, size_t *taken, struct err *err)
+{
+    struct tail_cut how = { .format = f->format, .charset = f->charset, .join = &f->input->join, .line_bytes_max = t->line_bytes_max,
+                            .is_last = patience == WAIT_FOR_NOTHING, .is_quiet = patience != WAIT_FOR_ALL };
+    struct tail_records records;
+    struct position before = f->at;
+    size_t got, most = t->line_bytes_max + TAIL_READ_BYTES;
     *taken = 0;
-    enum status st = file_pread(f->file, f->at.offset, t->piece, t->line_bytes_max + TAIL_READ_BYTES, &got, err);
+    enum status st = file_pread(f->file, f->at.offset, t->piece, most, &got, err);
     if (st || got == 0)
         return st;
-    buf_init(&body, 0);
-    size_t n = take_lines(t, slice_of(t->piece, got), last, &f->at.skipping, &body);
-    if (body.len)
-        st = store(t, f, buf_as_slice(&body), err);
-    buf_free(&body);
+    struct arena *a = arena_new(0);
+    how.is_full = got == most;
+    tail_cut(a, &how, slice_of(t->piece, got), f->at.skipping, &records);
+    if (records.count)
+        st = store(t, f, records.list, records.count, err);
+    arena_free(a);
     if (st) {
         f->at = before;
         return st;
     }
-    f->at.offset += n;
-    *taken = n;
+    f->at.skipping = records.skipping;
+    f->at.offset += records.taken;
+    *taken = records.taken;
     st = fingerprint_grow(f, err);
-    return st || n == 0 ? st : position_store(t, f, f->path, err);
+    return st || records.taken == 0 ? st : position_store(t, f, f->path, err);
 }
 
 /* Reads on to the end of what is there. last: what has no newline too. */
@@ -270,9 +277,12 @@ static enum status follow(struct tail *t, struct followed *f, bool last, struct 
         if (!position_holds(f->file, size, &f->at))
             start_anew(f);
     }
-    bool is_old = now_ns - f->changed_ns >= TAIL_PARTIAL_NS;
+    if (!f->is_looked_at)
+        f->is_looked_at = look(t, f);
+    int64_t quiet_ns = now_ns - f->changed_ns;
+    enum patience patience = last || quiet_ns >= TAIL_PARTIAL_NS ? WAIT_FOR_NOTHING : quiet_ns >= TAIL_JOIN_NS ? WAIT_FOR_LINE : WAIT_FOR_ALL;
     do {
-        st = follow_piece(t, f, last || is_old, &taken, err);
+        st = follow_piece(t, f, patience, &taken, err);
         round_bytes += taken;
     } while (!st && taken && round_bytes < TAIL_ROUND_BYTES_MAX);
     return st;
@@ -293,7 +303,8 @@ static void finish_renamed(struct tail *t, const struct followed *now, const str
     while (slice_next(&rest, 0, &name)) {
         struct slice path = arena_printf(a, "%.*s%.*s", SLICE_FMT(folder), SLICE_FMT(name));
         struct file_info info;
-        struct followed old = { .path = now->path, .stream = now->stream, .at = *saved };
+        struct followed old = { .path = now->path, .input = now->input, .at = *saved };
+        memcpy(old.streams, now->streams, sizeof old.streams);
         struct err err;
         if (fs_info(t->env->fs, path.ptr, &info, NULL) || info.is_dir || info.inode != saved->inode)
             continue;
@@ -334,11 +345,22 @@ static void choose_start(struct tail *t, struct followed *f, uint64_t size)
         f->at = twin->at;
         twin->handed_over = true;
     } else if (!t->had_round && size > TAIL_FIRST_BYTES_MAX) {
-        f->at.offset = size - TAIL_FIRST_BYTES_MAX;
+        f->at.offset = (size - TAIL_FIRST_BYTES_MAX) & ~(uint64_t)1; /* even: of UTF-16, too */
         f->at.skipping = true;
         if (fingerprint_grow(f, NULL))
             start_anew(f);
     }
+}
+
+/* (6) */
+static bool is_alias(struct tail *t, const struct followed *f, uint64_t inode)
+{
+    struct file_info info;
+    for (size_t i = 0; i < t->count && t->files[i] != f; i++)
+        if (t->files[i]->file && t->files[i]->at.inode == inode && fs_info(t->env->fs, t->files[i]->path.ptr, &info, NULL) == ST_OK &&
+            info.inode == inode)
+            return true;
+    return false;
 }
 
 /* Opens what path leads to. A file that cannot be opened is tried again in the next round. */
@@ -347,6 +369,8 @@ static enum status followed_open(struct tail *t, struct followed *f, bool rotate
     struct file_info before, after;
     uint64_t size;
     enum status st = fs_info(t->env->fs, f->path.ptr, &before, err);
+    if (!st && is_alias(t, f, before.inode))
+        return ST_OK;
     if (!st)
         st = fs_open(t->env->fs, f->path.ptr, FILE_READ, &f->file, err);
     if (st)
@@ -360,6 +384,7 @@ static enum status followed_open(struct tail *t, struct followed *f, bool rotate
         return st;
     }
     f->at = (struct position){ .inode = after.inode };
+    f->is_looked_at = false;
     if (!rotated)
         choose_start(t, f, size);
     f->size_before = size;
@@ -367,15 +392,39 @@ static enum status followed_open(struct tail *t, struct followed *f, bool rotate
     return ST_OK;
 }
 
-static struct followed *followed_add(struct tail *t, struct slice path)
+/* Where lines of a file come from. Containers' outputs are streams of their own. */
+static enum status streams_build(struct tail *t, struct followed *f, struct err *err)
+{
+    static const struct slice outputs[TAIL_STREAMS] = { SLICE_INIT("stdout"), SLICE_INIT("stderr") };
+    struct arena *scratch = arena_new(0);
+    struct container c;
+    bool is_container = container_of_path(t->env->fs, scratch, f->path, &c);
+    struct slice service = f->input->service.len ? f->input->service : is_container ? c.service.len ? c.service : c.name : SLICE_EMPTY;
+    enum status st = ST_OK;
+    for (int k = 0; k < TAIL_STREAMS && !st; k++) {
+        struct label labels[] = { { SLICE("filename"), f->path },
+                                  { SLICE("host"), t->env->instance },
+                                  { SLICE("source"), is_container ? SLICE("container") : SLICE("file") },
+                                  { SLICE("service_name"), service },
+                                  { SLICE("namespace"), is_container ? c.ns : SLICE_EMPTY },
+                                  { SLICE("pod"), is_container ? c.pod : SLICE_EMPTY },
+                                  { SLICE("container"), is_container ? c.name : SLICE_EMPTY },
+                                  { SLICE("stream"), is_container ? outputs[k] : SLICE_EMPTY } };
+        st = labels_build(f->arena, labels, COUNT_OF(labels), &f->streams[k], err);
+    }
+    arena_free(scratch);
+    return st;
+}
+
+static struct followed *followed_add(struct tail *t, const struct log_input *input, struct slice path)
 {
     if (t->count == TAIL_FILES_MAX)
         return NULL;
     struct followed *f = mem_new(struct followed);
     f->arena = arena_new(0);
+    f->input = input;
     f->path = arena_copy(f->arena, path);
-    struct label labels[] = { { SLICE("filename"), f->path }, { SLICE("host"), t->env->instance }, { SLICE("source"), SLICE("file") } };
-    if (labels_build(f->arena, labels, COUNT_OF(labels), &f->stream, NULL)) {
+    if (streams_build(t, f, NULL)) {
         followed_free(f);
         return NULL;
     }
@@ -388,25 +437,30 @@ static struct followed *followed_add(struct tail *t, struct slice path)
 
 /* ---- a round ---- */
 
+static void list_path(struct tail *t, const struct log_input *input, struct slice path)
+{
+    struct followed *f = NULL;
+    for (size_t k = 0; k < t->count && !f; k++)
+        if (slice_eq(t->files[k]->path, path))
+            f = t->files[k];
+    if (f == NULL)
+        f = followed_add(t, input, path);
+    if (f)
+        f->listed = true;
+}
+
 static void list_files(struct tail *t)
 {
-    struct arena *a = arena_new(0);
-    struct file_list list = { 0 };
-    for (size_t i = 0; i < t->pattern_count; i++)
-        files_glob(t->env->fs, a, t->patterns[i], &list);
     for (size_t i = 0; i < t->count; i++)
         t->files[i]->listed = false;
-    for (size_t i = 0; i < list.count; i++) {
-        struct followed *f = NULL;
-        for (size_t k = 0; k < t->count && !f; k++)
-            if (slice_eq(t->files[k]->path, list.paths[i]))
-                f = t->files[k];
-        if (f == NULL)
-            f = followed_add(t, list.paths[i]);
-        if (f)
-            f->listed = true;
+    for (size_t i = 0; i < t->input_count; i++) {
+        struct arena *a = arena_new(0);
+        struct file_list list = { 0 };
+        files_glob(t->env->fs, a, t->inputs[i].path, &list);
+        for (size_t k = 0; k < list.count; k++)
+            list_path(t, &t->inputs[i], list.paths[k]);
+        arena_free(a);
     }
-    arena_free(a);
 }
 
 /* (3). Afterwards f->file is NULL when the path leads nowhere and what was open is read to its end. */
@@ -461,4 +515,9 @@ enum status tail_round(struct tail *t, int32_t zone_offset_s, size_t *lines, str
     t->had_round = true;
     *lines = t->lines;
     return worst;
+}
+
+uint64_t tail_count(const struct tail *t, enum tail_count what)
+{
+    return atomic_load_explicit(&t->counts[what], memory_order_relaxed);
 }

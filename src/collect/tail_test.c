@@ -16,7 +16,7 @@ struct rig {
     struct map state;
     struct buf lines;
     struct tail *tail;
-    struct slice pattern;
+    struct log_input input;
     bool refuse;
     size_t lines_max; /* of one batch; 0: any */
 };
@@ -62,8 +62,8 @@ static void rig_start(struct rig *r, const char *pattern)
     r->log.clock = r->env.clock;
     map_init(&r->state);
     buf_init(&r->lines, 0);
-    r->pattern = arena_printf(r->arena, "%s/%s", unit_dir(), pattern);
-    r->tail = tail_new(&r->env, &r->pattern, 1, LINE_MAX);
+    r->input = (struct log_input){ .path = arena_printf(r->arena, "%s/%s", unit_dir(), pattern), .join = { .mode = JOIN_AUTO } };
+    r->tail = tail_new(&r->env, &r->input, 1, LINE_MAX);
 }
 
 static void rig_end(struct rig *r)
@@ -78,7 +78,7 @@ static void rig_end(struct rig *r)
 static void rig_restart(struct rig *r)
 {
     tail_free(r->tail);
-    r->tail = tail_new(&r->env, &r->pattern, 1, LINE_MAX);
+    r->tail = tail_new(&r->env, &r->input, 1, LINE_MAX);
 }
 
 static const char *path_of(struct rig *r, const char *name)
@@ -272,5 +272,105 @@ TEST(tail_takes_only_the_end_of_a_large_file_it_never_saw)
     CHECK_INT(tail_round(r.tail, 0, &n, &err), ST_OK);
     CHECK_INT(n, TAIL_FIRST_BYTES_MAX / 64 - 1);
     mem_free(text);
+    rig_end(&r);
+}
+
+TEST(tail_joins_a_trace_that_comes_in_two_rounds)
+{
+    struct rig r;
+    rig_start(&r, "a.log");
+    put(&r, "a.log", "2026-01-02 10:00:00 ERROR failed\njava.lang.Error: x\n");
+    check_round(&r, 1, "");
+    put(&r, "a.log", "\tat a.B.c(B.java:1)\n");
+    check_round(&r, 1, "");
+    put(&r, "a.log", "2026-01-02 10:00:01 INFO next\n");
+    check_round(&r, 1, "2026-01-02 10:00:00 ERROR failed\njava.lang.Error: x\n\tat a.B.c(B.java:1)|2026-01-02 10:00:01 INFO next|");
+    CHECK_INT(tail_count(r.tail, TAIL_JOINED), 2);
+    rig_end(&r);
+}
+
+TEST(tail_gives_what_may_go_on_when_nothing_does)
+{
+    struct rig r;
+    rig_start(&r, "a.log");
+    put(&r, "a.log", "panic: x\n\ngoroutine 1 [running]:\n");
+    check_round(&r, 1, "");
+    check_round(&r, 3, "panic: x\n\ngoroutine 1 [running]:|");
+    check_round(&r, 3, "");
+    rig_end(&r);
+}
+
+TEST(tail_takes_what_may_go_on_after_a_restart)
+{
+    struct rig r;
+    rig_start(&r, "a.log");
+    put(&r, "a.log", "one\njava.lang.Error: x\n");
+    check_round(&r, 1, "one|");
+    rig_restart(&r);
+    put(&r, "a.log", "\tat a.B.c(B.java:1)\nplain\n");
+    check_round(&r, 1, "java.lang.Error: x\n\tat a.B.c(B.java:1)|plain|");
+    rig_end(&r);
+}
+
+TEST(tail_unwraps_dockers_lines_and_their_parts)
+{
+    struct rig r;
+    rig_start(&r, "a.log");
+    put(&r, "a.log", "{\"log\":\"one\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05.1Z\"}\n"
+                     "{\"log\":\"first \",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05.2Z\"}\n"
+                     "{\"log\":\"Error: x\\n\",\"stream\":\"stderr\",\"time\":\"2026-01-02T03:04:05.3Z\"}\n");
+    check_round(&r, 1, "one|");
+    put(&r, "a.log", "{\"log\":\"and \\\"second\\\"\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05.4Z\"}\n"
+                     "{\"log\":\"    at f (/srv/a.js:1:2)\\n\",\"stream\":\"stderr\",\"time\":\"2026-01-02T03:04:05.5Z\"}\n"
+                     "{\"log\":\"next\\n\",\"stream\":\"stderr\",\"time\":\"2026-01-02T03:04:05.6Z\"}\n"
+                     "no frame\n");
+    check_round(&r, 1, "first and \"second\"|Error: x\n    at f (/srv/a.js:1:2)|next|no frame|");
+    rig_end(&r);
+}
+
+TEST(tail_unwraps_cri_lines_and_their_parts)
+{
+    struct rig r;
+    rig_start(&r, "a.log");
+    put(&r, "a.log", "2026-01-02T03:04:05.123456789Z stdout F one\n2026-01-02T03:04:05.2+00:00 stdout P part \n"
+                     "2026-01-02T03:04:05.3Z stderr F other\n2026-01-02T03:04:05.4Z stdout F end\n2026-01-02T03:04:05.5Z stdout F \n");
+    check_round(&r, 1, "one|part end|other|");
+    put(&r, "a.log", "2026-01-02T03:04:06Z stdout P never");
+    check_round(&r, 1, "");
+    check_round(&r, 6, "never|");
+    rig_end(&r);
+}
+
+TEST(tail_keeps_bytes_and_turns_other_charsets_into_utf8)
+{
+    struct rig r;
+    rig_start(&r, "*.log");
+    put(&r, "a.log", "caf\xe9 \xff\xc3\n");
+    check_round(&r, 1, "caf\xe9 \xff\xc3|");
+    FILE *f = fopen(path_of(&r, "b.log"), "wb");
+    static const char wide[] = "\xff\xfeo\0n\0\xe9\0\r\0\n\0\x3d\xd8\x00\xde\n";
+    CHECK(f != NULL && fwrite(wide, 1, sizeof wide, f) == sizeof wide); /* with the last zero */
+    fclose(f);
+    check_round(&r, 1, "on\xc3\xa9|\xf0\x9f\x98\x80|");
+    r.input.charset = TAIL_WINDOWS_1252;
+    put(&r, "c.log", "caf\xe9 5\x80\n");
+    check_round(&r, 1, "caf\xc3\xa9 5\xe2\x82\xac|");
+    rig_end(&r);
+}
+
+TEST(tail_follows_one_of_two_paths_to_a_file)
+{
+    struct rig r;
+    rig_start(&r, "*.log");
+    put(&r, "a.log", "one\n");
+    CHECK(symlink(path_of(&r, "a.log"), path_of(&r, "link.log")) == 0);
+    check_round(&r, 1, "one|");
+    put(&r, "a.log", "two\n");
+    check_round(&r, 1, "two|");
+    move(&r, "a.log", "a.log.1");
+    put(&r, "a.log", "three\n");
+    check_round(&r, 3, "");
+    check_round(&r, 1, "three|");
+    check_round(&r, 3, "");
     rig_end(&r);
 }

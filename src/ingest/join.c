@@ -98,7 +98,8 @@ static bool is_exception(struct slice line)
     struct slice name = slice_sub(line, 0, n), rest = slice_skip(line, n);
     bool has_colon = slice_ends(name, SLICE(":"));
     name.len -= has_colon;
-    if (name.len == 0 || !is_letter(name.ptr[0]) || !(has_colon || rest.len == 0 || slice_starts(rest, SLICE(" (")) || slice_starts(rest, SLICE(" ["))))
+    bool is_whole = has_colon || rest.len == 0 || slice_starts(rest, SLICE(" (")) || slice_starts(rest, SLICE(" ["));
+    if (name.len == 0 || !is_letter(name.ptr[0]) || !is_whole)
         return false;
     for (size_t i = 0; i < COUNT_OF(ends); i++)
         if (slice_ends(name, ends[i]))

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection gathers bytes until a message is whole. What is left over moves to the front; a message that cannot fit ends the
- * connection, for nobody knows where the next one would begin. */
+ * connection, for nobody knows where the next one would begin. With TLS, OpenSSL works on two memory BIOs and never sees the
+ * socket; we have little to say there (a handshake, a farewell), so what the socket does not take at once ends the connection. */
 #include "net/udp.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "net/server.h"
 
 enum { FRAME_HEAD_BYTES = 4, ROOM_BYTES = STREAM_MESSAGE_BYTES_MAX + FRAME_HEAD_BYTES };
 enum framing { FRAMING_UNKNOWN, FRAMING_LINES, FRAMING_LENGTHS };
@@ -30,6 +34,10 @@ struct peer {
     bool is_skipping; /* the same, up to the end of its line */
     uv_timer_t idle;  /* syslog */
     char *room;
+    SSL *ssl;         /* NULL: none */
+    BIO *from_peer, *to_peer;
+    bool is_through;  /* with the handshake */
+    char *wire;
 };
 
 struct stream {
@@ -43,7 +51,8 @@ struct stream {
     struct sockaddr_un path;
     struct peer *peers;
     size_t peer_count;
-    _Atomic uint64_t count, bytes, truncated, connections;
+    SSL_CTX *tls;
+    _Atomic uint64_t count, bytes, truncated, connections, tls_failures;
 };
 
 static void give(struct peer *p, const char *bytes, size_t n)
@@ -66,8 +75,23 @@ static void on_peer_closed(uv_handle_t *h)
         p->next->before = p->before;
     s->peer_count--;
     atomic_store(&s->connections, s->peer_count);
+    SSL_free(p->ssl); /* and its BIOs */
+    mem_free(p->wire);
     mem_free(p->room);
     mem_free(p);
+}
+
+/* False: the socket did not take it. */
+static bool tls_flush(struct peer *p)
+{
+    char bytes[STREAM_WIRE_BYTES];
+    int n;
+    while ((n = BIO_read(p->to_peer, bytes, sizeof bytes)) > 0) {
+        uv_buf_t out = uv_buf_init(bytes, (unsigned)n);
+        if (uv_try_write(&p->h.stream, &out, 1) != n)
+            return false;
+    }
+    return true;
 }
 
 static void on_idle_closed(uv_handle_t *h)
@@ -81,6 +105,11 @@ static void peer_end(struct peer *p)
     if (uv_is_closing(&p->h.handle) || (p->of->opt.is_syslog && uv_is_closing((uv_handle_t *)&p->idle)))
         return;
     uv_read_stop(&p->h.stream);
+    if (p->is_through) {
+        ERR_clear_error();
+        SSL_shutdown(p->ssl);
+        (void)tls_flush(p);
+    }
     if (p->of->opt.is_syslog)
         uv_close((uv_handle_t *)&p->idle, on_idle_closed);
     else
@@ -206,6 +235,11 @@ static void on_idle(uv_timer_t *t)
 {
     struct peer *p = t->data;
     size_t count, head = count_before(p->room, p->len, &count);
+    if (p->ssl && !p->is_through) {
+        atomic_fetch_add(&p->of->tls_failures, 1);
+        peer_end(p);
+        return;
+    }
     if (p->len == 0 || (head && head != SIZE_MAX))
         return;
     give(p, p->room, p->len);
@@ -214,31 +248,36 @@ static void on_idle(uv_timer_t *t)
 
 /* ---- reading ---- */
 
-static void on_room(uv_handle_t *h, size_t hint, uv_buf_t *out)
+static uv_buf_t plain_room(struct peer *p)
 {
-    struct peer *p = h->data;
     size_t most = p->of->opt.is_syslog ? SYSLOG_MESSAGE_BYTES_MAX + ROOM_BYTES : ROOM_BYTES;
     if (p->len == p->room_bytes && p->room_bytes < most) {
         p->room_bytes = MIN(MAX(2 * p->room_bytes, ROOM_BYTES), most);
         p->room = mem_realloc(p->room, p->room_bytes);
     }
-    *out = uv_buf_init(p->room + p->len, (unsigned)(p->room_bytes - p->len));
+    return uv_buf_init(p->room + p->len, (unsigned)(p->room_bytes - p->len));
 }
 
-static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *unused)
+static void on_room(uv_handle_t *h, size_t hint, uv_buf_t *out)
 {
     struct peer *p = h->data;
-    if (n < 0) {
-        size_t count, head = p->of->opt.is_syslog ? count_before(p->room, p->len, &count) : 0;
-        head = head == SIZE_MAX ? 0 : head;
-        if (p->framing != FRAMING_LENGTHS)
-            give(p, p->room + head, p->len - head);
-        p->len = 0;
-        peer_end(p);
-        return;
-    }
-    atomic_fetch_add(&p->of->bytes, (uint64_t)n);
-    p->len += (size_t)n;
+    *out = p->ssl ? uv_buf_init(p->wire, STREAM_WIRE_BYTES) : plain_room(p);
+}
+
+static void at_end(struct peer *p)
+{
+    size_t count, head = p->of->opt.is_syslog ? count_before(p->room, p->len, &count) : 0;
+    head = head == SIZE_MAX ? 0 : head;
+    if (p->framing != FRAMING_LENGTHS)
+        give(p, p->room + head, p->len - head);
+    p->len = 0;
+    peer_end(p);
+}
+
+/* n bytes stand behind what was there. */
+static void take(struct peer *p, size_t n)
+{
+    p->len += n;
     size_t done = p->of->opt.is_syslog ? cut_syslog(p) : cut(p);
     if (p->of->opt.is_syslog)
         uv_timer_start(&p->idle, on_idle, SYSLOG_IDLE_MS, 0);
@@ -249,6 +288,65 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *unused)
     }
     memmove(p->room, p->room + done, p->len - done);
     p->len -= done;
+}
+
+/* All that has come and can be decrypted. */
+static void tls_take(struct peer *p)
+{
+    while (!uv_is_closing((uv_handle_t *)&p->idle)) {
+        ERR_clear_error();
+        uv_buf_t room = plain_room(p);
+        int n = p->is_through ? SSL_read(p->ssl, room.base, (int)room.len) : SSL_do_handshake(p->ssl);
+        if (n > 0 && p->is_through) {
+            take(p, (size_t)n);
+            continue;
+        }
+        p->is_through |= n > 0;
+        int why = n > 0 ? SSL_ERROR_NONE : SSL_get_error(p->ssl, n);
+        if (why == SSL_ERROR_ZERO_RETURN) {
+            at_end(p);
+            return;
+        }
+        bool is_sent = tls_flush(p); /* of a failure, what it was */
+        if (is_sent && why == SSL_ERROR_WANT_READ)
+            return;
+        if (is_sent && why == SSL_ERROR_NONE)
+            continue;
+        atomic_fetch_add(&p->of->tls_failures, 1);
+        ERR_clear_error();
+        p->is_through = false; /* no farewell on a broken session */
+        peer_end(p);
+    }
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *unused)
+{
+    struct peer *p = h->data;
+    if (n < 0) {
+        if (p->ssl && !p->is_through)
+            atomic_fetch_add(&p->of->tls_failures, 1);
+        at_end(p);
+        return;
+    }
+    atomic_fetch_add(&p->of->bytes, (uint64_t)n);
+    if (p->ssl == NULL) {
+        take(p, (size_t)n);
+        return;
+    }
+    BIO_write(p->from_peer, p->wire, (int)n);
+    tls_take(p);
+}
+
+static void tls_start(struct peer *p)
+{
+    p->ssl = SSL_new(p->of->tls);
+    p->from_peer = BIO_new(BIO_s_mem());
+    p->to_peer = BIO_new(BIO_s_mem());
+    assert(p->ssl && p->from_peer && p->to_peer);
+    SSL_set_bio(p->ssl, p->from_peer, p->to_peer);
+    SSL_set_accept_state(p->ssl);
+    p->wire = mem_alloc(STREAM_WIRE_BYTES);
+    uv_timer_start(&p->idle, on_idle, STREAM_HANDSHAKE_MS, 0);
 }
 
 static void on_connection(uv_stream_t *h, int status)
@@ -262,6 +360,8 @@ static void on_connection(uv_stream_t *h, int status)
         uv_timer_init(loop_uv(s->opt.loop), &p->idle);
         p->idle.data = p;
     }
+    if (s->tls)
+        tls_start(p);
     if (s->is_unix)
         uv_pipe_init(loop_uv(s->opt.loop), &p->h.pipe, 0);
     else
@@ -348,6 +448,7 @@ static void stream_end(struct stream *s)
         close(s->fd);
     if (s->path.sun_path[0])
         unlink(s->path.sun_path);
+    SSL_CTX_free(s->tls);
     mem_free(s);
 }
 
@@ -356,7 +457,10 @@ enum status stream_open(struct stream **out, const struct message_options *opt, 
     struct stream *s = mem_new(struct stream);
     s->opt = *opt;
     s->fd = -1;
-    enum status st = slice_starts(address, SLICE("/")) ? open_unix(s, address, err) : open_tcp(s, address, err);
+    assert(opt->tls_cert == NULL || opt->is_syslog); /* whose idle timer ends handshakes */
+    enum status st = opt->tls_cert ? tls_context_new(&s->tls, opt->tls_cert, opt->tls_key, err) : ST_OK;
+    if (!st)
+        st = slice_starts(address, SLICE("/")) ? open_unix(s, address, err) : open_tcp(s, address, err);
     if (st) {
         stream_end(s);
         return st;
@@ -382,6 +486,7 @@ void stream_stats(const struct stream *s, struct message_stats *add)
     add->bytes += atomic_load(&s->bytes);
     add->truncated += atomic_load(&s->truncated);
     add->connections += atomic_load(&s->connections);
+    add->tls_failures += atomic_load(&s->tls_failures);
 }
 
 void stream_close(struct stream *s)

@@ -110,29 +110,6 @@ static enum status read_host(struct config *c, const struct yaml_node *root, str
     return st;
 }
 
-static enum status read_logs(struct config *c, const struct yaml_node *root, struct err *err)
-{
-    static const struct slice keys[] = {SLICE_INIT("journal"), SLICE_INIT("journal_dir"), SLICE_INIT("files"), SLICE_INIT("line_max")};
-    const struct yaml_node *n = yaml_get(root, SLICE("logs"));
-    uint64_t line_max = c->logs.line_bytes_max;
-    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
-    if (!st)
-        st = yaml_bool(n, keys[0], &c->logs.journal, err);
-    if (!st)
-        st = yaml_text(n, keys[1], &c->logs.journal_dir, err);
-    if (!st && yaml_get(n, keys[2])) {
-        struct slice *files;
-        st = yaml_texts(c->arena, n, keys[2], &files, &c->logs.file_count, err);
-        c->logs.files = files;
-    }
-    if (!st)
-        st = yaml_size(n, keys[3], &line_max, err);
-    if (!st && (line_max < 1024 || line_max > EVENT_BODY_BYTES_MAX))
-        return yaml_fail(yaml_get(n, keys[3]), err, "line_max: found %llu bytes, allowed 1KiB to 1MiB", (unsigned long long)line_max);
-    c->logs.line_bytes_max = line_max;
-    return st;
-}
-
 static enum status read_self(struct config *c, const struct yaml_node *root, struct err *err)
 {
     static const struct slice keys[] = {SLICE_INIT("enabled")};
@@ -180,8 +157,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
                          "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, "
                          "pushgateway, elastic, statsd, dogstatsd, syslog and an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
-    if (slice_eq(l->dialect, SLICE("syslog")) && (l->tls_cert.len || l->tls_key.len))
-        return yaml_fail(n, err, "listeners: syslog is taken over UDP and TCP; it has no \"tls\"");
+    if (slice_eq(l->dialect, SLICE("syslog")) && l->tls_key.len && l->tls_cert.len == 0)
+        return yaml_fail(n, err, "listeners: syslog: tls needs cert_file");
     c->listener_count++;
     return ST_OK;
 }
@@ -298,7 +275,7 @@ static const struct {
     {SLICE_INIT("tls"), read_tls},
     {SLICE_INIT("store"), read_store},
     {SLICE_INIT("host"), read_host},
-    {SLICE_INIT("logs"), read_logs},
+    {SLICE_INIT("logs"), config_logs_read},
     {SLICE_INIT("self"), read_self},
     {SLICE_INIT("listeners"), read_listeners},
     {SLICE_INIT("login"), read_login},
@@ -341,10 +318,6 @@ static const struct {
 
 static void set_defaults(struct config *c)
 {
-    static const struct slice files[] = {
-        SLICE_INIT("/var/log/syslog"),          SLICE_INIT("/var/log/messages"),    SLICE_INIT("/var/log/auth.log"),
-        SLICE_INIT("/var/log/kern.log"),        SLICE_INIT("/var/log/daemon.log"),  SLICE_INIT("/var/log/dpkg.log"),
-        SLICE_INIT("/var/log/apt/history.log"), SLICE_INIT("/var/log/nginx/*.log"), SLICE_INIT("/var/log/apache2/*.log")};
     c->listen = SLICE("127.0.0.1:7862");
     c->data = SLICE("./data");
     c->retention_ns = 31 * 24 * HOUR_NS;
@@ -353,7 +326,9 @@ static void set_defaults(struct config *c)
     c->disk_refuse_ratio = 0.05;
     c->host_enabled = c->self_enabled = true;
     c->host = (struct host_options){5 * NS_S, SLICE("/proc"), SLICE("/sys"), SLICE("/"), 20};
-    c->logs = (struct logs_options){.journal = true, .files = files, .file_count = COUNT_OF(files), .line_bytes_max = EVENT_BODY_BYTES_MAX};
+    c->logs = (struct logs_options){.journal = true, .line_bytes_max = EVENT_BODY_BYTES_MAX};
+    c->logs_join.mode = JOIN_AUTO;
+    config_logs_defaults(c);
 }
 
 /* Lists of rules in several files add up. */
@@ -479,5 +454,6 @@ void config_free(struct config *c)
         return;
     buf_free(&c->warnings);
     dispatch_config_free(c->notify);
+    config_logs_free(c);
     arena_free(c->arena);
 }

@@ -19,7 +19,7 @@
 
 #define RULE_BACKFILL_DEFAULT_NS (24 * 3600 * NS_S)
 
-enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB };
+enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB, CONFIG_LOG_LINE_BYTES_MIN = 1 * KIB };
 
 struct config_listener {
     struct slice dialect, address, tls_cert, tls_key;
@@ -49,6 +49,7 @@ struct config {
     bool host_enabled, self_enabled;
     struct host_options host;
     struct logs_options logs;
+    struct join_rule logs_join;       /* of files that say nothing else */
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
     bool listeners_given;
@@ -80,6 +81,11 @@ void config_free(struct config *c); /* accepts NULL */
 
 /* config_query.c: fills c->query. */
 MUST_CHECK enum status config_query_read(struct config *c, const struct yaml_node *root, struct err *err);
+
+/* config_logs.c: fills c->logs; the paths that are followed when none are given. */
+MUST_CHECK enum status config_logs_read(struct config *c, const struct yaml_node *root, struct err *err);
+void config_logs_defaults(struct config *c);
+void config_logs_free(struct config *c);
 
 /* config_web.c: fills c->cors_origin. */
 MUST_CHECK enum status config_web_read(struct config *c, const struct yaml_node *root, struct err *err);

@@ -8,6 +8,11 @@ bool part_syslog_has(struct slice dialect)
     return slice_eq(dialect, SLICE("syslog"));
 }
 
+static const char *file_of(const struct config *c, struct slice path)
+{
+    return path.len ? arena_copy(c->arena, path).ptr : NULL;
+}
+
 enum status part_syslog_run(struct server *s, struct err *err)
 {
     const struct config *c = s->config;
@@ -18,7 +23,8 @@ enum status part_syslog_run(struct server *s, struct err *err)
         struct syslog_env env = { .clock = s->clock, .log = &s->log, .arg = s, .append = server_append_pushed };
         if (s->syslog == NULL)
             st = syslog_new(&s->syslog, &env, err);
-        if (!st && (st = syslog_listen(s->syslog, c->listeners[i].address, err)))
+        if (!st && (st = syslog_listen(s->syslog, c->listeners[i].address, file_of(c, c->listeners[i].tls_cert),
+                                      file_of(c, c->listeners[i].tls_key), err)))
             st = err_prefix(err, "listeners: syslog: ");
     }
     if (!st)

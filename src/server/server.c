@@ -321,6 +321,8 @@ static enum status start_collectors(struct server *s, struct err *err)
         st = host_start(&s->host, &s->env, &c->host, err);
     if (!st)
         st = logs_start(&s->logs, &s->env, &c->logs, err);
+    if (!st)
+        s->api.logs = s->logs;
     struct scraper *scraper = NULL;
     if (!st)
         st = scraper_start(&scraper, &s->env, c->scrapes, err);
@@ -377,6 +379,7 @@ static void stop(struct server *s)
     if (s->client)
         http_client_stop(s->client);
     scraper_stop(scraper);
+    s->api.logs = NULL;
     logs_stop(s->logs);
     host_stop(s->host);
     if (s->telemetry)
