@@ -19,14 +19,14 @@ enum {
     VALUE_ROOM = 256, /* of numbers, addresses, ids */
 };
 
-enum chars { CHARS_ANY, CHARS_DIGITS, CHARS_DIGITS_DOT, CHARS_HEX_LOWER, CHARS_HEX_UPPER };
+enum chars { CHARS_ANY, CHARS_DIGITS, CHARS_DIGITS_DOT, CHARS_HEX_LOWER, CHARS_HEX_UPPER, CHARS_LETTERS, CHARS_DIGITS_SPACE, CHARS_KINDS };
 
 struct element {
     bool is_fixed;
     struct slice text; /* fixed */
     enum chars chars;
     size_t len_max;
-    struct evtext_column *slot; /* NULL: a time */
+    struct evtext_column *slot; /* NULL: of a time */
 };
 
 struct find {
@@ -35,7 +35,7 @@ struct find {
     struct arena *a;
     char *room;
     size_t room_len;
-    size_t run[CHARS_HEX_UPPER + 1]; /* how much of the needle's front is of those characters */
+    size_t run[CHARS_KINDS];         /* how much of the needle's front is of those characters */
     bool *from, *to;                 /* by bytes of the needle found up to the border at hand */
     bool is_bad;
 };
@@ -55,6 +55,9 @@ static bool in_chars(enum chars chars, char c)
     case CHARS_DIGITS_DOT: return is_digit || c == '.';
     case CHARS_HEX_LOWER: return is_digit || (c >= 'a' && c <= 'f');
     case CHARS_HEX_UPPER: return is_digit || (c >= 'A' && c <= 'F');
+    case CHARS_LETTERS: return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    case CHARS_DIGITS_SPACE: return is_digit || c == ' ';
+    case CHARS_KINDS: break;
     }
     return true;
 }
@@ -144,14 +147,63 @@ static void step(struct find *f, const struct element *e, struct walk *w, size_t
     f->to = t;
 }
 
+/* How evstamp writes a mark: 9 a digit, _ a digit or a space, A a letter; everything else is itself. */
+static struct slice stamp_form(uint8_t mark)
+{
+    switch (mark) {
+    case 1: return SLICE("9999-99-99T99:99:99");
+    case 2: return SLICE("9999-99-99 99:99:99");
+    case 3: return SLICE("99/AAA/9999:99:99:99");
+    case 4: return SLICE("AAA _9 99:99:99");
+    case 5: return SLICE("9999/99/99 99:99:99");
+    case 6: return SLICE("AAA AAA _9 99:99:99 9999");
+    case 7: return SLICE("999999 999999");
+    case EVSTAMP_MS: return SLICE("999");
+    case EVSTAMP_US: return SLICE("999999");
+    default: return SLICE("999999999");
+    }
+}
+
+static void step_stamp(struct find *f, struct slice form, struct walk *w)
+{
+    for (size_t i = 0, n; i < form.len; i += n) {
+        char c = form.ptr[i];
+        struct element e = { .text = slice_of(form.ptr + i, 1) };
+        for (n = 1; i + n < form.len && form.ptr[i + n] == c;)
+            n++;
+        e.len_max = n;
+        e.is_fixed = c != '9' && c != '_' && c != 'A';
+        e.chars = c == '9' ? CHARS_DIGITS : c == '_' ? CHARS_DIGITS_SPACE : CHARS_LETTERS;
+        if (e.is_fixed)
+            n = 1;
+        step(f, &e, w, 0);
+    }
+}
+
+/* A piece with times in it. */
+static void step_times(struct find *f, struct slice piece, struct walk *w)
+{
+    for (size_t i = 0, n; i < piece.len; i += n) {
+        struct element e = { .is_fixed = true };
+        for (n = 0; i + n < piece.len && !evstamp_is_mark((uint8_t)piece.ptr[i + n]);)
+            n++;
+        e.text = slice_of(piece.ptr + i, n);
+        step(f, &e, w, 0);
+        if (i + n < piece.len)
+            step_stamp(f, stamp_form((uint8_t)piece.ptr[i + n++]), w);
+    }
+}
+
 static struct walk walk_shape(struct find *f, const struct evtext_shape *s, bool is_whole)
 {
     struct walk w = { .slots = arena_zalloc(f->a, s->slot_count + 1) };
     memset(f->from, 0, f->needle.len + 1);
     for (size_t k = 0;; k++) {
-        struct element piece = { .is_fixed = is_whole || !s->has_time[k], .len_max = SIZE_MAX };
-        piece.text = is_whole ? SLICE_EMPTY : s->pieces[k];
-        step(f, &piece, &w, k);
+        struct element piece = { .is_fixed = true, .text = is_whole ? SLICE_EMPTY : s->pieces[k] };
+        if (!is_whole && s->has_time[k])
+            step_times(f, piece.text, &w);
+        else
+            step(f, &piece, &w, k);
         if (k == s->slot_count)
             return w;
         struct evtext_column *c = &s->slots[k];
@@ -275,7 +327,7 @@ bool evtextfind(struct evtext *t, struct slice needle, uint8_t *sel, struct aren
     f.room = arena_alloc(scratch, f.room_len);
     f.from = arena_zalloc(scratch, needle.len + 1);
     f.to = arena_zalloc(scratch, needle.len + 1);
-    for (unsigned chars = CHARS_ANY; chars <= CHARS_HEX_UPPER; chars++)
+    for (unsigned chars = CHARS_ANY; chars < CHARS_KINDS; chars++)
         while (f.run[chars] < needle.len && in_chars((enum chars)chars, needle.ptr[f.run[chars]]))
             f.run[chars]++;
     find_in_texts(&f, &t->all, NULL, sel);

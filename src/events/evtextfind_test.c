@@ -24,7 +24,12 @@ static struct slice line_any(struct rand *r, const struct lines *l, size_t i, st
     case 0: return arena_printf(a, "conn %u %s after %u.%02us from 10.0.%u.%u", u % 900, verb, u % 7, u % 100, u % 3, u % 250);
     case 1: return arena_printf(a, "{\"id\":\"%08x\",\"n\":%u,\"msg\":\"%s user%u\"}", u, u % 12, verb, u % 40);
     case 2: return arena_printf(a, "k=%u%u key=%s key2=\"x %s %u\" 0x%04X", u % 3, u % 4, verb, verb, u % 5, u % 65536);
-    case 3: return arena_printf(a, "2023-11-14T22:13:%02u.%03uZ level=%s port=%u", u % 60, u % 1000, verb, u % 9);
+    case 3: {
+        struct evstamp stamp = { 0 };
+        char when[EVSTAMP_BYTES_MAX + 8];
+        int len = (int)evstamp_write(&stamp, (uint8_t)(1 + rand_below(r, EVSTAMP_FORMATS)), l->times[i], when);
+        return arena_printf(a, "%.*s.%03uZ level=%s port=%u", len, when, (unsigned)(l->times[i] / 1000000 % 1000), verb, u % 9);
+    }
     case 4: {
         static const char hex[] = "0123456789abcdef";
         char id[32];
