@@ -64,6 +64,9 @@ HANDLER(loki_format_query);
 HANDLER(loki_buildinfo);
 HANDLER(loki_ready);
 
+/* export_http.c */
+HANDLER(logs_export);
+
 /* search_http.c */
 HANDLER(search_lines);
 HANDLER(search_logql);
@@ -87,6 +90,7 @@ HANDLER(ingest_otlp_logs);
 HANDLER(ingest_otlp_traces);
 HANDLER(ingest_otlp_metrics_grpc);
 HANDLER(ingest_otlp_logs_grpc);
+HANDLER(ingest_lines);
 HANDLER(ingest_otlp_traces_grpc);
 
 /* elastic_http.c: Elasticsearch's */

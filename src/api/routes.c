@@ -118,6 +118,8 @@ static const struct row rows[] = {
     ROW(READ, "logs.tail", GET, "/api/prom/tail", 0, BODY_NONE, loki_tail),
     OWN("Log lines by the language of the search box: words, \"phrases\", field:value, field>value, -not, OR.", READ, "logs.query",
         GET | POST, "search", 0, BODY_FORM, search_lines),
+    OWN("All lines of a log query or a search, streamed as NDJSON, CSV or plain lines.", READ, "logs.export", GET | POST, "logs/export", 0, BODY_FORM,
+        logs_export),
     OWN("A search as LogQL, or why there is none.", READ, NULL, GET | POST, "search/logql", 0, BODY_FORM, search_logql),
     OWN("Lines of a log query as they come in, one JSON object a line.", READ, "logs.tail", GET, "tail", 0, BODY_NONE, follow_lines),
     ROW(READ, NULL, GET | POST, "/loki/api/v1/format_query", 0, BODY_FORM, loki_format_query),
@@ -126,6 +128,8 @@ static const struct row rows[] = {
     ROW(WRITE, NULL, POST, "/otlp/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
 
     SECTION("OTLP"),
+    OWN("Log lines as plain text or NDJSON, one a line; each parameter is a label of them.", WRITE, NULL, POST, "logs", ROUTE_ON_LOOP,
+        BODY_INGEST, ingest_lines),
     ROW(WRITE, NULL, POST, "/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
     ROW(WRITE, NULL, POST, "/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
     ROW(WRITE, NULL, POST, "/v1/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_traces),

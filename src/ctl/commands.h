@@ -25,6 +25,12 @@ int audit_command(int argc, char **argv);
 int erase_command(int argc, char **argv);
 int import_command(int argc, char **argv);
 int export_command(int argc, char **argv);
+/* Behind "export --logs". What is empty is the server's default. */
+struct export_logs_asked {
+    struct slice url, tenant, start, end, format, query;
+    bool is_search;
+};
+int export_logs(const struct export_logs_asked *o);
 int version_command(int argc, char **argv);
 
 #endif

@@ -26,6 +26,7 @@ enum {
 
 static const char usage[] =
     "usage: stoa export [--url http://127.0.0.1:7862] [--tenant NAME] [--start T] [--end T] [--format openmetrics|csv] SELECTOR\n"
+    "       stoa export --logs [--url URL] [--start T] [--end T] [--format ndjson|csv|plain] LOGQL        (--search: of the search box)\n"
     "       stoa export [...] --to http://HOST/api/v1/write SELECTOR\n"
     "Writes raw samples to standard output, or sends them on by remote write. SELECTOR is as in PromQL: node_cpu_seconds_total{mode=\"idle\"}.\n"
     "T: seconds since 1970 or RFC 3339; the last day when absent.\n";
@@ -345,6 +346,33 @@ static bool time_of(struct slice text, int64_t absent_ms, int64_t *out)
     return good;
 }
 
+static bool has_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (slice_eq(slice_str(argv[i]), slice_str(word)))
+            return true;
+    return false;
+}
+
+/* 2: wrong usage. */
+static int of_logs(int argc, char **argv)
+{
+    enum { ARGUMENTS_MAX = 32 };
+    struct export_logs_asked o = { .url = SLICE("http://127.0.0.1:7862"), .is_search = has_word(argc, argv, "--search") };
+    const struct account_flag flags[] = { { "--url", &o.url }, { "--tenant", &o.tenant }, { "--start", &o.start }, { "--end", &o.end },
+                                          { "--format", &o.format } };
+    char *rest[ARGUMENTS_MAX];
+    int n = 0;
+    size_t words;
+    for (int i = 0; i < argc && n < ARGUMENTS_MAX; i++)
+        if (!slice_eq(slice_str(argv[i]), SLICE("--logs")) && !slice_eq(slice_str(argv[i]), SLICE("--search")))
+            rest[n++] = argv[i];
+    if (account_flags(n, rest, flags, COUNT_OF(flags), &o.query, 1, &words) && words == 1)
+        return export_logs(&o);
+    fputs(usage, stderr);
+    return 2;
+}
+
 static bool read_arguments(int argc, char **argv, struct export *x)
 {
     struct slice words[1];
@@ -376,6 +404,8 @@ int export_command(int argc, char **argv)
     struct export x = { .url = SLICE("http://127.0.0.1:7862"), .tenant = SLICE_EMPTY, .start = SLICE_EMPTY, .end = SLICE_EMPTY, .format = SLICE_EMPTY,
                         .to = SLICE_EMPTY };
     struct err err;
+    if (has_word(argc, argv, "--logs"))
+        return of_logs(argc, argv);
     if (!read_arguments(argc, argv, &x)) {
         fputs(usage, stderr);
         return 2;

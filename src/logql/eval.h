@@ -29,6 +29,7 @@ void logql_line_of(const struct record *r, const struct event *e, struct arena *
 /* As in query_lang. */
 MUST_CHECK enum status logql_rows_open(struct slice text, struct query_rows **out, struct err *err);
 bool logql_rows_take(struct query_rows *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out);
+struct pred *logql_rows_pred(struct query_rows *r, struct arena *a);
 void logql_rows_close(struct query_rows *r);
 
 /* The times of a metric query: start, start + step, ... */

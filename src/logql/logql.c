@@ -123,4 +123,5 @@ static enum status range(struct query_env *env, struct slice text, const struct 
     return run(env, text, p, false, out, err);
 }
 
-const struct query_lang logql_lang = {"logql", check, format, instant, range, NULL, logql_rows_open, logql_rows_take, logql_rows_close};
+const struct query_lang logql_lang = {"logql", check, format, instant, range, NULL, logql_rows_open, logql_rows_take, logql_rows_pred,
+                                      logql_rows_close};

@@ -45,6 +45,11 @@ bool logql_rows_take(struct query_rows *r, const struct event *e, struct arena *
     return true;
 }
 
+struct pred *logql_rows_pred(struct query_rows *r, struct arena *a)
+{
+    return logql_push(a, r->query->root);
+}
+
 void logql_rows_close(struct query_rows *r)
 {
     if (r == NULL)

@@ -310,4 +310,10 @@ static bool rows_take(struct query_rows *r, const struct event *e, struct arena 
     return true;
 }
 
-const struct query_lang search_lang = { "search", check, search_format, instant, range, NULL, rows_open, rows_take, rows_close };
+static struct pred *rows_pred(struct query_rows *r, struct arena *a)
+{
+    return push(a, r->search->root);
+}
+
+const struct query_lang search_lang = { "search", check, search_format, instant, range, NULL, rows_open, rows_take, rows_pred,
+                                       rows_close };

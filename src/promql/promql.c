@@ -366,4 +366,5 @@ static enum status promql_range(struct query_env *env, struct slice text, const 
     return run(env, text, p, true, &g, out, err);
 }
 
-const struct query_lang promql_lang = { "promql", promql_check, promql_format, promql_instant, promql_range, promql_describe, NULL, NULL, NULL };
+const struct query_lang promql_lang = { "promql", promql_check, promql_format, promql_instant, promql_range, promql_describe,
+                                       NULL, NULL, NULL, NULL };

@@ -66,10 +66,12 @@ struct query_lang {
     enum status (*range)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
     /* NULL: this language cannot say. */
     enum status (*describe)(struct arena *a, struct slice text, uint32_t features, struct query_shape *out, struct err *err);
-    /* NULL, all three: this language gives no log lines. rows_open: ST_INVALID when the text does not parse, or asks for numbers. */
+    /* NULL, all of them: this language gives no log lines. rows_open: ST_INVALID when the text does not parse, or asks for numbers. */
     enum status (*rows_open)(struct slice text, struct query_rows **out, struct err *err);
     /* False: the row is not among those asked for. What comes out lives in a, or in e. */
     bool (*rows_take)(struct query_rows *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out);
+    /* What an engine may check of it, living in a: it may let rows through that rows_take does not. NULL: nothing. */
+    struct pred *(*rows_pred)(struct query_rows *r, struct arena *a);
     void (*rows_close)(struct query_rows *r); /* accepts NULL */
 };
 

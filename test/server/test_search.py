@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The language of the search box, by its API and by the command."""
+import csv
+import io
 import json
 import subprocess
 import time
@@ -14,7 +16,7 @@ LINES = [
 ]
 
 
-class Search(harness.Case):
+class Case(harness.Case):
     def setUp(self):
         self.s = self.server()
         self.now = time.time_ns()
@@ -22,6 +24,8 @@ class Search(harness.Case):
                             for i, (service, level, line) in enumerate(LINES)]}
         self.assertEqual(self.s.post_json("/loki/api/v1/push", body).status, 204)
 
+
+class Search(Case):
     def ask(self, text, **params):
         r = self.s.get("/api/stoa/v1/search", dict(query=text, **params))
         self.assertEqual(r.status, 200, r.text)
@@ -83,6 +87,44 @@ class Search(harness.Case):
         self.addCleanup(c.close)
         c.request("GET", "/api/stoa/v1/tail?search=user:ann")
         self.assertIn("ann", json.loads(c.getresponse().readline())["line"])
+
+
+class Export(Case):
+    def export(self, **params):
+        r = self.s.get("/api/stoa/v1/logs/export", params)
+        self.assertEqual(r.status, 200, r.text)
+        return r
+
+    def test_lines_come_oldest_first_in_each_form(self):
+        r = self.export(query='{service_name=~".+"}')
+        rows = [json.loads(line) for line in r.text.splitlines()]
+        self.assertEqual([row["line"] for row in rows], [line for _, _, line in LINES])
+        self.assertEqual(rows[0]["labels"]["region"], "eu-0")
+        self.assertEqual(int(rows[0]["time"]), self.now - 10**9)
+        self.assertEqual(self.export(search="service:shop", format="plain").text, LINES[0][2] + "\n" + LINES[1][2] + "\n")
+        table = list(csv.reader(io.StringIO(self.export(query='{service_name="web-1"}', format="csv").text)))
+        self.assertEqual(table[0], ["time", "service", "level", "line", "labels"])
+        self.assertEqual(table[1][1:4], ["web-1", "warn", LINES[2][2]])
+        self.assertEqual(json.loads(table[1][4])["region"], "eu-2")
+
+    def test_many_lines_are_streamed_whole(self):
+        for k in range(20):
+            values = [[str(self.now - 10**10 + k * 1000 + i), f"line {k * 1000 + i} " + "x" * 200] for i in range(1000)]
+            self.assertEqual(self.s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"service_name": f"many-{k % 3}"}, "values": values}]}).status, 204)
+        out = subprocess.run([harness.BINARY, "export", "--logs", "--url", self.s.url, "--search", "service:many-* line"], capture_output=True, text=True,
+                             timeout=120)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        lines = [json.loads(line)["line"].split()[1] for line in out.stdout.splitlines()]
+        self.assertEqual(lines, [str(i) for i in range(20000)])
+
+    def test_what_cannot_be_exported_is_refused(self):
+        for params, why in [(dict(query="{"), "parse error"), (dict(query='rate({a="b"}[1m])'), "a log query is wanted"), (dict(query='{a="b"}', format="xml"), "ndjson, csv")]:
+            r = self.s.get("/api/stoa/v1/logs/export", params)
+            self.assertEqual(r.status, 400)
+            self.assertIn(why, r.text)
+        out = subprocess.run([harness.BINARY, "export", "--logs", "--url", self.s.url, "{"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn("parse error", out.stderr)
 
 
 if __name__ == "__main__":
