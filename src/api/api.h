@@ -168,6 +168,8 @@ struct api_params {
     size_t count;
 };
 MUST_CHECK enum status api_params_read(struct http_exchange *x, struct api_params *out, struct err *err);
+/* The query string alone: the body is something else, whatever its type says. */
+MUST_CHECK enum status api_query_params_read(struct http_exchange *x, struct api_params *out, struct err *err);
 /* The first of that name; empty (and *found false, when asked) if absent. */
 struct slice api_param(const struct api_params *p, struct slice name, bool *found);
 /* "2026-11-22T10:00:00Z", "1732270800", "1732270800.25": seconds; Loki also sends nanoseconds (19 digits). */

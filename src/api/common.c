@@ -32,6 +32,12 @@ static enum status params_add(struct http_exchange *x, struct slice text, struct
     return ST_OK;
 }
 
+enum status api_query_params_read(struct http_exchange *x, struct api_params *out, struct err *err)
+{
+    out->count = 0;
+    return params_add(x, http_query(x), out, err);
+}
+
 enum status api_params_read(struct http_exchange *x, struct api_params *out, struct err *err)
 {
     out->count = 0;

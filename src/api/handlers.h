@@ -91,6 +91,7 @@ HANDLER(ingest_otlp_traces);
 HANDLER(ingest_otlp_metrics_grpc);
 HANDLER(ingest_otlp_logs_grpc);
 HANDLER(ingest_lines);
+HANDLER(ingest_lines);
 HANDLER(ingest_otlp_traces_grpc);
 
 /* elastic_http.c: Elasticsearch's */

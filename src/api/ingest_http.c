@@ -9,14 +9,16 @@
 #include "api/self.h"
 #include "api/splunk.h"
 #include "api/follow.h"
+#include "codec/json.h"
 #include "ingest/ingest.h"
+#include "ingest/join.h"
 #include "ingest/otlp.h"
 #include "pipeline/pipeline.h"
 
 enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_PERMISSION_DENIED = 7,
        GRPC_RESOURCE_EXHAUSTED = 8, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14 };
 
-enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC, DIALECT_SPLUNK };
+enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC, DIALECT_SPLUNK, DIALECT_LINES };
 
 struct pending {
     struct api *api;
@@ -29,6 +31,8 @@ struct pending {
     size_t samples, events, deduplicated; /* the last: of a replica that is not listened to */
     struct elastic_bulk *elastic;
     struct splunk_hec *splunk;
+    struct slice stream;          /* of lines */
+    const struct join_rule *join;
     struct batch *kept; /* what the answer's texts live in */
     struct batch *held; /* for those who follow the logs */
 };
@@ -91,6 +95,7 @@ static void reply_failed(struct pending *p, enum status st, const struct err *er
         return;
     case DIALECT_PROM:
     case DIALECT_LOKI:
+    case DIALECT_LINES:
         http_reply(p->x, code, SLICE("text/plain; charset=utf-8"), arena_printf(http_arena(p->x), "%s\n", err->text));
         return;
     }
@@ -128,6 +133,27 @@ static void set_written(struct pending *p, enum status st)
                         arena_printf(http_arena(p->x), "%llu", st ? 0ull : (unsigned long long)p->result.kinds[rows[i].kind].accepted));
 }
 
+/* {"accepted":2,"rejected":0}, with the reason when there is one. */
+static void reply_counts(struct pending *p)
+{
+    struct buf out;
+    struct json_writer w;
+    const struct ingest_tally *t = &p->result.kinds[INGEST_LOGS];
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, SLICE("accepted"));
+    json_uint(&w, t->accepted);
+    json_key(&w, SLICE("rejected"));
+    json_uint(&w, t->rejected);
+    if (t->rejected) {
+        json_key(&w, SLICE("reason"));
+        json_string(&w, slice_str(t->first.text));
+    }
+    json_object_end(&w);
+    http_reply_buf(p->x, 200, SLICE("application/json"), &out);
+}
+
 static void reply_done(struct pending *p)
 {
     struct buf out;
@@ -162,6 +188,7 @@ static void reply_done(struct pending *p)
             splunk_answer(p->x, p->splunk);
         }
         return;
+    case DIALECT_LINES: reply_counts(p); return;
     }
 }
 
@@ -227,6 +254,8 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     ctx.takes_deltas = intake != NULL;
     ctx.elastic = p->elastic;
     ctx.splunk = p->splunk;
+    ctx.stream = p->stream;
+    ctx.join = p->join;
     enum status st = ingest_decode(p->protocol, &ctx, body, b, &p->result, err);
     snap_drop(options ? &options->snap : NULL);
     if (!st && intake && p->signal == OTLP_METRICS)
@@ -308,6 +337,48 @@ void ingest_splunk(struct api *api, struct http_exchange *x, struct splunk_hec *
     struct pending *p = pending_new(api, x, SLICE("splunk_hec"), DIALECT_SPLUNK, OTLP_LOGS);
     p->splunk = told;
     serve_pending(p);
+}
+
+/* Every parameter is a label of the lines, but multiline=off. Of NDJSON no line belongs to another. */
+static enum status lines_labels(struct pending *p, struct err *err)
+{
+    static const struct join_rule automatic = { .mode = JOIN_AUTO };
+    struct label list[LABELS_PER_SERIES_MAX];
+    struct api_params params;
+    struct slice multiline = SLICE("auto");
+    size_t n = 0;
+    bool has_source = false;
+    enum status st = api_query_params_read(p->x, &params, err);
+    for (size_t i = 0; i < params.count && !st; i++) {
+        struct label l = { params.list[i].name, params.list[i].value };
+        if (slice_eq(l.name, SLICE("multiline")))
+            multiline = l.value;
+        else if (!label_name_is_legacy(l.name))
+            return err_set(err, ST_INVALID, "parameter \"%.*s\" is no name of a label", SLICE_FMT(slice_sub(l.name, 0, 100)));
+        else if (n == COUNT_OF(list) - 1)
+            return err_set(err, ST_LIMIT, "more than %zu labels", COUNT_OF(list) - 1);
+        else
+            list[n++] = l;
+        has_source |= slice_eq(l.name, SLICE("source"));
+    }
+    if (!has_source)
+        list[n++] = (struct label){ SLICE("source"), SLICE("http") };
+    if (!slice_eq(multiline, SLICE("auto")) && !slice_eq(multiline, SLICE("off")))
+        return err_set(err, ST_INVALID, "multiline: found \"%.*s\", allowed are auto and off", SLICE_FMT(slice_sub(multiline, 0, 100)));
+    bool is_json = slice_contains(http_header(p->x, SLICE("Content-Type")), SLICE("json"));
+    p->join = is_json || slice_eq(multiline, SLICE("off")) ? NULL : &automatic;
+    return st ? st : labels_build(http_arena(p->x), list, n, &p->stream, err);
+}
+
+void ingest_lines(void *user, struct http_exchange *x)
+{
+    struct pending *p = pending_new(user, x, SLICE("lines"), DIALECT_LINES, OTLP_LOGS);
+    struct err err;
+    enum status st = lines_labels(p, &err);
+    if (st)
+        reply_failed(p, st, &err);
+    else
+        serve_pending(p);
 }
 
 void ingest_prom_write(void *user, struct http_exchange *x)

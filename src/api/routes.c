@@ -130,6 +130,8 @@ static const struct row rows[] = {
     SECTION("OTLP"),
     OWN("Log lines as plain text or NDJSON, one a line; each parameter is a label of them.", WRITE, NULL, POST, "logs", ROUTE_ON_LOOP,
         BODY_INGEST, ingest_lines),
+    OWN("Log lines as plain text or NDJSON, one a line; each parameter is a label of them.", WRITE, NULL, POST, "logs", ROUTE_ON_LOOP,
+        BODY_INGEST, ingest_lines),
     ROW(WRITE, NULL, POST, "/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
     ROW(WRITE, NULL, POST, "/v1/logs", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_logs),
     ROW(WRITE, NULL, POST, "/v1/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_traces),

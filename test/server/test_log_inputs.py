@@ -129,6 +129,25 @@ class LogInputs(harness.Case):
         self.assertEqual(self.lines(s, '{service_name="cart",container="shop_cart_1",stream="stdout"}', 1), ["in two parts"])
         self.assertEqual(self.lines(s, '{service_name="cart"} | json | level="error"', 1), ['{"level":"error","msg":"ü"}'])
 
+    def test_plain_text_and_ndjson_by_http(self):
+        s = self.server()
+        path = "/api/stoa/v1/logs"
+        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        r = s.post(path + "?service_name=shop&host=web%2D1", f"{now} ERROR failed\njava.lang.Error: x\n\tat a.B.c(B.java:1)\r\n\nnext\n".encode(),
+                   {"Content-Type": "text/plain"})
+        self.assertEqual((r.status, r.json), (200, {"accepted": 2, "rejected": 0}))
+        self.assertEqual(sorted(self.lines(s, '{service_name="shop",host="web-1",source="http"}', 2)),
+                         [f"{now} ERROR failed\njava.lang.Error: x\n\tat a.B.c(B.java:1)", "next"])
+        body = "".join(json.dumps({"level": "error", "msg": f"m {i}", "service": "pay"}) + "\n" for i in range(3)).encode()
+        r = s.post(path, body, {"Content-Type": "application/x-ndjson"})
+        self.assertEqual(r.json["accepted"], 3)
+        self.assertEqual(len(self.lines(s, '{service_name="pay"} | json | level="error"', 3)), 3)
+        r = s.post(path + "?service=lone&multiline=off", b"Error: x\n    at f (/srv/a.js:1:2)\n", {"Content-Type": "application/x-www-form-urlencoded"})
+        self.assertEqual(r.json["accepted"], 2)
+        self.assertEqual(s.post(path + "?a-b=1", b"x\n", {}).status, 400)
+        self.assertEqual(s.post(path + "?multiline=loud", b"x\n", {}).status, 400)
+        self.assertEqual(s.post(path, b"", {}).json["accepted"], 0)
+
     def certificate(self, d):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", d + "/key.pem", "-out", d + "/cert.pem"], check=True, capture_output=True)

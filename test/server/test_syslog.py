@@ -98,7 +98,8 @@ class Syslog(harness.Case):
         self.assertEqual(sum(len(x["values"]) for x in found), 2000)
 
     def test_what_cannot_be_is_refused_at_start(self):
-        for listener, words in (("address: '0.0.0.0:5514'", "syslog knows no login"), ("address: '127.0.0.1:6514', tls: {cert_file: a, key_file: b}", "it has no"),
+        for listener, words in (("address: '0.0.0.0:5514'", "syslog knows no login"), ("address: '127.0.0.1:6514', tls: {cert_file: a, key_file: b}", "certificate a"),
+                                ("address: 'udp://127.0.0.1:6514', tls: {cert_file: a, key_file: b}", "TLS is for TCP"),
                                 ("address: 'udp://127.0.0.1:99999'", "no port from 0")):
             with self.assertRaises(AssertionError) as failed:
                 self.server(config=f"listeners:\n  - {{dialect: syslog, {listener}}}\n")
