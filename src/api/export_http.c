@@ -200,7 +200,8 @@ void logs_export(void *user, struct http_exchange *x)
     if (st) {
         api_fail(x, st, &err);
     } else {
-        struct slice name = arena_printf(http_arena(x), "attachment; filename=\"logs.%s\"", asked.form == FORM_PLAIN ? "txt" : forms[asked.form].name.ptr);
+        const char *ending = asked.form == FORM_PLAIN ? "txt" : forms[asked.form].name.ptr;
+        struct slice name = arena_printf(http_arena(x), "attachment; filename=\"logs.%s\"", ending);
         buf_init(&out, 0);
         http_set_header(x, SLICE("Content-Disposition"), name);
         http_begin(x, 200, forms[asked.form].type);

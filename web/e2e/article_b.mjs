@@ -284,6 +284,8 @@ export const checks = [
       await page.locator('.contains input').fill(`service:${service} payment`)
       await page.keyboard.press('Enter')
       await until(async () => (await panel(page, 'lines').locator('.entry').count()) === 1, 'the word is not found')
+      const [file] = await Promise.all([page.waitForEvent('download'), panel(page, 'lines').locator('a', { hasText: 'CSV' }).click()])
+      must(file.suggestedFilename() === 'logs.csv', 'the lines cannot be had as a file')
       await panel(page, 'search').locator('button', { hasText: 'edit as LogQL' }).click()
       await until(async () => (param(page, 'q') ?? '').includes(`{service_name="${service}"} |~ "(?i)payment"`), 'the LogQL is not taken over')
       page.allowErrors = true

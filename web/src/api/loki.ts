@@ -85,6 +85,12 @@ export async function searchAsLogql(query: string, signal?: AbortSignal): Promis
   return (await getJSON<{ data: { logql: string | null; why?: string } }>('/api/stoa/v1/search/logql', { query }, signal)).data
 }
 
+// Where all lines of the range can be had as a file.
+export function exportAddress(q: Asked, startNs: string, endNs: string, format: 'ndjson' | 'csv'): string {
+  const params = new URLSearchParams({ ...(typeof q === 'string' ? { query: q } : { search: q.search }), start: startNs, end: endNs, format })
+  return `/api/stoa/v1/logs/export?${params}`
+}
+
 // The newest lines in [start, end), newest first.
 export async function queryLines(q: Asked, startNs: string, endNs: string, limit: number, signal?: AbortSignal): Promise<Page> {
   const a = await getJSON<Answer>(pathOf(q), { query: textOf(q), start: startNs, end: endNs, limit, direction: 'backward' }, signal)

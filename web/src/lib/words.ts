@@ -178,6 +178,7 @@ export const W = {
     drag: 'drag to zoom',
     newestFirst: 'newest first',
     wrap: 'wrap',
+    exportAs: 'all lines of the range as a file',
     live: 'Live tail',
     liveHint: 'Lines as they come in',
     liveState: { connecting: 'connecting', live: 'live, newest first', broken: 'the connection broke, trying again' } as Record<string, string>,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs: a LogQL query as lines (newest first, with counts over time and fields) or, if it counts, as a chart.
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { askedKey, HELD_MAX, mergePages, queryCounts, queryLines, searchAsLogql, type Asked, type LogLine } from '../api/loki'
+import { askedKey, exportAddress, HELD_MAX, mergePages, queryCounts, queryLines, searchAsLogql, type Asked, type LogLine } from '../api/loki'
 import { detectedFields } from '../api/report'
 import { change, setRange, useAddress, useRange, type RangeNow } from '../state/address'
 import { useFetch } from '../state/fetch'
@@ -220,6 +220,13 @@ function Lines({ asked, r, onFault }: { asked: Asked; r: RangeNow; onFault: (mes
         note={lines.length > 0 ? W.logs.loaded(lines.length) : W.logs.newestFirst}
         aside={
           <>
+            {(['csv', 'ndjson'] as const).map((format) => (
+              <>
+                <a class="chip" href={exportAddress(asked, nsOf(r.startMs), nsOf(r.endMs), format)} download title={W.logs.exportAs}>
+                  {format.toUpperCase()}
+                </a>{' '}
+              </>
+            ))}
             <button type="button" class="chip fields-open" onClick={() => setFields(true)}>
               {W.logs.fields}
             </button>{' '}
