@@ -6,6 +6,8 @@
  * (3) The steady state allocates nothing: only a cut text or a new stream does. */
 #include "pipeline/pipeline.h"
 
+#include "pipeline/limit.h"
+
 #include "base/date.h"
 #include "base/num.h"
 
@@ -23,6 +25,7 @@ struct pipeline {
     struct snap_cell rules;
     struct firewall *firewall;
     struct span_metrics *span_metrics;
+    struct limiter *limiter;
 };
 
 /* One run. */
@@ -30,6 +33,7 @@ struct pass {
     struct redactor *redactor;
     struct firewall *firewall;
     struct span_metrics *span_metrics;
+    struct limiter *limiter;
     const struct pipeline_options *opt;
     struct pipeline_rules *rules;
     struct batch *b;
@@ -312,6 +316,11 @@ static void stage_sample(struct pass *p)
     p->b->event_count = kept;
 }
 
+static void stage_limit(struct pass *p)
+{
+    limiter_run(p->limiter, p->rules->samples, p->b);
+}
+
 static void stage_class(struct pass *p)
 {
     if (p->rules->classes->count == 0)
@@ -380,7 +389,7 @@ static void stage_firewall(struct pass *p)
 
 /* Redaction goes first: what a later stage cuts, keeps or tells of a row holds no secret any more. */
 static void (*const stages[])(struct pass *p) = { stage_hash, stage_redact, stage_samples, stage_firewall,
-                                                 stage_events, stage_enrich, stage_span_metrics, stage_sample, stage_class, stage_age };
+                                                 stage_events, stage_enrich, stage_span_metrics, stage_sample, stage_limit, stage_class, stage_age };
 
 /* ---- the pipeline ---- */
 
@@ -408,6 +417,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *opt)
         p->redactors[i] = redactor_new((enum redact_profile)i);
     p->firewall = firewall_new();
     p->span_metrics = span_metrics_new();
+    p->limiter = limiter_new();
     firewall_set_redactor(p->firewall, p->redactors[REDACT_DEFAULT]);
     mutex_init(&p->rules.lock);
     snap_publish(&p->rules, &pipeline_rules_new(NULL, NULL)->snap);
@@ -421,6 +431,7 @@ void pipeline_free(struct pipeline *p)
     if (p) {
         firewall_free(p->firewall);
         span_metrics_free(p->span_metrics);
+        limiter_free(p->limiter);
         snap_drop(p->rules.value);
         mutex_destroy(&p->rules.lock);
     }
@@ -472,7 +483,7 @@ uint64_t pipeline_redacted(const struct pipeline *p, enum redact_detector detect
 enum status pipeline_run(struct pipeline *p, struct batch *b, struct ingest_result *result, struct err *err)
 {
     struct pass pass = { .redactor = p->redactors[pipeline_redaction(p)], .firewall = p->firewall, .span_metrics = p->span_metrics,
-                         .opt = &p->opt, .b = b, .result = result,
+                         .limiter = p->limiter, .opt = &p->opt, .b = b, .result = result,
                          .stream_before = SLICE_EMPTY, .stream_after = SLICE_EMPTY, .service = SLICE_EMPTY };
     pass.latest_ns = b->received_ns > INT64_MAX - p->opt.future_ns_max ? INT64_MAX : b->received_ns + p->opt.future_ns_max;
     pass.rules = pipeline_rules_take(p);

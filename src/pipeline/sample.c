@@ -64,29 +64,68 @@ static enum status read_match(struct arena *a, const struct yaml_node *n, struct
     return ST_OK;
 }
 
-static enum status read_rule(struct arena *a, const struct yaml_node *n, bool is_filter, size_t number, struct sample_rule *r, struct err *err)
+static enum status read_rate(const struct yaml_node *n, struct sample_rule *r, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("name"),   SLICE_INIT("service"), SLICE_INIT("match"), SLICE_INIT("contains"),
-                                         SLICE_INIT("signal"), SLICE_INIT("level"),   SLICE_INIT("keep") };
-    *r = (struct sample_rule){ .service = SLICE_EMPTY, .match = SLICE_EMPTY, .contains = SLICE_EMPTY };
-    r->name = arena_printf(a, "%s %zu", is_filter ? "filter" : "sampling", number);
+    r->burst = -1;
+    enum status st = yaml_double(n, SLICE("lines_per_second"), 0, SAMPLE_RATE_MAX, &r->per_second, err);
+    if (!st && r->per_second <= 0)
+        return yaml_fail(n, err, "rate_limits: lines_per_second is missing: how many lines of a service are kept, over 0");
+    if (!st)
+        st = yaml_double(n, SLICE("burst"), 1, SAMPLE_RATE_MAX, &r->burst, err);
+    if (r->burst < 0)
+        r->burst = MAX(1.0, r->per_second * SAMPLE_BURST_SECONDS);
+    return st;
+}
+
+static enum status read_within(const struct yaml_node *n, struct sample_rule *r, struct err *err)
+{
+    r->window_ns = SAMPLE_WITHIN_DEFAULT_SECONDS * NS_S;
+    enum status st = yaml_duration(n, SLICE("within"), &r->window_ns, err);
+    if (!st && (r->window_ns < NS_S || r->window_ns > SAMPLE_WITHIN_SECONDS_MAX * NS_S))
+        return yaml_fail(yaml_get(n, SLICE("within")), err, "within: allowed are 1s to %ds", SAMPLE_WITHIN_SECONDS_MAX);
+    return st;
+}
+
+/* The lists of a configuration, by kind. The last keys are a kind's own. */
+static const struct {
+    struct slice list;
+    const char *one;
+    struct slice own[2];
+} kinds[SAMPLE_KINDS] = {
+    [SAMPLE_FILTER] = { SLICE_INIT("filters"), "filter", { SLICE_INIT("signal"), SLICE_INIT("signal") } },
+    [SAMPLE_SHARE] = { SLICE_INIT("sampling"), "sampling", { SLICE_INIT("signal"), SLICE_INIT("keep") } },
+    [SAMPLE_DUPLICATES] = { SLICE_INIT("duplicates"), "duplicates", { SLICE_INIT("within"), SLICE_INIT("within") } },
+    [SAMPLE_RATE] = { SLICE_INIT("rate_limits"), "rate limit", { SLICE_INIT("lines_per_second"), SLICE_INIT("burst") } },
+};
+
+static enum status read_own(const struct yaml_node *n, struct sample_rule *r, struct err *err)
+{
+    r->logs = true;
+    enum status st = r->kind <= SAMPLE_SHARE ? read_signal(n, r, err) : ST_OK;
+    if (st || r->kind == SAMPLE_FILTER)
+        return st;
+    return r->kind == SAMPLE_SHARE ? read_keep(n, &r->keep, err) : r->kind == SAMPLE_RATE ? read_rate(n, r, err) : read_within(n, r, err);
+}
+
+static enum status read_rule(struct arena *a, const struct yaml_node *n, enum sample_kind kind, size_t number, struct sample_rule *r, struct err *err)
+{
+    const struct slice keys[] = { SLICE("name"), SLICE("service"), SLICE("contains"), SLICE("match"), SLICE("level"), kinds[kind].own[0],
+                                  kinds[kind].own[1] };
+    *r = (struct sample_rule){ .kind = kind, .service = SLICE_EMPTY, .match = SLICE_EMPTY, .contains = SLICE_EMPTY };
+    r->name = arena_printf(a, "%s %zu", kinds[kind].one, number);
     if (n->type != YAML_MAP)
-        return yaml_fail(n, err, "%s: expected a list of rules", is_filter ? "filters" : "sampling");
-    enum status st = yaml_only(n, keys, COUNT_OF(keys) - is_filter, err);
-    struct slice *const texts[] = { &r->name, &r->service };
+        return yaml_fail(n, err, "%.*s: expected a list of rules", SLICE_FMT(kinds[kind].list));
+    enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
+    struct slice *const texts[] = { &r->name, &r->service, &r->contains };
     for (size_t i = 0; i < COUNT_OF(texts) && !st; i++)
         st = yaml_text(n, keys[i], texts[i], err);
     if (!st)
-        st = yaml_text(n, SLICE("contains"), &r->contains, err);
-    if (!st)
         st = read_match(a, n, r, err);
     if (!st)
-        st = read_signal(n, r, err);
-    if (!st)
         st = read_level(n, r, err);
-    if (!st && !is_filter)
-        st = read_keep(n, &r->keep, err);
-    if (!st && is_filter && r->service.len + r->match.len + r->contains.len + r->level_max == 0)
+    if (!st)
+        st = read_own(n, r, err);
+    if (!st && kind == SAMPLE_FILTER && r->service.len + r->match.len + r->contains.len + r->level_max == 0)
         return yaml_fail(n, err, "filters: a rule without service, match, contains or level would drop everything");
     return st;
 }
@@ -94,18 +133,17 @@ static enum status read_rule(struct arena *a, const struct yaml_node *n, bool is
 enum status sample_config_read(struct arena *a, const struct yaml_node *root, struct sample_config **out, struct buf *warnings, struct err *err)
 {
     struct sample_config *c = arena_new_of(a, struct sample_config);
-    const struct yaml_node *lists[] = { yaml_get(root, SLICE("filters")), yaml_get(root, SLICE("sampling")) };
     enum status st = ST_OK;
     (void)warnings;
     c->list = arena_array(a, struct sample_rule, SAMPLE_RULES_MAX);
-    for (size_t k = 0; k < COUNT_OF(lists) && !st; k++) {
-        const struct yaml_node *n = lists[k];
+    for (size_t k = 0; k < COUNT_OF(kinds) && !st; k++) {
+        const struct yaml_node *n = yaml_get(root, kinds[k].list);
         if (n && n->type != YAML_SEQUENCE)
-            return yaml_fail(n, err, "%s: expected a list of rules", k ? "sampling" : "filters");
+            return yaml_fail(n, err, "%.*s: expected a list of rules", SLICE_FMT(kinds[k].list));
         if (n && n->count + c->count > SAMPLE_RULES_MAX)
-            return yaml_fail(n, err, "filters and sampling: more than %d rules", SAMPLE_RULES_MAX);
+            return yaml_fail(n, err, "filters, sampling, duplicates and rate_limits: more than %d rules", SAMPLE_RULES_MAX);
         for (size_t i = 0; n && i < n->count && !st; i++) {
-            st = read_rule(a, n->items[i], k == 0, i + 1, &c->list[c->count], err);
+            st = read_rule(a, n->items[i], (enum sample_kind)k, i + 1, &c->list[c->count], err);
             c->count += !st;
         }
     }
@@ -124,7 +162,8 @@ struct sample_config *sample_config_bind(struct arena *a, const struct sample_co
         struct sample_rule *r = &c->list[i];
         *r = (struct sample_rule){ .name = arena_copy(a, o->name), .service = arena_copy(a, o->service), .match = arena_copy(a, o->match),
                                    .contains = arena_copy(a, o->contains), .level_max = o->level_max, .logs = o->logs, .traces = o->traces,
-                                   .keep = o->keep };
+                                   .keep = o->keep, .kind = o->kind,
+                                   .per_second = o->per_second, .burst = o->burst, .window_ns = o->window_ns };
         if (r->match.len) {
             enum status st = matchers_parse(a, r->match, &r->matchers, &r->matcher_count, NULL);
             assert(st == ST_OK); /* it did when it was read */
@@ -152,7 +191,7 @@ void sample_config_continue(struct sample_config *c, const struct sample_config 
 
 /* ---- deciding ---- */
 
-static bool fits(const struct sample_rule *r, const struct event *e)
+bool sample_rule_fits(const struct sample_rule *r, const struct event *e)
 {
     bool is_span = e->kind == EVENT_SPAN;
     uint8_t severity = e->severity ? e->severity : SEVERITY_INFO;
@@ -179,9 +218,9 @@ bool sample_event(struct sample_config *c, struct event *e)
 {
     for (size_t i = 0; i < c->count; i++) {
         struct sample_rule *r = &c->list[i];
-        if (!fits(r, e))
+        if (r->kind > SAMPLE_SHARE || !sample_rule_fits(r, e))
             continue;
-        bool keep = r->keep > 0 && place_of(e) < r->keep;
+        bool keep = r->kind == SAMPLE_SHARE && place_of(e) < r->keep;
         atomic_fetch_add_explicit(keep ? &r->kept : &r->dropped, 1, memory_order_relaxed);
         if (keep)
             e->weight = (float)(e->weight / r->keep);

@@ -312,7 +312,9 @@ static const struct {
     {SLICE_INIT("time_intervals"), read_elsewhere},
     {SLICE_INIT("retention_policies"), read_classes},
     {SLICE_INIT("encryption"), read_encryption},
-    {SLICE_INIT("filters"), read_elsewhere}, /* read with sampling */
+    {SLICE_INIT("filters"), read_elsewhere}, /* read with sampling, as the next two */
+    {SLICE_INIT("duplicates"), read_elsewhere},
+    {SLICE_INIT("rate_limits"), read_elsewhere},
     {SLICE_INIT("sampling"), read_samples},
 };
 

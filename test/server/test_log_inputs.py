@@ -148,6 +148,26 @@ class LogInputs(harness.Case):
         self.assertEqual(s.post(path + "?multiline=loud", b"x\n", {}).status, 400)
         self.assertEqual(s.post(path, b"", {}).json["accepted"], 0)
 
+    def test_duplicates_and_rates_keep_counts_right(self):
+        s = self.server(config="""duplicates: [{name: again, service: loop, within: 3s}]
+rate_limits: [{name: loud, service: loud, lines_per_second: 1, burst: 5}]
+""")
+        path = "/api/stoa/v1/logs?service_name="
+        self.assertEqual(s.post(path + "loop", b"retrying\n" * 50, {}).json["accepted"], 50)
+        self.assertEqual(s.post(path + "loop", b"retrying\n" * 50 + b"other\n", {}).json["accepted"], 51)
+        self.assertEqual(s.post(path + "loud", b"".join(b"line %d\n" % i for i in range(20)), {}).json["accepted"], 20)
+        self.assertEqual(sorted(self.lines(s, '{service_name="loop"}', 2)), ["other", "retrying"])
+        self.assertEqual(len(self.lines(s, '{service_name="loud"}', 5)), 5)
+        time.sleep(3.5)
+        s.post(path + "loud", b"last\n", {})
+        def count(query):
+            r = s.get("/loki/api/v1/query", {"query": query}).json["data"]["result"]
+            return sum(float(x["value"][1]) for x in r)
+        self.eventually(lambda: count('sum(count_over_time({service_name="loop"}[1h]))') == 101)
+        self.eventually(lambda: count('sum(count_over_time({service_name="loud"}[1h]))') == 21)
+        self.assertEqual(self.metric(s, 'stoa_sampling_rows_total{rule="again",effect="dropped"}'), 99)
+        self.assertEqual(self.metric(s, 'stoa_sampling_rows_total{rule="loud",effect="dropped"}'), 15)
+
     def certificate(self, d):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", d + "/key.pem", "-out", d + "/cert.pem"], check=True, capture_output=True)
