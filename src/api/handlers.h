@@ -178,6 +178,10 @@ HANDLER(loki_detected_labels);
 HANDLER(log_kinds_http);
 HANDLER(volume_http);
 
+/* patterns.c */
+HANDLER(loki_patterns);
+HANDLER(patterns_http);
+
 /* boards.c */
 HANDLER(boards_list);
 HANDLER(boards_get);

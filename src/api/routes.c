@@ -162,6 +162,9 @@ static const struct row rows[] = {
     SECTION("Loki"),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_fields", 0, BODY_FORM, loki_detected_fields),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_labels", 0, BODY_FORM, loki_detected_labels),
+    ROW(READ, "logs.query", GET | POST, "/loki/api/v1/patterns", 0, BODY_FORM, loki_patterns),
+    OWN("Patterns of log lines: how often, since when, what is new or rare, and what differs from a baseline.", READ, "logs.query", GET,
+        "patterns", 0, BODY_NONE, patterns_http),
     OWN("How many log lines there are over time, by level.", READ, "logs.volume", GET, "volume", 0, BODY_NONE, volume_http),
     OWN("Kinds of log lines, by shape.", READ, "logs.query", GET, "log_kinds", 0, BODY_NONE, log_kinds_http),
 

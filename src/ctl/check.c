@@ -116,6 +116,8 @@ int test_command(int argc, char **argv)
         return script_main(promql_script_run, argc - 1, argv + 1);
     if (slice_eq(what, SLICE("logql")) && argc > 2)
         return script_main(logql_script_run, argc - 1, argv + 1);
-    fprintf(stderr, "usage: stoa test promql|logql FILE...\n");
+    if (slice_eq(what, SLICE("patterns")))
+        return test_patterns(argc - 1, argv + 1);
+    fprintf(stderr, "usage: stoa test promql|logql FILE...\n       stoa test patterns FILE.csv...\n");
     return 2;
 }

@@ -13,11 +13,14 @@ int correlate_print(struct slice body);
 int cardinality_print(struct slice body);
 /* The answer of --running. */
 int running_print(struct slice body);
+/* The answer of --patterns. */
+int patterns_print(struct slice body);
 int tail_command(int argc, char **argv);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int check_redaction(int argc, char **argv); /* behind "check redaction" */
 int check_metrics(int argc, char **argv);   /* behind "check metrics" */
+int test_patterns(int argc, char **argv);   /* behind "test patterns" */
 int test_command(int argc, char **argv);
 int user_command(int argc, char **argv);
 int token_command(int argc, char **argv);

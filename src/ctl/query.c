@@ -15,8 +15,8 @@
 enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
-    struct slice url, query, start, end, step, at, limit, tenant, downsample, stop;
-    bool logs, search, json, correlate, cardinality, golden_rules, running;
+    struct slice url, query, start, end, step, at, limit, tenant, downsample, stop, compare, new_since;
+    bool logs, search, json, correlate, cardinality, golden_rules, running, patterns;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
@@ -24,6 +24,7 @@ static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--
                             "       stoa query [...] --downsample 5m|1h QUERY         (of downsampled samples, where there are any)\n"
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
                             "       stoa query --search [--start T] [--end T] [--limit N] TEXT   (words, field:value, -not, OR)\n"
+                            "       stoa query --patterns [--start T] [--end T] [--limit N] [--compare before] [--new-since T] LOGQL\n"
                             "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
                             "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n"
                             "       stoa query --golden-rules [SERVICE]                (golden signals as a rule file)\n"
@@ -37,7 +38,8 @@ static bool parse(int argc, char **argv, struct options *o)
         struct slice *place;
     } values[] = { { "--url", &o->url }, { "--start", &o->start }, { "--end", &o->end },      { "--step", &o->step },
                    { "--time", &o->at }, { "--limit", &o->limit }, { "--tenant", &o->tenant }, { "--downsample", &o->downsample },
-                   { "--stop", &o->stop } };
+                   { "--stop", &o->stop },
+                   { "--compare", &o->compare }, { "--new-since", &o->new_since } };
     for (int i = 1; i < argc; i++) {
         struct slice arg = slice_str(argv[i]);
         size_t k = 0;
@@ -59,6 +61,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->golden_rules = true;
         } else if (slice_eq(arg, SLICE("--running"))) {
             o->running = true;
+        } else if (slice_eq(arg, SLICE("--patterns"))) {
+            o->patterns = true;
         } else if (slice_eq(arg, SLICE("--json"))) {
             o->json = true;
         } else if (slice_starts(arg, SLICE("--")) || o->query.len) {
@@ -69,6 +73,8 @@ static bool parse(int argc, char **argv, struct options *o)
     }
     if (o->running || o->stop.len)
         return o->query.len == 0 && !o->logs && !o->correlate && !o->cardinality && !o->golden_rules && !(o->running && o->stop.len);
+    if (o->patterns || o->compare.len || o->new_since.len)
+        return o->patterns && o->query.len > 0 && !o->logs && !o->search && !o->correlate && !o->cardinality && !o->golden_rules;
     if (o->golden_rules)
         return !o->logs && !o->correlate && !o->cardinality;
     return o->cardinality ? o->query.len == 0 && !o->logs && !o->correlate : o->query.len > 0;
@@ -243,6 +249,8 @@ static struct slice path_of(const struct options *o)
         return SLICE("/api/stoa/v1/golden/rules");
     if (o->running)
         return SLICE("/api/stoa/v1/queries");
+    if (o->patterns)
+        return SLICE("/api/stoa/v1/patterns");
     if (o->search)
         return SLICE("/api/stoa/v1/search");
     if (o->logs)
@@ -283,12 +291,14 @@ int query_command(int argc, char **argv)
     add(&form, "time", o.at);
     add(&form, "limit", o.limit);
     add(&form, "downsample", o.downsample);
+    add(&form, "compare", o.compare);
+    add(&form, "new_since", o.new_since);
     struct slice path = path_of(&o);
     struct http_header headers[] = { { SLICE("Content-Type"), SLICE("application/x-www-form-urlencoded") }, { SLICE("X-Scope-OrgID"), o.tenant } };
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
-    if (o.correlate || o.cardinality || o.golden_rules || o.running || o.stop.len)
+    if (o.correlate || o.cardinality || o.golden_rules || o.running || o.patterns || o.stop.len)
         without_body(&req, a, &o, path);
     account_login(&req);
     int code = 1;
@@ -304,6 +314,8 @@ int query_command(int argc, char **argv)
         code = correlate_print(buf_as_slice(&resp.body));
     else if (o.cardinality)
         code = cardinality_print(buf_as_slice(&resp.body));
+    else if (o.patterns)
+        code = patterns_print(buf_as_slice(&resp.body));
     else if (o.running)
         code = running_print(buf_as_slice(&resp.body));
     else
