@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
 # (promql/.../*.test and logql/.../*.logqltest, at any depth) and OpenMetrics's pages (exposition/.../test.json beside a page that
-# parses or does not) and asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), and tells a line a file. It is a report: cases that fail do not
+# parses or does not), asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), puts lines of known
+# patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), and tells a line a file. It is a report: cases that fail do not
 # fail it, nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that
 # breaks.
 set -u
@@ -96,8 +97,24 @@ while read -r file; do
     failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
 done <"$work/templates"
 
-if [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
-    echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition" >&2
+# Lines whose patterns are known: loghub's. A file passes from the grouping accuracy on that the command names.
+find "$folder/logs/" -path "*loghub*" -name "*_structured*.csv*" 2>/dev/null | sort >"$work/known"
+if [ -s "$work/known" ]; then
+    xargs -d '\n' "$stoa" test patterns <"$work/known" >"$work/out" 2>&1
+    last=$(tail -n 1 "$work/out")
+    good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+    if [ -z "$good" ]; then
+        echo "  patterns: the runner broke: $last"
+        broken=$((broken + 1))
+    else
+        sed -e '$d' -e 's|^[^:]*/|  patterns |' "$work/out"
+        passed=$((passed + good))
+        failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
+    fi
+fi
+
+if [ ! -s "$work/known" ] && [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
+    echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition, no known lines below $folder/logs" >&2
     exit 1
 fi
 echo "conformance total: $passed of $((passed + failed)) cases pass; $stopped scripts are in another dialect, $broken broke the runner"

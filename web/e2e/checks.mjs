@@ -365,6 +365,34 @@ export const checks = [
     },
   },
   {
+    name: 'patterns of log lines: the list, what is rare, and back to the lines',
+    async run({ page, base }) {
+      const service = `e2e-patterns-${Date.now()}`
+      const lines = Array.from({ length: 30 }, (_, i) => `order ${i} "paid" by card <visa> in ${i * 3} ms`).concat('cache is cold')
+      const values = lines.map((line, i) => [`${Date.now() - 1000 + i}000000`, line])
+      const sent = await page.request.post(`${base}/loki/api/v1/push`, {
+        headers: { 'Content-Type': 'application/json' },
+        data: { streams: [{ stream: { service_name: service, level: 'error' }, values }] },
+      })
+      must(sent.ok(), `the push was answered with ${sent.status()}`)
+      await page.goto(`${base}/logs?from=now-5m&to=now&refresh=off&q=${encodeURIComponent(`{service_name="${service}"}`)}`)
+      await page.getByRole('tab', { name: 'Patterns' }).click()
+      await page.waitForURL(/\/logs\/patterns/)
+      const rows = panel(page, 'patterns').locator('tbody tr')
+      await until(async () => (await rows.count()) === 2, 'not both patterns are shown')
+      must(/order <_> "paid" by card <_> in <_> ms/.test(await textOf(rows.first())) && /30/.test(await textOf(rows.first())), `the first is "${await textOf(rows.first())}"`)
+      await panel(page, 'patterns').getByRole('tab', { name: 'Rare' }).click()
+      await until(async () => /cache is cold/.test(await textOf(rows.first())), 'the rare one is not the first')
+      await panel(page, 'patterns').getByRole('tab', { name: 'Unlike before' }).click()
+      await until(async () => (await rows.count()) === 2 && /new/.test(await textOf(rows.first())), 'what was not there before is not called new')
+      await rows.locator('a', { hasText: 'order' }).click()
+      await page.waitForURL(/\/logs\?/)
+      must(param(page, 'q').includes('|> "order <_>'), `the query is ${param(page, 'q')}`)
+      await until(async () => (await page.locator('.list .line').count()) > 5, 'the lines of the pattern are not shown')
+      must(!/cache is cold/.test(await textOf(page.locator('.list'))), 'a line of another pattern is shown')
+    },
+  },
+  {
     name: 'text from outside stays text',
     async run({ page, base }) {
       const service = `e2e-${Date.now()}`

@@ -18,6 +18,7 @@ import { Home } from './pages/Home'
 import { Incident } from './pages/Incident'
 import { Login } from './pages/Login'
 import { LogReport } from './pages/LogReport'
+import { Patterns } from './pages/Patterns'
 import { Logs } from './pages/Logs'
 import { Metrics } from './pages/Metrics'
 import { Queries } from './pages/Queries'
@@ -43,6 +44,7 @@ export const PAGES: PageRow[] = [
   { path: '/', name: W.pages.home, key: 'h', refresh: '10s', draw: () => <Home /> },
   { path: '/metrics-explorer', name: W.pages.metrics, key: 'm', draw: () => <Metrics /> },
   { path: '/logs', name: W.pages.logs, key: 'l', refresh: '5s', draw: () => <Logs /> },
+  { path: '/logs/patterns', name: W.patterns.page, under: '/logs', draw: () => <Patterns /> },
   { path: '/logs/report', name: W.pages.logReport, under: '/logs', draw: () => <LogReport /> },
   { path: '/traces', name: W.pages.traces, key: 't', draw: () => <Traces /> },
   { path: '/boards', name: W.pages.boards, key: 'b', draw: () => <Boards /> },

@@ -31,6 +31,12 @@ export function addContains(query: string, text: string): string {
   return base.includes(stage) ? base : `${base} ${stage}`
 }
 
+export function addPattern(query: string, pattern: string): string {
+  const stage = `|> ${quote(pattern)}`
+  const base = query.trim() || LOGS_DEFAULT
+  return base.includes(stage) ? base : `${base} ${stage}`
+}
+
 // What a choice of levels offers, and the words it stands for in detected_level: the five of most programs take in the two beyond.
 export const CHOICES: Level[] = ['critical', 'error', 'warn', 'info', 'debug']
 const LEVEL_WORDS: Record<string, string[]> = { critical: ['critical', 'fatal'], error: ['error'], warn: ['warn', 'warning'], info: ['info'], debug: ['debug', 'trace'] }
