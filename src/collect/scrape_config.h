@@ -12,6 +12,7 @@ struct scrape_http {
     struct slice user, user_file, password, password_file;
     struct slice auth_type, credentials, credentials_file;
     struct slice ca_file, cert_file, key_file, server_name, proxy_url;
+    struct slice ca_pem, cert_pem, key_pem; /* instead of files; no configuration of ours has them, a kubeconfig may */
     bool tls_insecure, follow_redirects;
 };
 

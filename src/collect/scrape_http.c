@@ -38,12 +38,12 @@ static size_t put_headers(struct http_header *list, const struct scrape_get *get
     return n;
 }
 
-enum status scrape_http_get(const struct collect_env *env, const struct scrape_http *h, const struct scrape_get *get, struct arena *a,
-                            struct client_response *resp, struct err *err)
+/* The request that get is, by h; its texts in a. */
+static enum status request_of(const struct collect_env *env, const struct scrape_http *h, const struct scrape_get *get, struct arena *a,
+                              struct client_request *req, struct err *err)
 {
-    struct http_header headers[HEADERS_MAX];
+    struct http_header *headers = arena_array(a, struct http_header, HEADERS_MAX);
     struct slice user = h->user, password = h->password, credentials = h->credentials, auth = SLICE_EMPTY;
-    *resp = (struct client_response){ 0 };
     enum status st = secret(env, h->user_file, &user, a, err);
     if (!st)
         st = secret(env, h->password_file, &password, a, err);
@@ -53,7 +53,7 @@ enum status scrape_http_get(const struct collect_env *env, const struct scrape_h
         return st;
     if (credentials.len)
         auth = arena_printf(a, "%.*s %.*s", SLICE_FMT(h->auth_type), SLICE_FMT(credentials));
-    struct client_request req = {
+    *req = (struct client_request){
         .method = "GET",
         .url = get->url,
         .headers = headers,
@@ -65,13 +65,43 @@ enum status scrape_http_get(const struct collect_env *env, const struct scrape_h
         .ca_file = text_or_null(a, h->ca_file),
         .cert_file = text_or_null(a, h->cert_file),
         .key_file = text_or_null(a, h->key_file),
+        .ca_pem = h->ca_pem,
+        .cert_pem = h->cert_pem,
+        .key_pem = h->key_pem,
         .server_name = text_or_null(a, h->server_name),
         .proxy_url = h->proxy_url,
         .tls_insecure = h->tls_insecure,
         .follow_redirects = h->follow_redirects,
     };
-    st = http_client_do(env->client, &req, resp, err);
+    return ST_OK;
+}
+
+enum status scrape_http_get(const struct collect_env *env, const struct scrape_http *h, const struct scrape_get *get, struct arena *a,
+                            struct client_response *resp, struct err *err)
+{
+    struct client_request req;
+    *resp = (struct client_response){ 0 };
+    enum status st = request_of(env, h, get, a, &req, err);
+    if (!st)
+        st = http_client_do(env->client, &req, resp, err);
     if (!st && resp->status != STATUS_OK)
         return err_set(err, ST_UNAVAILABLE, "server returned HTTP status %d", resp->status);
+    return st;
+}
+
+enum status scrape_http_start(const struct collect_env *env, const struct scrape_http *h, const struct scrape_get *get,
+                              const struct scrape_stream *stream, struct http_transfer **out, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct client_request req;
+    enum status st = request_of(env, h, get, a, &req, err);
+    if (!st) {
+        req.piece = stream->piece;
+        req.answered = stream->answered;
+        req.over_now = stream->over_now;
+        req.piece_arg = stream->arg;
+        st = http_transfer_start(env->client, &req, out, err);
+    }
+    arena_free(a);
     return st;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One GET as a job's settings want it: for scrapes and for http_sd. */
+/* One GET as a job's settings want it: for scrapes and for servers that know targets. */
 #ifndef STOA_COLLECT_SCRAPE_HTTP_H
 #define STOA_COLLECT_SCRAPE_HTTP_H
 
@@ -16,5 +16,16 @@ struct scrape_get {
  * request's own texts. */
 MUST_CHECK enum status scrape_http_get(const struct collect_env *env, const struct scrape_http *h, const struct scrape_get *get, struct arena *a,
                                        struct client_response *resp, struct err *err);
+
+/* As client_request has them. */
+struct scrape_stream {
+    bool (*piece)(void *arg, struct slice bytes);
+    void (*answered)(void *arg, int status);
+    void (*over_now)(void *arg);
+    void *arg;
+};
+/* Does not block; http_transfer_end() gives the answer, whose status is any. */
+MUST_CHECK enum status scrape_http_start(const struct collect_env *env, const struct scrape_http *h, const struct scrape_get *get,
+                                         const struct scrape_stream *stream, struct http_transfer **out, struct err *err);
 
 #endif

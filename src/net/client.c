@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread drives a curl multi handle. A caller fills an easy handle, queues it, and sleeps until the thread says that it
- * is done; so no caller's thread ever touches the multi, and connections are shared by all callers.
+ * is done; so no caller's thread ever touches the multi, and connections are shared by all callers. Who does not want to sleep starts
+ * a transfer and ends it later: thousands may run at once.
  *
  * Only http and https, redirects included. Proxies of the environment are not used: who wants one says so. A name for the
  * certificate other than the URL's host (server_name) is done by asking for that name and connecting to the host. */
@@ -14,15 +15,21 @@
 
 enum { REDIRECTS_MAX = 10, POLL_MS = 1000, CONNECTIONS_KEPT_MAX = 256 };
 
-struct job {
-    struct job *next;
+struct http_transfer {
+    struct http_transfer *next;
+    struct http_client *client;
+    struct arena *a;      /* NULL: http_client_do's, on its stack */
+    struct slice url;
     CURL *easy;
     struct curl_slist *headers, *connect_to;
-    struct client_response *resp;
+    struct client_response *resp, own;
     size_t bytes_max;
     bool (*piece)(void *arg, struct slice bytes);
+    void (*answered)(void *arg, int status);
+    void (*over_now)(void *arg);
     void *piece_arg;
-    bool over, ended, done;
+    bool over, ended;
+    bool done, cancelled; /* under the client's lock */
     CURLcode result;
     struct cond cond; /* with the client's lock */
     char reason[CURL_ERROR_SIZE];
@@ -32,21 +39,23 @@ struct http_client {
     CURLM *multi;
     struct thread *thread;
     struct mutex lock;
-    struct job *queued;  /* under lock */
-    struct job *running; /* the thread's */
-    bool stopping;       /* under lock */
+    struct http_transfer *queued;  /* under lock */
+    struct http_transfer *running; /* the thread's */
+    bool stopping, cancels; /* under lock; cancels: a running one is to end */
 };
 
 /* ---- The thread ---- */
 
-static void end_job(struct http_client *c, struct job *j, CURLcode result)
+static void end_job(struct http_client *c, struct http_transfer *j, CURLcode result)
 {
-    for (struct job **p = &c->running; *p; p = &(*p)->next)
+    for (struct http_transfer **p = &c->running; *p; p = &(*p)->next)
         if (*p == j) {
             *p = j->next;
             break;
         }
     curl_multi_remove_handle(c->multi, j->easy);
+    if (j->over_now) /* before done: afterwards j may be gone */
+        j->over_now(j->piece_arg);
     mutex_lock(&c->lock);
     j->result = result;
     j->done = true;
@@ -54,21 +63,34 @@ static void end_job(struct http_client *c, struct job *j, CURLcode result)
     mutex_unlock(&c->lock);
 }
 
+static struct http_transfer *next_cancelled(struct http_client *c)
+{
+    mutex_lock(&c->lock);
+    struct http_transfer *j = c->cancels ? c->running : NULL;
+    while (j && !j->cancelled)
+        j = j->next;
+    c->cancels = j != NULL;
+    mutex_unlock(&c->lock);
+    return j;
+}
+
 /* False when the client stops. */
 static bool take_queued(struct http_client *c)
 {
     mutex_lock(&c->lock);
-    struct job *j = c->queued;
+    struct http_transfer *j = c->queued;
     c->queued = NULL;
     bool stopping = c->stopping;
     mutex_unlock(&c->lock);
-    for (struct job *next; j; j = next) {
+    for (struct http_transfer *next; j; j = next) {
         next = j->next;
         j->next = c->running;
         c->running = j;
         if (curl_multi_add_handle(c->multi, j->easy) != CURLM_OK)
             end_job(c, j, CURLE_FAILED_INIT);
     }
+    for (struct http_transfer *cancelled; (cancelled = next_cancelled(c)) != NULL;)
+        end_job(c, cancelled, CURLE_ABORTED_BY_CALLBACK);
     return !stopping;
 }
 
@@ -79,7 +101,7 @@ static void client_main(void *arg)
         int running, left;
         curl_multi_perform(c->multi, &running);
         for (CURLMsg *m; (m = curl_multi_info_read(c->multi, &left)) != NULL;) {
-            struct job *j = NULL;
+            struct http_transfer *j = NULL;
             CURLcode result = m->data.result;
             curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &j);
             if (m->msg == CURLMSG_DONE && j)
@@ -133,7 +155,7 @@ void http_client_free(struct http_client *c)
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
-    struct job *j = arg;
+    struct http_transfer *j = arg;
     long status = 0;
     n *= size;
     if (j->piece && curl_easy_getinfo(j->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status == 200) {
@@ -146,6 +168,17 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     }
     buf_put(&j->resp->body, bytes, n);
     return n;
+}
+
+/* The empty line is the end of the headers; those of redirects and of "100 Continue" are not the answer's. */
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct http_transfer *j = arg;
+    long status = 0;
+    if (n * size <= 2 && curl_easy_getinfo(j->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200)
+        j->answered(j->piece_arg, (int)status);
+    (void)bytes;
+    return n * size;
 }
 
 /* A NUL-terminated copy, for a library that wants one. */
@@ -168,7 +201,7 @@ static void set_method(CURL *e, const struct client_request *req)
     }
 }
 
-static void add_headers(struct job *j, struct arena *a, const struct client_request *req)
+static void add_headers(struct http_transfer *j, struct arena *a, const struct client_request *req)
 {
     bool has_type = false;
     for (size_t i = 0; i < req->header_count; i++) {
@@ -184,7 +217,7 @@ static void add_headers(struct job *j, struct arena *a, const struct client_requ
 }
 
 /* The URL with server_name for a host, connections going to the real host, and the Host header unchanged. */
-static const char *url_with_name(struct job *j, struct arena *a, const struct client_request *req)
+static const char *url_with_name(struct http_transfer *j, struct arena *a, const struct client_request *req)
 {
     const char *url = c_str(a, req->url);
     char *host = NULL, *port = NULL, *renamed = NULL;
@@ -204,6 +237,13 @@ static const char *url_with_name(struct job *j, struct arena *a, const struct cl
     curl_free(renamed);
     curl_url_cleanup(u);
     return url;
+}
+
+static void set_pem(CURL *e, CURLoption option, struct slice pem)
+{
+    struct curl_blob blob = { .data = (void *)(uintptr_t)pem.ptr, .len = pem.len, .flags = CURL_BLOB_COPY };
+    if (pem.len)
+        curl_easy_setopt(e, option, &blob);
 }
 
 static void set_security(CURL *e, struct arena *a, const struct client_request *req)
@@ -226,6 +266,9 @@ static void set_security(CURL *e, struct arena *a, const struct client_request *
         curl_easy_setopt(e, CURLOPT_SSLCERT, req->cert_file);
     if (req->key_file)
         curl_easy_setopt(e, CURLOPT_SSLKEY, req->key_file);
+    set_pem(e, CURLOPT_CAINFO_BLOB, req->ca_pem);
+    set_pem(e, CURLOPT_SSLCERT_BLOB, req->cert_pem);
+    set_pem(e, CURLOPT_SSLKEY_BLOB, req->key_pem);
     if (req->tls_insecure) {
         curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -233,7 +276,7 @@ static void set_security(CURL *e, struct arena *a, const struct client_request *
     curl_easy_setopt(e, CURLOPT_PROXY, req->proxy_url.len ? c_str(a, req->proxy_url) : "");
 }
 
-static void prepare(struct job *j, struct arena *a, const struct client_request *req)
+static void prepare(struct http_transfer *j, struct arena *a, const struct client_request *req)
 {
     CURL *e = j->easy;
     curl_easy_setopt(e, CURLOPT_PRIVATE, j);
@@ -247,6 +290,12 @@ static void prepare(struct job *j, struct arena *a, const struct client_request 
     curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, req->keeps_encoding ? NULL : "");
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, j);
+    if (req->piece) /* may be long without bytes */
+        curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (j->answered) {
+        curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(e, CURLOPT_HEADERDATA, j);
+    }
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, req->own_connection ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_FORBID_REUSE, req->own_connection ? 1L : 0L);
     if (req->own_connection) /* or names would come from the cache of an earlier request */
@@ -273,7 +322,7 @@ static int64_t info_ns(CURL *e, CURLINFO what)
     return (int64_t)us * 1000;
 }
 
-static void read_answer(const struct job *j, struct client_response *resp)
+static void read_answer(const struct http_transfer *j, struct client_response *resp)
 {
     CURL *e = j->easy;
     long status = 0;
@@ -295,9 +344,9 @@ static void read_answer(const struct job *j, struct client_response *resp)
     resp->total_ns = info_ns(e, CURLINFO_TOTAL_TIME_T);
 }
 
-static enum status status_of(const struct job *j, const struct client_request *req, struct err *err)
+static enum status status_of(const struct http_transfer *j, struct err *err)
 {
-    struct slice url = slice_sub(req->url, 0, 200);
+    struct slice url = slice_sub(j->url, 0, 200);
     const char *why = j->reason[0] ? j->reason : curl_easy_strerror(j->result);
     if (j->over)
         return err_set(err, ST_LIMIT, "%.*s: the answer has more than %zu bytes, the most that are allowed",
@@ -330,11 +379,12 @@ static enum status status_of(const struct job *j, const struct client_request *r
     return err_set(err, ST_IO, "%.*s: %s", SLICE_FMT(url), why);
 }
 
-/* Hands the job to the thread and sleeps until it is done. */
-static void run_job(struct http_client *c, struct job *j)
+/* Hands it to the thread. */
+static void enqueue(struct http_client *c, struct http_transfer *j)
 {
     mutex_lock(&c->lock);
-    if (c->stopping) {
+    bool stopping = c->stopping;
+    if (stopping) {
         j->result = CURLE_ABORTED_BY_CALLBACK;
         j->done = true;
     } else {
@@ -342,33 +392,92 @@ static void run_job(struct http_client *c, struct job *j)
         c->queued = j;
         curl_multi_wakeup(c->multi);
     }
-    while (!j->done)
-        cond_wait(&j->cond, &c->lock);
     mutex_unlock(&c->lock);
+    if (stopping && j->over_now)
+        j->over_now(j->piece_arg);
+}
+
+static enum status transfer_init(struct http_transfer *j, struct http_client *c, const struct client_request *req, struct err *err)
+{
+    *j = (struct http_transfer){ .client = c, .bytes_max = req->response_bytes_max, .piece = req->piece, .answered = req->answered,
+                                 .over_now = req->over_now, .piece_arg = req->piece_arg, .easy = curl_easy_init() };
+    if (j->easy == NULL)
+        return err_set(err, ST_INTERNAL, "the HTTP client library gives no handle");
+    cond_init(&j->cond);
+    return ST_OK;
+}
+
+static void transfer_free(struct http_transfer *j)
+{
+    curl_easy_cleanup(j->easy);
+    curl_slist_free_all(j->headers);
+    curl_slist_free_all(j->connect_to);
+    cond_destroy(&j->cond);
 }
 
 enum status http_client_do(struct http_client *c, const struct client_request *req, struct client_response *resp,
                            struct err *err)
 {
+    struct http_transfer j;
     *resp = (struct client_response){ 0 };
-    struct job j = { .resp = resp, .bytes_max = req->response_bytes_max, .piece = req->piece, .piece_arg = req->piece_arg,
-                     .easy = curl_easy_init() };
-    if (j.easy == NULL)
-        return err_set(err, ST_INTERNAL, "the HTTP client library gives no handle");
+    enum status st = transfer_init(&j, c, req, err);
+    if (st)
+        return st;
     struct arena *a = arena_new(0);
-    cond_init(&j.cond);
+    j.resp = resp;
+    j.url = req->url;
     prepare(&j, a, req);
-    run_job(c, &j);
+    enqueue(c, &j);
+    mutex_lock(&c->lock);
+    while (!j.done)
+        cond_wait(&j.cond, &c->lock);
+    mutex_unlock(&c->lock);
     read_answer(&j, resp);
     if (req->cookies)
         client_cookies_take(j.easy, req->cookies);
     if (req->details)
         client_details_take(j.easy, j.result, req->details);
-    enum status st = status_of(&j, req, err);
-    curl_easy_cleanup(j.easy);
-    curl_slist_free_all(j.headers);
-    curl_slist_free_all(j.connect_to);
-    cond_destroy(&j.cond);
+    st = status_of(&j, err);
+    transfer_free(&j);
     arena_free(a);
+    return st;
+}
+
+enum status http_transfer_start(struct http_client *c, const struct client_request *req, struct http_transfer **out, struct err *err)
+{
+    assert(!req->cookies && !req->details && !req->body.len);
+    struct http_transfer *j = mem_new(struct http_transfer);
+    enum status st = transfer_init(j, c, req, err);
+    if (st) {
+        mem_free(j);
+        return st;
+    }
+    j->a = arena_new(0);
+    j->resp = &j->own;
+    j->url = arena_copy(j->a, req->url);
+    prepare(j, j->a, req);
+    *out = j;
+    enqueue(c, j);
+    return ST_OK;
+}
+
+enum status http_transfer_end(struct http_transfer *t, struct client_response *resp, struct err *err)
+{
+    struct http_client *c = t->client;
+    mutex_lock(&c->lock);
+    if (!t->done) {
+        t->cancelled = true;
+        c->cancels = true;
+        curl_multi_wakeup(c->multi);
+    }
+    while (!t->done)
+        cond_wait(&t->cond, &c->lock);
+    mutex_unlock(&c->lock);
+    read_answer(t, &t->own);
+    *resp = t->own;
+    enum status st = status_of(t, err);
+    transfer_free(t);
+    arena_free(t->a);
+    mem_free(t);
     return st;
 }

@@ -21,6 +21,7 @@ struct client_request {
     struct slice user, password;     /* basic auth, when user is set */
     struct slice bearer;
     const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: the system's */
+    struct slice ca_pem, cert_pem, key_pem; /* the same as texts; empty: not so */
     struct slice proxy_url;
     bool tls_insecure, follow_redirects;
     bool keeps_encoding;             /* no content encoding is asked for, and whatever comes stays as it is */
@@ -30,6 +31,10 @@ struct client_request {
     /* An answer of status 200, piece by piece as it comes, instead of into the response's body: on the client's thread, must not
      * block. False ends the transfer with ST_CANCELLED. NULL: the body is collected. */
     bool (*piece)(void *arg, struct slice bytes);
+    /* Once an answer's headers are there, and when all is over, however it ended: on the client's thread as well, with
+     * piece_arg; without details. NULL: nobody wants to know. */
+    void (*answered)(void *arg, int status);
+    void (*over_now)(void *arg);
     void *piece_arg;
     struct client_details *details;  /* filled when set; see net/client_details.h */
 };
@@ -48,5 +53,13 @@ void http_client_free(struct http_client *c); /* stops; accepts NULL */
 /* Blocks the calling worker. resp->body is the caller's to buf_free, also after an error. */
 MUST_CHECK enum status http_client_do(struct http_client *c, const struct client_request *req,
                                       struct client_response *resp, struct err *err);
+
+/* The same without waiting: over_now says when there is an end to fetch, perhaps before the start returns. Borrows req; no
+ * body, cookies or details. */
+struct http_transfer;
+MUST_CHECK enum status http_transfer_start(struct http_client *c, const struct client_request *req, struct http_transfer **out, struct err *err);
+/* Its answer, as http_client_do() gives it; one that still runs is cancelled first (ST_CANCELLED). Afterwards no function of
+ * the request is called any more. Takes t. */
+MUST_CHECK enum status http_transfer_end(struct http_transfer *t, struct client_response *resp, struct err *err);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/client.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/drive_test.h"
@@ -151,5 +153,97 @@ TEST(client_serves_many_callers_at_once)
         CHECK(thread_start(&t[i], "caller", many, &p, &p.err) == ST_OK);
     for (int i = 0; i < THREADS; i++)
         thread_join(t[i]);
+    end(&p);
+}
+
+struct told {
+    struct mutex lock;
+    struct cond cond;
+    int over, status;
+    size_t bytes;
+};
+
+static bool on_piece(void *arg, struct slice bytes)
+{
+    struct told *t = arg;
+    mutex_lock(&t->lock);
+    t->bytes += bytes.len;
+    mutex_unlock(&t->lock);
+    return true;
+}
+
+static void on_answered(void *arg, int status)
+{
+    struct told *t = arg;
+    mutex_lock(&t->lock);
+    t->status = status;
+    mutex_unlock(&t->lock);
+}
+
+static void on_over(void *arg)
+{
+    struct told *t = arg;
+    mutex_lock(&t->lock);
+    t->over++;
+    cond_signal(&t->cond);
+    mutex_unlock(&t->lock);
+}
+
+TEST(client_runs_many_transfers_that_nobody_waits_for)
+{
+    enum { TRANSFERS = 20 };
+    struct pair p = { 0 };
+    struct told told = { 0 };
+    struct http_transfer *t[TRANSFERS];
+    mutex_init(&told.lock);
+    cond_init(&told.cond);
+    drive_init(&p.d);
+    begin(&p);
+    CHECK(get(&p, "http", "/big?1000") == ST_OK);
+    buf_free(&p.resp.body);
+    p.req.piece = on_piece;
+    p.req.answered = on_answered;
+    p.req.over_now = on_over;
+    p.req.piece_arg = &told;
+    for (int i = 0; i < TRANSFERS; i++)
+        CHECK(http_transfer_start(p.c, &p.req, &t[i], &p.err) == ST_OK);
+    mutex_lock(&told.lock);
+    while (told.over < TRANSFERS)
+        cond_wait(&told.cond, &told.lock);
+    mutex_unlock(&told.lock);
+    for (int i = 0; i < TRANSFERS; i++) {
+        CHECK(http_transfer_end(t[i], &p.resp, &p.err) == ST_OK);
+        CHECK_INT(p.resp.status, 200);
+        CHECK_INT(p.resp.body.len, 0);
+        buf_free(&p.resp.body);
+    }
+    CHECK_INT(told.bytes, TRANSFERS * 1000);
+    CHECK_INT(told.status, 200);
+    end(&p);
+}
+
+TEST(client_cancels_a_transfer_whose_answer_does_not_come)
+{
+    struct pair p = { 0 };
+    struct told told = { 0 };
+    struct http_transfer *t;
+    mutex_init(&told.lock);
+    cond_init(&told.cond);
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof at;
+    int mute = socket(AF_INET, SOCK_STREAM, 0); /* takes connections and says nothing */
+    CHECK(bind(mute, (struct sockaddr *)&at, n) == 0 && listen(mute, 4) == 0 && getsockname(mute, (struct sockaddr *)&at, &n) == 0);
+    drive_init(&p.d);
+    begin(&p);
+    snprintf(p.url, sizeof p.url, "http://127.0.0.1:%d/", ntohs(at.sin_port));
+    p.req = (struct client_request){ .url = slice_str(p.url), .timeout_ns = 3600 * NS_S, .over_now = on_over, .piece_arg = &told };
+    CHECK(http_transfer_start(p.c, &p.req, &t, &p.err) == ST_OK);
+    CHECK(http_transfer_end(t, &p.resp, &p.err) == ST_CANCELLED);
+    CHECK_INT(told.over, 1);
+    http_client_stop(p.c);
+    CHECK(http_transfer_start(p.c, &p.req, &t, &p.err) == ST_OK);
+    CHECK(http_transfer_end(t, &p.resp, &p.err) == ST_CANCELLED);
+    CHECK_INT(told.over, 2);
+    close(mute);
     end(&p);
 }
