@@ -26,7 +26,7 @@ enum class {
     CLASS_GO_HEAD,      /* [signal ..., runtime stack: */
     CLASS_STACK,        /* Stack trace:, stack backtrace: */
     CLASS_NUMBERED,     /* #0 ... */
-    CLASS_END           /* what closes a trace: }, Node.js v18.1, note: run with ... */
+    CLASS_END           /* what closes a trace, or stands between its parts: }, Node.js v18.1, note: run with ... */
 };
 
 enum kind {
@@ -41,7 +41,8 @@ enum kind {
     KIND_GO,
     KIND_NUMBERED,      /* PHP's frames */
     KIND_RUST,
-    KIND_SOURCE         /* Node shows the line that threw before the exception */
+    KIND_NESTED,        /* Java's "nested exception is:" */
+    KIND_SOURCE         /* Node shows the line that threw before the exception, Dart that it was not handled */
 };
 
 static bool is_digit(char c)
@@ -165,7 +166,7 @@ static enum class classify(struct slice line)
     if (c == ' ' || c == '\t')
         return classify_indented(unindented(line));
     if (is_digit(c) || c == '{' || c == '<')
-        return CLASS_OTHER;
+        return slice_eq(line, SLICE("<asynchronous suspension>")) ? CLASS_END : CLASS_OTHER;
     if (is_cause(line))
         return CLASS_CAUSE;
     if (c == '#')
@@ -234,9 +235,9 @@ static enum kind kind_by_look(struct slice line)
         return KIND_RUST;
     if (c == CLASS_FRAME || c == CLASS_CAUSE)
         return KIND_FRAMES;
-    if (c == CLASS_EXCEPTION)
+    if (c == CLASS_EXCEPTION || (c == CLASS_INDENTED && is_exception(unindented(line))))
         return KIND_EXCEPTION;
-    if (is_source_place(line))
+    if (is_source_place(line) || slice_eq(line, SLICE("Unhandled exception:")))
         return KIND_SOURCE;
     return c == CLASS_OTHER ? KIND_UNKNOWN : KIND_PLAIN;
 }
@@ -273,15 +274,20 @@ static bool follows_go(enum class c, struct slice line, bool after_blank)
     return c == CLASS_INDENTED || c == CLASS_FRAME || is_go_call(line);
 }
 
+static enum kind kind_behind(enum class c, struct slice line)
+{
+    return c == CLASS_CAUSE && slice_ends(line, SLICE("nested exception is:")) ? KIND_NESTED : KIND_FRAMES;
+}
+
 /* Of a record that is no trace so far. */
-static bool follows_first(enum kind *kind, enum class c, bool after_blank)
+static bool follows_first(enum kind *kind, enum class c, struct slice line, bool after_blank)
 {
     enum kind was = *kind;
     bool told = was == KIND_TOLD, exception = was == KIND_EXCEPTION;
     switch (c) {
     case CLASS_FRAME:
     case CLASS_CAUSE:
-        *kind = KIND_FRAMES;
+        *kind = kind_behind(c, line);
         return !after_blank || told || exception || was == KIND_SOURCE;
     case CLASS_INDENTED:
         return !after_blank && was != KIND_PLAIN;
@@ -309,9 +315,13 @@ static bool follows(enum kind *kind, enum class c, struct slice line, bool after
 {
     switch (*kind) {
     case KIND_FRAMES:
+        *kind = kind_behind(c, line);
         if (c == CLASS_FRAME || c == CLASS_CAUSE || c == CLASS_INDENTED)
             return !after_blank || c != CLASS_INDENTED;
         return c == CLASS_END && (after_blank ? slice_starts(line, SLICE("Node.js v")) : line.len == 1);
+    case KIND_NESTED:
+        *kind = KIND_EXCEPTION;
+        return c == CLASS_EXCEPTION;
     case KIND_PYTHON:
         if (c == CLASS_INDENTED || c == CLASS_FRAME)
             return true;
@@ -329,12 +339,12 @@ static bool follows(enum kind *kind, enum class c, struct slice line, bool after
         return follows_go(c, line, after_blank);
     case KIND_NUMBERED:
         if (c == CLASS_END)
-            return slice_starts(line, SLICE("Next "));
+            return slice_starts(line, SLICE("Next ")) || slice_starts(line, SLICE("<"));
         return c == CLASS_NUMBERED || c == CLASS_STACK || c == CLASS_FRAME || (c == CLASS_INDENTED && !after_blank);
     case KIND_RUST:
         return c == CLASS_STACK || c == CLASS_INDENTED || c == CLASS_FRAME || (c == CLASS_END && slice_starts(line, SLICE("note: ")));
     default:
-        return follows_first(kind, c, after_blank);
+        return follows_first(kind, c, line, after_blank);
     }
 }
 
@@ -355,7 +365,7 @@ static bool may_wait(enum kind kind, enum class c, struct slice line, size_t wai
 {
     if (waiting >= JOIN_MESSAGE_LINES_MAX || (c != CLASS_OTHER && c != CLASS_CHAIN))
         return false;
-    return (kind == KIND_EXCEPTION || kind == KIND_RUST) && !tells(line);
+    return (kind == KIND_EXCEPTION || kind == KIND_RUST || kind == KIND_SOURCE) && !tells(line);
 }
 
 static size_t join_auto(struct slice text, size_t bytes_max, bool *is_open)

@@ -105,6 +105,16 @@ TEST(join_of_javascript)
           "    at node:internal/main:23:47\n\nNode.js v18.19.0\nnext\n", "91");
 }
 
+TEST(join_of_nested_exceptions_and_dart)
+{
+    check("a.b.SendException: no\n  nested exception is:\nc.d.AddressException: 550 no such\n"
+          "\n\tat a.B.c(B.java:1)\nCaused by: a.b.X: no\n\t... 2 more\nnext\n",
+          "71");
+    check("Unhandled exception:\nBad state: no stock\n#0      add (file:///srv/cart.dart:3:5)\n<asynchronous suspension>\n"
+          "#1      main (file:///srv/cart.dart:9:3)\nnext\n", "51");
+    check(" Shop::StockError (none):\n  \n  shop (1.2) lib/cart.rb:3:in `add'\nnext\n", "31");
+}
+
 TEST(join_of_ruby_net_php_and_rust)
 {
     check("/srv/a.rb:3:in `f': no stock (RuntimeError)\n\tfrom /srv/a.rb:7:in `block in g'\n\tfrom /srv/a.rb:9:in `<main>'\nnext\n", "31");
