@@ -219,7 +219,7 @@ static bool tells(struct slice line)
     recognise(line, 0, 0, &r);
     if (slice_eq(r.format, SLICE("json")))
         return false;
-    return r.time_ns || slice_eq(r.format, SLICE("python")) || r.severity >= SEVERITY_ERROR;
+    return r.time_ns || slice_eq(r.format, SLICE("python")) || slice_eq(r.format, SLICE("clock")) || r.severity >= SEVERITY_ERROR;
 }
 
 /* What the first line of a record makes it by its look; KIND_UNKNOWN: nothing. */

@@ -9,7 +9,7 @@
 #include "ingest/times.h"
 #include "model/event.h"
 
-enum { TOKENS_MAX = 6, PAIRS_MAX = 64, NAME_BYTES_MAX = 64, NESTING_MAX = 32 };
+enum { TOKENS_MAX = 6, PAIRS_MAX = 64, NAME_BYTES_MAX = 64, NESTING_MAX = 32, DAY_SECONDS = 86400, CLOCK_NEAR_SECONDS = 3600 };
 
 /* What a reader may know beside the line. */
 struct scene {
@@ -447,6 +447,22 @@ static bool is_number(struct slice word)
     return num_parse_u64(word, &v) || slice_eq(word, SLICE("---"));
 }
 
+/* Apache's [core:error] and Monolog's "production.ERROR:": what stands before the level is a logger. */
+static uint8_t severity_behind(struct slice *token, bool bracketed, bool colon, struct recognised *out)
+{
+    char separator = bracketed ? ':' : '.';
+    size_t at = token->len;
+    while (at > 0 && token->ptr[at - 1] != separator)
+        at--;
+    struct slice level = slice_skip(*token, at);
+    if (at < 2 || level.len < 2 || !(bracketed || (colon && is_upper(level))))
+        return 0;
+    uint8_t severity = severity_parse(level);
+    if (severity)
+        first_wins(&out->logger, slice_sub(*token, 0, at - 1));
+    return severity;
+}
+
 /* Bracketed parts and words between the time and the message, in any order: a level, a service, a pid, a logger. */
 static struct slice take_tokens(struct slice s, struct recognised *out)
 {
@@ -468,6 +484,8 @@ static struct slice take_tokens(struct slice s, struct recognised *out)
         /* Right behind the time "Info" is a level; further in it must look like one. */
         bool looks = bracketed || colon || is_upper(trimmed) || (i == 0 && trimmed.len > 3 && is_upper(slice_sub(trimmed, 0, 1)));
         uint8_t severity = trimmed.len > 1 && looks ? severity_parse(trimmed) : 0;
+        if (severity == 0)
+            severity = severity_behind(&trimmed, bracketed, colon, out);
         if (severity && out->severity == 0)
             out->severity = severity;
         else if (bracketed && out->service.len == 0 && is_service(trimmed))
@@ -499,6 +517,76 @@ static bool read_dated(struct slice line, const struct scene *sc, struct recogni
     return true;
 }
 
+/* 10:30:45.123 and 10:30:45, as seconds and nanoseconds of a day. */
+static bool take_clock(struct slice *rest, int64_t *out_ns)
+{
+    struct civil c;
+    char text[64] = "1970-01-01T";
+    size_t head = SLICE("1970-01-01T").len, n = 0;
+    while (n < rest->len && n < sizeof text - head - 2 && (is_digit(rest->ptr[n]) || memchr(":.,", rest->ptr[n], 3)))
+        n++;
+    if (n < SLICE("00:00:00").len || rest->ptr[2] != ':' || rest->ptr[5] != ':')
+        return false;
+    memcpy(text + head, rest->ptr, n);
+    text[head + n] = 'Z';
+    struct slice s = slice_of(text, head + n + 1);
+    if (!time_take_iso(&s, &c) || s.len)
+        return false;
+    *out_ns = civil_ns(&c, 0);
+    *rest = slice_skip(*rest, n);
+    return true;
+}
+
+/* "10:30:45.123 [main] INFO  a.B - text", "[10:30:45 ERR] text": Logback and Serilog as they are without any set-up. The day is
+ * that of the arrival; a clock that is not near it says nothing, for it may be of another zone or day. */
+static bool read_clock(struct slice line, const struct scene *sc, struct recognised *out)
+{
+    struct slice s = line;
+    bool bracketed = peek(s) == '[';
+    int64_t clock_ns, day_ns = DAY_SECONDS * NS_S, local_ns = sat_add(sc->received_ns, sc->zone_offset_s * NS_S);
+    if (bracketed)
+        s = slice_skip(s, 1);
+    if (!is_digit(peek(s)) || !take_clock(&s, &clock_ns) || !(peek(s) == ' ' || peek(s) == ']'))
+        return false;
+    for (int64_t day = -1; day <= 1; day++) {
+        int64_t t = local_ns - local_ns % day_ns + day * day_ns + clock_ns;
+        if (t - local_ns < CLOCK_NEAR_SECONDS * NS_S && local_ns - t < CLOCK_NEAR_SECONDS * NS_S)
+            out->time_ns = t - sc->zone_offset_s * NS_S;
+    }
+    struct slice level = s;
+    if (bracketed && peek(s) == ' ' && slice_cut(slice_skip(s, 1), ']', &level, &s))
+        out->severity = severity_parse(slice_trim(level));
+    else if (bracketed)
+        s = slice_skip(s, peek(s) == ']');
+    out->message = take_tokens(s, out);
+    return true;
+}
+
+/* E, [2026-01-01T00:00:00.123456 #42] ERROR -- prog: text, as Ruby's Logger writes. */
+static bool read_ruby(struct slice line, const struct scene *sc, struct recognised *out)
+{
+    struct civil c;
+    struct slice s = line, pid, level;
+    if (line.len < 5 || !memchr("DIWEFA", line.ptr[0], 6) || !slice_starts(slice_skip(line, 1), SLICE(", [")))
+        return false;
+    s = slice_skip(s, 4);
+    if (!time_take_iso(&s, &c) || !slice_cut(skip_spaces(s), ']', &pid, &s))
+        return false;
+    out->time_ns = civil_ns(&c, sc->zone_offset_s);
+    out->pid = slice_trim(slice_skip(pid, slice_starts(pid, SLICE("#"))));
+    s = skip_spaces(s);
+    level = take_word(&s);
+    out->severity = severity_parse(level);
+    struct slice program, rest;
+    s = skip_spaces(s);
+    if (slice_starts(s, SLICE("-- ")) && slice_cut(slice_skip(s, 3), ':', &program, &rest)) {
+        out->logger = slice_trim(program);
+        s = skip_spaces(rest);
+    }
+    out->message = s;
+    return true;
+}
+
 /* "update-alternatives 2026-01-01 00:00:00: text": the program in front of the time. */
 static bool read_named(struct slice line, const struct scene *sc, struct recognised *out)
 {
@@ -522,7 +610,9 @@ static const struct {
     { SLICE_INIT("syslog5424"), read_syslog5424 },
     { SLICE_INIT("syslog"), read_syslog },
     { SLICE_INIT("dated"), read_dated },
+    { SLICE_INIT("clock"), read_clock },
     { SLICE_INIT("klog"), read_klog },
+    { SLICE_INIT("ruby"), read_ruby },
     { SLICE_INIT("python"), read_python },
     { SLICE_INIT("access"), read_access },
     { SLICE_INIT("dated"), read_named },

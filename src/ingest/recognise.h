@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 struct recognised {
-    struct slice format;   /* "json", "logfmt", "syslog", "syslog5424", "access", "klog", "python", "dated", or "plain" */
+    struct slice format;   /* "json", "logfmt", "syslog", "syslog5424", "access", "klog", "ruby", "python", "dated", "clock", or "plain" */
     int64_t time_ns;       /* 0: the line tells no time */
     uint8_t severity;      /* 0: none */
     struct slice service, host, pid, logger; /* parts of the line; empty when not told */

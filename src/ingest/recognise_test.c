@@ -55,6 +55,13 @@ TEST(recognise_names_each_format)
         { "[Sun Dec 04 04:47:44 2005] [error] mod_jk", "dated", SEVERITY_ERROR, "" },
         { "2016-09-28 04:30:30, Info   CBS  Loaded", "dated", SEVERITY_INFO, "" },
         { "2026-01-01 00:00:00.1 UTC [99] LOG:  ready", "dated", SEVERITY_INFO, "" },
+        { "15:30:00.123 [main] ERROR com.shop.Cart - boom", "clock", SEVERITY_ERROR, "" },
+        { "[15:30:00 WRN] boom", "clock", SEVERITY_WARN, "" },
+        { "15:30:00 later", "clock", 0, "" },
+        { "15:30 later", "plain", 0, "" },
+        { "E, [2026-01-01T00:00:00.123456 #42] ERROR -- shop: boom", "ruby", SEVERITY_ERROR, "" },
+        { "[Mon Nov 23 02:31:07.123456 2026] [core:error] [pid 7] boom", "dated", SEVERITY_ERROR, "" },
+        { "[2026-01-01 00:00:00] production.ERROR: boom", "dated", SEVERITY_ERROR, "" },
         { "update-alternatives 2026-01-01 00:00:00: run", "dated", 0, "update-alternatives" },
         { "", "plain", 0, "" },
         { "[", "plain", 0, "" },
@@ -64,6 +71,20 @@ TEST(recognise_names_each_format)
         if (!slice_eq(r.format, slice_str(lines[i].format)) || r.severity != lines[i].severity || !slice_eq(r.service, slice_str(lines[i].service)))
             unit_fail(__FILE__, __LINE__, lines[i].line);
     }
+}
+
+TEST(recognise_takes_a_clock_near_the_arrival)
+{
+    CHECK_INT(of("15:30:00.5 [main] INFO a.B - x").time_ns, (NOW_S - 1800) * NS_S + NS_S / 2);
+    CHECK_STR(of("15:30:00.5 [main] INFO a.B - x").logger, "a.B");
+    CHECK_INT(of("16:30:00 x").time_ns, (NOW_S + 1800) * NS_S);
+    CHECK_INT(of("03:30:00 x").time_ns, 0);
+    struct recognised r;
+    recognise(SLICE("00:10:00 x"), NOW_S * NS_S + 7 * 3600 * NS_S + 50 * 60 * NS_S, 0, &r); /* at 23:50 */
+    CHECK_INT(r.time_ns, (NOW_S + 8 * 3600 + 600) * NS_S);
+    CHECK_STR(of("E, [2026-01-01T00:00:00 #42] ERROR -- shop: boom").logger, "shop");
+    CHECK_STR(of("E, [2026-01-01T00:00:00 #42] ERROR -- shop: boom").pid, "42");
+    CHECK_STR(of("[2026-01-01 00:00:00] production.ERROR: boom").logger, "production");
 }
 
 TEST(recognise_gives_the_year_that_a_line_leaves_out)
