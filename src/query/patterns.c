@@ -22,7 +22,7 @@
 
 enum {
     VALUES_MIN = 4,      /* different words at a place that make it a variable */
-    ROUNDS_MAX = 32,
+    ROUNDS_MAX = 16,
     LOOP_TOKENS_MAX = 8, /* of a run that is repeated */
     HEX_BYTES_MIN = 8,   /* letters a to f alone are hex from this length on */
     WORDS_KEPT_MIN = 1,  /* words that stay in a pattern, whatever differs */
@@ -483,18 +483,29 @@ static bool in_angles(const struct patterns *p, const struct token *t, size_t n,
 void patterns_text(const struct patterns *p, uint32_t pattern, struct buf *out)
 {
     const struct shape *s = &p->shapes[p->patterns[pattern]];
-    bool after_variable = false;
+    bool after_variable = false, after_text = false;
+    size_t pieces = 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct token *t = &s->tokens[i];
         bool variable = is_var(t) || t->is_loose || in_angles(p, s->tokens, s->count, i);
+        if (pieces >= PATTERN_PIECES_WRITTEN_MAX) { /* the rest of the line as one */
+            if (!after_variable)
+                buf_slice(out, SLICE("<_>"));
+            return;
+        }
         if (t->gap != GAP_NONE) {
             buf_slice(out, p->by_text[t->gap]);
+            pieces += !after_text;
             after_variable = false;
+            after_text = true;
         }
+        if (variable ? !after_variable : !after_text)
+            pieces++;
         if (!variable)
             buf_slice(out, p->by_text[t->word]);
         else if (!after_variable)
             buf_slice(out, SLICE("<_>"));
         after_variable = variable;
+        after_text = !variable;
     }
 }

@@ -8,9 +8,10 @@
 #include "base/buf.h"
 
 enum {
-    PATTERN_TOKENS_MAX = 96,         /* of a line that are looked at; what follows is a variable */
+    PATTERN_TOKENS_MAX = 128,        /* of a line that are looked at; what follows is a variable */
     PATTERN_SHAPES_MAX = 20 * 1000,  /* of one selection; lines of further ones have PATTERN_NONE */
     PATTERN_LINE_BYTES_MAX = 4096,   /* of a line that are looked at; what follows is a variable */
+    PATTERN_PIECES_WRITTEN_MAX = 120, /* of a pattern's text: `|>` takes some more; what follows is a variable */
     PATTERN_NONE = UINT32_MAX
 };
 

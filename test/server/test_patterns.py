@@ -52,7 +52,8 @@ class Patterns(harness.Case):
 
     def test_each_pattern_finds_its_lines_by_the_pattern_filter(self):
         self.fill()
-        self.push("odd", "info", ["a=1,  b=<ok> [x] \"q\" (1) {2} tail ", "nodes n1 up, n2 up, n3 up, done", "nodes n1 up, n2 up, done"], 90)
+        self.push("odd", "info", ["a=1,  b=<ok> [x] \"q\" (1) {2} tail ", "nodes n1 up, n2 up, n3 up, done", "nodes n1 up, n2 up, done",
+                                 " ".join(f"{chr(97 + i % 26)}{chr(97 + i // 26)} {i}" for i in range(200)), "x " * 5000, "[<a b> <c>]<<d>>", "\n at once\n"], 90)
         for p in self.ask()["patterns"]:
             lines = sum(len(s["values"]) for s in self.s.logs('{service_name=~".+"} |> ' + json.dumps(p["pattern"])))
             self.assertEqual(lines, p["count"], p["pattern"])
