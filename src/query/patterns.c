@@ -25,6 +25,7 @@ enum {
     ROUNDS_MAX = 16,
     LOOP_TOKENS_MAX = 8, /* of a run that is repeated */
     HEX_BYTES_MIN = 8,   /* letters a to f alone are hex from this length on */
+    WORDS_READ_MAX = 2 * PATTERN_TOKENS_MAX, /* of a line, before variables that follow each other become one */
     WORDS_KEPT_MIN = 1,  /* words that stay in a pattern, whatever differs */
     TABLE_CAP_MIN = 1024
 };
@@ -233,10 +234,10 @@ static size_t tokens_of(struct patterns *p, struct slice line, bool is_cut, stru
 {
     struct slice gap, word, rest = line, ahead;
     unsigned seen, next_seen;
-    size_t n = 0;
+    size_t n = 0, words = 0;
     bool after_date = false;
     while (next_token(p->class, &rest, &gap, &word, &seen)) {
-        if (n == PATTERN_TOKENS_MAX) {
+        if (n == PATTERN_TOKENS_MAX || words++ == WORDS_READ_MAX) {
             is_cut = true;
             break;
         }
@@ -335,7 +336,7 @@ uint32_t patterns_add(struct patterns *p, struct slice line)
     struct slice rest = line, gap, word;
     unsigned seen;
     uint64_t h = is_cut;
-    for (size_t n = 0; n <= PATTERN_TOKENS_MAX * 2 && next_token(p->class, &rest, &gap, &word, &seen); n++) {
+    for (size_t n = 0; n < WORDS_READ_MAX && next_token(p->class, &rest, &gap, &word, &seen); n++) {
         uint64_t one = is_variable(seen, word.len) ? 1 : hash64(word, 2);
         bool plain = gap.len == 0 || (gap.len == 1 && gap.ptr[0] == ' ');
         h = (h ^ (one + (plain ? gap.len : hash64(gap, 3)))) * 0x9fb21c651e98df25ull;

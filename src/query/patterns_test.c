@@ -83,3 +83,26 @@ TEST(too_many_shapes_are_told_and_an_empty_line_has_one)
     CHECK(patterns_shapes(p) == PATTERN_SHAPES_MAX);
     patterns_free(p);
 }
+
+TEST(what_is_behind_the_words_that_are_read_is_a_variable)
+{
+    struct patterns *p = patterns_new();
+    struct buf line, text;
+    uint32_t shapes[2];
+    buf_init(&line, 0);
+    buf_init(&text, 0);
+    for (int i = 0; i < 2; i++) {
+        buf_reset(&line);
+        buf_slice(&line, SLICE("sum of"));
+        for (int k = 0; k < 3 * PATTERN_TOKENS_MAX; k++)
+            buf_slice(&line, SLICE(" 1"));
+        buf_slice(&line, i ? SLICE(" good") : SLICE(" bad ones"));
+        shapes[i] = patterns_add(p, buf_as_slice(&line));
+    }
+    CHECK(shapes[0] == shapes[1]);
+    CHECK(patterns_join(p) == 1);
+    CHECK(slice_eq(pattern_of(p, shapes[0], &text), SLICE("sum of <_>")));
+    buf_free(&line);
+    buf_free(&text);
+    patterns_free(p);
+}
