@@ -25,14 +25,26 @@ bool loki_json_categorizes(const struct http_exchange *x)
     return slice_contains(http_header(x, SLICE("X-Loki-Response-Encoding-Flags")), SLICE("categorize-labels"));
 }
 
+/* The labels of the stream itself: those that neither metadata nor parsers gave. */
+static struct slice own_labels(struct arena *a, const struct value_stream *s)
+{
+    struct slice *names = NULL, from[2] = { s->n ? s->lines[0].metadata : SLICE_EMPTY, s->n ? s->lines[0].parsed : SLICE_EMPTY };
+    size_t count = 0, cap = 0;
+    for (size_t i = 0; i < COUNT_OF(from); i++)
+        for (struct label l; labels_next(&from[i], &l);)
+            ARENA_PUSH(a, names, count, cap) = l.name;
+    return labels_without(a, s->labels, names, count);
+}
+
 void loki_json_streams(struct json_writer *w, const struct value *v, bool categorize)
 {
+    struct arena *a = arena_new(0);
     json_array_begin(w);
     for (size_t i = 0; i < v->stream_count; i++) {
         const struct value_stream *s = &v->streams[i];
         json_object_begin(w);
         json_key(w, SLICE("stream"));
-        prom_json_labels(w, s->labels);
+        prom_json_labels(w, categorize ? own_labels(a, s) : s->labels);
         json_key(w, SLICE("values"));
         json_array_begin(w);
         for (size_t k = 0; k < s->n; k++) {
@@ -54,6 +66,7 @@ void loki_json_streams(struct json_writer *w, const struct value *v, bool catego
         json_object_end(w);
     }
     json_array_end(w);
+    arena_free(a);
 }
 
 static void put_stats(struct json_writer *w, const struct api_query *q)

@@ -119,6 +119,7 @@ class Socket(Tail):
         m = w.message()
         self.assertEqual(m["encodingFlags"], ["categorize-labels"])
         self.assertEqual(m["streams"][0]["values"][0][2]["parsed"], {"who": "ann"})
+        self.assertEqual(m["streams"][0]["stream"], {"app": "web", "service_name": "web"})
 
     def test_late_lines_of_any_age_are_shown_when_they_come(self):
         s = self.server()

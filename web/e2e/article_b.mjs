@@ -295,6 +295,21 @@ export const checks = [
     },
   },
   {
+    name: 'a line shows its neighbours in the same stream',
+    async run({ page, base }) {
+      const service = unique('e2e-context')
+      const texts = Array.from({ length: 30 }, (_, i) => ['info', `step ${i}.`, 30000 - i * 1000])
+      await pushLines(page, base, service, [...texts, ['error', 'of another stream', 15500]])
+      await page.goto(`${base}/logs?q=${encodeURIComponent(`{service_name="${service}"} |= "step 15."`)}`)
+      await panel(page, 'lines').locator('.entry .line').first().click()
+      await panel(page, 'lines').locator('button', { hasText: 'lines before and after' }).click()
+      const around = panel(page, 'lines').locator('.context .line')
+      await until(async () => (await around.count()) === 21, 'ten lines on either side are not shown')
+      must(/step 5\./.test(await textOf(around.first())) && /step 25\./.test(await textOf(around.last())), 'the neighbours are not the next ones')
+      must(!/another stream/.test(await textOf(panel(page, 'lines').locator('.context'))), 'a line of another stream is among them')
+    },
+  },
+  {
     name: 'live tail: lines appear as they are stored, a pause holds them',
     async run({ page, base }) {
       const service = unique('e2e-live')

@@ -69,8 +69,8 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
   return body as T
 }
 
-export function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
-  return ask<T>(withParams(path, params), { signal })
+export function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal, headers?: Record<string, string>): Promise<T> {
+  return ask<T>(withParams(path, params), { signal, headers })
 }
 
 // A change: what is sent goes as JSON, a text as it is. An empty answer is undefined.

@@ -3,7 +3,7 @@
 import { getJSON } from './http'
 import { hash32, labelText } from '../lib/text'
 import { onGrid, type Grid, type Line, type Pairs } from '../lib/series'
-import { levelOf, traceIdOf, type Level } from '../lib/logql'
+import { levelOf, LOGS_DEFAULT, quote, traceIdOf, type Level } from '../lib/logql'
 import { nsOf } from '../lib/time'
 
 export interface LogLine {
@@ -126,4 +126,35 @@ export async function labelNames(signal?: AbortSignal): Promise<string[]> {
 
 export async function labelValues(name: string, signal?: AbortSignal): Promise<string[]> {
   return (await getJSON<{ data?: string[] }>(`/loki/api/v1/label/${encodeURIComponent(name)}/values`, {}, signal)).data ?? []
+}
+
+const CONTEXT_LINES = 10 // on either side
+const CONTEXT_NS = 3600n * 1000000000n // as far away as they may be
+const SAME_INSTANT_MAX = 1000
+
+export interface Context {
+  before: LogLine[] // oldest first
+  after: LogLine[]
+}
+
+// The neighbours of a line in its own stream. Which of its labels are the stream's is asked for: they come merged with others.
+export async function contextOf(line: LogLine, signal?: AbortSignal): Promise<Context> {
+  const at = BigInt(line.ns)
+  const ask = async (query: string, start: bigint, end: bigint, limit: number, direction: string, headers?: Record<string, string>) => {
+    const a = await getJSON<Answer>('/loki/api/v1/query_range', { query, start: String(start), end: String(end), limit, direction }, signal, headers)
+    return a.data.resultType === 'streams' ? a.data.result : []
+  }
+  const selector = (labels: Record<string, string>) => `{${Object.entries(labels).map(([k, v]) => `${k}=${quote(v)}`).join(',')}}`
+  const service = line.labels.service_name
+  const streams = await ask(service ? selector({ service_name: service }) : LOGS_DEFAULT, at, at + 1n, SAME_INSTANT_MAX, 'forward', {
+    'X-Loki-Response-Encoding-Flags': 'categorize-labels',
+  })
+  const own = streams.find((s) => s.values.some(([, text]) => text === line.text))
+  if (!own) return { before: [], after: [] }
+  const [older, newer_] = await Promise.all([
+    ask(selector(own.stream), at - CONTEXT_NS, at, CONTEXT_LINES, 'backward'),
+    ask(selector(own.stream), at + 1n, at + CONTEXT_NS, CONTEXT_LINES, 'forward'),
+  ])
+  const sorted = (list: StreamItem[]) => linesOf(list).sort(newer).reverse()
+  return { before: sorted(older), after: sorted(newer_) }
 }

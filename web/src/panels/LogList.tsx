@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Log lines, newest first; one may be open and shows all its labels. Only the lines near the window are drawn.
 import { useState } from 'preact/hooks'
-import type { LogLine } from '../api/loki'
+import { contextOf, type Context, type LogLine } from '../api/loki'
 import { here, link } from '../state/address'
 import type { ListRef } from '../state/keys'
 import { correlationIdOf } from '../lib/exemplars'
@@ -50,6 +50,43 @@ function Copy({ text, label }: { text: string; label: string }) {
   )
 }
 
+function Neighbour({ line, own }: { line: LogLine; own: boolean }) {
+  return (
+    <div class={`line ${line.level} ${own ? 'active' : ''}`} aria-current={own}>
+      <span class="t" title={utc(msOf(line.ns))}>
+        {clock(msOf(line.ns), true)}
+      </span>
+      <span class="lv">{W.levels[line.level]}</span>
+      <span class="tx">{safe(cut(line.text, LINE_MAX))}</span>
+    </div>
+  )
+}
+
+// The lines around this one in its own stream, when they are asked for.
+function Around({ line }: { line: LogLine }) {
+  const [found, setFound] = useState<Context | Error | null>(null)
+  const [busy, setBusy] = useState(false)
+  if (found instanceof Error) return <p class="stale">{found.message}</p>
+  if (found && found.before.length + found.after.length === 0) return <p class="dim">{W.logs.noContext}</p>
+  if (found)
+    return (
+      <div class="log tight context" role="group" aria-label={W.logs.context}>
+        {[...found.before, line, ...found.after].map((l, i) => (
+          <Neighbour key={i} line={l} own={i === found.before.length} />
+        ))}
+      </div>
+    )
+  const load = () => {
+    setBusy(true)
+    contextOf(line).then(setFound, (e: Error) => setFound(e))
+  }
+  return (
+    <button type="button" class="quiet" onClick={load} disabled={busy} title={W.logs.contextHint}>
+      {W.logs.context}
+    </button>
+  )
+}
+
 function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['onFilter'] }) {
   const ms = msOf(line.ns)
   const correlated = correlationIdOf(line.labels, line.text) ?? line.traceId
@@ -77,6 +114,7 @@ function Details({ line, onFilter }: { line: LogLine; onFilter: LogListProps['on
             ))}
         </tbody>
       </table>
+      <Around line={line} key={line.id} />
       <div class="joins">
         <span class="dim" title={utc(ms)}>
           {stamp(ms)}.{line.ns.slice(-NS_DIGITS)}
