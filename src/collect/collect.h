@@ -16,6 +16,7 @@
 
 struct firewall;
 struct fold;
+struct parse_rule;
 struct scrape_set; /* an immutable parsed configuration, in an arena */
 
 /* What collectors may use of the server. Keeps everything. */
@@ -60,6 +61,7 @@ struct log_input {
     struct join_rule join;          /* which lines are one record */
     enum tail_charset charset;      /* TAIL_BYTES: UTF-16 is seen by its mark */
     struct slice service;           /* empty: as the lines or the path say */
+    const struct parse_rule *parse; /* NULL: lines are read as they look */
 };
 
 struct logs_options {

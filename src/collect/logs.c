@@ -128,6 +128,7 @@ void logs_metrics(const struct logs_collector *l, struct buf *out)
     } counters[TAIL_COUNTS] = {
         [TAIL_JOINED] = { "stoa_logs_lines_joined_total", "Lines of followed files that became part of the record before them." },
         [TAIL_CUT] = { "stoa_logs_lines_cut_total", "Lines of followed files over line_max." },
+        [TAIL_UNPARSED] = { "stoa_logs_records_unparsed_total", "Records of followed files that the file's parse does not fit." },
         [TAIL_LEFT_OUT] = { "stoa_logs_records_left_out_total", "Records of followed files that no request can hold." },
     };
     for (int i = 0; l->tail && i < TAIL_COUNTS; i++)

@@ -163,7 +163,7 @@ static enum status store_at_once(struct tail *t, const struct followed *f, const
 {
     struct batch *b = batch_new(BATCH_BYTES_MAX);
     struct ingest_ctx ctx = { .received_ns = clock_wall_ns(t->env->clock), .peer = f->path, .tenant = SLICE_EMPTY,
-                              .zone_offset_s = t->zone_offset_s };
+                              .zone_offset_s = t->zone_offset_s, .parse = f->input->parse };
     struct lines lanes[TAIL_STREAMS];
     enum status st = ST_OK;
     b->received_ns = ctx.received_ns;
@@ -180,6 +180,8 @@ static enum status store_at_once(struct tail *t, const struct followed *f, const
         return st;
     }
     st = t->env->append(t->env->arg, b, err);
+    for (int k = 0; k < TAIL_STREAMS && !st; k++)
+        count_add(t, TAIL_UNPARSED, lanes[k].unparsed);
     for (size_t i = 0; i < count && !st; i++) {
         t->lines++;
         count_add(t, TAIL_JOINED, list[i].lines - 1);

@@ -19,6 +19,7 @@ enum {
 enum tail_count {
     TAIL_JOINED,    /* lines that went to the record before them */
     TAIL_CUT,       /* lines over the length that is kept */
+    TAIL_UNPARSED,  /* records that the file's `parse` does not fit */
     TAIL_LEFT_OUT,  /* records that no batch takes */
     TAIL_COUNTS
 };

@@ -13,6 +13,7 @@ enum { INGEST_START_GAP_MS_MAX = 5 * 60 * 1000 }; /* a start further before a sa
 
 struct otlp_options;
 struct join_rule;
+struct parse_rule;
 struct elastic_bulk;
 struct splunk_hec;
 
@@ -42,6 +43,7 @@ struct ingest_ctx {
     struct splunk_hec *splunk;    /* splunk_hec: the same of its request */
     struct slice stream;      /* lines: canonical labels of what they came from; copied */
     const struct join_rule *join; /* lines: which belong together; NULL: each is a record */
+    const struct parse_rule *parse; /* lines: how they are read; NULL: as they look */
 };
 
 /* The header's value, or the empty slice. */

@@ -11,6 +11,7 @@
 
 #include "codec/hex.h"
 #include "ingest/join.h"
+#include "ingest/parse_rule.h"
 #include "ingest/recognise.h"
 
 enum { FIELDS_MAX = 4 };
@@ -48,6 +49,10 @@ void lines_put(struct lines *s, struct slice line, int64_t time_ns)
     recognise(first, s->ctx->received_ns, s->ctx->zone_offset_s, &r);
     if (r.severity == SEVERITY_UNKNOWN && first.len < line.len)
         r.severity = severity_detect(line);
+    struct field found[PARSE_FIELDS_MAX];
+    uint32_t found_count = 0;
+    if (s->ctx->parse && !parse_rule_apply(s->ctx->parse, first, s->ctx->received_ns, s->ctx->zone_offset_s, &r, found, &found_count))
+        s->unparsed++;
     if (time_ns)
         r.time_ns = time_ns;
     struct event *e = batch_event(s->out);
@@ -68,8 +73,12 @@ void lines_put(struct lines *s, struct slice line, int64_t time_ns)
         memcpy(e->trace_id, id, sizeof e->trace_id);
     if (r.span.len == 2 * sizeof e->span_id && hex_decode(r.span, id))
         memcpy(e->span_id, id, sizeof e->span_id);
-    if (r.host.len + r.pid.len + r.logger.len) {
-        e->fields = arena_array(s->out->arena, struct field, FIELDS_MAX);
+    if (r.host.len + r.pid.len + r.logger.len + found_count) {
+        e->fields = arena_array(s->out->arena, struct field, FIELDS_MAX + PARSE_FIELDS_MAX);
+        for (uint32_t i = 0; i < found_count; i++) {
+            found[i].name = arena_copy(s->out->arena, found[i].name);
+            e->fields[e->field_count++] = found[i];
+        }
         field_add(e, SLICE("host"), r.host);
         field_add(e, SLICE("pid"), r.pid);
         field_add(e, SLICE("logger"), r.logger);

@@ -14,6 +14,7 @@ struct lines {
     struct slice service, stream_of_service; /* of the last line: lines of one service follow each other */
     int64_t time_ns;
     uint8_t severity;
+    uint64_t unparsed;            /* lines that ctx->parse does not fit: read as they look */
 };
 
 /* Keeps ctx and out; copies ctx->stream. */

@@ -4,6 +4,7 @@
  *     files:
  *       - /var/log/shop.log
  *       - {path: /srv/old.log, service: billing, charset: latin1, multiline: {start: "^\\d{4}-"}} */
+#include "ingest/parse_rule.h"
 #include "server/config.h"
 
 static enum status read_multiline(const struct yaml_node *parent, struct join_rule *out, struct err *err)
@@ -33,16 +34,17 @@ static enum status read_multiline(const struct yaml_node *parent, struct join_ru
     return st;
 }
 
-static enum status read_file(const struct yaml_node *n, struct log_input *out, struct err *err)
+static enum status read_file(struct config *c, const struct yaml_node *n, struct log_input *out, struct err *err)
 {
-    static const struct slice keys[] = { SLICE_INIT("path"), SLICE_INIT("service"), SLICE_INIT("charset"), SLICE_INIT("multiline") };
+    static const struct slice keys[] = { SLICE_INIT("path"), SLICE_INIT("service"), SLICE_INIT("charset"), SLICE_INIT("multiline"),
+                                         SLICE_INIT("parse") };
     struct slice charset = SLICE_EMPTY;
     if (n->type == YAML_SCALAR && n->text.len) {
         out->path = n->text;
         return ST_OK;
     }
     if (n->type != YAML_MAP)
-        return yaml_fail(n, err, "files: expected a path or {path, service, charset, multiline}");
+        return yaml_fail(n, err, "files: expected a path or {path, service, charset, multiline, parse}");
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     if (!st)
         st = yaml_text(n, keys[0], &out->path, err);
@@ -55,6 +57,10 @@ static enum status read_file(const struct yaml_node *n, struct log_input *out, s
     if (!st && charset.len && !tail_charset_parse(charset, &out->charset))
         return yaml_fail(yaml_get(n, keys[2]), err, "charset: found \"%.*s\", allowed are utf-8, utf-16le, utf-16be, latin1 and windows-1252",
                          SLICE_FMT(charset));
+    struct parse_rule *parse = NULL;
+    if (!st && yaml_get(n, keys[4]))
+        st = parse_rule_read(c->arena, yaml_get(n, keys[4]), &parse, err);
+    out->parse = parse;
     return st ? st : read_multiline(n, &out->join, err);
 }
 
@@ -68,7 +74,7 @@ static enum status read_files(struct config *c, const struct yaml_node *n, struc
     c->logs.file_count = 0;
     for (size_t i = 0; i < count && !st; i++) {
         list[i] = (struct log_input){ .path = SLICE_EMPTY, .service = SLICE_EMPTY, .join = join };
-        st = read_file(n->type == YAML_SEQUENCE ? n->items[i] : n, &list[i], err);
+        st = read_file(c, n->type == YAML_SEQUENCE ? n->items[i] : n, &list[i], err);
         c->logs.file_count++;
     }
     return st;
@@ -116,6 +122,8 @@ void config_logs_defaults(struct config *c)
 
 void config_logs_free(struct config *c)
 {
+    for (size_t i = 0; i < c->logs.file_count; i++)
+        parse_rule_close((struct parse_rule *)(uintptr_t)c->logs.files[i].parse);
     for (size_t i = 0; i < c->logs.file_count; i++)
         if (c->logs.files[i].join.pattern != c->logs_join.pattern)
             regex_free(c->logs.files[i].join.pattern);

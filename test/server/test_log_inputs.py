@@ -74,9 +74,24 @@ class LogInputs(harness.Case):
         self.assertEqual(sorted(self.lines(s, '{service_name="begins"}', 2)), ["BEGIN one\nof it\n\nmore", "BEGIN two"])
         self.assertEqual(self.lines(s, '{service_name="old"} |= "café"', 1), ["café"])
 
+    def test_lines_that_are_read_as_told(self):
+        d = self.folder()
+        s = self.follow(f"""logs:
+  journal: false
+  files:
+    - path: {d}/odd.log
+      parse: {{pattern: "<level>|<time>|<service>|user <user>|<message>", time_format: unix}}
+""")
+        now = int(time.time()) - 60
+        self.write(d + "/odd.log", f"ERR|{now}|cart|user 7|no stock\nnot like that\n")
+        self.assertEqual(self.lines(s, '{service_name="cart"} | detected_level="error" | user="7"', 1), [f"ERR|{now}|cart|user 7|no stock"])
+        self.assertEqual(s.logs('{service_name="cart"}')[0]["values"][0][0], f"{now}000000000")
+        self.assertEqual(self.lines(s, '{service_name="odd"}', 1), ["not like that"])
+        self.assertEqual(self.metric(s, "stoa_logs_records_unparsed_total"), 1)
+
     def test_wrong_settings_are_told_with_their_place(self):
         for text, word in (("multiline: {start: '('}", "start"), ("multiline: loud", "auto, off"), ("multiline: {}", "multiline"),
-                           ("files: [{service: x}]", "path is missing"), ("files: [{path: /x, charset: ebcdic}]", "latin1"),
+                           ("files: [{service: x}]", "path is missing"), ("files: [{path: /x, parse: {regex: '('}}]", "regex"), ("files: [{path: /x, charset: ebcdic}]", "latin1"),
                            ("files: [{path: /x, multiline: {start: a, continue: b}}]", "one of start and continue")):
             with self.subTest(text):
                 d = self.folder()
