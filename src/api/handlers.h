@@ -64,6 +64,13 @@ HANDLER(loki_format_query);
 HANDLER(loki_buildinfo);
 HANDLER(loki_ready);
 
+/* loki_index.c */
+HANDLER(loki_index_stats);
+HANDLER(loki_index_volume);
+HANDLER(loki_index_volume_range);
+HANDLER(loki_detected_field_values);
+HANDLER(loki_drilldown_limits);
+
 /* export_http.c */
 HANDLER(logs_export);
 
