@@ -71,6 +71,9 @@ HANDLER(loki_index_volume_range);
 HANDLER(loki_detected_field_values);
 HANDLER(loki_drilldown_limits);
 
+/* loki_delete.c */
+HANDLER(loki_delete);
+
 /* export_http.c */
 HANDLER(logs_export);
 

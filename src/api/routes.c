@@ -128,6 +128,7 @@ static const struct row rows[] = {
     ROW(READ, "logs.volume", GET | POST, "/loki/api/v1/index/volume", 0, BODY_FORM, loki_index_volume),
     ROW(READ, "logs.volume", GET | POST, "/loki/api/v1/index/volume_range", 0, BODY_FORM, loki_index_volume_range),
     ROW(READ, "logs.names", GET | POST, "/loki/api/v1/detected_field/{name}/values", 0, BODY_FORM, loki_detected_field_values),
+    ROW(ADMIN, "logs.delete", POST | PUT, "/loki/api/v1/delete", 0, BODY_FORM, loki_delete),
     ROW(READ, NULL, GET, "/loki/api/v1/drilldown-limits", 0, BODY_NONE, loki_drilldown_limits),
     ROW(READ, "logs.names", GET | POST, "/api/prom/label", 0, BODY_FORM, loki_labels),
     ROW(READ, "logs.names", GET | POST, "/api/prom/label/{name}/values", 0, BODY_FORM, loki_label_values),

@@ -94,6 +94,30 @@ class Fields(Case):
         self.assertEqual(self.ask("detected_field/none/values", query='{service_name="shop"}')["values"], [])
 
 
+class Delete(Case):
+    def delete(self, query, **params):
+        path = "/loki/api/v1/delete?" + urllib.parse.urlencode(dict(query=query, **params))
+        return self.s.request("POST", path)
+
+    def left(self):
+        return sorted(v[1] for s in self.s.logs('{service_name=~".+"}', **self.window) for v in s["values"])
+
+    def test_lines_of_a_selector_and_a_filter_go_and_all_others_stay(self):
+        now, start = time.time_ns() // 10**9, self.second
+        everything = sorted(line for _, _, _, line in LINES)
+        for query in ['{service_name="shop"} | json', '{service_name="shop"} |~ "ann"', '{service_name="shop"} |= "a" |= "b"',
+                      '{service_name="shop"} |= "a\\"b"', "", "{service_name="]:
+            self.assertEqual(self.delete(query, start=start, end=now).status, 400, query)
+        self.assertEqual(self.delete('{service_name="shop"}').status, 400)
+        self.assertEqual(self.delete('{service_name="shop"}', start=start, end=now + 3600).status, 400)
+        self.assertEqual(self.left(), everything)
+        self.assertEqual(self.delete('{service_name="shop"} |= "ann"', start=start, end=now).status, 204)
+        self.assertEqual(self.left(), sorted([LINES[1][3], LINES[3][3]]))
+        self.s.post("/api/stoa/v1/flush")
+        self.assertEqual(self.delete('{env="prod",service_name="web"}', start=start, end=now).status, 204)
+        self.assertEqual(self.left(), [LINES[1][3]])
+
+
 class Grafana(Case):
     def test_the_calls_of_the_data_source_and_of_logs_drilldown(self):
         r = self.s.get("/loki/api/v1/query", dict(query="vector(1)+vector(1)", time="4000000000")).json["data"]
