@@ -69,7 +69,7 @@ const GROUPS = [
     "manual/business-metrics", "manual/alerting", "manual/notifications", "manual/correlation", "manual/coming-from", "manual/replicas", "manual/cost", "manual/cardinality",
     "manual/retention", "manual/erase", "manual/redaction", "manual/security", "manual/encryption", "manual/boards", "manual/import-export"]],
   ["Using it", ["host", "configuration", "scraping", "queries"]],
-  ["Sending to it", ["protocols/otlp", "protocols/remote_write", "protocols/loki_push"]],
+  ["Sending to it", ["protocols/otlp", "protocols/remote_write", "protocols/loki_push", "protocols/loki_query"]],
 ];
 
 const pages = [];
