@@ -9,6 +9,8 @@
 /* [{"stream":{},"values":[["ns","line"]]}]. Without categorize a stream's labels are all labels of its lines together; with it
  * ("categorize-labels") they are its own, and each line says what is structured metadata and what was parsed. */
 void loki_json_streams(struct json_writer *w, const struct value *v, bool categorize);
+/* "resultType":...,"result":... of lines or numbers, inside an object that is open. */
+void loki_json_result(struct json_writer *w, const struct value *v, bool categorize);
 /* Does the request ask for categories? */
 bool loki_json_categorizes(const struct http_exchange *x);
 

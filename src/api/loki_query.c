@@ -69,6 +69,22 @@ void loki_json_streams(struct json_writer *w, const struct value *v, bool catego
     arena_free(a);
 }
 
+void loki_json_result(struct json_writer *w, const struct value *v, bool categorize)
+{
+    if (v->type != VALUE_STREAMS) {
+        prom_json_result(w, v);
+        return;
+    }
+    json_key(w, SLICE("resultType"));
+    json_string(w, SLICE("streams"));
+    json_key(w, SLICE("result"));
+    loki_json_streams(w, v, categorize);
+    if (categorize) {
+        json_key(w, SLICE("encodingFlags"));
+        json_raw(w, SLICE("[\"categorize-labels\"]"));
+    }
+}
+
 static void put_stats(struct json_writer *w, const struct api_query *q)
 {
     double seconds = (double)(clock_mono_ns(q->api->clock) - q->start_mono_ns) / 1e9;
@@ -90,21 +106,9 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
 {
     struct buf out;
     struct json_writer w;
-    bool categorize = loki_json_categorizes(q->x);
     prom_json_begin(&w, &out, LOKI_ANSWER_BYTES_MAX);
     json_object_begin(&w);
-    if (v->type == VALUE_STREAMS) {
-        json_key(&w, SLICE("resultType"));
-        json_string(&w, SLICE("streams"));
-        json_key(&w, SLICE("result"));
-        loki_json_streams(&w, v, categorize);
-        if (categorize) {
-            json_key(&w, SLICE("encodingFlags"));
-            json_raw(&w, SLICE("[\"categorize-labels\"]"));
-        }
-    } else {
-        prom_json_result(&w, v);
-    }
+    loki_json_result(&w, v, loki_json_categorizes(q->x));
     put_stats(&w, q);
     json_object_end(&w);
     if (q->ctx.is_sampled)

@@ -59,18 +59,10 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     struct buf out;
     struct json_writer w;
     struct err err;
-    bool categorize = loki_json_categorizes(q->x);
     (void)p;
     prom_json_begin(&w, &out, SEARCH_ANSWER_BYTES_MAX);
     json_object_begin(&w);
-    if (v->type == VALUE_STREAMS) {
-        json_key(&w, SLICE("resultType"));
-        json_string(&w, SLICE("streams"));
-        json_key(&w, SLICE("result"));
-        loki_json_streams(&w, v, categorize);
-    } else {
-        prom_json_result(&w, v);
-    }
+    loki_json_result(&w, v, loki_json_categorizes(q->x));
     (void)put_logql(&w, q->text, &err); /* it parsed before */
     json_object_end(&w);
     if (q->ctx.is_sampled)

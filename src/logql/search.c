@@ -86,7 +86,7 @@ static int rank(uint8_t severity)
     return (severity + 3) / 4;
 }
 
-static bool level_fits(const struct search_node *n, uint8_t severity)
+bool search_level_fits(const struct search_node *n, uint8_t severity)
 {
     switch (n->op) {
     case SEARCH_LT: return severity && rank(severity) < rank(n->severity);
@@ -113,7 +113,7 @@ static bool row_fits(const struct search_node *n, const struct event *e, struct 
     case SEARCH_NOT: return !row_fits(n->kids[0], e, a);
     case SEARCH_WORD: return regex_match(n->re, e->body);
     case SEARCH_FIELD: return field_fits(n, e, a);
-    case SEARCH_LEVEL: return level_fits(n, e->severity);
+    case SEARCH_LEVEL: return search_level_fits(n, e->severity);
     }
     return false;
 }

@@ -48,18 +48,6 @@ static void put_words(struct writer *w, const struct search_node *const *list, s
     }
 }
 
-static bool severity_holds(const struct search_node *n, uint8_t severity)
-{
-    int a = (severity + 3) / 4, b = (n->severity + 3) / 4;
-    switch (n->op) {
-    case SEARCH_LT: return severity && a < b;
-    case SEARCH_LE: return severity && a <= b;
-    case SEARCH_GT: return a > b;
-    case SEARCH_GE: return a >= b;
-    default: return slice_eq(severity_name(severity), severity_name(n->severity));
-    }
-}
-
 /* Levels, any of them, as a list of the words they have. */
 static void put_levels(struct writer *w, const struct search_node *const *list, size_t count, bool not)
 {
@@ -69,7 +57,7 @@ static void put_levels(struct writer *w, const struct search_node *const *list, 
     for (uint8_t severity = 0; severity < SEVERITIES; severity++) {
         bool holds = false;
         for (size_t i = 0; i < count; i++)
-            holds = holds || severity_holds(list[i], severity);
+            holds = holds || search_level_fits(list[i], severity);
         struct slice name = severity_name(severity);
         bool again = false;
         for (size_t i = 0; i < n; i++)

@@ -34,6 +34,9 @@ struct search {
 MUST_CHECK enum status search_parse(struct arena *a, struct slice text, struct search **out, struct err *err);
 void search_free(struct search *s); /* accepts NULL */
 
+/* n is SEARCH_LEVEL. */
+bool search_level_fits(const struct search_node *n, uint8_t severity);
+
 /* As in query_lang. */
 MUST_CHECK enum status search_format(struct slice text, uint32_t features, struct buf *out, struct err *err);
 
