@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import tempfile
 import time
-import unittest
 
 import harness
 
@@ -258,4 +257,4 @@ action(type="omfwd" target="127.0.0.1" port="{self.port}" protocol="tcp" TCP_Fra
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()
