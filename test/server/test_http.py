@@ -592,7 +592,7 @@ class OpenApi(harness.Case):
         self.assertEqual(doc["openapi"], "3.0.3")
         table = (harness.ROOT / "src/api/routes.c").read_text()
         rows = [(p, m, path) for p, m, path in re.findall(r'ROW\((\w+), [^,]+, ([A-Z| ]+), "([^"]+)"', table)]
-        rows += [(p, m, "/api/stoa/v1/" + path) for p, m, path in re.findall(r'OWN\("[^"]+", (\w+), [^,]+, ([A-Z| ]+), "([^"]+)"', table)]
+        rows += [(p, m, "/api/stoa/v1/" + path) for p, m, path in re.findall(r'OWN\("[^"]+", (\w+), [^,]+, ([A-Z| ]+),\s+"([^"]+)"', table)]
         self.assertEqual(len(rows), len(re.findall(r"^    (?:ROW|OWN)\(", table, re.M)))
         self.assertGreater(len(rows), 120)
         for permission, methods, path in rows:
