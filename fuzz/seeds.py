@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes small inputs to start fuzzing from: build/fuzz/seeds/<target>/<name>. Made here, so nothing has to be kept."""
 import gzip
+import json
 import pathlib
 import re
 import struct
@@ -89,6 +90,25 @@ up 1
 """
 JSON = b'{"a":[1,-2.5e3,true,null,18446744073709551615],"b":{"c":"\\u00e9\\ud83d\\ude00\\n\\"","":{}},"d":[[],[{}]]}'
 
+
+
+def kubernetes_seeds():
+    """The recorded objects as a list and as events; the first byte is the kind's number."""
+    seeds = {}
+    for kind, name in enumerate(("nodes", "pods", "services", "endpoints", "endpointslices", "ingresses", "namespaces", "replicasets", "jobs")):
+        items = json.loads((pathlib.Path(__file__).parent.parent / "test" / "fixtures" / "kubernetes" / (name + ".json")).read_text())
+        for item in items:
+            item["metadata"]["resourceVersion"] = "7"
+            item["metadata"].get("annotations", {}).pop("long", None)
+        lines = [b"L" + json.dumps({"metadata": {"resourceVersion": "9"}, "items": items}).encode()]
+        lines += [json.dumps({"type": t, "object": i}).encode() for t in ("ADDED", "DELETED") for i in items[:1]]
+        lines.append(json.dumps({"type": "ERROR", "object": {"code": 410, "message": "old"}}).encode())
+        lines.append(b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"12"}}}')
+        seeds[name] = b"\n".join(bytes([9 * 6 + kind]) + line for line in lines)
+    seeds["all"] = b"\n".join(seeds.values())
+    return seeds
+
+
 SEEDS = {
     "fuzz_promtext": {"openmetrics": OPENMETRICS, "classic": CLASSIC, "empty": b"# EOF\n"},
     "fuzz_proto": {
@@ -151,6 +171,7 @@ SEEDS |= {
     "fuzz_redact": {"lines": SECRETS, "json": JSON},
     "fuzz_login": {"basic": b"Basic YWRhOmNvcnJlY3Q=\nstoa_session=abc; x=y", "bearer": b"Bearer stoa_abc\n", "basictoken": b"basic OnN0b2FfYQ==\na=;=b;;"},
     "fuzz_audit": {"line": b'{"seq":1,"t_ms":1,"user":"a","prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n{"seq":2'},
+    "fuzz_k8s": kubernetes_seeds(),
     "fuzz_statsd": {f"l{i}": c for i, c in enumerate([
         b"a.b:1:2|ms|@0.5|#x:y,z|c:c1|e:e|card:low|T1767225600\na:+1|g\nb:2|c:3|ms\nw:x|s", b"f,t=1:1|c\nf#t=1:1|h\nf[t=1]x:1|d",
         b"_e{1,1}:a|b|d:1|h:h|p:low|t:error|k:k|s:s|#service:x", b"_sc|a|2|d:1|h:h|#service:x,y:z|m:a|b"])},

@@ -95,6 +95,14 @@ static void put_discovery(struct json_writer *w, const struct api_sources *sourc
         json_uint(w, list[i].refreshes);
         json_key(w, SLICE("failures"));
         json_uint(w, list[i].failures);
+        json_key(w, SLICE("updates"));
+        json_uint(w, list[i].updates);
+        if (list[i].kind == DISCOVERY_KUBERNETES) {
+            json_key(w, SLICE("watchEvents"));
+            json_uint(w, list[i].watch.events);
+            json_key(w, SLICE("watchRestarts"));
+            json_uint(w, list[i].watch.restarts);
+        }
         json_object_end(w);
     }
     json_array_end(w);

@@ -47,24 +47,35 @@ void self_metrics(void *user, struct http_exchange *x)
 
 static void discovery_metrics(const struct api_sources *sources, struct buf *out)
 {
+    static const struct {
+        const char *name, *help;
+    } families[] = { { "stoa_sd_refreshes_total", "Looks at sources of targets; of Kubernetes: whole lists." },
+                     { "stoa_sd_refresh_failures_total", "Looks, lists and watches that failed; the last good targets stayed." },
+                     { "stoa_sd_updates_total", "Looks and events after which the targets were others." } };
     struct arena *a = arena_new(0);
     struct discovery_state *list;
-    uint64_t refreshes[DISCOVERY_KINDS] = { 0 }, failures[DISCOVERY_KINDS] = { 0 };
+    struct discovery_counts watch = { 0 };
+    uint64_t counts[COUNT_OF(families)][DISCOVERY_KINDS] = { 0 };
     size_t n;
     sources->discovery(sources->arg, a, &list, &n);
     for (size_t i = 0; i < n; i++) {
-        refreshes[list[i].kind] += list[i].refreshes;
-        failures[list[i].kind] += list[i].failures;
+        counts[0][list[i].kind] += list[i].refreshes;
+        counts[1][list[i].kind] += list[i].failures;
+        counts[2][list[i].kind] += list[i].updates;
+        watch.events += list[i].watch.events;
+        watch.restarts += list[i].watch.restarts;
     }
-    buf_slice(out, SLICE("# HELP stoa_sd_refreshes_total Looks at sources of targets.\n# TYPE stoa_sd_refreshes_total counter\n"));
-    for (int i = 0; i < DISCOVERY_KINDS; i++)
-        buf_printf(out, "stoa_sd_refreshes_total{mechanism=\"%s\"} %llu\n", discovery_kind_name((enum discovery_kind)i),
-                   (unsigned long long)refreshes[i]);
-    buf_slice(out, SLICE("# HELP stoa_sd_refresh_failures_total Looks that failed; the last good targets stayed.\n"
-                         "# TYPE stoa_sd_refresh_failures_total counter\n"));
-    for (int i = 0; i < DISCOVERY_KINDS; i++)
-        buf_printf(out, "stoa_sd_refresh_failures_total{mechanism=\"%s\"} %llu\n", discovery_kind_name((enum discovery_kind)i),
-                   (unsigned long long)failures[i]);
+    for (size_t f = 0; f < COUNT_OF(families); f++) {
+        buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", families[f].name, families[f].help, families[f].name);
+        for (int i = 0; i < DISCOVERY_KINDS; i++)
+            buf_printf(out, "%s{mechanism=\"%s\"} %llu\n", families[f].name, discovery_kind_name((enum discovery_kind)i),
+                       (unsigned long long)counts[f][i]);
+    }
+    buf_printf(out, "# HELP stoa_sd_watch_events_total Events of Kubernetes that watches told.\n# TYPE stoa_sd_watch_events_total counter\n"
+                    "stoa_sd_watch_events_total %llu\n"
+                    "# HELP stoa_sd_watch_restarts_total Watches of Kubernetes that went on in another request.\n"
+                    "# TYPE stoa_sd_watch_restarts_total counter\nstoa_sd_watch_restarts_total %llu\n",
+               (unsigned long long)watch.events, (unsigned long long)watch.restarts);
     arena_free(a);
 }
 

@@ -98,10 +98,16 @@ void scraper_stop(struct scraper *s);
 /* How a source of targets does: a file, a URL, DNS names, a Kubernetes API server. */
 enum discovery_kind { DISCOVERY_FILE, DISCOVERY_HTTP, DISCOVERY_DNS, DISCOVERY_KUBERNETES, DISCOVERY_KINDS };
 enum { DISCOVERY_ERROR_BYTES_MAX = 300 };
+/* Of what is watched: Kubernetes. failures are those of lists and watches; restarts: watches that went on in another request. */
+struct discovery_counts {
+    uint64_t lists, events, failures, restarts;
+};
 struct discovery_state {
     enum discovery_kind kind;
     struct slice job, source, error;  /* error: of the last look, empty when it went well; the last good targets stay */
-    uint64_t refreshes, failures;
+    uint64_t refreshes, failures;     /* refreshes: looks, or lists of what is watched */
+    uint64_t updates;                 /* other targets than before */
+    struct discovery_counts watch;
     int64_t looked_ns;                /* wall */
 };
 const char *discovery_kind_name(enum discovery_kind kind); /* "file", "http", "dns", "kubernetes" */

@@ -24,6 +24,7 @@ struct source {
     const struct http_sd *http;             /* of each kind its own */
     const struct dns_sd *dns;
     const struct kubernetes_sd *kubernetes;
+    struct sd_kubernetes *watch;            /* NULL: it did not start yet */
     struct buf good;
     uint64_t bad_hash;                      /* of the text or the error that was complained about last */
     int64_t next_ns;                        /* but files */
@@ -65,6 +66,7 @@ static struct source *source_add(struct discovery *d, enum discovery_kind kind, 
 
 static void source_end(struct source *s)
 {
+    sd_kubernetes_stop(s->watch);
     mem_free((char *)(uintptr_t)s->name.ptr);
     buf_free(&s->good);
 }
@@ -79,8 +81,13 @@ struct discovery *discovery_new(const struct collect_env *env, const struct scra
         source_add(d, DISCOVERY_HTTP, job->http_sds[i].url)->http = &job->http_sds[i];
     for (size_t i = 0; i < job->dns_sd_count; i++)
         source_add(d, DISCOVERY_DNS, job->dns_sds[i].names[0])->dns = &job->dns_sds[i];
-    for (size_t i = 0; i < job->kubernetes_sd_count; i++)
-        source_add(d, DISCOVERY_KUBERNETES, job->kubernetes_sds[i].url)->kubernetes = &job->kubernetes_sds[i];
+    for (size_t i = 0; i < job->kubernetes_sd_count; i++) {
+        const struct kubernetes_sd *sd = &job->kubernetes_sds[i];
+        struct source *s = source_add(d, DISCOVERY_KUBERNETES, sd->url.len ? sd->url : sd->kubeconfig);
+        s->kubernetes = sd;
+        if (sd_kubernetes_start(&s->watch, env, sd, NULL))
+            s->watch = NULL; /* tried again at each poll, which tells why */
+    }
     return d;
 }
 
@@ -151,6 +158,9 @@ static bool source_take(struct discovery *d, struct source *s, struct slice text
     buf_reset(&s->good);
     buf_slice(&s->good, text);
     note(d, s, NULL);
+    mutex_lock(&d->lock);
+    s->state.updates++;
+    mutex_unlock(&d->lock);
     return true;
 }
 
@@ -224,9 +234,33 @@ static enum status ask_http(struct discovery *d, const struct http_sd *http, str
     return st;
 }
 
-static int64_t refresh_ns(const struct source *s)
+/* What the watches told since; their own errors, too. */
+static bool poll_kubernetes(struct discovery *d, struct source *s)
 {
-    return s->http ? s->http->refresh_ns : s->dns ? s->dns->refresh_ns : KUBERNETES_REFRESH_NS;
+    bool is_new = false, changed = false;
+    struct sd_kubernetes *watch = s->watch;
+    struct buf text;
+    struct err err;
+    enum status st = watch ? ST_OK : sd_kubernetes_start(&watch, d->env, s->kubernetes, &err);
+    if (st) {
+        complain(d, s, slice_str(err.text), &err);
+        return false;
+    }
+    mutex_lock(&d->lock);
+    s->watch = watch;
+    mutex_unlock(&d->lock);
+    buf_init(&text, SD_BYTES_MAX);
+    st = sd_kubernetes_poll(watch, &text, &is_new, &err);
+    if (is_new && buf_over(&text))
+        st = err_set(&err, ST_LIMIT, "the targets have over %d bytes as JSON", SD_BYTES_MAX);
+    else if (is_new)
+        changed = source_take(d, s, buf_as_slice(&text));
+    if (st)
+        complain(d, s, slice_str(err.text), &err);
+    else if (!is_new)
+        note(d, s, NULL);
+    buf_free(&text);
+    return changed;
 }
 
 /* Asks a server when its time has come. */
@@ -238,11 +272,9 @@ static bool poll_server(struct discovery *d, struct source *s)
     bool changed = false;
     if (now_ns < s->next_ns)
         return false;
-    s->next_ns = now_ns + refresh_ns(s);
+    s->next_ns = now_ns + (s->http ? s->http->refresh_ns : s->dns->refresh_ns);
     buf_init(&text, SD_BYTES_MAX);
-    enum status st = s->http ? ask_http(d, s->http, &text, &err) :
-                     s->dns  ? sd_dns_look(s->dns, &text, &err) :
-                               sd_kubernetes_look(d->env, s->kubernetes, &text, &err);
+    enum status st = s->http ? ask_http(d, s->http, &text, &err) : sd_dns_look(s->dns, &text, &err);
     if (!st && buf_over(&text))
         st = err_set(&err, ST_LIMIT, "the targets have over %d bytes as JSON", SD_BYTES_MAX);
     if (st == ST_OK)
@@ -258,7 +290,7 @@ bool discovery_poll(struct discovery *d, bool with_http)
     bool changed = poll_files(d);
     for (size_t i = 0; with_http && i < d->count; i++)
         if (d->sources[i].kind != DISCOVERY_FILE)
-            changed |= poll_server(d, &d->sources[i]);
+            changed |= d->sources[i].kubernetes ? poll_kubernetes(d, &d->sources[i]) : poll_server(d, &d->sources[i]);
     return changed;
 }
 
@@ -302,6 +334,11 @@ void discovery_states(struct discovery *d, struct arena *a, struct discovery_sta
         const struct source *s = &d->sources[i];
         struct discovery_state state = s->state;
         state.kind = s->kind;
+        if (s->watch) {
+            sd_kubernetes_counts(s->watch, &state.watch);
+            state.refreshes = state.watch.lists;
+            state.failures = state.watch.failures;
+        }
         state.job = d->job->name;
         state.source = arena_copy(a, s->name);
         state.error = arena_copy(a, slice_str(s->error));

@@ -54,6 +54,7 @@ struct target {
     struct arena *arena;
     struct slice key;
     struct target_spec spec;
+    struct buf discovered; /* its labels before relabelling, as last told; under the lock */
     struct pool_of_targets *pool;
     struct scrape_memory *memory;
     uint64_t memory_number; /* of the jobs whose rules the memory went by */
@@ -85,6 +86,7 @@ static bool is_earlier(const void *a, const void *b)
 static void target_free(struct target *t)
 {
     scrape_memory_free(t->memory);
+    buf_free(&t->discovered);
     arena_free(t->arena);
     mem_free(t);
 }
@@ -277,7 +279,7 @@ static struct target_spec spec_copy(struct arena *a, const struct target_spec *s
 {
     struct target_spec copy = *spec;
     copy.labels = arena_copy(a, spec->labels);
-    copy.discovered = arena_copy(a, spec->discovered);
+    copy.discovered = SLICE_EMPTY; /* target.discovered */
     copy.url = arena_copy(a, spec->url);
     return copy;
 }
@@ -295,6 +297,7 @@ static bool target_found(struct scraper *s, struct pool_of_targets *pool, const 
         t->key = arena_copy(t->arena, key);
         t->spec = spec_copy(t->arena, spec);
         t->memory = scrape_memory_new();
+        buf_init(&t->discovered, 0);
         t->next_ns = first_time(s, t->key, spec->interval_ns);
         *map_put(&s->targets, t->key, NULL) = (uint64_t)(uintptr_t)t;
         heap_push(&s->due, t);
@@ -306,6 +309,11 @@ static bool target_found(struct scraper *s, struct pool_of_targets *pool, const 
     }
     if (t->pool != pool)
         pool->of->users++;
+    /* The same target may be told in other words, of which relabelling drops those that changed. */
+    if (!slice_eq(buf_as_slice(&t->discovered), spec->discovered)) {
+        buf_reset(&t->discovered);
+        buf_slice(&t->discovered, spec->discovered);
+    }
     t->pool = pool;
     t->found = true;
     return true;
@@ -647,7 +655,7 @@ void scraper_targets(struct scraper *s, struct arena *a, struct scrape_target **
     for (size_t i = 0; (e = map_each(&s->targets, &i));) {
         const struct target *t = (const struct target *)(uintptr_t)e->value;
         list[n++] = (struct scrape_target){ arena_copy(a, t->pool->job->name), arena_copy(a, t->spec.url), arena_copy(a, t->spec.labels),
-                                            arena_copy(a, t->spec.discovered), arena_copy(a, slice_str(t->error)), t->last_ns,
+                                            arena_copy(a, buf_as_slice(&t->discovered)), arena_copy(a, slice_str(t->error)), t->last_ns,
                                             t->last_duration_ns, t->spec.interval_ns, t->spec.timeout_ns, t->health };
     }
     mutex_unlock(&s->lock);

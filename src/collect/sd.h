@@ -12,15 +12,10 @@
 #include "net/dns.h"
 
 enum {
-    SD_BYTES_MAX = 64 * MIB,                 /* of one source's targets */
-    KUBERNETES_ANSWER_BYTES_MAX = 32 * MIB,  /* of one page of a list */
-    KUBERNETES_PAGE_ITEMS = 500,
-    KUBERNETES_PAGES_MAX = 1000,
-    KUBERNETES_NAMESPACES_MAX = 1000,
-    KUBERNETES_VALUE_BYTES_MAX = 4096        /* longer annotations are cut in labels */
+    SD_BYTES_MAX = 64 * MIB,          /* of one source's targets */
+    KUBERNETES_NAMESPACES_MAX = 1000
 };
-#define KUBERNETES_REFRESH_NS (30 * NS_S)    /* lists are asked for again */
-#define DNS_REFRESH_NS        (30 * NS_S)
+#define DNS_REFRESH_NS (30 * NS_S)
 
 struct dns_sd {
     struct slice *names, *servers; /* servers: none are the system's */
@@ -34,10 +29,11 @@ enum { KUBERNETES_ROLES = 6 };
 
 struct kubernetes_sd {
     enum kubernetes_role role;
-    struct slice url;        /* of the API server, without a slash at its end */
+    struct slice url;        /* of the API server, without a slash at its end; empty: as kubeconfig says */
+    struct slice kubeconfig; /* path; empty: none */
     struct slice *namespaces;
     size_t namespace_count;  /* 0: all */
-    bool own_namespace, attach_node;
+    bool own_namespace, attach_node, attach_namespace, attach_deployment, attach_job, attach_cronjob;
     struct slice label_selectors[KUBERNETES_ROLES], field_selectors[KUBERNETES_ROLES];
     struct scrape_http http;
 };
@@ -59,27 +55,22 @@ MUST_CHECK enum status sd_config_read(const struct sd_reading *r, const struct y
 MUST_CHECK enum status dns_config_read(struct arena *a, const struct yaml_node *root, struct slice **servers, size_t *count, struct err *err);
 struct slice kubernetes_role_name(enum kubernetes_role role);
 
-/* ---- one look; blocks ---- */
-
+/* One look; blocks. */
 MUST_CHECK enum status sd_dns_look(const struct dns_sd *sd, struct buf *out, struct err *err);
-MUST_CHECK enum status sd_kubernetes_look(const struct collect_env *env, const struct kubernetes_sd *sd, struct buf *out, struct err *err);
-/* ---- sd_kubernetes.c's own, for sd_kubernetes_groups.c: lists of objects, and what is made of them ---- */
 
-enum kubernetes_kind { KIND_NODE, KIND_POD, KIND_SERVICE, KIND_ENDPOINTS, KIND_ENDPOINTSLICE, KIND_INGRESS, KUBERNETES_KINDS };
+/* ---- sd_kubernetes.c: lists once, then watches ---- */
 
-struct kubernetes_objects;
-struct kubernetes_state {
-    struct arena *a;
-    const struct kubernetes_sd *sd;
-    struct kubernetes_objects *kinds[KUBERNETES_KINDS]; /* NULL: not asked for */
-};
-size_t kubernetes_count(const struct kubernetes_state *k, enum kubernetes_kind kind);
-struct json_value kubernetes_object(const struct kubernetes_state *k, enum kubernetes_kind kind, size_t i);
-/* False when there is none, or the kind was not asked for. */
-bool kubernetes_find(const struct kubernetes_state *k, enum kubernetes_kind kind, struct slice space, struct slice name, struct json_value *out);
-void kubernetes_groups(struct kubernetes_state *k, struct buf *out);
+struct sd_kubernetes;
+/* Keeps env and sd. A thread of its own begins to list. ST_IO: the own namespace cannot be read. */
+MUST_CHECK enum status sd_kubernetes_start(struct sd_kubernetes **out, const struct collect_env *env, const struct kubernetes_sd *sd,
+                                           struct err *err);
+void sd_kubernetes_stop(struct sd_kubernetes *k); /* waits; accepts NULL */
+/* *changed, and the targets in out, when they are others than last time: once all lists were there. The first time it blocks
+ * until they are or one failed. An error is of what fails now; the targets may have changed nevertheless. One thread. */
+MUST_CHECK enum status sd_kubernetes_poll(struct sd_kubernetes *k, struct buf *out, bool *changed, struct err *err);
+void sd_kubernetes_counts(struct sd_kubernetes *k, struct discovery_counts *out); /* any thread */
 
-/* What they wrote, as groups. */
+/* What they wrote, as groups: sd_groups.c. */
 MUST_CHECK enum status sd_groups_read(struct arena *a, struct slice text, struct target_group **out, size_t *count, struct err *err);
 
 #endif

@@ -83,10 +83,19 @@ static enum status role_read(const struct yaml_node *n, struct slice text, enum 
                      SLICE_FMT(slice_sub(text, 0, 60)));
 }
 
+/* The roles whose selectors role uses. */
+static bool role_may_select(enum kubernetes_role role, enum kubernetes_role of)
+{
+    bool is_endpoints = role == KUBERNETES_ENDPOINTS || role == KUBERNETES_ENDPOINTSLICE;
+    return role == of || (role == KUBERNETES_POD && of == KUBERNETES_NODE) ||
+           (is_endpoints && (of == KUBERNETES_POD || of == KUBERNETES_SERVICE));
+}
+
 static enum status selectors_read(const struct sd_reading *r, const struct yaml_node *n, struct kubernetes_sd *sd)
 {
     static const struct slice keys[] = { SLICE_INIT("role"), SLICE_INIT("label"), SLICE_INIT("field") };
     const struct yaml_node *list;
+    bool seen[KUBERNETES_ROLES] = { false };
     enum status st = list_of(n, SLICE("selectors"), &list, r->err);
     if (!st && list && list->count > SELECTORS_MAX)
         return yaml_fail(list, r->err, "selectors: found %zu, at most %d are allowed", list->count, SELECTORS_MAX);
@@ -98,6 +107,10 @@ static enum status selectors_read(const struct sd_reading *r, const struct yaml_
             st = yaml_text(list->items[i], keys[0], &role, r->err);
         if (!st)
             st = role_read(list->items[i], role, &of, r->err);
+        if (!st && (seen[of] || !role_may_select(sd->role, of)))
+            return yaml_fail(list->items[i], r->err, seen[of] ? "selectors: role %.*s is there twice" : "selectors: role %.*s selects nothing here",
+                             SLICE_FMT(role));
+        seen[of] = true;
         if (!st)
             st = yaml_text(list->items[i], keys[1], &sd->label_selectors[of], r->err);
         if (!st)
@@ -121,7 +134,9 @@ static enum status in_cluster(const struct sd_reading *r, const struct yaml_node
 static enum status places_read(const struct sd_reading *r, const struct yaml_node *n, struct kubernetes_sd *sd)
 {
     static const struct slice space_keys[] = { SLICE_INIT("own_namespace"), SLICE_INIT("names") };
-    static const struct slice attach_keys[] = { SLICE_INIT("node"), SLICE_INIT("namespace") };
+    static const struct slice attach_keys[] = { SLICE_INIT("node"), SLICE_INIT("namespace"), SLICE_INIT("deployment"), SLICE_INIT("job"),
+                                                SLICE_INIT("cronjob") };
+    bool *const attached[] = { &sd->attach_node, &sd->attach_namespace, &sd->attach_deployment, &sd->attach_job, &sd->attach_cronjob };
     const struct yaml_node *spaces = yaml_get(n, SLICE("namespaces")), *attach = yaml_get(n, SLICE("attach_metadata"));
     enum status st = yaml_only(spaces, space_keys, COUNT_OF(space_keys), r->err);
     if (!st)
@@ -132,7 +147,49 @@ static enum status places_read(const struct sd_reading *r, const struct yaml_nod
         return yaml_fail(spaces, r->err, "namespaces: found %zu, at most %d are allowed", sd->namespace_count, KUBERNETES_NAMESPACES_MAX);
     if (!st)
         st = yaml_only(attach, attach_keys, COUNT_OF(attach_keys), r->err);
-    return st ? st : yaml_bool(attach, attach_keys[0], &sd->attach_node, r->err);
+    for (size_t i = 0; !st && i < COUNT_OF(attached); i++)
+        st = yaml_bool(attach, attach_keys[i], attached[i], r->err);
+    return st;
+}
+
+static bool has_other_keys(const struct yaml_node *n, const struct slice *own, size_t own_count)
+{
+    for (size_t i = 0; i < n->count; i++) {
+        size_t k = 0;
+        while (k < own_count && !slice_eq(own[k], n->keys[i]))
+            k++;
+        if (k == own_count)
+            return true;
+    }
+    return false;
+}
+
+/* api_server with settings of HTTP, or kubeconfig_file, or neither: one of three. */
+static enum status server_read(const struct sd_reading *r, const struct yaml_node *n, const struct slice *own, size_t own_count,
+                               struct kubernetes_sd *sd)
+{
+    bool has_http = has_other_keys(n, own, own_count);
+    enum status st = yaml_text(n, SLICE("api_server"), &sd->url, r->err);
+    if (!st)
+        st = yaml_text(n, SLICE("kubeconfig_file"), &sd->kubeconfig, r->err);
+    if (st)
+        return st;
+    while (slice_ends(sd->url, SLICE("/")))
+        sd->url.len--;
+    if (sd->url.len && sd->kubeconfig.len)
+        return yaml_fail(n, r->err, "kubernetes_sd_configs: found api_server and kubeconfig_file; only one of them is allowed");
+    if (sd->url.len == 0 && has_http)
+        return yaml_fail(n, r->err, "kubernetes_sd_configs: %s",
+                         sd->kubeconfig.len ? "kubeconfig_file says how to ask; nothing else about HTTP is allowed" :
+                                              "api_server is missing, which settings of HTTP belong to");
+    if (sd->kubeconfig.len)
+        return ST_OK;
+    if (sd->url.len == 0)
+        return in_cluster(r, n, sd);
+    if (!slice_starts(sd->url, SLICE("http://")) && !slice_starts(sd->url, SLICE("https://")))
+        return yaml_fail(n, r->err, "kubernetes_sd_configs: api_server: found \"%.*s\", expected http://... or https://...",
+                         SLICE_FMT(slice_sub(sd->url, 0, 100)));
+    return ST_OK;
 }
 
 static enum status kubernetes_read(const struct sd_reading *r, const struct yaml_node *n, struct kubernetes_sd *sd)
@@ -141,24 +198,17 @@ static enum status kubernetes_read(const struct sd_reading *r, const struct yaml
                                         SLICE_INIT("attach_metadata"), SLICE_INIT("kubeconfig_file") };
     struct slice role = SLICE_EMPTY;
     enum status st = r->http(r->arg, n, own, COUNT_OF(own), &sd->http);
-    if (!st && yaml_get(n, SLICE("kubeconfig_file")))
-        return yaml_fail(yaml_get(n, SLICE("kubeconfig_file")), r->err,
-                         "kubernetes_sd_configs: kubeconfig_file is not served by this version: give api_server and authorization");
     if (!st)
         st = yaml_text(n, own[0], &role, r->err);
     if (!st)
         st = role_read(n, role, &sd->role, r->err);
     if (!st)
-        st = yaml_text(n, own[1], &sd->url, r->err);
-    while (slice_ends(sd->url, SLICE("/")))
-        sd->url.len--;
-    if (!st && sd->url.len == 0)
-        st = in_cluster(r, n, sd);
-    if (!st && !slice_starts(sd->url, SLICE("http://")) && !slice_starts(sd->url, SLICE("https://")))
-        return yaml_fail(n, r->err, "kubernetes_sd_configs: api_server: found \"%.*s\", expected http://... or https://...",
-                         SLICE_FMT(slice_sub(sd->url, 0, 100)));
+        st = server_read(r, n, own, COUNT_OF(own), sd);
     if (!st)
         st = places_read(r, n, sd);
+    if (!st && sd->own_namespace && (yaml_get(n, own[1]) || sd->kubeconfig.len))
+        return yaml_fail(n, r->err,
+                         "kubernetes_sd_configs: namespaces.own_namespace is for who runs inside the cluster, without api_server and kubeconfig");
     return st ? st : selectors_read(r, n, sd);
 }
 

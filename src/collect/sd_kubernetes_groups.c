@@ -3,12 +3,13 @@
  * https://prometheus.io/docs/prometheus/latest/configuration/configuration/#kubernetes_sd_config */
 #include "base/map.h"
 #include "base/utf8.h"
-#include "collect/sd.h"
+#include "collect/sd_kubernetes.h"
 
 struct making {
-    struct kubernetes_state *k;
+    const struct kubernetes_view *v;
+    const struct kubernetes_sd *sd;
     struct arena *a;
-    struct json_writer w;
+    struct json_writer *w;
 };
 
 /* ---- reading ---- */
@@ -51,8 +52,19 @@ static void put(struct making *m, const char *name, struct slice value)
 {
     if (value.len == 0)
         return;
-    json_key(&m->w, arena_printf(m->a, "__meta_kubernetes_%s", name));
-    json_string(&m->w, utf8_cut(value, KUBERNETES_VALUE_BYTES_MAX));
+    json_key(m->w, arena_printf(m->a, "__meta_kubernetes_%s", name));
+    json_string(m->w, utf8_cut(value, KUBERNETES_VALUE_BYTES_MAX));
+}
+
+/* A name as a part of a label's. */
+static struct slice word_of(struct making *m, struct slice name)
+{
+    struct slice word = arena_copy(m->a, name);
+    char *c = (char *)(uintptr_t)word.ptr;
+    for (size_t i = 0; i < word.len; i++)
+        if (!((c[i] >= 'a' && c[i] <= 'z') || (c[i] >= 'A' && c[i] <= 'Z') || (c[i] >= '0' && c[i] <= '9')))
+            c[i] = '_';
+    return word;
 }
 
 /* What stands under key as ROLE_WHAT_NAME, and that it is there as ROLE_WHATpresent_NAME. */
@@ -63,11 +75,7 @@ static void put_map(struct making *m, struct json_value object, const char *role
     if (!member(object, "metadata", key, &map) || json_type(map) != JSON_OBJECT)
         return;
     for (struct json_iter it = json_object(map); json_object_next(&it, &name, &value);) {
-        struct slice word = arena_copy(m->a, name);
-        char *c = (char *)(uintptr_t)word.ptr;
-        for (size_t i = 0; i < word.len; i++)
-            if (!((c[i] >= 'a' && c[i] <= 'z') || (c[i] >= 'A' && c[i] <= 'Z') || (c[i] >= '0' && c[i] <= '9')))
-                c[i] = '_';
+        struct slice word = word_of(m, name);
         put(m, arena_printf(m->a, "%s_%s_%.*s", role, what, SLICE_FMT(word)).ptr, json_get_string(value));
         put(m, arena_printf(m->a, "%s_%spresent_%.*s", role, what, SLICE_FMT(word)).ptr, SLICE("true"));
     }
@@ -81,19 +89,19 @@ static void put_maps(struct making *m, struct json_value object, const char *rol
 
 static void begin(struct making *m, struct slice address)
 {
-    json_object_begin(&m->w);
-    json_key(&m->w, SLICE("targets"));
-    json_array_begin(&m->w);
-    json_string(&m->w, address);
-    json_array_end(&m->w);
-    json_key(&m->w, SLICE("labels"));
-    json_object_begin(&m->w);
+    json_object_begin(m->w);
+    json_key(m->w, SLICE("targets"));
+    json_array_begin(m->w);
+    json_string(m->w, address);
+    json_array_end(m->w);
+    json_key(m->w, SLICE("labels"));
+    json_object_begin(m->w);
 }
 
 static void end(struct making *m)
 {
-    json_object_end(&m->w);
-    json_object_end(&m->w);
+    json_object_end(m->w);
+    json_object_end(m->w);
 }
 
 /* host:port, an IPv6 address in brackets; without a port the host alone. */
@@ -105,12 +113,20 @@ static struct slice address_of(struct making *m, struct slice host, struct slice
     return arena_printf(m->a, "%s%.*s%s:%.*s", is_v6 ? "[" : "", SLICE_FMT(host), is_v6 ? "]" : "", SLICE_FMT(port));
 }
 
+static void put_namespace(struct making *m, struct slice name)
+{
+    struct json_value space;
+    put(m, "namespace", name);
+    if (m->sd->attach_namespace && kubernetes_find(m->v, KIND_NAMESPACE, SLICE_EMPTY, name, &space))
+        put_maps(m, space, "namespace");
+}
+
 /* ---- nodes ---- */
 
 static void put_attached_node(struct making *m, struct slice name)
 {
     struct json_value node;
-    if (!m->k->sd->attach_node || !kubernetes_find(m->k, KIND_NODE, SLICE_EMPTY, name, &node))
+    if (!m->sd->attach_node || !kubernetes_find(m->v, KIND_NODE, SLICE_EMPTY, name, &node))
         return;
     put(m, "node_name", name);
     put_maps(m, node, "node");
@@ -136,8 +152,8 @@ static void node_targets(struct making *m, struct json_value node)
     if (json_get(node, SLICE("status"), &status) && json_get(status, SLICE("daemonEndpoints"), &endpoints))
         port = text_at(m, endpoints, "kubeletEndpoint", "Port");
     begin(m, address_of(m, host, port));
-    json_key(&m->w, SLICE("instance"));
-    json_string(&m->w, name);
+    json_key(m->w, SLICE("instance"));
+    json_string(m->w, name);
     put(m, "node_name", name);
     put(m, "node_provider_id", text_at(m, node, "spec", "providerID"));
     put_maps(m, node, "node");
@@ -159,6 +175,31 @@ static struct slice pod_ready(struct making *m, struct json_value pod)
     return SLICE("unknown");
 }
 
+/* The owner that controls object. */
+static bool controller_of(struct making *m, struct json_value object, struct json_value *out)
+{
+    for (struct json_iter it = array_at(object, "metadata", "ownerReferences"); json_array_next(&it, out);)
+        if (slice_eq(text_at(m, *out, "controller", NULL), SLICE("true")))
+            return true;
+    return false;
+}
+
+/* Behind a pod's replica set there may be a deployment, behind its job a cron job. */
+static void put_workload(struct making *m, struct json_value pod, struct slice kind, struct slice name)
+{
+    struct slice space = text_at(m, pod, "metadata", "namespace");
+    bool is_set = slice_eq(kind, SLICE("ReplicaSet")), is_job = slice_eq(kind, SLICE("Job"));
+    struct json_value object, owner;
+    if (is_job && m->sd->attach_job)
+        put(m, "pod_job_name", name);
+    if (!(is_set && m->sd->attach_deployment) && !(is_job && m->sd->attach_cronjob))
+        return;
+    if (!kubernetes_find(m->v, is_set ? KIND_REPLICASET : KIND_JOB, space, name, &object) || !controller_of(m, object, &owner))
+        return;
+    if (slice_eq(text_at(m, owner, "kind", NULL), is_set ? SLICE("Deployment") : SLICE("CronJob")))
+        put(m, is_set ? "pod_deployment_name" : "pod_cronjob_name", text_at(m, owner, "name", NULL));
+}
+
 static void put_pod(struct making *m, struct json_value pod)
 {
     struct json_value owner;
@@ -169,12 +210,12 @@ static void put_pod(struct making *m, struct json_value pod)
     put(m, "pod_node_name", text_at(m, pod, "spec", "nodeName"));
     put(m, "pod_host_ip", text_at(m, pod, "status", "hostIP"));
     put(m, "pod_uid", text_at(m, pod, "metadata", "uid"));
-    for (struct json_iter it = array_at(pod, "metadata", "ownerReferences"); json_array_next(&it, &owner);)
-        if (slice_eq(text_at(m, owner, "controller", NULL), SLICE("true"))) {
-            put(m, "pod_controller_kind", text_at(m, owner, "kind", NULL));
-            put(m, "pod_controller_name", text_at(m, owner, "name", NULL));
-            break;
-        }
+    if (controller_of(m, pod, &owner)) {
+        struct slice kind = text_at(m, owner, "kind", NULL), name = text_at(m, owner, "name", NULL);
+        put(m, "pod_controller_kind", kind);
+        put(m, "pod_controller_name", name);
+        put_workload(m, pod, kind, name);
+    }
     put_maps(m, pod, "pod");
 }
 
@@ -207,7 +248,7 @@ static void pod_target(struct making *m, struct json_value pod, struct json_valu
 {
     struct slice number = port ? text_at(m, *port, "containerPort", NULL) : SLICE_EMPTY;
     begin(m, address_of(m, text_at(m, pod, "status", "podIP"), number));
-    put(m, "namespace", text_at(m, pod, "metadata", "namespace"));
+    put_namespace(m, text_at(m, pod, "metadata", "namespace"));
     put_pod(m, pod);
     put_container(m, pod, container, is_init, port);
     put_attached_node(m, text_at(m, pod, "spec", "nodeName"));
@@ -216,8 +257,11 @@ static void pod_target(struct making *m, struct json_value pod, struct json_valu
 
 static void pod_targets(struct making *m, struct json_value pod)
 {
-    struct json_value container, port;
+    struct json_value container, port, node;
     if (text_at(m, pod, "status", "podIP").len == 0)
+        return;
+    /* A selector of nodes chooses pods, too. */
+    if (m->sd->attach_node && !kubernetes_find(m->v, KIND_NODE, SLICE_EMPTY, text_at(m, pod, "spec", "nodeName"), &node))
         return;
     for (int init = 0; init <= 1; init++)
         for (struct json_iter it = array_at(pod, "spec", init ? "initContainers" : "containers"); json_array_next(&it, &container);) {
@@ -237,6 +281,20 @@ static void put_service(struct making *m, struct json_value service)
     put_maps(m, service, "service");
 }
 
+/* The addresses that the balancer has, or the one that was wished for. */
+static struct slice balancer_ips(struct making *m, struct json_value service)
+{
+    struct slice all = SLICE_EMPTY;
+    struct json_value status, item;
+    if (json_get(service, SLICE("status"), &status))
+        for (struct json_iter it = array_at(status, "loadBalancer", "ingress"); json_array_next(&it, &item);) {
+            struct slice ip = text_at(m, item, "ip", NULL);
+            if (ip.len)
+                all = arena_printf(m->a, "%.*s%s%.*s", SLICE_FMT(all), all.len ? "," : "", SLICE_FMT(ip));
+        }
+    return all.len ? all : text_at(m, service, "spec", "loadBalancerIP");
+}
+
 static void service_targets(struct making *m, struct json_value service)
 {
     struct slice space = text_at(m, service, "metadata", "namespace"), name = text_at(m, service, "metadata", "name");
@@ -245,7 +303,7 @@ static void service_targets(struct making *m, struct json_value service)
     for (struct json_iter it = array_at(service, "spec", "ports"); json_array_next(&it, &port);) {
         struct slice number = text_at(m, port, "port", NULL), protocol = text_at(m, port, "protocol", NULL);
         begin(m, arena_printf(m->a, "%.*s.%.*s.svc:%.*s", SLICE_FMT(name), SLICE_FMT(space), SLICE_FMT(number)));
-        put(m, "namespace", space);
+        put_namespace(m, space);
         put_service(m, service);
         put(m, "service_port_name", text_at(m, port, "name", NULL));
         put(m, "service_port_number", number);
@@ -256,7 +314,7 @@ static void service_targets(struct making *m, struct json_value service)
         else
             put(m, "service_cluster_ip", text_at(m, service, "spec", "clusterIP"));
         if (slice_eq(type, SLICE("LoadBalancer")))
-            put(m, "service_loadbalancer_ip", text_at(m, service, "spec", "loadBalancerIP"));
+            put(m, "service_loadbalancer_ip", balancer_ips(m, service));
         end(m);
     }
 }
@@ -276,12 +334,12 @@ struct endpoints {
 static void put_endpoints(struct making *m, const struct endpoints *e)
 {
     struct json_value service;
-    put(m, "namespace", e->space);
+    put_namespace(m, e->space);
     put(m, e->is_slice ? "endpointslice_name" : "endpoints_name", e->name);
     put_maps(m, e->object, e->is_slice ? "endpointslice" : "endpoints");
     if (e->is_slice)
         put(m, "endpointslice_address_type", text_at(m, e->object, "addressType", NULL));
-    if (kubernetes_find(m->k, KIND_SERVICE, e->space, e->service, &service))
+    if (kubernetes_find(m->v, KIND_SERVICE, e->space, e->service, &service))
         put_service(m, service);
 }
 
@@ -294,7 +352,7 @@ static bool backing_pod(struct making *m, struct endpoints *e, struct json_value
 {
     struct slice space = text_at(m, address, "targetRef", "namespace");
     return slice_eq(text_at(m, address, "targetRef", "kind"), SLICE("Pod")) &&
-           kubernetes_find(m->k, KIND_POD, space.len ? space : e->space, text_at(m, address, "targetRef", "name"), pod);
+           kubernetes_find(m->v, KIND_POD, space.len ? space : e->space, text_at(m, address, "targetRef", "name"), pod);
 }
 
 /* The pod behind the address, and its container with that port. */
@@ -309,12 +367,13 @@ static void put_backing(struct making *m, struct endpoints *e, struct json_value
     if (is_new)
         ARENA_PUSH(m->a, e->pods, e->pod_count, e->pod_cap) = pod;
     (void)map_put(&e->served, served_key(m, pod, port), NULL);
-    for (struct json_iter it = array_at(pod, "spec", "containers"); json_array_next(&it, &container);)
-        for (struct json_iter ports = array_at(container, "ports", NULL); json_array_next(&ports, &p);)
-            if (slice_eq(text_at(m, p, "containerPort", NULL), port)) {
-                put_container(m, pod, container, false, &p);
-                return;
-            }
+    for (int init = 0; init <= 1; init++)
+        for (struct json_iter it = array_at(pod, "spec", init ? "initContainers" : "containers"); json_array_next(&it, &container);)
+            for (struct json_iter ports = array_at(container, "ports", NULL); json_array_next(&ports, &p);)
+                if (slice_eq(text_at(m, p, "containerPort", NULL), port)) {
+                    put_container(m, pod, container, init, &p);
+                    return;
+                }
 }
 
 static void put_target_ref(struct making *m, const char *prefix, struct json_value address)
@@ -323,23 +382,38 @@ static void put_target_ref(struct making *m, const char *prefix, struct json_val
     put(m, arena_printf(m->a, "%s_address_target_name", prefix).ptr, text_at(m, address, "targetRef", "name"));
 }
 
+static void put_other_port(struct making *m, const struct endpoints *e, struct json_value pod, struct json_value container, bool is_init,
+                           struct json_value port)
+{
+    begin(m, address_of(m, text_at(m, pod, "status", "podIP"), text_at(m, port, "containerPort", NULL)));
+    put_endpoints(m, e);
+    put_pod(m, pod);
+    put_container(m, pod, container, is_init, &port);
+    put_attached_node(m, text_at(m, pod, "spec", "nodeName"));
+    end(m);
+}
+
 /* Ports of the pods behind the addresses that no endpoint names. */
 static void put_other_ports(struct making *m, struct endpoints *e)
 {
     struct json_value container, port;
-    for (size_t i = 0; i < e->pod_count; i++)
-        for (struct json_iter it = array_at(e->pods[i], "spec", "containers"); json_array_next(&it, &container);)
-            for (struct json_iter ports = array_at(container, "ports", NULL); json_array_next(&ports, &port);) {
-                struct slice number = text_at(m, port, "containerPort", NULL);
-                if (map_get(&e->served, served_key(m, e->pods[i], number)))
-                    continue;
-                begin(m, address_of(m, text_at(m, e->pods[i], "status", "podIP"), number));
-                put_endpoints(m, e);
-                put_pod(m, e->pods[i]);
-                put_container(m, e->pods[i], container, false, &port);
-                put_attached_node(m, text_at(m, e->pods[i], "spec", "nodeName"));
-                end(m);
-            }
+    for (size_t i = 0; i < e->pod_count; i++) {
+        struct json_value pod = e->pods[i];
+        if (text_at(m, pod, "status", "podIP").len == 0)
+            continue;
+        for (int init = 0; init <= 1; init++)
+            for (struct json_iter it = array_at(pod, "spec", init ? "initContainers" : "containers"); json_array_next(&it, &container);)
+                for (struct json_iter ports = array_at(container, "ports", NULL); json_array_next(&ports, &port);)
+                    if (!map_get(&e->served, served_key(m, pod, text_at(m, port, "containerPort", NULL))))
+                        put_other_port(m, e, pod, container, init, port);
+    }
+}
+
+/* An endpoint's node: named, or the one that it is. */
+static struct slice node_of(struct making *m, struct json_value address, struct slice named)
+{
+    bool is_node = slice_eq(text_at(m, address, "targetRef", "kind"), SLICE("Node"));
+    return named.len == 0 && is_node ? text_at(m, address, "targetRef", "name") : named;
 }
 
 static void endpoint_target(struct making *m, struct endpoints *e, struct json_value address, struct json_value port, bool is_ready)
@@ -355,7 +429,7 @@ static void endpoint_target(struct making *m, struct endpoints *e, struct json_v
     put(m, "endpoint_node_name", node);
     put_target_ref(m, "endpoint", address);
     put_backing(m, e, address, number);
-    put_attached_node(m, node);
+    put_attached_node(m, node_of(m, address, node));
     end(m);
 }
 
@@ -374,6 +448,32 @@ static void endpoints_targets(struct making *m, struct json_value object)
     map_free(&e.served);
 }
 
+static void put_topology(struct making *m, struct json_value endpoint)
+{
+    struct json_value map, value;
+    struct slice name;
+    if (!json_get(endpoint, SLICE("deprecatedTopology"), &map))
+        return;
+    for (struct json_iter it = json_object(map); json_object_next(&it, &name, &value);) {
+        struct slice word = word_of(m, name);
+        put(m, arena_printf(m->a, "endpointslice_endpoint_topology_%.*s", SLICE_FMT(word)).ptr, json_get_string(value));
+        put(m, arena_printf(m->a, "endpointslice_endpoint_topology_present_%.*s", SLICE_FMT(word)).ptr, SLICE("true"));
+    }
+}
+
+/* Of a service with two families only the first one's slice counts, or each pod would be there twice. */
+static bool is_second_family(struct making *m, const struct endpoints *e)
+{
+    struct json_value service, family;
+    if (!kubernetes_find(m->v, KIND_SERVICE, e->space, e->service, &service))
+        return false;
+    struct slice policy = text_at(m, service, "spec", "ipFamilyPolicy");
+    struct json_iter it = array_at(service, "spec", "ipFamilies");
+    if (!slice_eq(policy, SLICE("PreferDualStack")) && !slice_eq(policy, SLICE("RequireDualStack")))
+        return false;
+    return json_array_next(&it, &family) && !slice_eq(json_get_string(family), text_at(m, e->object, "addressType", NULL));
+}
+
 static void slice_target(struct making *m, struct endpoints *e, struct json_value endpoint, struct slice host, struct json_value port)
 {
     struct slice number = text_at(m, port, "port", NULL), node = text_at(m, endpoint, "nodeName", NULL);
@@ -390,8 +490,9 @@ static void slice_target(struct making *m, struct endpoints *e, struct json_valu
     put(m, "endpointslice_endpoint_node_name", node);
     put(m, "endpointslice_endpoint_zone", text_at(m, endpoint, "zone", NULL));
     put_target_ref(m, "endpointslice", endpoint);
+    put_topology(m, endpoint);
     put_backing(m, e, endpoint, number);
-    put_attached_node(m, node);
+    put_attached_node(m, node_of(m, endpoint, node));
     end(m);
 }
 
@@ -402,6 +503,8 @@ static void slice_targets(struct making *m, struct json_value object)
     struct json_value labels, service, port, endpoint, address;
     if (member(object, "metadata", "labels", &labels) && json_get(labels, SLICE("kubernetes.io/service-name"), &service))
         e.service = json_get_string(service);
+    if (is_second_family(m, &e))
+        return;
     map_init(&e.served);
     for (struct json_iter ports = array_at(object, "ports", NULL); json_array_next(&ports, &port);)
         for (struct json_iter it = array_at(object, "endpoints", NULL); json_array_next(&it, &endpoint);)
@@ -434,7 +537,7 @@ static bool has_tls(struct json_value ingress, struct slice host)
 static void ingress_target(struct making *m, struct json_value ingress, struct slice host, struct slice path)
 {
     begin(m, host);
-    put(m, "namespace", text_at(m, ingress, "metadata", "namespace"));
+    put_namespace(m, text_at(m, ingress, "metadata", "namespace"));
     put(m, "ingress_name", text_at(m, ingress, "metadata", "name"));
     put_maps(m, ingress, "ingress");
     put(m, "ingress_class_name", text_at(m, ingress, "spec", "ingressClassName"));
@@ -459,22 +562,14 @@ static void ingress_targets(struct making *m, struct json_value ingress)
     }
 }
 
-void kubernetes_groups(struct kubernetes_state *k, struct buf *out)
+void kubernetes_targets(const struct kubernetes_view *v, const struct kubernetes_sd *sd, struct json_value object, struct arena *a,
+                        struct json_writer *w)
 {
-    static const struct {
-        enum kubernetes_kind kind;
-        void (*targets)(struct making *m, struct json_value object);
-    } roles[KUBERNETES_ROLES] = { [KUBERNETES_NODE] = { KIND_NODE, node_targets },
-                                  [KUBERNETES_POD] = { KIND_POD, pod_targets },
-                                  [KUBERNETES_SERVICE] = { KIND_SERVICE, service_targets },
-                                  [KUBERNETES_ENDPOINTS] = { KIND_ENDPOINTS, endpoints_targets },
-                                  [KUBERNETES_ENDPOINTSLICE] = { KIND_ENDPOINTSLICE, slice_targets },
-                                  [KUBERNETES_INGRESS] = { KIND_INGRESS, ingress_targets } };
-    struct making m = { .k = k, .a = k->a };
-    enum kubernetes_kind kind = roles[k->sd->role].kind;
-    json_writer_init(&m.w, out);
-    json_array_begin(&m.w);
-    for (size_t i = 0; i < kubernetes_count(k, kind); i++)
-        roles[k->sd->role].targets(&m, kubernetes_object(k, kind, i));
-    json_array_end(&m.w);
+    static void (*const roles[KUBERNETES_ROLES])(struct making *m, struct json_value object) = {
+        [KUBERNETES_NODE] = node_targets,           [KUBERNETES_POD] = pod_targets,
+        [KUBERNETES_SERVICE] = service_targets,     [KUBERNETES_ENDPOINTS] = endpoints_targets,
+        [KUBERNETES_ENDPOINTSLICE] = slice_targets, [KUBERNETES_INGRESS] = ingress_targets
+    };
+    struct making m = { .v = v, .sd = sd, .a = a, .w = w };
+    roles[sd->role](&m, object);
 }

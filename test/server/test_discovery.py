@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Discovery of targets by DNS and Kubernetes, against small servers of our own: labels as Prometheus documents them, and what happens
 when a source fails. And the keys of prometheus.yml: each is served, warned about by name, or an error with a line."""
+import base64
 import http.server
 import json
 import pathlib
 import re
+import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import tempfile
@@ -54,34 +57,125 @@ def host(name):
 
 
 class Kubernetes(http.server.ThreadingHTTPServer):
-    """Lists of the fixtures, in pages of two, for who has the token."""
+    """An API server: the fixtures at first, then what a test puts and removes; lists in pages of two, and watches, for who has the token.
 
-    def __init__(self):
-        self.asked, self.broken = [], False
+    Each change is an event with a version, kept for who watches from before it. dropped: watches end in the middle of the next event."""
+    KINDS = r"/(?:api/v1|apis/(?:discovery\.k8s\.io|networking\.k8s\.io|apps|batch)/v1)(?:/namespaces/([^/]+))?/(\w+)"
+    daemon_threads = True
+
+    def __init__(self, user=None):
+        self.asked, self.broken, self.user = [], False, user
+        self.objects = {f.stem: json.loads(f.read_text()) for f in FIXTURES.glob("*.json")}
+        self.version, self.events, self.oldest, self.ended = 100, [], 100, False
+        self.torn = self.hang_up = self.garble = 0
+        self.changed = threading.Condition()
         super().__init__(("127.0.0.1", 0), self.Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass # a client that does not believe our certificate, or went away
+
+    def end(self):
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+        self.shutdown()
+        self.server_close()
+
+    def tell(self, kind, type_, item):
+        """item becomes (or, DELETED, is no longer) one of kind, and who watches hears of it."""
+        with self.changed:
+            same = lambda i: (i["metadata"].get("namespace"), i["metadata"]["name"]) == (item["metadata"].get("namespace"), item["metadata"]["name"])
+            self.objects[kind] = [i for i in self.objects[kind] if not same(i)] + ([] if type_ == "DELETED" else [item])
+            self.version += 1
+            item = dict(item, metadata=dict(item["metadata"], resourceVersion=str(self.version)))
+            self.events.append((self.version, kind, {"type": type_, "object": item}))
+            self.changed.notify_all()
+
+    def tell_all(self, event, kind):
+        """An event of the server itself, as a BOOKMARK or an ERROR."""
+        with self.changed:
+            self.version += 1
+            if event["type"] == "BOOKMARK":
+                event = dict(event, object={"metadata": {"resourceVersion": str(self.version)}})
+            self.events.append((self.version, kind, event))
+            self.changed.notify_all()
+
+    def change_unseen(self, kind, type_, item):
+        """As tell, but the history before is forgotten: who watches from earlier is told that it is gone."""
+        with self.changed:
+            self.tell(kind, type_, item)
+            self.events.clear()
+            self.oldest = self.version
+            self.changed.notify_all()
+
+    def lists(self, kind):
+        return [q for path, q in self.asked if path.endswith("/" + kind) and "watch" not in q and "continue" not in q]
+
+    def watches(self, kind):
+        return [q for path, q in self.asked if path.endswith("/" + kind) and "watch" in q]
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            k = self.server
             u = urllib.parse.urlparse(self.path)
             q = dict(urllib.parse.parse_qsl(u.query))
-            self.server.asked.append((u.path, q))
-            m = re.fullmatch(r"/(?:api/v1|apis/discovery\.k8s\.io/v1|apis/networking\.k8s\.io/v1)(?:/namespaces/([^/]+))?/(\w+)", u.path)
-            if self.headers.get("Authorization") != "Bearer " + TOKEN or self.server.broken or not m:
-                self.send_response(403)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            items = json.loads((FIXTURES / (m[2] + ".json")).read_text())
-            items = [i for i in items if not m[1] or i["metadata"].get("namespace") == m[1]]
-            start = int(q.get("continue", "0"))
-            more = {"continue": str(start + 2)} if start + 2 < len(items) else {}
-            body = json.dumps({"kind": "List", "metadata": more, "items": items[start:start + 2]}).encode()
-            self.send_response(200)
+            k.asked.append((u.path, q))
+            m = re.fullmatch(k.KINDS, u.path)
+            wanted = "Bearer " + TOKEN
+            if k.user:
+                wanted = "Basic " + base64.b64encode(k.user.encode()).decode()
+            if self.headers.get("Authorization") != wanted or k.broken or not m:
+                return self.send(403, {"kind": "Status", "message": f"{u.path} is forbidden", "code": 403})
+            if q.get("watch") == "1":
+                return self.watch(m[1], m[2], int(q["resourceVersion"]))
+            with k.changed:
+                items = [i for i in k.objects[m[2]] if not m[1] or i["metadata"].get("namespace") == m[1]]
+                start = int(q.get("continue", "0"))
+                more = {"continue": str(start + 2)} if start + 2 < len(items) else {}
+                page = {"kind": "List", "metadata": {"resourceVersion": str(k.version), **more}, "items": items[start:start + 2]}
+            self.send(200, page)
+
+        def send(self, status, value):
+            body = json.dumps(value).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def watch(self, space, kind, version):
+            k = self.server
+            if version < k.oldest:
+                return self.send(410, {"kind": "Status", "message": "too old resource version", "code": 410})
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers() # no length: it ends when the connection does
+            self.wfile.flush()
+            with k.changed:
+                while not k.ended:
+                    if version < k.oldest:
+                        self.wfile.write(json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired",
+                                                                                 "message": "too old resource version"}}).encode() + b"\n")
+                        return None
+                    for at, of, event in [e for e in k.events if e[0] > version]:
+                        version = at
+                        if of != kind or (space and event["object"]["metadata"].get("namespace", space) != space):
+                            continue
+                        line = json.dumps(event).encode() + b"\n"
+                        if k.garble:
+                            k.garble -= 1
+                            line = b"{\"type\": \"MODIFIED\", \"object\": [1,\n"
+                        if k.torn:
+                            k.torn -= 1
+                            self.wfile.write(line[:len(line) // 2])
+                            return None
+                        self.wfile.write(line)
+                    if k.hang_up:
+                        k.hang_up -= 1
+                        return None
+                    k.changed.wait()
 
         def log_message(self, *unused):
             pass
@@ -105,9 +199,8 @@ class Discovery(harness.Case):
 
     def kubernetes(self, role, more=""):
         k = Kubernetes()
-        self.addCleanup(k.server_close)
-        self.addCleanup(k.shutdown)
-        job = (f"kubernetes_sd_configs: [{{role: {role}, api_server: \"http://127.0.0.1:{k.server_address[1]}\", "
+        self.addCleanup(k.end)
+        job = (f"kubernetes_sd_configs: [{{role: {role}, api_server: \"{k.url}\", "
                f"authorization: {{credentials: {TOKEN}}}{more}}}]")
         return k, self.server(config=self.config(job))
 
@@ -183,6 +276,11 @@ class Discovery(harness.Case):
         self.assertIn(self.labels(found, "10.1.0.5")["pod_container_name"], ("sidecar", "setup"))
         six = self.labels(found, "[fd00::5]:80")
         self.assertEqual((six["pod_ready"], six["pod_container_port_protocol"]), ("false", "UDP"))
+        nowhere = self.pod("nowhere", "10.1.9.1")
+        nowhere["spec"]["nodeName"] = "not-a-node" # a selector of nodes chooses pods, too
+        k.tell("pods", "ADDED", nowhere)
+        k.tell("pods", "ADDED", self.pod("somewhere", "10.1.9.2"))
+        self.assertNotIn("10.1.9.1:80", self.address(s, "10.1.9.2:80"))
         asked = [q for path, q in k.asked if path == "/api/v1/pods"]
         self.assertEqual(asked[0], {"limit": "500", "labelSelector": "app in (a, b)", "fieldSelector": "status.phase=Running"})
         self.assertEqual(asked[1]["continue"], "2")
@@ -244,12 +342,188 @@ class Discovery(harness.Case):
         self.found(s, 2)
         k.broken = True
         k2 = Kubernetes()
-        self.addCleanup(k2.server_close)
-        self.addCleanup(k2.shutdown)
-        s2 = self.server(config=self.config(f"kubernetes_sd_configs: [{{role: pod, api_server: \"http://127.0.0.1:{k2.server_address[1]}\"}}]"))
+        self.addCleanup(k2.end)
+        s2 = self.server(config=self.config(f"kubernetes_sd_configs: [{{role: pod, api_server: \"{k2.url}\"}}]"))
         error = self.eventually(lambda: [x["lastError"] for x in self.sources(s2) if x["lastError"]], what="the error")[0]
-        self.assertIn("HTTP status 403", error)
+        self.assertIn("pods: server returned HTTP status 403: /api/v1/pods is forbidden", error)
         self.found(s, 2)
+
+    # ---- watches ----
+
+    def pod(self, name, ip, space="shop", **meta):
+        return {"metadata": {"name": name, "namespace": space, "uid": "u-" + name, **meta}, "spec": {"nodeName": "worker-1", "containers": [
+            {"name": "app", "image": "i:1", "ports": [{"containerPort": 80}], "env": [{"name": "UNSEEN", "value": "x"}]}]},
+            "status": {"podIP": ip, "phase": "Running"}}
+
+    def address(self, s, address, is_there=True):
+        def ask():
+            all_ = [t["discoveredLabels"]["__address__"] for t in s.get("/api/v1/targets").json["data"]["activeTargets"]]
+            return all_ if (address in all_) == is_there else None
+        return self.eventually(ask, what=f"{address} {'there' if is_there else 'gone'}", seconds=60)
+
+    def counter(self, s, name):
+        return int(re.search(rf"^{name} (\d+)$", s.get("/metrics").text, re.M)[1])
+
+    def test_pods_come_change_and_go_by_events_without_another_list(self):
+        k, s = self.kubernetes("pod")
+        before = self.found(s, 5)
+        self.eventually(lambda: k.watches("pods"), what="the watch")
+        self.assertEqual({n: k.watches("pods")[0][n] for n in ("watch", "allowWatchBookmarks", "resourceVersion")},
+                         {"watch": "1", "allowWatchBookmarks": "true", "resourceVersion": "100"})
+        k.tell("pods", "ADDED", self.pod("late", "10.1.9.9"))
+        self.address(s, "10.1.9.9:80")
+        self.assertEqual(len(self.found(s, 6)), len(before) + 1)
+        k.tell("pods", "MODIFIED", self.pod("late", "10.1.9.10", labels={"v": "2"}))
+        self.address(s, "10.1.9.10:80")
+        self.assertEqual(self.labels(self.found(s, 6), "10.1.9.10:80")["pod_label_v"], "2")
+        k.tell_all({"type": "BOOKMARK"}, "pods")
+        k.tell("pods", "DELETED", self.pod("late", "10.1.9.10"))
+        self.address(s, "10.1.9.10:80", is_there=False)
+        self.found(s, 5)
+        self.assertEqual((len(k.lists("pods")), len(k.watches("pods"))), (1, 1))
+        source = self.sources(s)[0]
+        self.assertEqual((source["refreshes"], source["failures"], source["watchEvents"], source["watchRestarts"], source["lastError"]), (1, 0, 4, 0, ""))
+        self.assertGreaterEqual(source["updates"], 4)
+        self.assertEqual((self.counter(s, "stoa_sd_watch_events_total"), self.counter(s, "stoa_sd_watch_restarts_total")), (4, 0))
+        self.assertEqual(self.counter(s, r'stoa_sd_refreshes_total\{mechanism="kubernetes"\}'), 1)
+
+    def test_what_labels_are_not_made_of_is_no_update(self):
+        k, s = self.kubernetes("pod")
+        self.found(s, 5)
+        k.tell("pods", "ADDED", self.pod("late", "10.1.9.9"))
+        self.address(s, "10.1.9.9:80")
+        updates = self.sources(s)[0]["updates"]
+        k.tell("pods", "MODIFIED", dict(self.pod("late", "10.1.9.9", managedFields=[{"manager": "kubelet"}]), extra=1))
+        self.eventually(lambda: self.sources(s)[0]["watchEvents"] == 2, what="the event")
+        k.tell("pods", "ADDED", self.pod("later", "10.1.9.11"))
+        self.address(s, "10.1.9.11:80")
+        self.assertEqual(self.sources(s)[0]["updates"], updates + 1)
+
+    def test_a_version_that_is_gone_leads_to_another_list(self):
+        k, s = self.kubernetes("pod")
+        self.found(s, 5)
+        self.eventually(lambda: k.watches("pods"), what="the watch")
+        k.change_unseen("pods", "ADDED", self.pod("unseen", "10.1.9.9"))
+        self.address(s, "10.1.9.9:80")
+        self.assertEqual(len(k.lists("pods")), 2)
+        gone = self.pod("unseen", "10.1.9.9")
+        k.change_unseen("pods", "DELETED", gone)
+        self.address(s, "10.1.9.9:80", is_there=False)
+        self.assertEqual(len(k.lists("pods")), 3)
+        self.eventually(lambda: not self.sources(s)[0]["lastError"], what="no error")
+        k.tell("pods", "ADDED", self.pod("seen", "10.1.9.12"))
+        self.address(s, "10.1.9.12:80")
+        self.assertEqual(len(k.lists("pods")), 3)
+
+    def test_broken_connections_and_torn_or_wrong_events_lose_nothing_and_list_nothing(self):
+        k, s = self.kubernetes("pod")
+        self.found(s, 5)
+        self.eventually(lambda: k.watches("pods"), what="the watch")
+        for n, broken in enumerate(("torn", "hang_up", "garble")):
+            with k.changed:
+                setattr(k, broken, 1)
+            k.tell("pods", "ADDED", self.pod(broken, f"10.1.9.{n}"))
+            self.address(s, f"10.1.9.{n}:80")
+            self.eventually(lambda: len(k.watches("pods")) == n + 2, what="another watch", seconds=60)
+        self.assertEqual(len(k.lists("pods")), 1)
+        self.eventually(lambda: not self.sources(s)[0]["lastError"], what="no error")
+        self.assertEqual(self.sources(s)[0]["watchRestarts"], 3)
+        self.assertGreaterEqual(self.sources(s)[0]["failures"], 1)
+
+    def test_a_server_that_goes_keeps_the_targets_and_one_that_comes_back_is_listed_again(self):
+        k, s = self.kubernetes("pod")
+        self.found(s, 5)
+        self.eventually(lambda: k.watches("pods"), what="the watch")
+        with k.changed:
+            k.broken, k.hang_up = True, 1
+            k.changed.notify_all()
+        self.eventually(lambda: "403" in self.sources(s)[0]["lastError"], what="the error", seconds=60)
+        self.found(s, 5)
+        k.tell("pods", "ADDED", self.pod("meanwhile", "10.1.9.9"))
+        k.broken = False
+        self.address(s, "10.1.9.9:80")
+        self.eventually(lambda: not self.sources(s)[0]["lastError"], what="no error", seconds=60)
+        self.found(s, 6)
+
+    def test_what_a_target_refers_to_is_watched_as_well(self):
+        k, s = self.kubernetes("endpointslice", ", attach_metadata: {node: true, namespace: true}, namespaces: {names: [shop]}")
+        self.assertEqual(self.labels(self.found(s, 3), "10.1.0.5:8080")["namespace_label_cost"], "web")
+        for path in ("/api/v1/namespaces/shop/services", "/api/v1/namespaces/shop/pods", "/api/v1/nodes", "/api/v1/namespaces",
+                     "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"):
+            self.eventually(lambda: [1 for p, q in k.asked if p == path and "watch" in q], what=f"the watch of {path}")
+        k.tell("namespaces", "MODIFIED", {"metadata": {"name": "shop", "labels": {"cost": "core"}}})
+        k.tell("nodes", "MODIFIED", {"metadata": {"name": "worker-1", "labels": {"zone": "eu-9"}}, "spec": {}, "status": {}})
+        service = next(i for i in k.objects["services"] if i["metadata"]["name"] == "cart")
+        k.tell("services", "MODIFIED", dict(service, metadata=dict(service["metadata"], labels={"tier": "back"})))
+        def ask():
+            got = self.labels(self.found(s, 3), "10.1.0.5:8080")
+            return (got["namespace_label_cost"], got["node_label_zone"], got["service_label_tier"]) == ("core", "eu-9", "back")
+        self.eventually(ask, what="the new labels", seconds=60)
+        self.assertTrue(all(len(k.lists(kind)) == 1 for kind in ("pods", "services", "nodes", "namespaces", "endpointslices")))
+
+    def test_pods_with_their_namespace_deployment_and_jobs(self):
+        k, s = self.kubernetes("pod", ", attach_metadata: {namespace: true, deployment: true, job: true, cronjob: true}")
+        cart = self.labels(self.found(s, 5), "10.1.0.5:8080")
+        self.assertEqual((cart["pod_deployment_name"], cart["namespace_label_cost"], cart["namespace_labelpresent_cost"], cart["namespace_annotation_by"]),
+                         ("cart-deployment", "web", "true", "a"))
+        k.tell("jobs", "ADDED", {"metadata": {"name": "night-1", "namespace": "shop", "ownerReferences": [
+            {"kind": "CronJob", "name": "night", "controller": True}]}})
+        k.tell("pods", "ADDED", self.pod("n", "10.1.9.9", ownerReferences=[{"kind": "Job", "name": "night-1", "controller": True}]))
+        self.eventually(lambda: self.labels(self.found(s, 6), "10.1.9.9:80").get("pod_cronjob_name") == "night" if
+                        self.address(s, "10.1.9.9:80") else None, what="the cron job")
+        self.assertEqual(self.labels(self.found(s, 6), "10.1.9.9:80")["pod_job_name"], "night-1")
+
+    # ---- kubeconfig ----
+
+    def kubeconfig(self, k, user, more=""):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="stoa-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "token").write_text(TOKEN + "\n")
+        (folder / "config").write_text(
+            f"apiVersion: v1\nkind: Config\ncurrent-context: b\ncontexts:\n- {{name: a, context: {{cluster: x, user: x}}}}\n"
+            f"- {{name: b, context: {{cluster: c, user: u}}}}\nclusters:\n- name: c\n  cluster: {{server: \"{k.url}\"{more}}}\n"
+            f"users:\n- name: u\n  user: {user}\n")
+        return self.server(config=self.config(f"kubernetes_sd_configs: [{{role: node, kubeconfig_file: \"{folder}/config\"}}]"))
+
+    def test_a_kubeconfig_leads_to_the_server(self):
+        for user, basic in ((f"{{token: {TOKEN}}}", None), ("{tokenFile: token}", None), ("{username: me, password: secret}", "me:secret")):
+            k = Kubernetes(basic)
+            self.addCleanup(k.end)
+            self.found(self.kubeconfig(k, user), 2)
+
+    def test_a_kubeconfig_that_is_not_served_is_told(self):
+        k = Kubernetes()
+        self.addCleanup(k.end)
+        for user, more, words in (("{exec: {command: aws}}", "", "exec is not served"), ("{auth-provider: {name: gcp}}", "", "auth-provider is not served"),
+                                  ("{client-certificate-data: '!'}", "", "client-certificate-data: expected base64"),
+                                  ("{token: x}", ", certificate-authority-data: '!'", "certificate-authority-data: expected base64")):
+            s = self.kubeconfig(k, user, more)
+            error = self.eventually(lambda: [x["lastError"] for x in self.sources(s) if x["lastError"]], what="the error")[0]
+            self.assertRegex(error, rf"nodes: .*config:\d+: .*{words}")
+        self.assertEqual(k.asked, [])
+
+    def test_a_kubeconfig_with_certificates_in_it_is_believed_both_ways(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="stoa-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        for name in ("server", "client"):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                            f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / f"{name}.key", "-out",
+                            folder / f"{name}.crt"], check=True, capture_output=True)
+        k = Kubernetes()
+        self.addCleanup(k.end)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "server.crt", folder / "server.key")
+        context.load_verify_locations(folder / "client.crt")
+        context.verify_mode = ssl.CERT_REQUIRED
+        k.socket = context.wrap_socket(k.socket, server_side=True, do_handshake_on_connect=False)
+        k.url = k.url.replace("http:", "https:")
+        data = {n: base64.b64encode((folder / n).read_bytes()).decode() for n in ("server.crt", "client.crt", "client.key")}
+        user = f"{{token: {TOKEN}, client-certificate-data: {data['client.crt']}, client-key-data: {data['client.key']}}}"
+        self.found(self.kubeconfig(k, user, f", certificate-authority-data: {data['server.crt']}"), 2)
+        s = self.kubeconfig(k, user)
+        error = self.eventually(lambda: [x["lastError"] for x in self.sources(s) if x["lastError"]], what="the error")[0]
+        self.assertIn("certificate", error)
+        self.found(self.kubeconfig(k, user, ", insecure-skip-tls-verify: true"), 2)
 
     # ---- the keys of prometheus.yml ----
 
@@ -310,7 +584,11 @@ class Discovery(harness.Case):
             for job, words in (("dns_sd_configs: [{names: [a], type: A}]", "port is missing"), ("dns_sd_configs: [{names: [a], type: TXT}]", "allowed are SRV"),
                                ("dns_sd_configs: [{}]", "names is missing"), ("kubernetes_sd_configs: [{role: pods, api_server: 'http://x'}]", "allowed are node"),
                                ("kubernetes_sd_configs: [{role: pod}]", "api_server is missing"),
-                               ("kubernetes_sd_configs: [{role: pod, kubeconfig_file: x}]", "kubeconfig_file is not served"),
+                               ("kubernetes_sd_configs: [{role: pod, kubeconfig_file: x, api_server: 'http://x'}]", "only one of them"),
+                               ("kubernetes_sd_configs: [{role: pod, kubeconfig_file: x, proxy_url: 'http://x'}]", "kubeconfig_file says how"),
+                               ("kubernetes_sd_configs: [{role: pod, api_server: 'http://x', namespaces: {own_namespace: true}}]", "own_namespace is for"),
+                               ("kubernetes_sd_configs: [{role: pod, api_server: 'http://x', selectors: [{role: service}]}]", "selects nothing"),
+                               ("kubernetes_sd_configs: [{role: pod, api_server: 'http://x', selectors: [{role: pod}, {role: pod}]}]", "is there twice"),
                                ("kubernetes_sd_configs: [{role: pod, api_server: x}]", "expected http://")):
                 code, text = self.check(f"scrape_configs:\n  - job_name: j\n    {job}\n")
                 self.assertNotEqual(code, 0, job)
