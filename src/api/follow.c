@@ -2,7 +2,10 @@
 /* (1) Offered batches wait in one queue, each with its own reference. The thread takes them all, and passes each to every
  *     watcher: to those that have begun at once, to the others' own lists.
  * (2) A watcher's lines of one round go out in one message, by stream, until FOLLOW_MESSAGE_BYTES are together.
- * (3) The list of watchers is the lock's; a watcher that has begun is touched by the thread alone. */
+ * (3) The list of watchers is the lock's; a watcher that has begun is touched by the thread alone.
+ * (4) The past can be larger than what a sink takes at once: it goes out in messages as there is room, in the order of time, and
+ *     what is fresh waits behind it.
+ * (5) A round may take long, with many watchers and costly queries: a watcher that is gone and an end of it all cut it short. */
 #include "api/follow.h"
 
 #include <stdlib.h>
@@ -12,12 +15,23 @@
 #include "base/map.h"
 #include "base/num.h"
 
-enum { HEARTBEAT_SECONDS = 10, TENANT_BYTES_MAX = 64, MESSAGE_BYTES_MAX = 16 * MIB };
+enum {
+    HEARTBEAT_SECONDS = 10,
+    TENANT_BYTES_MAX = 64,
+    MESSAGE_BYTES_MAX = 16 * MIB,
+    PAST_RETRY_MS = 20,     /* while a sink has no room for more of the past */
+    PAST_WAIT_SECONDS = 10  /* for room; then a message of it is left out and told, as of what is fresh */
+};
 
 struct batch_list {
     struct batch **list;
     size_t count, cap, bytes;
     uint64_t lost; /* lines that did not fit */
+};
+
+struct placed {
+    const struct value_line *line;
+    struct slice labels;
 };
 
 struct follow_watcher {
@@ -31,7 +45,8 @@ struct follow_watcher {
     char (*tenants)[TENANT_BYTES_MAX + 1];
     size_t tenant_count;
     struct batch_list waiting;   /* before it began */
-    struct value *past;          /* to be sent first */
+    struct placed *past;         /* to be sent first, oldest first; NULL: it is sent */
+    size_t past_count, past_at;
     struct arena *past_arena;
     uint64_t *seen;              /* sorted: the seqs of past */
     size_t seen_count;
@@ -56,7 +71,7 @@ struct follow {
     struct batch_list queue;
     struct follow_watcher *watchers;
     atomic_uint watching;
-    bool stopping;
+    atomic_bool stopping; /* written under the lock */
     uint64_t sent, dropped_slow, dropped_busy, refused; /* the lock's */
 };
 
@@ -161,11 +176,6 @@ static void put_loki(struct buf *out, const struct follow_watcher *w, const stru
     json_object_end(&j);
 }
 
-struct placed {
-    const struct value_line *line;
-    struct slice labels;
-};
-
 static int by_time(const void *a, const void *b)
 {
     const struct value_line *x = ((const struct placed *)a)->line, *y = ((const struct placed *)b)->line;
@@ -208,34 +218,39 @@ static void note_dropped(struct follow_watcher *w, const struct value *v, uint64
         }
 }
 
-static void send_value(struct follow *t, struct follow_watcher *w, const struct value *v, uint64_t lines)
+static bool try_send(struct follow *t, struct follow_watcher *w)
 {
     struct buf out;
-    if (lines == 0 && w->dropped == 0)
-        return;
     buf_init(&out, MESSAGE_BYTES_MAX);
     if (w->format == FOLLOW_NDJSON)
-        put_ndjson(&out, w, v, (size_t)lines);
+        put_ndjson(&out, w, &w->lines, w->line_count);
     else
-        put_loki(&out, w, v);
+        put_loki(&out, w, &w->lines);
     bool good = !buf_over(&out) && w->sink.send(w->sink.arg, buf_as_slice(&out));
     buf_free(&out);
+    if (!good)
+        return false;
     mutex_lock(&t->lock);
-    t->sent += good ? lines : 0;
-    t->dropped_slow += good ? 0 : lines;
+    t->sent += w->line_count;
     mutex_unlock(&t->lock);
-    if (good) {
-        w->dropped = w->shown_count = 0;
-        arena_reset(w->dropped_arena);
-        w->spoke_ns = clock_mono_ns(t->clock);
-    } else {
-        note_dropped(w, v, lines);
-    }
+    w->dropped = w->shown_count = 0;
+    arena_reset(w->dropped_arena);
+    w->spoke_ns = clock_mono_ns(t->clock);
+    return true;
+}
+
+static void message_drop(struct follow *t, struct follow_watcher *w)
+{
+    mutex_lock(&t->lock);
+    t->dropped_slow += w->line_count;
+    mutex_unlock(&t->lock);
+    note_dropped(w, &w->lines, w->line_count);
 }
 
 static void message_send(struct follow *t, struct follow_watcher *w)
 {
-    send_value(t, w, &w->lines, w->line_count);
+    if ((w->line_count || w->dropped) && !try_send(t, w))
+        message_drop(t, w);
     message_begin(w);
 }
 
@@ -276,7 +291,7 @@ static void take_batch(struct follow *t, struct follow_watcher *w, const struct 
 
 static void take_list(struct follow *t, struct follow_watcher *w, const struct batch_list *l)
 {
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count && !atomic_load(&t->stopping) && !w->sink.is_gone(w->sink.arg); i++)
         take_batch(t, w, l->list[i]);
     w->dropped += l->lost;
 }
@@ -334,26 +349,35 @@ enum status follow_join(struct follow *t, const struct query_lang *lang, struct 
     return ST_OK;
 }
 
+static void unlink_watcher(struct follow *t, const struct follow_watcher *w)
+{
+    struct follow_watcher **at = &t->watchers;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+}
+
 /* A copy that outlives the query. */
 static void keep_past(struct follow_watcher *w, const struct value *past)
 {
     struct arena *a = w->past_arena;
-    struct value *v = w->past = arena_new_of(a, struct value);
     size_t lines = 0;
-    *v = (struct value){ .type = VALUE_STREAMS, .streams = arena_array(a, struct value_stream, past->stream_count + 1) };
     for (size_t i = 0; i < past->stream_count; i++)
         lines += past->streams[i].n;
+    w->past = arena_array(a, struct placed, lines + 1);
     w->seen = mem_alloc((lines + 1) * sizeof *w->seen);
     for (size_t i = 0; i < past->stream_count; i++) {
         const struct value_stream *from = &past->streams[i];
-        struct value_stream *to = &v->streams[v->stream_count++];
-        *to = (struct value_stream){ .labels = arena_copy(a, from->labels), .n = from->n, .lines = arena_array(a, struct value_line, from->n) };
+        struct slice labels = arena_copy(a, from->labels);
+        struct value_line *to = arena_array(a, struct value_line, from->n + 1);
         for (size_t k = 0; k < from->n; k++) {
-            const struct value_line *l = &from->lines[from->n - 1 - k]; /* newest first there, oldest first here */
-            to->lines[k] = (struct value_line){ l->time_ns, l->seq, arena_copy(a, l->line), arena_copy(a, l->metadata), arena_copy(a, l->parsed) };
+            const struct value_line *l = &from->lines[k];
+            to[k] = (struct value_line){ l->time_ns, l->seq, arena_copy(a, l->line), arena_copy(a, l->metadata), arena_copy(a, l->parsed) };
+            w->past[w->past_count++] = (struct placed){ &to[k], labels };
             w->seen[w->seen_count++] = l->seq;
         }
     }
+    qsort(w->past, w->past_count, sizeof *w->past, by_time);
     qsort(w->seen, w->seen_count, sizeof *w->seen, by_number);
 }
 
@@ -363,17 +387,16 @@ void follow_begin(struct follow *t, struct follow_watcher *w, const struct value
     w->format = format;
     w->sink = *sink;
     mutex_lock(&t->lock);
-    w->has_begun = true;
+    bool late = t->stopping; /* the thread may have had its last round: nobody else would end it, and the sink does not outlive the server */
+    if (late)
+        unlink_watcher(t, w);
+    w->has_begun = !late;
     cond_signal(&t->wake);
     mutex_unlock(&t->lock);
-}
-
-static void unlink_watcher(struct follow *t, const struct follow_watcher *w)
-{
-    struct follow_watcher **at = &t->watchers;
-    while (*at != w)
-        at = &(*at)->next;
-    *at = w->next;
+    if (late) {
+        w->sink.end(w->sink.arg, SLICE("the server stops"));
+        watcher_free(t, w);
+    }
 }
 
 void follow_leave(struct follow *t, struct follow_watcher *w)
@@ -386,20 +409,52 @@ void follow_leave(struct follow *t, struct follow_watcher *w)
 
 /* ---- The thread ---- */
 
+/* As much of the past as the sink has room for. True: it is all sent. */
+static bool send_past(struct follow *t, struct follow_watcher *w)
+{
+    while (w->past_at < w->past_count) {
+        size_t to = w->past_at;
+        do {
+            message_add(w, w->past[to].labels, w->past[to].line);
+            to++;
+        } while (to < w->past_count && w->line_bytes < FOLLOW_MESSAGE_BYTES);
+        bool sent = try_send(t, w);
+        if (!sent && clock_mono_ns(t->clock) - w->spoke_ns < PAST_WAIT_SECONDS * NS_S) {
+            message_begin(w);
+            return false;
+        }
+        if (!sent) {
+            message_drop(t, w);
+            w->spoke_ns = clock_mono_ns(t->clock);
+        }
+        message_begin(w);
+        w->past_at = to;
+    }
+    w->past = NULL;
+    arena_reset(w->past_arena);
+    return true;
+}
+
+static void keep_fresh(struct follow_watcher *w, const struct batch_list *fresh)
+{
+    for (size_t i = 0; i < fresh->count; i++)
+        list_add(&w->waiting, fresh->list[i]);
+    w->waiting.lost += fresh->lost;
+}
+
 /* False: it is over. */
 static bool serve(struct follow *t, struct follow_watcher *w, const struct batch_list *fresh)
 {
-    if (w->past) {
-        send_value(t, w, w->past, w->seen_count);
-        w->past = NULL;
-        arena_reset(w->past_arena);
+    if (w->past && !send_past(t, w)) {
+        keep_fresh(w, fresh);
+    } else {
         take_list(t, w, &w->waiting);
         list_free(&w->waiting);
+        take_list(t, w, fresh);
+        message_send(t, w);
     }
-    take_list(t, w, fresh);
-    message_send(t, w);
     int64_t now = clock_mono_ns(t->clock);
-    if (now - w->spoke_ns > HEARTBEAT_SECONDS * NS_S && w->format == FOLLOW_NDJSON && w->sink.send(w->sink.arg, SLICE("\n")))
+    if (now - w->spoke_ns > HEARTBEAT_SECONDS * NS_S && !w->past && w->format == FOLLOW_NDJSON && w->sink.send(w->sink.arg, SLICE("\n")))
         w->spoke_ns = now; /* what is in between, a proxy, sees that there is life */
     if (now - w->since_ns > FOLLOW_HOURS_MAX * 3600 * NS_S) {
         w->sink.end(w->sink.arg, SLICE("the longest time to follow a query is over; connect anew"));
@@ -424,9 +479,7 @@ static struct follow_watcher *take_begun(struct follow *t, const struct batch_li
             begun = w;
             continue;
         }
-        for (size_t i = 0; i < fresh->count; i++)
-            list_add(&w->waiting, fresh->list[i]);
-        w->waiting.lost += fresh->lost;
+        keep_fresh(w, fresh);
         at = &w->next;
     }
     return begun;
@@ -435,10 +488,12 @@ static struct follow_watcher *take_begun(struct follow *t, const struct batch_li
 static void run(void *arg)
 {
     struct follow *t = arg;
+    bool behind = false;
     mutex_lock(&t->lock);
     for (bool last = false; !last;) {
-        if (t->queue.count == 0 && !t->stopping)
-            (void)cond_wait_ns(&t->wake, &t->lock, NS_S);
+        if (!t->stopping && (behind || t->queue.count == 0))
+            (void)cond_wait_ns(&t->wake, &t->lock, behind ? PAST_RETRY_MS * NS_MS : NS_S);
+        behind = false;
         last = t->stopping;
         struct batch_list fresh = t->queue;
         t->queue = (struct batch_list){ 0 };
@@ -453,6 +508,7 @@ static void run(void *arg)
             if (!goes_on || last) {
                 watcher_free(t, w);
             } else {
+                behind = behind || w->past;
                 w->next = stay;
                 stay = w;
             }
