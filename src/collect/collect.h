@@ -73,7 +73,9 @@ struct logs_options {
 };
 struct logs_collector;
 MUST_CHECK enum status logs_start(struct logs_collector **out, const struct collect_env *env, const struct logs_options *opt, struct err *err);
-void logs_stop(struct logs_collector *l); /* waits; accepts NULL */
+/* Waits for its threads; its counts can still be read. Accepts NULL. */
+void logs_stop(struct logs_collector *l);
+void logs_free(struct logs_collector *l); /* accepts NULL */
 /* As text, into out. */
 void logs_metrics(const struct logs_collector *l, struct buf *out);
 

@@ -114,7 +114,7 @@ enum status logs_start(struct logs_collector **out, const struct collect_env *en
     if (!st && opt->journal)
         st = thread_start(&l->journal_thread, "logs-journal", journal_main, l, err);
     if (st) {
-        logs_stop(l);
+        logs_free(l);
         return st;
     }
     *out = l;
@@ -146,6 +146,14 @@ void logs_stop(struct logs_collector *l)
     mutex_unlock(&l->lock);
     thread_join(l->tail_thread);
     thread_join(l->journal_thread);
+    l->tail_thread = l->journal_thread = NULL;
+}
+
+void logs_free(struct logs_collector *l)
+{
+    if (l == NULL)
+        return;
+    logs_stop(l);
     tail_free(l->tail);
     cond_destroy(&l->wake);
     mutex_destroy(&l->lock);

@@ -18,21 +18,15 @@ static enum status redaction_prepare(struct server *s, struct err *err)
     return ST_OK;
 }
 
-/* ---- who follows the logs: there before anything is appended, and until nothing is any more ---- */
+/* ---- who follows the logs: there before anything is appended; server.c ends it when the store, whose thread offers, is closed ---- */
 
 static enum status follow_prepare(struct server *s, struct err *err)
 {
     return follow_new(&s->api.follow, s->clock, err);
 }
 
-static void follow_end(struct server *s)
-{
-    follow_free(s->api.follow);
-    s->api.follow = NULL;
-}
-
 const struct server_part server_parts[] = {
-    { "follow", follow_prepare, NULL, NULL, follow_end },
+    { "follow", follow_prepare, NULL, NULL, NULL },
     /* before anything reads or appends */
     { "cardinality", part_cardinality_prepare, part_cardinality_run, part_cardinality_reload, part_cardinality_stop },
     { "auth", part_auth_prepare, NULL, part_auth_reload, part_auth_stop }, /* before others, which may put what they do on record */

@@ -379,7 +379,6 @@ static void stop(struct server *s)
     if (s->client)
         http_client_stop(s->client);
     scraper_stop(scraper);
-    s->api.logs = NULL;
     logs_stop(s->logs);
     host_stop(s->host);
     if (s->telemetry)
@@ -389,6 +388,7 @@ static void stop(struct server *s)
         http_server_stop(s->http, DRAIN_SECONDS * NS_S);
         s->api.http = NULL;
     }
+    logs_free(s->logs); /* a worker may have been reading its counts */
     if (s->telemetry) /* again, for the last spans of the HTTP server; lines of the store's end are on stderr alone */
         telemetry_stop(s->telemetry);
     for (size_t i = server_part_count; i-- > 0;)
@@ -397,6 +397,7 @@ static void stop(struct server *s)
     http_client_free(s->client);
     if (s->engine)
         s->engine->ops->close(s->engine);
+    follow_free(s->api.follow); /* the commit thread offers what it stored after the request is answered */
     kv_close(s->kv);
     api_free(&s->api);
     self_free(s->self);
