@@ -39,6 +39,13 @@ static void begin(struct peer *p)
     buf_reset(&p->in);
 }
 
+/* Everything until the connection is over. */
+static void the_rest(struct peer *p)
+{
+    buf_free(&p->in);
+    raw_recv_all(p->fd, &p->in);
+}
+
 static void end(struct peer *p)
 {
     close(p->fd);
@@ -69,7 +76,7 @@ static void check_refused(uint8_t first, struct slice payload, struct slice code
     struct peer p;
     begin(&p);
     frame(p.fd, first, payload);
-    raw_recv_all(p.fd, &p.in);
+    the_rest(&p);
     CHECK(p.in.len >= 4 && (uint8_t)p.in.ptr[0] == 0x88 && slice_eq(slice_sub(buf_as_slice(&p.in), 2, 4), code));
     end(&p);
 }
@@ -134,7 +141,7 @@ TEST(websocket_answers_pings_inside_of_a_message_in_pieces)
     EXPECT(p.fd, &p.in, "\x8a\x0d" "are you there");
     frame(p.fd, 0x8a, SLICE_EMPTY);
     frame(p.fd, 0x88, SLICE("\x03\xe8"));
-    raw_recv_all(p.fd, &p.in);
+    the_rest(&p);
     CHECK(slice_ends(buf_as_slice(&p.in), SLICE("\x88\x02\x03\xe8")));
     end(&p);
 }
@@ -153,12 +160,12 @@ TEST(websocket_ends_what_breaks_the_rules_with_its_code)
     begin(&p);
     frame(p.fd, 0x01, slice_of(large, sizeof large));
     frame(p.fd, 0x80, slice_of(large, sizeof large));
-    raw_recv_all(p.fd, &p.in);
+    the_rest(&p);
     CHECK(slice_eq(slice_sub(buf_as_slice(&p.in), 2, 4), SLICE("\x03\xf1")));
     end(&p);
     begin(&p);
     RAW_SEND(p.fd, "\x81\x02hi"); /* not masked */
-    raw_recv_all(p.fd, &p.in);
+    the_rest(&p);
     CHECK(slice_eq(slice_sub(buf_as_slice(&p.in), 2, 4), SLICE("\x03\xea")));
     end(&p);
 }
@@ -176,7 +183,7 @@ TEST(websocket_never_waits_for_a_peer_that_does_not_read)
     CHECK(sent >= 3 && sent < 1000);
     websocket_close(w, WEBSOCKET_TRY_LATER, SLICE("too slow"));
     CHECK(websocket_is_gone(w) && !websocket_send(w, SLICE("late")));
-    raw_recv_all(p.fd, &p.in); /* it reads at last: all that was taken, and the goodbye */
+    the_rest(&p); /* it reads at last: all that was taken, and the goodbye */
     CHECK_INT((int)(p.in.len / MIB), sent);
     CHECK(slice_ends(buf_as_slice(&p.in), SLICE("\x88\x0a\x03\xf5too slow")));
     mem_free((char *)piece.ptr);
@@ -199,7 +206,7 @@ TEST(websocket_says_goodbye_when_the_server_stops)
     struct peer p;
     begin(&p);
     http_server_stop(p.d.server, 5 * NS_S);
-    raw_recv_all(p.fd, &p.in);
+    the_rest(&p);
     CHECK(slice_eq(slice_sub(buf_as_slice(&p.in), 0, 4), SLICE("\x88\x12\x03\xe9")));
     close(p.fd);
     websocket_drop(atomic_load(&p.d.websocket));
