@@ -15,7 +15,8 @@ enum {
     EXPORT_SECONDS_MAX = 3600,
     EXPORT_PAST_HOURS = 1,       /* unless `start` says otherwise */
     EXPORT_PIECE_BYTES = 64 * KIB,
-    EXPORT_SCRATCH_BYTES = 1 * MIB
+    EXPORT_SCRATCH_BYTES = 1 * MIB,
+    EXPORT_CHECK_BYTES = 1 * MIB /* of lines walked between two questions whether to go on */
 };
 
 enum export_form { FORM_NDJSON, FORM_CSV, FORM_PLAIN, FORM_COUNT };
@@ -59,7 +60,7 @@ static void put_ndjson(struct buf *out, struct slice labels, const struct value_
 /* RFC 4180; a cell that a spreadsheet would take for a formula gets an apostrophe in front. */
 static void put_cell(struct buf *out, struct slice s)
 {
-    bool formula = s.len && (s.ptr[0] == '=' || s.ptr[0] == '+' || s.ptr[0] == '-' || s.ptr[0] == '@');
+    bool formula = s.len && slice_find_char(SLICE("=+-@\t\r"), s.ptr[0], 0) != SIZE_MAX;
     buf_char(out, '"');
     if (formula)
         buf_char(out, '\'');
@@ -150,6 +151,7 @@ static enum status stream(struct api_query *q, const struct asked *asked, struct
     struct arena *scratch = arena_new(0);
     struct event_block block;
     enum status st;
+    size_t walked = 0;
     while ((st = it->ops->next(it, &block, err)) == ST_OK && (st = engine_ctx_check(&q->ctx, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && !st; i++) {
             struct slice labels;
@@ -158,7 +160,12 @@ static enum status stream(struct api_query *q, const struct asked *asked, struct
                 put_line(out, asked->form, labels, &line);
                 ++*lines;
             }
-            if (out->len >= EXPORT_PIECE_BYTES) {
+            walked += block.rows[i].body.len;
+            if (walked >= EXPORT_CHECK_BYTES) {
+                walked = 0;
+                st = engine_ctx_check(&q->ctx, err);
+            }
+            if (!st && out->len >= EXPORT_PIECE_BYTES) {
                 st = http_write(q->x, buf_as_slice(out), err);
                 buf_reset(out);
             }

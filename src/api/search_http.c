@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/loki_json.h"
 #include "api/prom_json.h"
+#include "base/num.h"
 #include "logql/search.h"
 
 enum {
@@ -41,7 +42,7 @@ static enum status run(struct api_query *q, const struct api_params *p, struct v
     struct slice step = api_param(p, SLICE("step"), NULL), direction = api_param(p, SLICE("direction"), NULL);
     enum status st = api_param_time(p, SLICE("end"), clock_wall_ns(q->api->clock), &params.end_ns, err);
     if (!st)
-        st = api_param_time(p, SLICE("start"), params.end_ns - SEARCH_PAST_HOURS * 3600 * NS_S, &params.start_ns, err);
+        st = api_param_time(p, SLICE("start"), sat_sub(params.end_ns, SEARCH_PAST_HOURS * 3600 * NS_S), &params.start_ns, err);
     if (!st)
         st = api_param_size(p, SLICE("limit"), SEARCH_LINES_DEFAULT, SEARCH_LINES_MAX, &params.limit, err);
     if (!st && step.len)

@@ -5,7 +5,11 @@
 
 #include "logql/record.h"
 
-enum { LOGQL_SERIES_MAX = 10000, LOGQL_SCRATCH_BYTES = 1 * MIB /* of what rows leave behind before it is dropped */ };
+enum {
+    LOGQL_SERIES_MAX = 10000,
+    LOGQL_SCRATCH_BYTES = 1 * MIB, /* of what rows leave behind before it is dropped */
+    LOGQL_CHECK_BYTES = 1 * MIB    /* of lines walked between two questions whether to go on */
+};
 
 /* What of a log expression an engine can check: matchers, and line filters and exact comparisons before any stage that
  * changes what they look at. Everything is checked again here, so this only saves work. NULL: nothing to push. */
@@ -20,6 +24,8 @@ struct row_test {
 /* Log lines in [p->start, p->end), newest or oldest first. pred may let rows through that test does not. */
 MUST_CHECK enum status logql_read_lines(struct query_env *env, const struct pred *pred, const struct row_test *test, const struct query_params *p,
                                         size_t limit, struct value *out, struct err *err);
+/* After each row: has the query to end? A block of long lines takes longer than a query may. *walked: 0 at first. */
+MUST_CHECK enum status logql_row_check(struct engine_ctx *ctx, const struct event *e, size_t *walked, struct err *err);
 /* Those of a log expression. */
 MUST_CHECK enum status logql_eval_lines(struct query_env *env, const struct expr *log, const struct query_params *p, size_t limit,
                                         struct value *out, struct err *err);

@@ -45,15 +45,18 @@ static enum status read_rows(struct lines *l, const struct row_test *test, struc
     struct arena *scratch = arena_new(0);
     struct event_block block;
     enum status st = ST_OK;
+    size_t walked = 0;
     while (l->total < limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
-        for (size_t i = 0; i < block.n && l->total < limit; i++) {
+        for (size_t i = 0; i < block.n && l->total < limit && !st && !arena_over(l->env->result); i++) {
             if (test->passes(test->arg, &block.rows[i], r, scratch))
                 keep(l, r, block.rows[i].seq, scratch);
             if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
                 arena_reset(scratch);
+            st = logql_row_check(l->env->ctx, &block.rows[i], &walked, err);
         }
         arena_reset(scratch);
-        st = engine_ctx_check(l->env->ctx, err);
+        if (!st)
+            st = engine_ctx_check(l->env->ctx, err);
         if (!st && arena_over(l->env->result))
             st = err_set(err, ST_LIMIT, "the answer needs over %zu bytes, the limit of one query; ask for fewer lines or a shorter time",
                          arena_bytes_max(l->env->result));
@@ -62,6 +65,15 @@ static enum status read_rows(struct lines *l, const struct row_test *test, struc
     }
     arena_free(scratch);
     return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status logql_row_check(struct engine_ctx *ctx, const struct event *e, size_t *walked, struct err *err)
+{
+    *walked += e->body.len;
+    if (*walked < LOGQL_CHECK_BYTES)
+        return ST_OK;
+    *walked = 0;
+    return engine_ctx_check(ctx, err);
 }
 
 enum status logql_read_lines(struct query_env *env, const struct pred *pred, const struct row_test *test, const struct query_params *p,

@@ -191,9 +191,12 @@ static enum status read_rows(struct range *x, struct events_iter *it, struct err
     struct stage_env env = { scratch, json_parser_new() };
     struct event_block block;
     enum status st;
+    size_t walked = 0;
     while ((st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && !st; i++) {
             st = fold_row(x, &block.rows[i], r, &env, err);
+            if (!st)
+                st = logql_row_check(x->env->ctx, &block.rows[i], &walked, err);
             if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
                 arena_reset(scratch);
         }

@@ -120,6 +120,11 @@ static bool row_fits(const struct search_node *n, const struct event *e, struct 
 
 /* ---- What the engine can check ---- */
 
+static bool is_named_service(const struct search_node *n)
+{
+    return n->kind == SEARCH_FIELD && is_service(n->name) && n->op == SEARCH_IS && n->re == NULL && n->text.len;
+}
+
 /* NULL: nothing. Never lets a row go that fits. */
 static struct pred *push(struct arena *a, const struct search_node *n)
 {
@@ -133,7 +138,7 @@ static struct pred *push(struct arena *a, const struct search_node *n)
         p->re = n->re;
         return p;
     }
-    if (n->kind == SEARCH_FIELD && is_service(n->name) && n->op == SEARCH_IS && n->re == NULL) {
+    if (is_named_service(n)) {
         p->op = PRED_EQ;
         p->column = COL_SERVICE;
         p->text = n->text;
@@ -177,11 +182,17 @@ struct counts {
     struct slice names[LEVELS];
 };
 
+/* Between times that may be farther apart than one of them can say. */
+static uint64_t span(int64_t from_ns, int64_t to_ns)
+{
+    return (uint64_t)to_ns - (uint64_t)from_ns;
+}
+
 /* Each point counts the step before it, as count_over_time does. */
 static void count_row(struct query_env *env, struct counts *c, const struct event *e)
 {
-    int64_t behind = e->time_ns - c->p->start_ns, step = c->p->step_ns;
-    size_t i = behind <= 0 ? 0 : (size_t)((behind - 1) / step + 1), level = e->severity ? (size_t)rank(e->severity) : 0;
+    uint64_t step = (uint64_t)c->p->step_ns;
+    size_t i = e->time_ns <= c->p->start_ns ? 0 : (size_t)((span(c->p->start_ns, e->time_ns) - 1) / step + 1), level = e->severity ? (size_t)rank(e->severity) : 0;
     if (i >= c->n || level >= LEVELS)
         return;
     if (c->at[level] == NULL) {
@@ -205,10 +216,17 @@ static enum status count_rows(struct query_env *env, const struct search *s, str
     if (st)
         return st;
     struct arena *scratch = arena_new(0);
+    size_t walked = 0;
     while ((st = it->ops->next(it, &block, err)) == ST_OK && (st = engine_ctx_check(env->ctx, err)) == ST_OK) {
-        for (size_t i = 0; i < block.n; i++)
+        for (size_t i = 0; i < block.n && !st; i++) {
             if (row_fits(s->root, &block.rows[i], scratch))
                 count_row(env, c, &block.rows[i]);
+            if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
+                arena_reset(scratch);
+            st = logql_row_check(env->ctx, &block.rows[i], &walked, err);
+        }
+        if (st)
+            break;
         arena_reset(scratch);
     }
     arena_free(scratch);
@@ -219,9 +237,9 @@ static enum status count_rows(struct query_env *env, const struct search *s, str
 static enum status run_counts(struct query_env *env, const struct search *s, const struct query_params *p, struct value *out, struct err *err)
 {
     struct arena *a = env->result;
-    if (p->end_ns < p->start_ns || ((uint64_t)p->end_ns - (uint64_t)p->start_ns) / (uint64_t)p->step_ns > QUERY_POINTS_PER_SERIES_MAX)
+    if (p->end_ns < p->start_ns || span(p->start_ns, p->end_ns) / (uint64_t)p->step_ns > QUERY_POINTS_PER_SERIES_MAX)
         return err_set(err, ST_INVALID, "counts need an end behind their start, and at most %d points", QUERY_POINTS_PER_SERIES_MAX);
-    struct counts c = { .p = p, .n = (size_t)((p->end_ns - p->start_ns) / p->step_ns) + 1 };
+    struct counts c = { .p = p, .n = (size_t)(span(p->start_ns, p->end_ns) / (uint64_t)p->step_ns) + 1 };
     enum status st = count_rows(env, s, &c, err);
     *out = (struct value){ .type = VALUE_MATRIX, .series = arena_array(a, struct value_series, LEVELS) };
     for (size_t k = 0; !st && k < LEVELS; k++) {
@@ -233,7 +251,7 @@ static enum status run_counts(struct query_env *env, const struct search *s, con
         for (size_t i = 0; i < c.n; i++) { /* empty points are none, as in LogQL */
             if (c.at[k][i] == 0)
                 continue;
-            series.t_ms[series.n] = (p->start_ns + (int64_t)i * p->step_ns) / NS_MS;
+            series.t_ms[series.n] = (int64_t)((uint64_t)p->start_ns + i * (uint64_t)p->step_ns) / NS_MS;
             series.v[series.n++] = c.at[k][i];
         }
         out->series[out->series_count++] = series;

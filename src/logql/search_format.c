@@ -7,6 +7,7 @@
 
 struct writer {
     struct buf selector, lines, labels;
+    bool selects; /* a matcher of selector holds for no absent label: LogQL wants one */
     struct err *err;
 };
 
@@ -71,10 +72,20 @@ static void put_levels(struct writer *w, const struct search_node *const *list, 
     buf_printf(&w->labels, "\"");
 }
 
+static size_t stars(struct slice s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.ptr[i] == '*';
+    return n;
+}
+
 static enum status put_service(struct writer *w, const struct search_node *n, bool not)
 {
     if (n->op != SEARCH_IS || !(slice_eq(n->name, SLICE("service")) || slice_eq(n->name, SLICE("service_name"))))
         return unsaid_field(w, n);
+    bool any = n->re && stars(n->text) == n->text.len; /* it is there: a star alone would hold for what is not, too */
+    w->selects = w->selects || not == (n->text.len == 0);
     buf_printf(&w->selector, "%sservice_name%s", w->selector.len ? "," : "", not ? (n->re ? "!~" : "!=") : (n->re ? "=~" : "="));
     if (n->re == NULL) {
         token_quote(n->text, &w->selector);
@@ -82,7 +93,9 @@ static enum status put_service(struct writer *w, const struct search_node *n, bo
     }
     struct buf pattern;
     buf_init(&pattern, 0);
-    for (size_t i = 0; i < n->text.len; i++) {
+    if (any)
+        buf_printf(&pattern, ".+");
+    for (size_t i = 0; i < n->text.len && !any; i++) {
         char c = n->text.ptr[i];
         if (c == '*')
             buf_printf(&pattern, ".*");
@@ -140,8 +153,9 @@ enum status search_format(struct slice text, uint32_t features, struct buf *out,
         search_free(s);
     }
     if (!st) {
-        struct slice selector = w.selector.len ? buf_as_slice(&w.selector) : SLICE("service_name=~\".+\"");
-        buf_printf(out, "{%.*s}%.*s%.*s", SLICE_FMT(selector), SLICE_FMT(buf_as_slice(&w.lines)), SLICE_FMT(buf_as_slice(&w.labels)));
+        if (!w.selects)
+            buf_printf(&w.selector, "%sservice_name=~\".+\"", w.selector.len ? "," : "");
+        buf_printf(out, "{%.*s}%.*s%.*s", SLICE_FMT(buf_as_slice(&w.selector)), SLICE_FMT(buf_as_slice(&w.lines)), SLICE_FMT(buf_as_slice(&w.labels)));
     }
     buf_free(&w.selector);
     buf_free(&w.lines);
