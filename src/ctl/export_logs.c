@@ -75,7 +75,7 @@ int export_logs(const struct export_logs_asked *o)
     buf_init(&url, 0);
     buf_printf(&url, "%.*s/api/stoa/v1/logs/export", SLICE_FMT(o->url));
     for (size_t i = 0; i < COUNT_OF(params); i++)
-        if (params[i].value.len) {
+        if (i == 0 || params[i].value.len) { /* an empty search is one for all lines */
             buf_printf(&url, "%c%s=", i ? '&' : '?', params[i].name);
             url_encode(params[i].value, &url);
         }

@@ -160,10 +160,10 @@ int tail_command(int argc, char **argv)
         st = follow(&t, &o, again, client, &err);
         if (again && st == ST_UNAVAILABLE)
             st = ST_OK; /* it was there: it may be again */
-        if (!st && !t.over && !t.connected)
-            sleep(TAIL_RETRY_SECONDS);
-        else if (!st && !t.over && !again)
+        if (!st && !t.over && t.connected && !again)
             fputs("stoa tail: the connection ended; following on\n", stderr);
+        if (!st && !t.over)
+            sleep(TAIL_RETRY_SECONDS); /* also when one was there: what ends it at once would end the next one at once */
         again = again || t.connected;
         t.connected = false;
     }
