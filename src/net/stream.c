@@ -408,8 +408,16 @@ static void close_here(void *arg)
         peer_end(p);
 }
 
-static void nothing(void *arg)
+/* On the loop, whose is_closed and peers are: seen from outside, they change while it still works with s. */
+struct look {
+    const struct stream *s;
+    bool is_over;
+};
+
+static void look_here(void *arg)
 {
+    struct look *look = arg;
+    look->is_over = look->s->is_closed && look->s->peers == NULL;
 }
 
 static enum status open_unix(struct stream *s, struct slice path, struct err *err)
@@ -493,8 +501,9 @@ void stream_close(struct stream *s)
 {
     if (s == NULL)
         return;
+    struct look look = { .s = s };
     loop_call(s->opt.loop, close_here, s);
-    while (!s->is_closed || s->peers) /* closing takes a round of the loop; each call is one */
-        loop_call(s->opt.loop, nothing, NULL);
+    while (!look.is_over) /* closing takes a round of the loop; each call is one */
+        loop_call(s->opt.loop, look_here, &look);
     stream_end(s);
 }
