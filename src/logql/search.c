@@ -192,7 +192,8 @@ static uint64_t span(int64_t from_ns, int64_t to_ns)
 static void count_row(struct query_env *env, struct counts *c, const struct event *e)
 {
     uint64_t step = (uint64_t)c->p->step_ns;
-    size_t i = e->time_ns <= c->p->start_ns ? 0 : (size_t)((span(c->p->start_ns, e->time_ns) - 1) / step + 1), level = e->severity ? (size_t)rank(e->severity) : 0;
+    size_t i = e->time_ns <= c->p->start_ns ? 0 : (size_t)((span(c->p->start_ns, e->time_ns) - 1) / step + 1);
+    size_t level = e->severity ? (size_t)rank(e->severity) : 0;
     if (i >= c->n || level >= LEVELS)
         return;
     if (c->at[level] == NULL) {

@@ -155,7 +155,8 @@ enum status search_format(struct slice text, uint32_t features, struct buf *out,
     if (!st) {
         if (!w.selects)
             buf_printf(&w.selector, "%sservice_name=~\".+\"", w.selector.len ? "," : "");
-        buf_printf(out, "{%.*s}%.*s%.*s", SLICE_FMT(buf_as_slice(&w.selector)), SLICE_FMT(buf_as_slice(&w.lines)), SLICE_FMT(buf_as_slice(&w.labels)));
+        buf_printf(out, "{%.*s}%.*s%.*s", SLICE_FMT(buf_as_slice(&w.selector)), SLICE_FMT(buf_as_slice(&w.lines)),
+                   SLICE_FMT(buf_as_slice(&w.labels)));
     }
     buf_free(&w.selector);
     buf_free(&w.lines);
