@@ -189,6 +189,18 @@ static void nothing(void *arg)
 {
 }
 
+/* On the loop, whose fd is from the start on. */
+struct look {
+    const struct udp *u;
+    bool is_over;
+};
+
+static void look_here(void *arg)
+{
+    struct look *look = arg;
+    look->is_over = look->u->fd < 0;
+}
+
 static void udp_free(struct udp *u)
 {
     if (u->fd >= 0)
@@ -242,7 +254,8 @@ void udp_close(struct udp *u)
     if (u == NULL)
         return;
     loop_call(u->opt.loop, close_here, u);
-    while (u->fd >= 0) /* closing takes a round of the loop; each call is one */
-        loop_call(u->opt.loop, nothing, NULL);
+    struct look look = { .u = u };
+    while (!look.is_over) /* closing takes a round of the loop; each call is one */
+        loop_call(u->opt.loop, look_here, &look);
     udp_free(u);
 }
