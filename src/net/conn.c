@@ -17,8 +17,9 @@
 #include "net/http1.h"
 
 enum {
-    LINGER_MS = 1000,             /* how long a peer may take to close after our last word */
-    LINGER_BYTES_MAX = 4 * MIB,   /* and how much it may still send */
+    LINGER_MS = 1000,             /* how long a peer may be silent after our last word before we close */
+    LINGER_ALL_MS = 15000,        /* how long it may go on sending then: many clients read no answer before their body is out */
+    LINGER_BYTES_MAX = 256 * MIB, /* and how much: thrown away unread, so it costs no memory */
     OUT_KEEP_BYTES_MAX = 64 * KIB /* an emptied buffer larger than this is given back */
 };
 
@@ -35,6 +36,7 @@ struct conn {
     BIO *from_peer, *to_peer;
     struct buf out, flying;
     uint64_t read_deadline_ms, write_deadline_ms, armed_ms; /* loop time; 0: none */
+    uint64_t linger_end_ms;
     size_t seen_queue, lingered;
     int tag;
     uint8_t handles; /* not yet closed */
@@ -144,6 +146,7 @@ static void say_goodbye(struct conn *c)
         conn_abort(c);
         return;
     }
+    c->linger_end_ms = loop_now_ms(c->nl->loop) + LINGER_ALL_MS;
     conn_deadline(c, LINGER_MS);
     c->paused = false;
     if (!c->at_eof)
@@ -166,9 +169,12 @@ void conn_finish(struct conn *c)
 
 void conn_drain_all(struct net_loop *nl)
 {
+    uint64_t end = loop_now_ms(nl->loop) + LINGER_MS;
     for (struct conn *c = nl->conns; c; c = c->next)
-        if (!conn_is_closing(c))
+        if (!conn_is_closing(c)) {
+            c->linger_end_ms = MIN(c->linger_end_ms, end);
             c->proto->drain(c);
+        }
 }
 
 void conn_abort_all(struct net_loop *nl)
@@ -411,6 +417,18 @@ static void at_eof(struct conn *c)
         c->proto->eof(c);
 }
 
+/* To close while bytes of the peer lie unread would take our answer away from it: a reset empties its side, too. So what it
+ * still sends is read and thrown away, as long as it comes. */
+static void linger(struct conn *c, size_t n)
+{
+    uint64_t now = loop_now_ms(c->nl->loop);
+    c->lingered += n;
+    if (c->lingered > LINGER_BYTES_MAX || (c->shut && now >= c->linger_end_ms))
+        conn_abort(c);
+    else if (c->shut)
+        conn_deadline(c, MIN((uint64_t)LINGER_MS, c->linger_end_ms - now));
+}
+
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
     struct conn *c = s->data;
@@ -425,9 +443,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     }
     net_count_add(c->nl, COUNT_BYTES_IN, (uint64_t)n);
     if (c->finishing) {
-        c->lingered += (size_t)n;
-        if (c->lingered > LINGER_BYTES_MAX)
-            conn_abort(c);
+        linger(c, (size_t)n);
         return;
     }
     if (c->ssl) {
