@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A list of chunks, each double the last up to CHUNK_BYTES_MAX; large requests get a chunk of their own size. */
+/* A list of chunks, each double the last up to CHUNK_BYTES_MAX; large requests get a chunk of their own size.
+ *
+ * (1) Chunks of CHUNK_BYTES_MAX come from the heap of a thread and stay there when they are freed, ready for the next request.
+ *     An arena that has LARGE_FROM_BYTES already is a rare one, and what it took would stay, too: from there on its chunks are
+ *     so large that the heap maps each by itself and gives it back at once (sys/heap.c). */
 #include "base/arena.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { CHUNK_BYTES_MIN = 4 * KIB, CHUNK_BYTES_MAX = 1 * MIB, ALIGN = 16 };
+enum { CHUNK_BYTES_MIN = 4 * KIB, CHUNK_BYTES_MAX = 1 * MIB, LARGE_FROM_BYTES = 16 * MIB,
+       LARGE_CHUNK_BYTES = 4 * MIB, ALIGN = 16 };
 
 struct chunk {
     struct chunk *next;
@@ -87,6 +92,8 @@ void *arena_alloc(struct arena *a, size_t bytes)
     struct chunk *c = a->head;
     if (c == NULL || c->cap - c->used < bytes) {
         size_t cap = c ? MIN(c->cap * 2, (size_t)CHUNK_BYTES_MAX) : CHUNK_BYTES_MIN;
+        if (a->total >= LARGE_FROM_BYTES)
+            cap = LARGE_CHUNK_BYTES; /* (1) */
         if (bytes > cap / 2 && c != NULL && bytes > CHUNK_BYTES_MIN) {
             /* Its own chunk, behind the head, so that the head's rest is still used. */
             struct chunk *own = chunk_new(a, bytes, c->next);
