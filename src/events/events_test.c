@@ -2,6 +2,7 @@
 /* The engine against a search so naive that it is right: walk every row, ask every question of it, sort. */
 #include <stdlib.h>
 
+#include "base/date.h"
 #include "base/num.h"
 #include "codec/regex.h"
 #include "events/evworld.h"
@@ -412,19 +413,100 @@ TEST(a_scan_wants_only_some_columns_and_gets_them)
 
 /* ---- counts, streams, names ---- */
 
-static double naive_count(struct world *w, const struct events_query *q, const struct event_count *c)
+enum { COUNT_GROUPS_MAX = 4000 };
+
+/* Groups are (service or a field's text, severity), numbered as they come. */
+struct grouping {
+    struct arena *a;
+    struct slice field, names[COUNT_GROUPS_MAX]; /* field empty: none is looked at */
+    uint8_t severities[COUNT_GROUPS_MAX];
+    uint32_t count;
+};
+
+static struct slice group_text(const struct grouping *g, const struct event *e)
+{
+    const struct field *f = g->field.len ? event_field(e, g->field) : NULL;
+    return f ? field_text(g->a, f) : e->stream;
+}
+
+static enum status group_of_event(void *arg, const struct event *e, uint32_t *out, struct err *err)
+{
+    struct grouping *g = arg;
+    struct slice text = group_text(g, e);
+    uint32_t i = 0;
+    while (i < g->count && (g->severities[i] != e->severity || !slice_eq(g->names[i], text)))
+        i++;
+    if (i == COUNT_GROUPS_MAX)
+        return err_set(err, ST_LIMIT, "too many groups");
+    g->names[i] = arena_copy(g->a, text);
+    g->severities[i] = e->severity;
+    g->count = MAX(g->count, i + 1);
+    *out = i;
+    return ST_OK;
+}
+
+static bool group_looks_at(void *arg, struct slice field)
+{
+    const struct grouping *g = arg;
+    return slice_eq(field, g->field);
+}
+
+static int64_t cell_of_row(const struct events_count_by *by, int64_t time_ns)
+{
+    int64_t a = by->origin_ns[0] + date_floor(time_ns - by->origin_ns[0], by->step_ns);
+    int64_t b = by->origin_ns[1] + date_floor(time_ns - by->origin_ns[1], by->step_ns);
+    return MAX(a, b);
+}
+
+static double naive_count(struct world *w, const struct events_query *q, const struct grouping *g, const struct event_count *c)
 {
     double sum = 0;
     for (size_t i = 0; i < w->count; i++) {
         const struct event *e = &w->rows[i].e;
-        if (w->rows[i].tenant == 0 && !w->rows[i].is_dead && e->severity == c->severity && slice_eq(e->service, c->service) &&
-            e->time_ns >= c->bucket_start_ns && e->time_ns < c->bucket_start_ns + q->count_bucket_ns && e->time_ns < q->end_ns)
+        if (w->rows[i].tenant == 0 && !w->rows[i].is_dead && e->severity == g->severities[c->group] && e->time_ns >= q->start_ns &&
+            e->time_ns < q->end_ns && cell_of_row(q->count_by, e->time_ns) == c->time_ns && slice_eq(group_text(g, e), g->names[c->group]))
             sum += e->weight;
     }
     return sum;
 }
 
-TEST(counts_by_bucket_severity_and_service_are_the_rows)
+static void check_counts(struct world *w, struct slice field, int64_t step_ns)
+{
+    struct grouping *g = arena_zalloc(w->arena, sizeof *g);
+    g->a = w->arena;
+    g->field = field;
+    struct events_count_by by = { .step_ns = step_ns, .origin_ns = { world_start_ns + 3, world_start_ns - 2 * NS_S }, .group = group_of_event,
+                                  .looks_at = group_looks_at, .arg = g };
+    struct events_query q = world_query_all();
+    q.start_ns = world_start_ns;
+    q.end_ns = world_start_ns + 50000 * NS_S;
+    q.count_by = &by;
+    struct slice tenant = world_tenant(0);
+    struct engine_ctx ctx;
+    struct events_iter *it;
+    struct event_block block;
+    struct err err = { 0 };
+    unsigned did;
+    engine_ctx_init(&ctx, &tenant, 1, w->clock);
+    CHECK(events_scan(w->store, &ctx, &q, &it, &did, &err) == ST_OK);
+    CHECK(did & ENGINE_DID_COUNT);
+    double total = 0, want = 0;
+    enum status st;
+    while ((st = it->ops->next(it, &block, &err)) == ST_OK)
+        for (size_t i = 0; i < block.n; i++) {
+            CHECK_NEAR(block.counts[i].count, naive_count(w, &q, g, &block.counts[i]), 1e-9);
+            total += block.counts[i].count;
+        }
+    for (size_t i = 0; i < w->count; i++)
+        if (w->rows[i].tenant == 0 && !w->rows[i].is_dead && w->rows[i].e.time_ns < q.end_ns)
+            want += w->rows[i].e.weight;
+    CHECK(st == ST_NOT_FOUND);
+    CHECK_NEAR(total, want, 1e-6);
+    it->ops->close(it);
+    engine_ctx_free(&ctx);
+}
+
+TEST(counts_by_cell_and_group_are_the_rows)
 {
     struct world w;
     world_open(&w);
@@ -432,31 +514,13 @@ TEST(counts_by_bucket_severity_and_service_are_the_rows)
     world_flush(&w);
     world_append_random(&w, 300);
     erase_any(&w);
-    struct events_query q = world_query_all();
-    q.start_ns = world_start_ns;
-    q.end_ns = world_start_ns + 50000 * NS_S;
-    q.count_bucket_ns = 7 * NS_S;
-    struct slice tenant = world_tenant(0);
-    struct engine_ctx ctx;
-    struct events_iter *it;
-    struct event_block block;
-    struct err err = { 0 };
-    unsigned did;
-    engine_ctx_init(&ctx, &tenant, 1, w.clock);
-    CHECK(events_scan(w.store, &ctx, &q, &it, &did, &err) == ST_OK);
-    CHECK(did & ENGINE_DID_COUNT);
-    double total = 0, want = 0;
-    while (it->ops->next(it, &block, &err) == ST_OK)
-        for (size_t i = 0; i < block.n; i++) {
-            CHECK_NEAR(block.counts[i].count, naive_count(&w, &q, &block.counts[i]), 1e-9);
-            total += block.counts[i].count;
-        }
-    for (size_t i = 0; i < w.count; i++)
-        if (w.rows[i].tenant == 0 && !w.rows[i].is_dead && w.rows[i].e.time_ns < q.end_ns)
-            want += w.rows[i].e.weight;
-    CHECK_NEAR(total, want, 1e-6);
-    it->ops->close(it);
-    engine_ctx_free(&ctx);
+    check_counts(&w, SLICE_EMPTY, 7 * NS_S);
+    check_counts(&w, SLICE_EMPTY, 100000 * NS_S);
+    for (int i = 0; i < 3; i++) {
+        const struct field *f = w.rows[i * 7].e.field_count ? &w.rows[i * 7].e.fields[0] : NULL;
+        if (f)
+            check_counts(&w, f->name, 500 * NS_S);
+    }
     world_close(&w);
 }
 

@@ -422,9 +422,9 @@ enum status events_scan(struct store *store, struct engine_ctx *ctx, const struc
     enum status st = engine_ctx_check(ctx, err);
     if (st)
         return st;
-    if (q->count_bucket_ns > 0) {
+    if (q->count_by) {
         *did = ENGINE_DID_PRED | ENGINE_DID_COUNT;
-        *out = evcount_open(evscope_open(store, ctx, start_ns, end_ns, q->kinds, q->pred), q->count_bucket_ns);
+        *out = evcount_open(evscope_open(store, ctx, start_ns, end_ns, q->kinds, q->pred), q->count_by);
         return ST_OK;
     }
     if (q->has_cursor && is_desc && q->cursor_time_ns < end_ns)

@@ -27,18 +27,10 @@ struct range {
     const struct expr *e;
     struct map index;
     struct points *series;
-    size_t count, cap, rows;
-    bool is_plain;        /* a row's group is known from its stream and severity, but for fields; its line and ids are not asked for */
-    struct group_memo *memos;
-};
-
-/* The group of rows of one stream and severity, without fields. */
-enum { GROUP_MEMOS = 1024 };
-struct group_memo {
-    const char *stream;
-    size_t len;
-    uint8_t severity;
-    size_t series; /* 1 + its number; 0: nothing noted */
+    size_t count, cap;
+    int64_t cell_ns; /* between neighbouring marks of a grid */
+    struct record *record;
+    struct arena *scratch;
 };
 
 /* by, without, or all labels but the unwrapped one. */
@@ -61,8 +53,8 @@ bool logql_range_is_linear(enum range_op op)
 static void cell_of(const struct range *x, int64_t time_ns, int64_t cell[2])
 {
     int64_t end = sat_sub(time_ns, sat_sub(x->grid->start_ns, x->e->offset_ns)) - 1;
-    cell[0] = date_floor(end, x->grid->step_ns);
-    cell[1] = date_floor(sat_add(end, x->e->range_ns), x->grid->step_ns);
+    cell[0] = date_floor(end, x->cell_ns);
+    cell[1] = date_floor(sat_add(end, x->e->range_ns), x->cell_ns);
 }
 
 /* Sums need no single rows: what lies in the same cells as the point before is added to it. So a count over any number of lines
@@ -82,7 +74,7 @@ static bool merge_point(struct range *x, struct points *s, struct point p)
     return same;
 }
 
-static enum status add_point(struct range *x, struct slice labels, struct point p, struct err *err)
+static enum status series_of(struct range *x, struct slice labels, size_t *number, struct err *err)
 {
     struct arena *a = x->env->result;
     uint64_t *at = map_get(&x->index, labels);
@@ -94,9 +86,19 @@ static enum status add_point(struct range *x, struct slice labels, struct point 
         at = map_put(&x->index, labels, NULL);
         *at = x->count - 1;
     }
-    struct points *s = &x->series[*at];
+    *number = *at;
+    return ST_OK;
+}
+
+static enum status add_point(struct range *x, struct slice labels, struct point p, struct err *err)
+{
+    size_t number;
+    enum status st = series_of(x, labels, &number, err);
+    if (st)
+        return st;
+    struct points *s = &x->series[number];
     if (!merge_point(x, s, p))
-        ARENA_PUSH(a, s->list, s->count, s->cap) = p;
+        ARENA_PUSH(x->env->result, s->list, s->count, s->cap) = p;
     return ST_OK;
 }
 
@@ -130,71 +132,31 @@ static enum status pipeline_failed(const struct record *r, struct arena *scratch
     return st;
 }
 
-static struct group_memo *memo_of(const struct range *x, const struct event *e)
-{
-    uint64_t h = ((uint64_t)(uintptr_t)e->stream.ptr ^ (uint64_t)e->severity << 56) * UINT64_C(0x9e3779b97f4a7c15);
-    return &x->memos[h >> 54];
-}
-
-/* True when the row was counted. */
-static bool fold_known(struct range *x, const struct event *e)
-{
-    const struct group_memo *m = memo_of(x, e);
-    if (m->series == 0 || e->field_count || m->stream != e->stream.ptr || m->len != e->stream.len || m->severity != e->severity)
-        return false;
-    struct points *s = &x->series[m->series - 1];
-    struct point p = { e->time_ns, 1, e->weight };
-    x->rows++;
-    x->env->ctx->is_sampled |= e->weight != 1;
-    if (!merge_point(x, s, p))
-        ARENA_PUSH(x->env->result, s->list, s->count, s->cap) = p;
-    return true;
-}
-
-/* May rows be counted by stream, severity and fields alone? Then stages, if any, are line filters that the engine did. */
-static bool is_plain(const struct expr *e)
-{
-    bool is_count = e->range_op == RANGE_COUNT || e->range_op == RANGE_RATE;
-    if (!is_count || e->has_unwrap || !e->grouping.given || e->grouping.without)
-        return false;
-    for (size_t i = 0; i < e->grouping.count; i++)
-        if (slice_eq(e->grouping.names[i], SLICE("trace_id")) || slice_eq(e->grouping.names[i], SLICE("span_id")))
-            return false;
-    return logql_push_is_all(e->left);
-}
-
-static enum status fold_row(struct range *x, const struct event *e, struct record *r, struct stage_env *env, struct err *err)
+static enum status fold_row(struct range *x, const struct event *e, struct stage_env *env, struct err *err)
 {
     const struct expr *log = x->e->left;
+    struct record *r = x->record;
     double v;
-    if (x->is_plain && fold_known(x, e))
-        return ST_OK;
     record_load(r, e, env->scratch);
-    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || (!x->is_plain && !logql_stages_run(log->stages, r, env)) ||
+    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !logql_stages_run(log->stages, r, env) ||
         !row_value(x->e, r, &v, env->scratch))
         return ST_OK;
     if (r->error.len)
         return pipeline_failed(r, env->scratch, err);
-    x->rows++;
     x->env->ctx->is_sampled |= e->weight != 1;
-    struct slice labels = group_labels(x->e, r, env->scratch);
-    enum status st = add_point(x, labels, (struct point){ e->time_ns, v, e->weight }, err);
-    if (!st && x->is_plain && e->field_count == 0)
-        *memo_of(x, e) = (struct group_memo){ e->stream.ptr, e->stream.len, e->severity, 1 + (size_t)*map_get(&x->index, labels) };
-    return st;
+    return add_point(x, group_labels(x->e, r, env->scratch), (struct point){ e->time_ns, v, e->weight }, err);
 }
 
 static enum status read_rows(struct range *x, struct events_iter *it, struct err *err)
 {
-    struct record *r = arena_alloc(x->env->result, sizeof *r);
-    struct arena *scratch = arena_new(0);
+    struct arena *scratch = x->scratch;
     struct stage_env env = { scratch, json_parser_new() };
     struct event_block block;
     enum status st;
     size_t walked = 0;
     while ((st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && !st; i++) {
-            st = fold_row(x, &block.rows[i], r, &env, err);
+            st = fold_row(x, &block.rows[i], &env, err);
             if (!st)
                 st = logql_row_check(x->env->ctx, &block.rows[i], &walked, err);
             if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
@@ -207,7 +169,56 @@ static enum status read_rows(struct range *x, struct events_iter *it, struct err
             break;
     }
     json_parser_free(env.json);
-    arena_free(scratch);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- counts by the engine ---- */
+
+/* May the engine count? Then stages, if any, are line filters that it checks, and a row's value is 1. */
+static bool is_count(const struct expr *e)
+{
+    bool is_one = e->range_op == RANGE_COUNT || e->range_op == RANGE_RATE || e->range_op == RANGE_ABSENT;
+    return is_one && !e->has_unwrap && logql_push_is_all(e->left);
+}
+
+static bool is_grouped_by(const struct expr *e, struct slice name)
+{
+    bool is_named = false;
+    for (size_t i = 0; i < e->grouping.count; i++)
+        is_named |= slice_eq(e->grouping.names[i], name);
+    return e->grouping.given && !e->grouping.without ? is_named : !is_named;
+}
+
+static bool group_looks_at(void *arg, struct slice field)
+{
+    struct range *x = arg;
+    if (arena_bytes(x->scratch) > LOGQL_SCRATCH_BYTES)
+        arena_reset(x->scratch);
+    struct slice name = record_field_label(x->scratch, field);
+    return is_grouped_by(x->e, name) || is_grouped_by(x->e, arena_printf(x->scratch, "%.*s_extracted", SLICE_FMT(name)));
+}
+
+static enum status group_of_event(void *arg, const struct event *e, uint32_t *group, struct err *err)
+{
+    struct range *x = arg;
+    size_t number;
+    if (arena_bytes(x->scratch) > LOGQL_SCRATCH_BYTES)
+        arena_reset(x->scratch);
+    record_load(x->record, e, x->scratch);
+    enum status st = series_of(x, group_labels(x->e, x->record, x->scratch), &number, err);
+    *group = (uint32_t)number;
+    return st;
+}
+
+static enum status read_counts(struct range *x, struct events_iter *it, struct err *err)
+{
+    struct event_block block;
+    enum status st;
+    while ((st = it->ops->next(it, &block, err)) == ST_OK)
+        for (size_t i = 0; i < block.n; i++) {
+            struct points *s = &x->series[block.counts[i].group];
+            ARENA_PUSH(x->env->result, s->list, s->count, s->cap) = (struct point){ block.counts[i].time_ns, block.counts[i].count, 1 };
+        }
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
@@ -359,44 +370,50 @@ static enum status absent(struct range *x, struct grid_result *out, struct arena
     return ST_OK;
 }
 
-enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
+/* *did: whether the engine counted. */
+static enum status open_rows(struct range *x, const struct events_count_by *by, struct events_iter **it, unsigned *did, struct err *err)
 {
-    struct range x = { .env = env, .grid = g, .e = e };
-    struct events_iter *it;
-    unsigned did;
+    const struct grid *g = x->grid;
+    const struct expr *e = x->e;
     int64_t last = g->start_ns + (int64_t)(g->count - 1) * g->step_ns;
     struct events_query q = { .start_ns = sat_add(sat_sub(sat_sub(g->start_ns, e->offset_ns), e->range_ns), 1),
                               .end_ns = sat_add(sat_sub(last, e->offset_ns), 1), .kinds = 1u << EVENT_LOG,
-                              .pred = logql_push(env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
-                              .order = ORDER_TIME_ASC };
-    x.is_plain = is_plain(e);
-    if (x.is_plain) {
-        q.want = WANT_STREAM | WANT_FIELDS;
-        x.memos = arena_zalloc(env->result, GROUP_MEMOS * sizeof *x.memos);
-    }
-    enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
+                              .pred = logql_push(x->env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
+                              .order = ORDER_TIME_ASC, .count_by = is_count(e) ? by : NULL };
+    return x->env->engine->ops->events(x->env->engine, x->env->ctx, &q, it, did, err);
+}
+
+static enum status read_all(struct range *x, struct err *err)
+{
+    int64_t first_ns = sat_add(sat_sub(x->grid->start_ns, x->e->offset_ns), 1);
+    struct events_count_by by = { .step_ns = x->cell_ns, .origin_ns = { first_ns, sat_sub(first_ns, x->e->range_ns) }, .group = group_of_event,
+                                  .looks_at = group_looks_at, .arg = x };
+    struct events_iter *it;
+    unsigned did;
+    by.with_ids = is_grouped_by(x->e, SLICE("trace_id")) || is_grouped_by(x->e, SLICE("span_id"));
+    enum status st = open_rows(x, &by, &it, &did, err);
     if (st)
         return st;
-    if (!(did & ENGINE_DID_PRED) && x.is_plain && e->left->stages) { /* then lines are looked at here */
-        it->ops->close(it);
-        x.is_plain = false;
-        q.want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS;
-        st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
-        if (st)
-            return st;
-    }
-    assert(did & ENGINE_DID_ORDER); /* the rest is checked again here; order could not be made */
-    map_init(&x.index);
-    st = read_rows(&x, it, err);
+    assert(did & (ENGINE_DID_ORDER | ENGINE_DID_COUNT)); /* the rest is checked again here; order could not be made */
+    st = did & ENGINE_DID_COUNT ? read_counts(x, it, err) : read_rows(x, it, err);
     it->ops->close(it);
-    struct arena *scratch = arena_new(0);
+    return st;
+}
+
+enum status logql_eval_range(struct query_env *env, const struct grid *g, const struct expr *e, struct grid_result *out, struct err *err)
+{
+    struct range x = { .env = env, .grid = g, .e = e, .cell_ns = g->count == 1 ? INT64_MAX : g->step_ns, .scratch = arena_new(0) };
+    x.record = arena_alloc(env->result, sizeof *x.record);
+    map_init(&x.index);
+    enum status st = read_all(&x, err);
+    arena_reset(x.scratch);
     if (!st && e->range_op == RANGE_ABSENT) {
-        st = absent(&x, out, scratch, err);
+        st = absent(&x, out, x.scratch, err);
     } else {
         for (size_t i = 0; !st && i < x.count; i++)
-            st = slide(&x, &x.series[i], grid_series_new(env->result, g, out, x.series[i].labels), scratch, err);
+            st = slide(&x, &x.series[i], grid_series_new(env->result, g, out, x.series[i].labels), x.scratch, err);
     }
-    arena_free(scratch);
+    arena_free(x.scratch);
     map_free(&x.index);
     return st;
 }

@@ -12,8 +12,7 @@
 
 static const struct slice error_name = SLICE_INIT("__error__"), details_name = SLICE_INIT("__error_details__");
 
-/* [^a-zA-Z0-9_] becomes '_'; a digit in front gets one. */
-static struct slice sanitize(struct arena *a, struct slice name)
+struct slice record_field_label(struct arena *a, struct slice name)
 {
     size_t i = 0;
     while (i < name.len && (token_is_alpha(name.ptr[i]) || (i && token_is_digit(name.ptr[i]))))
@@ -54,7 +53,7 @@ void record_load(struct record *r, const struct event *e, struct arena *scratch)
     while (labels_next(&rest, &l))
         add(r, l.name, l.value, FROM_STREAM);
     for (uint32_t i = 0; i < e->field_count; i++) {
-        struct slice name = sanitize(scratch, e->fields[i].name);
+        struct slice name = record_field_label(scratch, e->fields[i].name);
         if (record_get(r, name).len)
             name = arena_printf(scratch, "%.*s_extracted", SLICE_FMT(name));
         if (record_get(r, name).len == 0)

@@ -33,6 +33,8 @@ struct stage_env {
 
 /* r from a row: stream labels, structured metadata, detected_level, trace_id, span_id. Borrows e. */
 void record_load(struct record *r, const struct event *e, struct arena *scratch);
+/* The label that a field of that name is: [^a-zA-Z0-9_] becomes '_', and a digit in front gets one. Lives in a, or is name. */
+struct slice record_field_label(struct arena *a, struct slice name);
 /* NULL when there is none. Valid until labels are added or dropped. */
 const struct record_label *record_find(const struct record *r, struct slice name);
 /* The value, or the empty slice; knows __error__ and __error_details__. */

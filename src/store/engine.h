@@ -144,18 +144,28 @@ struct events_query {
     bool has_cursor;
     int64_t cursor_time_ns;
     uint64_t cursor_seq;
-    /* A hint: count rows by bucket (bucket_ns wide, from start_ns) and severity instead of giving rows. 0: no. An engine
-     * that does it sets ENGINE_DID_COUNT in *did and gives blocks of counts. */
-    int64_t count_bucket_ns;
+    /* A hint: count rows instead of giving them. NULL: no. An engine that does it sets ENGINE_DID_COUNT in *did and gives
+     * blocks of counts. Borrowed until the iterator is closed. */
+    const struct events_count_by *count_by;
 };
 
 enum engine_did { ENGINE_DID_PRED = 1, ENGINE_DID_ORDER = 2, ENGINE_DID_LIMIT = 4, ENGINE_DID_COUNT = 8 };
 
+/* A cell: times between neighbours of two rows of marks, both step_ns apart, one through each origin. group() says which group a
+ * row is in, by stream, severity, fields and ids, and no other column; it may be asked once for many rows that have the first two
+ * and no field that looks_at() is true of. An error of it ends the count. */
+struct events_count_by {
+    int64_t step_ns, origin_ns[2]; /* step_ns > 0 */
+    enum status (*group)(void *arg, const struct event *e, uint32_t *group, struct err *err); /* below UINT32_MAX */
+    bool (*looks_at)(void *arg, struct slice field);
+    bool with_ids; /* are trace and span ids looked at? */
+    void *arg;
+};
+
 struct event_count {
-    int64_t bucket_start_ns;
-    uint8_t severity;
-    struct slice service;
-    double count; /* of weights */
+    int64_t time_ns; /* the cell's first */
+    uint32_t group;
+    double count;    /* of weights; over 0 */
 };
 
 /* A batch of rows, column by column where it pays. Valid until the next call. */
