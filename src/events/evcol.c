@@ -93,6 +93,35 @@ static void put_planes(struct buf *out, const int64_t *v, size_t n, const struct
     buf_added(out, (size_t)w * n);
 }
 
+/* Most columns have one to four planes: these take one pass. */
+static void join_planes(const uint8_t *p, unsigned w, int64_t *v, size_t n)
+{
+    const uint8_t *q = p + n, *s = q + (w > 2 ? n : 0), *t = s + (w > 3 ? n : 0);
+    switch (w) {
+    case 1:
+        for (size_t i = 0; i < n; i++)
+            v[i] = p[i];
+        return;
+    case 2:
+        for (size_t i = 0; i < n; i++)
+            v[i] = p[i] | q[i] << 8;
+        return;
+    case 3:
+        for (size_t i = 0; i < n; i++)
+            v[i] = p[i] | q[i] << 8 | s[i] << 16;
+        return;
+    case 4:
+        for (size_t i = 0; i < n; i++)
+            v[i] = p[i] | q[i] << 8 | s[i] << 16 | (int64_t)t[i] << 24;
+        return;
+    default:
+        memset(v, 0, n * sizeof *v);
+        for (unsigned k = 0; k < w; k++)
+            for (size_t i = 0; i < n; i++)
+                v[i] |= (int64_t)((uint64_t)p[k * n + i] << (8 * k));
+    }
+}
+
 static bool get_planes(struct reader *r, int64_t *v, size_t n)
 {
     int64_t min = read_zigzag(r);
@@ -103,14 +132,11 @@ static bool get_planes(struct reader *r, int64_t *v, size_t n)
     struct slice planes = read_bytes(r, (size_t)w * n);
     if (r->bad)
         return false;
-    const uint8_t *at = (const uint8_t *)planes.ptr;
-    for (size_t i = 0; i < n; i++)
-        v[i] = 0;
-    for (unsigned p = 0; p < w; p++)
-        for (size_t i = 0; i < n; i++)
-            v[i] |= (int64_t)((uint64_t)at[p * n + i] << (8 * p));
-    for (size_t i = 0; i < n; i++)
-        v[i] = (int64_t)((uint64_t)v[i] * gcd + (uint64_t)min);
+    join_planes((const uint8_t *)planes.ptr, w, v, n);
+    for (size_t i = 0; gcd != 1 && i < n; i++)
+        v[i] = (int64_t)((uint64_t)v[i] * gcd);
+    for (size_t i = 0; min != 0 && i < n; i++)
+        v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)min);
     return true;
 }
 

@@ -98,55 +98,92 @@ static enum status count_mem(struct evcount *c, const struct evmem *m, struct er
     return st;
 }
 
-/* ---- blocks ---- */
+/* ---- groups ---- */
 
-/* A block whose rows are counted by stream and severity. */
-struct table {
+/* What the caller said of the part's streams. */
+struct groups {
     const struct evdir *d;
-    const struct evdir_block *b;
-    uint32_t *groups; /* stream * SEVERITY_VALUES + severity: the group, or GROUP_NONE: not asked yet */
-    double *sums;     /* the same places, of the cell at hand */
-    uint32_t *used;   /* places with a sum */
-    size_t used_count;
+    uint32_t **of_stream; /* by the part's number of it: SEVERITY_VALUES of them, GROUP_NONE where not asked yet; NULL: none asked yet */
+    const bool *is_seen;  /* by number of a field: does the caller look at it? */
 };
 
-static struct event event_of(const struct table *t, size_t stream, uint8_t severity)
+static struct event event_of(const struct groups *g, const struct evdir_block *b, size_t stream, uint8_t severity)
 {
-    struct event e = { .kind = t->b->kind, .severity = severity, .weight = 1 };
-    e.stream = stream < t->b->stream_count ? t->d->streams[t->b->streams[stream]] : SLICE_EMPTY;
+    struct event e = { .kind = b->kind, .severity = severity, .weight = 1 };
+    e.stream = stream < b->stream_count ? g->d->streams[b->streams[stream]] : SLICE_EMPTY;
     return e;
 }
 
-static enum status group_of(struct evcount *c, struct table *t, size_t place, uint32_t *out, struct err *err)
+/* stream: the block's number of it. A block without any asks as if it were the part's last and one more. */
+static enum status group_of(struct evcount *c, const struct groups *g, const struct evdir_block *b, size_t stream, size_t severity, uint32_t *out,
+                            struct err *err)
 {
-    enum status st = ST_OK;
-    if (t->groups[place] == GROUP_NONE) {
-        struct event e = event_of(t, place / SEVERITY_VALUES, (uint8_t)(place % SEVERITY_VALUES));
-        st = c->by->group(c->by->arg, &e, &t->groups[place], err);
+    uint32_t **of_stream = &g->of_stream[stream < b->stream_count ? b->streams[stream] : g->d->stream_count];
+    if (*of_stream == NULL) {
+        *of_stream = arena_array(c->sc->arena, uint32_t, SEVERITY_VALUES);
+        memset(*of_stream, 0xff, SEVERITY_VALUES * sizeof **of_stream);
     }
-    *out = t->groups[place];
+    enum status st = ST_OK;
+    uint32_t *group = &(*of_stream)[severity];
+    if (*group == GROUP_NONE) {
+        struct event e = event_of(g, b, stream, (uint8_t)severity);
+        st = c->by->group(c->by->arg, &e, group, err);
+    }
+    *out = *group;
     return st;
 }
 
-static struct table *table_new(const struct evdir *d, const struct evdir_block *b, struct arena *a)
+/* ---- blocks ---- */
+
+/* A block whose rows are counted by stream and severity, as far as groups differ by them. */
+struct table {
+    const struct groups *g;
+    const struct evdir_block *b;
+    size_t stream_count;              /* at least 1 */
+    bool is_by_stream, is_by_severity, may_be_odd;
+    uint32_t first[EVDIR_SEVERITIES]; /* the first stream's groups */
+    const int64_t *times, *severities, *streams, *weights; /* NULL severities, streams: of no matter; NULL weights: 1 */
+    uint32_t *counts; /* of the cell at hand, by stream * SEVERITY_VALUES + severity */
+    double *sums;     /* the same, of weights that are not 1 */
+    uint32_t *used;   /* places that have any */
+    size_t used_count;
+};
+
+/* Directories count severities over theirs as 0, so a column is needed to tell. */
+static bool may_be_odd(const struct evdir_block *b)
 {
-    struct table *t = arena_new_of(a, struct table);
-    size_t places = (size_t)MAX(b->stream_count, 1u) * SEVERITY_VALUES;
-    *t = (struct table){ .d = d, .b = b, .groups = arena_array(a, uint32_t, places), .sums = arena_zalloc(a, places * sizeof *t->sums),
-                         .used = arena_array(a, uint32_t, places) };
-    memset(t->groups, 0xff, places * sizeof *t->groups);
-    return t;
+    return b->severities[0] && evdir_place_of(b, EVCOL_SEVERITY);
+}
+
+static enum status table_init(struct evcount *c, const struct groups *g, const struct evdir_block *b, struct table *t, struct err *err)
+{
+    enum status st = ST_OK;
+    uint32_t any = GROUP_NONE, group;
+    *t = (struct table){ .g = g, .b = b, .stream_count = MAX(b->stream_count, 1u), .may_be_odd = may_be_odd(b), .is_by_severity = may_be_odd(b) };
+    for (size_t v = 0; st == ST_OK && v < EVDIR_SEVERITIES; v++) {
+        if (b->severities[v] == 0)
+            continue;
+        st = group_of(c, g, b, 0, v, &t->first[v], err);
+        t->is_by_severity |= any != GROUP_NONE && any != t->first[v];
+        any = t->first[v];
+        for (size_t s = 1; st == ST_OK && s < t->stream_count; s++) {
+            st = group_of(c, g, b, s, v, &group, err);
+            t->is_by_stream |= group != t->first[v];
+        }
+    }
+    return st;
 }
 
 static enum status close_cell(struct evcount *c, struct table *t, const struct cell *cell, struct err *err)
 {
     enum status st = ST_OK;
     for (size_t i = 0; st == ST_OK && i < t->used_count; i++) {
-        uint32_t group;
-        st = group_of(c, t, t->used[i], &group, err);
+        uint32_t group, place = t->used[i];
+        st = group_of(c, t->g, t->b, place / SEVERITY_VALUES, place % SEVERITY_VALUES, &group, err);
         if (st == ST_OK)
-            st = add(c, group, cell->from_ns, t->sums[t->used[i]], err);
-        t->sums[t->used[i]] = 0;
+            st = add(c, group, cell->from_ns, t->counts[place] + t->sums[place], err);
+        t->counts[place] = 0;
+        t->sums[place] = 0;
     }
     t->used_count = 0;
     return st;
@@ -160,86 +197,127 @@ static double weight_of(int64_t bits)
     return weight;
 }
 
-/* How many rows from r on lie in the cell. */
-static size_t run_in(const int64_t *times, size_t r, size_t n, const struct cell *cell)
+/* Where the run of rows that begins at r and lies in the cell ends. Most of the time whole chunks lie in it: no difference is
+ * negative then. */
+static size_t run_end(const struct table *t, size_t r, const struct cell *cell)
 {
-    size_t end = r;
-    while (end < n && times[end] >= cell->from_ns && times[end] < cell->to_ns)
-        end++;
-    return end - r;
+    enum { CHUNK = 64 };
+    const int64_t *times = t->times;
+    int64_t first = MAX(cell->from_ns, t->b->min_ns), last = MIN(cell->to_ns - 1, t->b->max_ns);
+    bool may_wrap = sat_sub(t->b->max_ns, t->b->min_ns) == INT64_MAX;
+    for (; !may_wrap && r + CHUNK <= t->b->rows; r += CHUNK) {
+        int64_t signs = 0;
+        for (size_t i = r; i < r + CHUNK; i++)
+            signs |= (times[i] - first) | (last - times[i]);
+        if (signs < 0)
+            break;
+    }
+    while (r < t->b->rows && times[r] >= cell->from_ns && times[r] < cell->to_ns)
+        r++;
+    return r;
 }
 
-/* NULL severities, streams: 0 in every row; NULL weights: 1. */
-struct columns {
-    const int64_t *times, *severities, *streams, *weights;
-};
-
 /* A severity that tables have no place for. */
-static enum status add_odd(struct evcount *c, const struct table *t, size_t stream, int64_t severity, const struct cell *cell, double weight,
-                           struct err *err)
+static enum status add_odd(struct evcount *c, const struct table *t, size_t row, const struct cell *cell, double weight, struct err *err)
 {
     uint32_t group;
-    struct event e = event_of(t, stream, (uint8_t)severity);
+    struct event e = event_of(t->g, t->b, t->streams ? (size_t)t->streams[row] : 0, (uint8_t)t->severities[row]);
     enum status st = c->by->group(c->by->arg, &e, &group, err);
     return st ? st : add(c, group, cell->from_ns, weight, err);
 }
 
-static enum status add_run(struct evcount *c, struct table *t, const struct columns *col, size_t from, size_t to, const struct cell *cell,
-                           struct err *err)
+static bool has_odd(const struct table *t)
 {
-    enum status st = ST_OK;
-    for (size_t i = from; i < to; i++) {
-        size_t stream = col->streams ? (size_t)col->streams[i] : 0;
-        int64_t severity = col->severities ? col->severities[i] : 0;
-        double weight = col->weights ? weight_of(col->weights[i]) : 1;
-        if (!c->sel[i])
-            continue;
-        c->sc->ctx->is_sampled |= weight != 1;
-        if ((uint64_t)severity >= SEVERITY_VALUES) {
-            st = add_odd(c, t, stream, severity, cell, weight, err);
-            if (st)
-                return st;
-            continue;
-        }
-        size_t place = stream * SEVERITY_VALUES + (size_t)severity;
-        if (t->sums[place] == 0)
-            t->used[t->used_count++] = (uint32_t)place;
-        t->sums[place] += weight;
-    }
-    return close_cell(c, t, cell, err);
+    uint64_t bits = 0;
+    for (size_t r = 0; t->may_be_odd && r < t->b->rows; r++)
+        bits |= (uint64_t)t->severities[r];
+    return bits >= SEVERITY_VALUES;
 }
 
-static enum status add_rows(struct evcount *c, struct table *t, const struct columns *col, struct err *err)
+static size_t place_of(const struct table *t, size_t row)
+{
+    return (t->streams ? (size_t)t->streams[row] * SEVERITY_VALUES : 0) + (t->severities ? (size_t)t->severities[row] : 0);
+}
+
+static void use(struct table *t, size_t place)
+{
+    t->used[t->used_count] = (uint32_t)place;
+    t->used_count += t->counts[place] == 0 && t->sums[place] == 0;
+}
+
+/* Rows that may be left out, have weights, or severities without a place. */
+static enum status add_some(struct evcount *c, struct table *t, size_t from, size_t to, const struct cell *cell, struct err *err)
 {
     enum status st = ST_OK;
-    for (size_t r = 0, run; st == ST_OK && r < t->b->rows; r += run) {
-        struct cell cell = cell_at(c, col->times[r]);
-        run = run_in(col->times, r, t->b->rows, &cell);
-        st = add_run(c, t, col, r, r + run, &cell, err);
+    for (size_t r = from; st == ST_OK && r < to; r++) {
+        double weight = t->weights ? weight_of(t->weights[r]) : 1;
+        if (!c->sel[r])
+            continue;
+        c->sc->ctx->is_sampled |= weight != 1;
+        if (t->severities && (uint64_t)t->severities[r] >= SEVERITY_VALUES) {
+            st = add_odd(c, t, r, cell, weight, err);
+            continue;
+        }
+        use(t, place_of(t, r));
+        t->sums[place_of(t, r)] += weight;
     }
     return st;
 }
 
+static void add_all(struct table *t, size_t from, size_t to)
+{
+    if (t->severities == NULL && t->streams == NULL) {
+        use(t, 0);
+        t->counts[0] += (uint32_t)(to - from);
+        return;
+    }
+    uint32_t *counts = t->counts, *used = t->used;
+    size_t used_count = t->used_count;
+    for (size_t r = from; r < to; r++) {
+        size_t place = place_of(t, r);
+        used[used_count] = (uint32_t)place;
+        used_count += counts[place]++ == 0;
+    }
+    t->used_count = used_count;
+}
+
 static enum status read_some(struct evread *x, enum evdir_column column, bool is_needed, const int64_t **out, struct err *err)
 {
-    *out = NULL;
     return is_needed ? evread_ints(x, column, out, err) : ST_OK;
 }
 
-static enum status count_rows(struct evcount *c, struct evread *x, const struct evdir *d, struct err *err)
+static enum status read_columns(struct table *t, struct evread *x, struct err *err)
 {
-    const struct evdir_block *b = evread_block(x);
-    struct columns col = { 0 };
-    enum status st = evread_ints(x, EVCOL_TIME, &col.times, err);
+    enum status st = evread_ints(x, EVCOL_TIME, &t->times, err);
     if (st == ST_OK)
-        st = read_some(x, EVCOL_SEVERITY, evdir_place_of(b, EVCOL_SEVERITY), &col.severities, err);
+        st = read_some(x, EVCOL_SEVERITY, t->is_by_severity, &t->severities, err);
     if (st == ST_OK)
-        st = read_some(x, EVCOL_STREAM, b->stream_count > 1, &col.streams, err);
-    if (st == ST_OK)
-        st = read_some(x, EVCOL_WEIGHT, evdir_place_of(b, EVCOL_WEIGHT), &col.weights, err);
+        st = read_some(x, EVCOL_STREAM, t->is_by_stream || (t->may_be_odd && t->stream_count > 1), &t->streams, err);
+    return st ? st : read_some(x, EVCOL_WEIGHT, evdir_place_of(t->b, EVCOL_WEIGHT), &t->weights, err);
+}
+
+/* x holds count selected rows. */
+static enum status count_rows(struct evcount *c, struct table *t, struct evread *x, size_t count, struct err *err)
+{
+    size_t n = t->b->rows, places = t->stream_count * SEVERITY_VALUES;
+    enum status st = read_columns(t, x, err);
     if (st)
         return evscope_skip(c->sc, st, err);
-    return add_rows(c, table_new(d, b, c->sc->scratch), &col, err);
+    bool is_all = count == n && t->weights == NULL && !has_odd(t);
+    t->counts = arena_zalloc(c->sc->scratch, places * sizeof *t->counts);
+    t->sums = arena_zalloc(c->sc->scratch, places * sizeof *t->sums);
+    t->used = arena_array(c->sc->scratch, uint32_t, places + 1);
+    for (size_t r = 0, end; st == ST_OK && r < n; r = end) {
+        struct cell cell = cell_at(c, t->times[r]);
+        end = run_end(t, r, &cell);
+        if (is_all)
+            add_all(t, r, end);
+        else
+            st = add_some(c, t, r, end, &cell, err);
+        if (st == ST_OK)
+            st = close_cell(c, t, &cell, err);
+    }
+    return st;
 }
 
 /* Rows that the caller has to see: one has a field that it looks at, or an id. */
@@ -271,75 +349,55 @@ static enum status count_seen(struct evcount *c, struct evread *x, struct err *e
 
 /* ---- parts ---- */
 
-/* Which of the part's fields does the caller look at? */
-static bool *fields_looked_at(struct evcount *c, const struct evdir *d)
+static struct groups *groups_new(struct evcount *c, const struct evdir *d)
 {
-    bool *is_seen = arena_zalloc(c->sc->arena, d->field_count + 1);
+    struct arena *a = c->sc->arena;
+    struct groups *g = arena_new_of(a, struct groups);
+    bool *is_seen = arena_zalloc(a, d->field_count + 1);
     for (size_t f = 0; f < d->field_count; f++)
         is_seen[f] = c->by->looks_at(c->by->arg, d->fields[f].name);
-    return is_seen;
+    *g = (struct groups){ d, arena_zalloc(a, (d->stream_count + 1) * sizeof *g->of_stream), is_seen };
+    return g;
 }
 
-static bool must_be_seen(const struct evcount *c, const struct evdir_block *b, const bool *is_seen)
+static bool must_be_seen(const struct evcount *c, const struct groups *g, const struct evdir_block *b)
 {
     if (b->has_cells || (c->by->with_ids && (evdir_place_of(b, EVCOL_TRACE_ID) || evdir_place_of(b, EVCOL_SPAN_ID))))
         return true;
     for (uint32_t i = 0; i < b->place_count; i++)
-        if (b->places[i].column >= EVCOL_FIELD_FIRST && is_seen[b->places[i].column - EVCOL_FIELD_FIRST])
+        if (b->places[i].column >= EVCOL_FIELD_FIRST && g->is_seen[b->places[i].column - EVCOL_FIELD_FIRST])
             return true;
     return false;
 }
 
-/* *group: of all the block's rows of a severity, or GROUP_NONE when they are of several. */
-static enum status group_of_all(struct evcount *c, struct table *t, size_t severity, uint32_t *group, struct err *err)
+/* By the directory alone: *is_counted when it could. */
+static enum status count_whole(struct evcount *c, struct evplan *plan, const struct table *t, bool *is_counted, struct err *err)
 {
-    enum status st = group_of(c, t, severity, group, err);
-    for (size_t s = 1; st == ST_OK && s < t->b->stream_count && *group != GROUP_NONE; s++) {
-        uint32_t other;
-        st = group_of(c, t, s * SEVERITY_VALUES + severity, &other, err);
-        if (st == ST_OK && other != *group)
-            *group = GROUP_NONE;
-    }
-    return st;
-}
-
-static enum status count_whole(struct evcount *c, struct evplan *plan, const struct evdir_block *b, bool *is_counted, struct err *err)
-{
-    uint32_t groups[EVDIR_SEVERITIES];
+    const struct evdir_block *b = t->b;
     struct cell cell = cell_at(c, b->min_ns);
-    *is_counted = false;
-    bool is_plain = !evdir_place_of(b, EVCOL_WEIGHT) && (b->severities[0] == 0 || !evdir_place_of(b, EVCOL_SEVERITY)); /* over 24 counts as 0 there */
-    if (!is_plain || b->max_ns >= cell.to_ns || !evscope_has_all(c->sc, plan, b))
-        return ST_OK;
-    struct table *t = table_new(evplan_dir(plan), b, c->sc->scratch);
     enum status st = ST_OK;
-    for (size_t s = 0; st == ST_OK && s < EVDIR_SEVERITIES; s++) {
-        if (b->severities[s] == 0)
-            continue;
-        st = group_of_all(c, t, s, &groups[s], err);
-        if (st || groups[s] == GROUP_NONE)
-            return st;
-    }
-    for (size_t s = 0; st == ST_OK && s < EVDIR_SEVERITIES; s++)
-        if (b->severities[s])
-            st = add(c, groups[s], cell.from_ns, b->severities[s], err);
-    *is_counted = true;
+    *is_counted = !t->is_by_stream && !t->may_be_odd && !evdir_place_of(b, EVCOL_WEIGHT) && b->max_ns < cell.to_ns && evscope_has_all(c->sc, plan, b);
+    for (size_t v = 0; *is_counted && st == ST_OK && v < EVDIR_SEVERITIES; v++)
+        if (b->severities[v])
+            st = add(c, t->first[v], cell.from_ns, b->severities[v], err);
     return st;
 }
 
-static enum status count_block(struct evcount *c, struct evplan *plan, const struct evdir_block *b, const bool *is_seen, struct err *err)
+static enum status count_block(struct evcount *c, struct evplan *plan, const struct groups *g, const struct evdir_block *b, struct err *err)
 {
-    const struct evdir *d = evplan_dir(plan);
     struct evread *x;
+    struct table t;
     size_t count;
-    bool is_counted = false, is_wide = must_be_seen(c, b, is_seen);
-    arena_reset(c->sc->scratch);
-    enum status st = is_wide ? ST_OK : count_whole(c, plan, b, &is_counted, err);
+    bool is_counted = false, is_wide = must_be_seen(c, g, b);
+    enum status st = is_wide ? ST_OK : table_init(c, g, b, &t, err);
+    if (st == ST_OK && !is_wide)
+        st = count_whole(c, plan, &t, &is_counted, err);
     if (st || is_counted)
         return st;
+    arena_reset(c->sc->scratch);
     st = evscope_select(c->sc, plan, b, &x, c->sel, &count, err);
     if (st == ST_OK && x)
-        st = is_wide ? count_seen(c, x, err) : count_rows(c, x, d, err);
+        st = is_wide ? count_seen(c, x, err) : count_rows(c, &t, x, count, err);
     evread_free(x);
     return st;
 }
@@ -347,11 +405,11 @@ static enum status count_block(struct evcount *c, struct evplan *plan, const str
 static enum status count_part(struct evcount *c, struct evplan *plan, struct err *err)
 {
     const struct evdir *d = evplan_dir(plan);
-    const bool *is_seen = fields_looked_at(c, d);
+    const struct groups *g = groups_new(c, d);
     enum status st = ST_OK;
     for (size_t i = 0; st == ST_OK && i < d->block_count; i++)
         if (evscope_has_block(c->sc, d, &d->blocks[i]))
-            st = count_block(c, plan, &d->blocks[i], is_seen, err);
+            st = count_block(c, plan, g, &d->blocks[i], err);
     return st;
 }
 

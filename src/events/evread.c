@@ -159,9 +159,11 @@ enum status evread_ints(struct evread *x, enum evdir_column column, const int64_
     enum status st = open_column(x, column, &place, &r, err);
     if (st)
         return st;
-    int64_t *v = arena_zalloc(x->arena, (x->n + 1) * sizeof *v);
+    int64_t *v = arena_array(x->arena, int64_t, x->n + 1);
     if (place && !evcol_get_ints(&r, v, x->n))
         return corrupt(x, column, err);
+    if (place == NULL)
+        memset(v, 0, x->n * sizeof *v);
     if (place == NULL && column == EVCOL_SERVICE)
         st = load_stream_services(x, v, err);
     if (st)
