@@ -15,6 +15,7 @@ void engine_ctx_init(struct engine_ctx *ctx, const struct slice *tenants, size_t
     ctx->tenants = tenants;
     ctx->tenant_count = tenant_count;
     ctx->clock = clock;
+    ctx->started_mono_ns = clock ? clock_mono_ns(clock) : 0;
     buf_init(&ctx->warnings, WARNINGS_BYTES_MAX);
 }
 
@@ -28,7 +29,8 @@ enum status engine_ctx_check(struct engine_ctx *ctx, struct err *err)
     if (ctx->is_cancelled && ctx->is_cancelled(ctx->cancel_arg))
         return err_set(err, ST_CANCELLED, "the query was cancelled");
     if (ctx->deadline_mono_ns && clock_mono_ns(ctx->clock) > ctx->deadline_mono_ns)
-        return err_set(err, ST_TIMEOUT, "the query is over its time limit");
+        return err_set(err, ST_TIMEOUT, "the query is over its time limit of %.3g s; ask for less at once",
+                       (double)(ctx->deadline_mono_ns - ctx->started_mono_ns) / (double)NS_S);
     if (ctx->samples_max && ctx->samples_read > ctx->samples_max)
         return err_set(err, ST_LIMIT, "the query has read %llu samples, at most %llu are allowed", (unsigned long long)ctx->samples_read,
                        (unsigned long long)ctx->samples_max);

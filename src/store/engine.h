@@ -26,6 +26,7 @@ struct engine_ctx {
     const struct slice *tenants;
     size_t tenant_count;
     struct clock *clock;
+    int64_t started_mono_ns;
     int64_t deadline_mono_ns;                 /* 0: none; then ST_TIMEOUT */
     bool (*is_cancelled)(void *arg);          /* may be NULL; then ST_CANCELLED */
     void *cancel_arg;
