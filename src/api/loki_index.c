@@ -3,7 +3,8 @@
  * https://grafana.com/docs/loki/latest/reference/loki-http-api/
  *
  * Volumes are counted from the lines themselves, in one pass without order: a line counts the bytes of its text and of its
- * structured metadata as they came. There is no index to ask beside them, so the numbers are exact up to the end of the window. */
+ * structured metadata as they came, as often as it weighs when it was sampled. There is no index to ask beside them, so the
+ * numbers are exact up to the end of the window. */
 #include "api/handlers.h"
 #include "api/log_text.h"
 #include "api/prom_json.h"
@@ -11,6 +12,7 @@
 #include "base/num.h"
 #include "logql/logql.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum {
@@ -234,7 +236,7 @@ static enum status volume_read(struct index *v, bool is_range)
 
 static void add_to(struct index *v, struct slice labels, const struct event *e)
 {
-    uint64_t *at = map_get(&v->index, labels), bytes = bytes_of(e);
+    uint64_t *at = map_get(&v->index, labels), bytes = (uint64_t)llround((double)bytes_of(e) * e->weight);
     if (at == NULL) {
         if (v->count == VOLUME_GROUPS_MAX)
             return;
@@ -246,6 +248,7 @@ static void add_to(struct index *v, struct slice labels, const struct event *e)
         ARENA_PUSH(v->q.arena, v->list, v->count, v->cap) = (struct group){ copy, 0, points };
     }
     struct group *g = &v->list[*at];
+    v->q.ctx.is_sampled |= e->weight != 1;
     g->total += bytes;
     g->points[v->step_ns ? (size_t)((e->time_ns - v->start_ns) / v->step_ns) : 0] += bytes;
 }
@@ -319,7 +322,8 @@ static void put_volume(struct index *v, bool is_range)
     json_key(&w, SLICE("stats"));
     json_raw(&w, SLICE("{}"));
     json_object_end(&w);
-    prom_json_reply(v->q.x, &w, &out, buf_as_slice(&v->q.ctx.warnings), SLICE_EMPTY);
+    prom_json_reply(v->q.x, &w, &out, buf_as_slice(&v->q.ctx.warnings),
+                    v->q.ctx.is_sampled ? SLICE("some of the lines counted are sampled: each counts for as many as it stands for\n") : SLICE_EMPTY);
 }
 
 static void serve_volume(struct api *api, struct http_exchange *x, bool is_range)

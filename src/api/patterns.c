@@ -401,6 +401,11 @@ static void put_tally(struct json_writer *j, const struct work *w, uint32_t patt
     json_object_end(j);
 }
 
+static bool is_sampled(const struct side *s)
+{
+    return fabs(s->count - (double)s->lines) > 0.5;
+}
+
 static void put_own(struct json_writer *j, const struct work *w, const struct ranked *list, size_t n)
 {
     json_object_begin(j);
@@ -419,7 +424,7 @@ static void put_own(struct json_writer *j, const struct work *w, const struct ra
     }
     put_number(j, SLICE("step"), (double)w->step_ns / 1e9);
     json_key(j, SLICE("sampled"));
-    json_bool(j, fabs(w->side.count - (double)w->side.lines) > 0.5);
+    json_bool(j, is_sampled(&w->side) || is_sampled(&w->baseline));
     json_key(j, SLICE("partial"));
     json_bool(j, w->side.is_partial || w->baseline.is_partial || w->other > 0 || w->other_baseline > 0);
     json_object_end(j);
@@ -439,6 +444,12 @@ static void put_loki(struct json_writer *j, const struct work *w, const struct r
         json_object_end(j);
     }
     json_array_end(j);
+    if (is_sampled(&w->side)) {
+        json_key(j, SLICE("infos"));
+        json_array_begin(j);
+        json_string(j, SLICE("some of the lines counted are sampled: each counts for as many as it stands for"));
+        json_array_end(j);
+    }
     json_object_end(j);
 }
 

@@ -34,7 +34,7 @@ struct volume {
     struct tally *list;
     size_t count, cap;
     uint64_t lines, bytes;
-    bool is_partial;
+    bool is_partial, is_sampled;
     struct buf key, shape;
 };
 
@@ -91,6 +91,7 @@ static enum status read_lines(struct api_query *q, struct volume *v, int64_t sta
             t->bytes += bytes;
             v->lines++;
             v->bytes += bytes;
+            v->is_sampled |= block.rows[i].weight != 1;
             v->is_partial = v->lines >= LINES_LOOKED_AT_MAX;
         }
     it->ops->close(it);
@@ -254,6 +255,8 @@ static enum status serve(struct api_query *q, struct volume *v, struct buf *out,
     json_uint(&w, v->lines);
     json_key(&w, SLICE("partial")); /* only the first LINES_LOOKED_AT_MAX lines that came were looked at */
     json_bool(&w, v->is_partial);
+    json_key(&w, SLICE("sampled")); /* some stand for others that were not kept; what is told here is what is kept */
+    json_bool(&w, v->is_sampled);
     put_findings(&w, v);
     json_object_end(&w);
     return ST_OK;

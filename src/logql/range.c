@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "logql/eval.h"
 #include "query/agg.h"
+#include "query/weighed.h"
 
 struct point {
     int64_t time_ns;
@@ -260,10 +261,38 @@ static double counter_increase(const struct point *p, size_t n, int64_t range_ns
     return increase * (sampled + before + after) / sampled;
 }
 
+static bool is_weighed_op(enum range_op op)
+{
+    return op == RANGE_AVG || op == RANGE_STDDEV || op == RANGE_STDVAR || op == RANGE_QUANTILE;
+}
+
+/* False: each row stands for itself alone. */
+static bool weighed_value(const struct expr *e, struct arena *scratch, const struct point *p, size_t n, double *v)
+{
+    bool any = false;
+    if (!is_weighed_op(e->range_op))
+        return false;
+    for (size_t i = 0; i < n && !any; i++)
+        any = p[i].weight != 1;
+    if (!any)
+        return false;
+    struct weighed *list = arena_array(scratch, struct weighed, n);
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct weighed){ p[i].v, p[i].weight };
+    if (e->range_op == RANGE_QUANTILE)
+        *v = weighed_quantile(e->parameter, list, n);
+    else if (e->range_op == RANGE_AVG)
+        *v = weighed_avg(list, n);
+    else
+        *v = e->range_op == RANGE_STDDEV ? sqrt(weighed_variance(list, n)) : weighed_variance(list, n);
+    return true;
+}
+
 static double window_value(const struct expr *e, struct arena *scratch, const struct point *p, size_t n, int64_t to_ns)
 {
-    double seconds = (double)e->range_ns / 1e9;
-    double *values;
+    double seconds = (double)e->range_ns / 1e9, *values, weighed;
+    if (weighed_value(e, scratch, p, n, &weighed))
+        return weighed;
     switch (e->range_op) {
     case RANGE_COUNT:
     case RANGE_BYTES:
