@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Datagrams are taken DATAGRAM_BATCH at a time, so a burst costs few system calls, and at most DATAGRAM_BATCHES_MAX in a row, so
- * it does not starve the loop. The kernel tells with each datagram how many it has dropped so far (SO_RXQ_OVFL). */
+ * it does not starve the loop. The kernel tells with each datagram how many it had dropped by then (SO_RXQ_OVFL), and when asked
+ * how many by now (SO_MEMINFO): so those behind the last one it took are counted, too. */
 #include "net/udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -121,21 +123,38 @@ static enum status open_udp(struct udp *u, struct slice text, struct err *err)
     return ST_OK;
 }
 
-static void note_dropped(struct udp *u, struct msghdr *m)
+/* An older number than one known says nothing. It wraps. */
+static void note_dropped(struct udp *u, uint32_t so_far)
+{
+    int32_t more = (int32_t)(so_far - u->dropped_before);
+    if (more <= 0)
+        return;
+    atomic_fetch_add(&u->dropped, (uint32_t)more);
+    u->dropped_before = so_far;
+}
+
+static void read_dropped(struct udp *u, struct msghdr *m)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         uint32_t so_far;
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
             continue;
         memcpy(&so_far, CMSG_DATA(c), sizeof so_far);
-        atomic_fetch_add(&u->dropped, (uint32_t)(so_far - u->dropped_before)); /* it wraps */
-        u->dropped_before = so_far;
+        note_dropped(u, so_far);
     }
+}
+
+static void ask_dropped(struct udp *u)
+{
+    uint32_t info[SK_MEMINFO_VARS] = { 0 };
+    socklen_t len = sizeof info;
+    if (getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 && len > SK_MEMINFO_DROPS * sizeof *info)
+        note_dropped(u, info[SK_MEMINFO_DROPS]);
 }
 
 static void take(struct udp *u, struct mmsghdr *m, const char *bytes)
 {
-    note_dropped(u, &m->msg_hdr);
+    read_dropped(u, &m->msg_hdr);
     atomic_fetch_add(&u->count, 1);
     atomic_fetch_add(&u->bytes, m->msg_len);
     if (m->msg_hdr.msg_flags & MSG_TRUNC)
@@ -157,8 +176,9 @@ static void on_readable(uv_poll_t *p, int status, int events)
         for (int i = 0; i < n; i++)
             take(u, &u->messages[i], u->room + (size_t)i * DATAGRAM_BYTES_MAX);
         if (n < DATAGRAM_BATCH)
-            return;
+            break;
     }
+    ask_dropped(u);
 }
 
 static void on_closed(uv_handle_t *h)
