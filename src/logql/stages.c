@@ -172,6 +172,8 @@ static void run_regexp(const struct stage *s, struct record *r, struct stage_env
 {
     struct slice groups[REGEX_GROUPS_MAX + 1];
     size_t n = MIN(regex_group_count(s->re) + 1, (size_t)REGEX_GROUPS_MAX + 1);
+    while (n > 1 && regex_group_name(s->re, n - 1).len == 0)
+        n--; /* each group that is looked for makes the search slower */
     if (!regex_find(s->re, r->line, 0, groups, n))
         return;
     for (size_t i = 1; i < n; i++) {
