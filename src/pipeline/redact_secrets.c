@@ -4,31 +4,21 @@
  * (1) ':' and '=' end a key: the word before them is looked up among the names of secrets, and the value behind is taken out.
  * (2) A digit at the start of a run may begin a card number.
  * (3) A few letters at the start of a word may begin a token of known shape, or a PEM block.
- * Everything else costs one look into a table of 256 bytes a character. What was taken out is replaced by a mark, the key and
+ * Where that may be is found 64 bytes at a time, as bits. What was taken out is replaced by a mark, the key and
  * the quotes stay, so JSON stays JSON and logfmt stays logfmt. */
 #include "pipeline/redact_scan.h"
 
+#include "base/byte16.h"
+
 enum {
     NAME_BYTES_MAX = 64,     /* of a key; longer ones are none */
-    LAST_LETTERS = 3,        /* see may_be_secret */
+    LAST_LETTERS = 4,        /* see may_be_secret */
     KEY_GAP_BYTES_MAX = 4,   /* quotes, backslashes and blanks between key and sign */
     NUMBER_DIGITS_SHORT = 6, /* token=512 is a count, not a token */
     CARD_DIGITS_MIN = 13,
     CARD_DIGITS_MAX = 19,
     TOKEN_PART_BYTES_MIN = 8,
     PEM_BYTES_MAX = 16 * KIB
-};
-
-/* What can begin a secret at a byte. For tokens and PEM the byte behind it must have the same bit: letters are everywhere, pairs are not. */
-enum { MAY_SIGN = 1, MAY_DIGIT = 2, MAY_PEM = 4, MAY_TOKEN_E = 8, MAY_TOKEN_A = 16, MAY_TOKEN_G = 32, MAY_TOKEN_X = 64, MAY_TOKEN_SR = 128 };
-static const uint8_t may_begin[256] = {
-    [':'] = MAY_SIGN, ['='] = MAY_SIGN, ['0'] = MAY_DIGIT, ['1'] = MAY_DIGIT, ['2'] = MAY_DIGIT, ['3'] = MAY_DIGIT, ['4'] = MAY_DIGIT,
-    ['5'] = MAY_DIGIT, ['6'] = MAY_DIGIT, ['7'] = MAY_DIGIT, ['8'] = MAY_DIGIT, ['9'] = MAY_DIGIT, ['e'] = MAY_TOKEN_E, ['A'] = MAY_TOKEN_A,
-    ['g'] = MAY_TOKEN_G, ['x'] = MAY_TOKEN_X, ['s'] = MAY_TOKEN_SR, ['r'] = MAY_TOKEN_SR, ['-'] = MAY_PEM,
-};
-static const uint8_t may_follow[256] = {
-    ['-'] = MAY_PEM, ['y'] = MAY_TOKEN_E, ['K'] = MAY_TOKEN_A, ['S'] = MAY_TOKEN_A, ['I'] = MAY_TOKEN_A, ['h'] = MAY_TOKEN_G,
-    ['l'] = MAY_TOKEN_G, ['o'] = MAY_TOKEN_X, ['k'] = MAY_TOKEN_SR, ['t'] = MAY_TOKEN_SR,
 };
 
 static bool alnum(char c)
@@ -94,6 +84,7 @@ static bool may_be_secret(struct slice name)
     case LAST3('c', 'v', 'v'):
     case LAST3('c', 'v', 'c'):
     case LAST3('i', 'n', 'g'): return true; /* connectionstring */
+    case LAST3('_' | 0x20, 'i', 'd'): return name.len > 3 && (end[-4] | 0x20) == 'y'; /* access_key_id, and no trace_id or span_id */
     default: return end[-3] == '_' || end[-2] == '_' || end[-3] == '-' || end[-2] == '-'; /* key_id and the like: look closer */
     }
 }
@@ -265,9 +256,32 @@ static bool take_url_password(struct scan *s, size_t at)
     return true;
 }
 
+/* The last letter of the names above and the one before it, by bits: d, e, s, t, y, n, v and c, g. '_' and '-' may stand before any. */
+static const uint8_t last_letter[256] = {
+    ['d'] = 1, ['e'] = 2, ['s'] = 4, ['t'] = 8, ['y'] = 16, ['n'] = 32, ['v'] = 64, ['c'] = 64, ['g'] = 128,
+    ['D'] = 1, ['E'] = 2, ['S'] = 4, ['T'] = 8, ['Y'] = 16, ['N'] = 32, ['V'] = 64, ['C'] = 64, ['G'] = 128,
+};
+static const uint8_t letter_before[256] = {
+    ['r'] = 1, ['w'] = 1, ['i'] = 1 + 2, ['s'] = 2 + 4, ['l'] = 4, ['e'] = 8 + 16 + 32, ['o'] = 32, ['v'] = 64, ['n'] = 128,
+    ['R'] = 1, ['W'] = 1, ['I'] = 1 + 2, ['S'] = 2 + 4, ['L'] = 4, ['E'] = 8 + 16 + 32, ['O'] = 32, ['V'] = 64, ['N'] = 128,
+    ['_'] = 255, ['-'] = 255,
+};
+
+/* As nearly all signs do not, told from few bytes: may it end a secret's name, or begin "://"? */
+static bool may_end_key(struct slice t, size_t at)
+{
+    size_t end = at && t.ptr[at - 1] == '"' ? at - 1 : at;
+    if (end < 2)
+        return true;
+    uint8_t last = (uint8_t)t.ptr[end - 1], before = (uint8_t)t.ptr[end - 2];
+    return (last_letter[last] & letter_before[before]) || !alnum((char)last) || (at + 1 < t.len && t.ptr[at + 1] == '/');
+}
+
 static void at_sign(struct scan *s, size_t at)
 {
     struct slice t = s->text, key;
+    if (!may_end_key(t, at))
+        return;
     if (t.ptr[at] == ':' && at + 1 < t.len && t.ptr[at + 1] == '/' && slice_starts(slice_skip(t, at), SLICE("://"))) {
         take_url_password(s, at);
         return;
@@ -372,20 +386,6 @@ static const struct {
     { SLICE_INIT("stoa_"), 40, 255, false },
 };
 
-/* The first two letters of the shapes above and of a JWT. */
-static bool is_token_start(const char *p)
-{
-    switch (p[0]) {
-    case 'e': return p[1] == 'y';
-    case 's': return p[1] == 'k' || p[1] == 't';
-    case 'r': return p[1] == 'k';
-    case 'g': return p[1] == 'h' || p[1] == 'l';
-    case 'x': return p[1] == 'o';
-    case 'A': return p[1] == 'K' || p[1] == 'S' || p[1] == 'I';
-    default: return false;
-    }
-}
-
 /* How many characters of a token stand at at; no more than max are looked at. */
 static size_t run_of(struct slice t, size_t at, bool upper, size_t max)
 {
@@ -454,29 +454,82 @@ static size_t at_dash(struct scan *s, size_t at)
     return end;
 }
 
+/* Where in a window of the text a secret may begin: bit i is byte i. */
+struct window {
+    uint64_t signs, digits, others; /* digits: first of a run as long as a card's number; others: tokens and PEM blocks */
+};
+
+enum { WINDOW_BYTES = 64 };
+
+/* The first two letters of the shapes above and of a JWT, and two dashes. */
+static byte16 pairs_of(byte16 v, byte16 next)
+{
+    byte16 e = byte16_eq(v, 'e') & byte16_eq(next, 'y');
+    byte16 sr = (byte16_eq(v, 's') & byte16_eq(next, 't')) | ((byte16_eq(v, 's') | byte16_eq(v, 'r')) & byte16_eq(next, 'k'));
+    byte16 g = byte16_eq(v, 'g') & (byte16_eq(next, 'h') | byte16_eq(next, 'l'));
+    byte16 x = byte16_eq(v, 'x') & byte16_eq(next, 'o');
+    byte16 a = byte16_eq(v, 'A') & (byte16_eq(next, 'K') | byte16_eq(next, 'S') | byte16_eq(next, 'I'));
+    byte16 dash = byte16_eq(v, '-') & byte16_eq(next, '-');
+    return e | sr | g | x | a | dash;
+}
+
+/* Bits that begin a run of CARD_DIGITS_MIN bits, as far as the window tells: behind it all may be set. */
+static uint64_t runs_of_13(uint64_t bits)
+{
+    unsigned __int128 x = bits | ~(unsigned __int128)0 << WINDOW_BYTES;
+    x &= x >> 1;
+    x &= x >> 2;
+    x &= x >> 4;
+    return (uint64_t)(x & x >> 5);
+}
+
+/* The window at p, of which one byte more can be read. is_digit_before: is the byte before it one? */
+static struct window window_at(const char *p, bool is_digit_before)
+{
+    struct window w = { 0 };
+    uint64_t digits = 0, gaps = 0;
+    for (int i = 0; i < WINDOW_BYTES; i += 16) {
+        byte16 v = byte16_load(p + i), next = byte16_load(p + i + 1);
+        w.signs |= (uint64_t)byte16_bits(byte16_eq(v, ':') | byte16_eq(v, '=')) << i;
+        digits |= (uint64_t)byte16_bits(byte16_in(v, '0', '9')) << i;
+        gaps |= (uint64_t)byte16_bits(byte16_eq(v, ' ') | byte16_eq(v, '-')) << i;
+        w.others |= (uint64_t)byte16_bits(pairs_of(v, next)) << i;
+    }
+    w.digits = digits & ~(digits << 1 | is_digit_before) & runs_of_13(digits | gaps);
+    return w;
+}
+
+/* Looks closer at a place; gives where to go on, behind it. */
+static size_t at_place(struct scan *s, size_t at, const struct window *w, uint64_t bit)
+{
+    const char *p = s->text.ptr + at;
+    if (w->signs & bit) {
+        at_sign(s, at);
+        return at + 1;
+    }
+    if (w->digits & bit)
+        return at_digit(s, at);
+    if (*p == '-')
+        return at_dash(s, at);
+    return at == 0 || (!alnum(p[-1]) && p[-1] != '_') ? at_token(s, at) : at + 1;
+}
+
 bool redact_secrets(struct slice text, struct buf *out, uint64_t *counts)
 {
     uint64_t ignored[REDACT_DETECTOR_COUNT] = { 0 };
     struct scan s = { .text = text, .out = out, .counts = counts ? counts : ignored };
-    for (size_t i = 0; i < text.len;) {
-        uint8_t follow = i + 1 < text.len ? may_follow[(unsigned char)text.ptr[i + 1]] : 0;
-        uint8_t may = may_begin[(unsigned char)text.ptr[i]] & (follow | MAY_SIGN | MAY_DIGIT);
-        if (may == 0) {
-            i++;
-            continue;
+    size_t next = 0; /* nothing before it is looked at any more */
+    for (size_t start = 0; start < text.len; start += WINDOW_BYTES) {
+        char last[WINDOW_BYTES + 1] = { 0 };
+        size_t left = text.len - start;
+        if (left < sizeof last)
+            memcpy(last, text.ptr + start, left);
+        struct window w = window_at(left < sizeof last ? last : text.ptr + start, start && is_digit(text.ptr[start - 1]));
+        for (uint64_t bits = w.signs | w.digits | w.others; bits; bits &= bits - 1) {
+            size_t at = start + (size_t)__builtin_ctzll(bits);
+            if (at >= next)
+                next = MAX(at_place(&s, at, &w, bits & -bits), s.done);
         }
-        size_t next = i + 1;
-        if (may & MAY_SIGN) {
-            at_sign(&s, i);
-        } else if (may & MAY_DIGIT) {
-            next = at_digit(&s, i);
-        } else if (!(may & MAY_PEM)) {
-            if (is_token_start(text.ptr + i) && (i == 0 || (!alnum(text.ptr[i - 1]) && text.ptr[i - 1] != '_')))
-                next = at_token(&s, i);
-        } else {
-            next = at_dash(&s, i);
-        }
-        i = MAX(next, s.done);
     }
     if (s.changed)
         buf_slice(out, slice_skip(text, s.done));

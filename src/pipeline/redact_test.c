@@ -67,6 +67,8 @@ TEST(redact_default_takes_out_values_and_leaves_the_rest)
         { "postgres://app:pa:ss@db/x", "postgres://app:[REDACTED]@db/x" },
         { "http://example.com:80/a@b", "http://example.com:80/a@b" },
         { "Credit card: 4111 1111 1111 1111", "Credit card: [REDACTED_CC]" },
+        { "123456789012345678901234567890 4111111111111111", "123456789012345678901234567890 [REDACTED_CC]" },
+        { "ACCESS_KEY_ID=abcdefgh access-key-id: ijklmnop trace_id=qrst", "ACCESS_KEY_ID=[REDACTED] access-key-id: [REDACTED] trace_id=qrst" },
         { "order 4111111111111112 is no card", "order 4111111111111112 is no card" },
         { "amex 378282246310005!", "amex [REDACTED_CC]!" },
         { "time 1763596800000000000 ns", "time 1763596800000000000 ns" },
@@ -79,6 +81,27 @@ TEST(redact_default_takes_out_values_and_leaves_the_rest)
         { "", "" },
     };
     check_all(REDACT_DEFAULT, pairs, COUNT_OF(pairs));
+}
+
+TEST(redact_default_finds_secrets_wherever_they_stand_in_a_line)
+{
+    static const struct pair pairs[] = {
+        { " token=abcdef ", " token=[REDACTED] " },
+        { " 4111 1111 1111 1111 ", " [REDACTED_CC] " },
+        { " AKIAIOSFODNN7EXAMPLE ", " [REDACTED_TOKEN] " },
+        { " http://u:secret@host ", " http://u:[REDACTED]@host " },
+    };
+    enum { PLACES = 140, LINE_BYTES = 300 };
+    for (size_t i = 0; i < COUNT_OF(pairs); i++)
+        for (size_t place = 0; place < PLACES; place++) {
+            char in[LINE_BYTES] = "", want[LINE_BYTES] = "";
+            memset(in, '.', place);
+            memset(want, '.', place);
+            snprintf(in + place, LINE_BYTES - place, "%s", pairs[i].in);
+            snprintf(want + place, LINE_BYTES - place, "%s", pairs[i].out);
+            struct pair p = { in, want };
+            check_all(REDACT_DEFAULT, &p, 1);
+        }
 }
 
 TEST(redact_twice_is_redact_once)
