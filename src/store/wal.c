@@ -28,7 +28,7 @@
 #include "store/parity.h"
 #include "sys/rand.h"
 
-enum { LZ4_BYTES_MIN = 64, LZ4_ACCELERATION = 1 };
+enum { LZ4_BYTES_MIN = 64, LZ4_ACCELERATION = 4 };
 
 void wal_path(const struct wal *w, uint64_t number, char *to)
 {
