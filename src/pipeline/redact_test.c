@@ -94,11 +94,10 @@ TEST(redact_default_finds_secrets_wherever_they_stand_in_a_line)
     enum { PLACES = 140, LINE_BYTES = 300 };
     for (size_t i = 0; i < COUNT_OF(pairs); i++)
         for (size_t place = 0; place < PLACES; place++) {
-            char in[LINE_BYTES] = "", want[LINE_BYTES] = "";
-            memset(in, '.', place);
-            memset(want, '.', place);
-            snprintf(in + place, LINE_BYTES - place, "%s", pairs[i].in);
-            snprintf(want + place, LINE_BYTES - place, "%s", pairs[i].out);
+            char dots[PLACES + 1] = "", in[LINE_BYTES], want[LINE_BYTES];
+            memset(dots, '.', place);
+            snprintf(in, sizeof in, "%.*s%s", (int)place, dots, pairs[i].in);
+            snprintf(want, sizeof want, "%.*s%s", (int)place, dots, pairs[i].out);
             struct pair p = { in, want };
             check_all(REDACT_DEFAULT, &p, 1);
         }
