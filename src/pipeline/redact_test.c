@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/redact.h"
 
+#include <stdio.h>
+
 #include "base/unit.h"
 
 struct pair {
