@@ -373,6 +373,9 @@ void append_run(void *arg)
         s->committing_bytes = q->bodies.len;
         mutex_unlock(&s->append_lock);
         pace(s);
+        mutex_lock(&s->append_lock);
+        s->commit_began_ns = clock_mono_ns(s->opt.clock);
+        mutex_unlock(&s->append_lock);
         commit(s, q);
         q->count = 0;
         buf_reset(&q->bodies);
@@ -383,8 +386,18 @@ void append_run(void *arg)
         mutex_lock(&s->append_lock);
         s->committing = false;
         s->committing_bytes = 0;
+        s->commit_ns += clock_mono_ns(s->opt.clock) - s->commit_began_ns;
+        s->commit_began_ns = 0;
         cond_broadcast(&s->idle_cond);
     }
+    mutex_unlock(&s->append_lock);
+}
+
+void append_stats(struct store *s, struct engine_stats *out)
+{
+    mutex_lock(&s->append_lock);
+    out->commit_ns = s->commit_ns + (s->commit_began_ns ? clock_mono_ns(s->opt.clock) - s->commit_began_ns : 0);
+    out->queued_bytes = s->filling->bodies.len + s->committing_bytes;
     mutex_unlock(&s->append_lock);
 }
 

@@ -10,6 +10,7 @@
 
 #include "model/batch.h"
 #include "model/matcher.h"
+#include "store/lot.h"
 #include "sys/clock.h"
 
 /* Downsampled samples: buckets of five minutes, and of an hour. */
@@ -148,9 +149,12 @@ struct events_query {
     /* A hint: count rows instead of giving them. NULL: no. An engine that does it sets ENGINE_DID_COUNT in *did and gives
      * blocks of counts. Borrowed until the iterator is closed. */
     const struct events_count_by *count_by;
+    /* A hint: give lots of alike lines with these fields of their bodies, in no order, where lines are kept so, and rows of the others. NULL:
+     * no. An engine that does it sets ENGINE_DID_LOTS. Borrowed as above. */
+    const struct lot_query *lots;
 };
 
-enum engine_did { ENGINE_DID_PRED = 1, ENGINE_DID_ORDER = 2, ENGINE_DID_LIMIT = 4, ENGINE_DID_COUNT = 8 };
+enum engine_did { ENGINE_DID_PRED = 1, ENGINE_DID_ORDER = 2, ENGINE_DID_LIMIT = 4, ENGINE_DID_COUNT = 8, ENGINE_DID_LOTS = 16 };
 
 /* A cell: times between neighbours of two rows of marks, both step_ns apart, one through each origin. group() says which group a
  * row is in, by stream, severity, fields and ids, and no other column; it may be asked once for many rows that have the first two
@@ -175,6 +179,7 @@ struct event_block {
     struct slice tenant;
     const struct event *rows;          /* columns not wanted are empty */
     const struct event_count *counts;  /* with ENGINE_DID_COUNT; n counts them */
+    const struct lot *lot;             /* with ENGINE_DID_LOTS; NULL: rows */
 };
 
 struct events_iter {
@@ -278,6 +283,8 @@ struct engine_usage {
 struct engine_stats {
     uint64_t series, streams, samples, log_records, spans, disk_bytes, wal_bytes, memory_bytes, parts, memory_parts, pending_rows;
     uint64_t appended_samples, appended_events, wal_syncs, merges, merged_rows, corrupt_blocks, expired_parts;
+    int64_t commit_ns;     /* spent so far in writing and syncing the log, with the commit that is under way */
+    uint64_t queued_bytes; /* of requests that wait for it */
     uint64_t tier_moves, tier_move_failures; /* parts moved to the folder of their class's storage */
     uint64_t too_old_rows; /* sent when over the retention time, and dropped instead of written to disk */
     uint64_t disk_free_bytes, disk_total_bytes;

@@ -114,6 +114,7 @@ struct store {
     struct cond append_cond, idle_cond; /* append_lock from here */
     struct append_queue queues[2], *filling;
     size_t committing_bytes;
+    int64_t commit_ns, commit_began_ns; /* spent in commits that are done; since when one runs, 0: none does. Monotonic */
     bool committing, closing, commit_stop;
     uint64_t next_lsn, segment;
     struct idempotency *keys;
@@ -163,6 +164,7 @@ void append_run(void *store); /* the commit thread */
 bool append_is_ahead(struct store *s);
 /* Waits until no append is under way. */
 void append_drain(struct store *s);
+void append_stats(struct store *s, struct engine_stats *out); /* commit_ns, queued_bytes */
 /* The next frame goes into a new segment, and none is waiting for the old one. False: frames are waiting. */
 bool append_rotate(struct store *s);
 void append_queue_free(struct append_queue *q);

@@ -479,6 +479,7 @@ void store_stats(struct store *s, struct engine_stats *out)
     mutex_unlock(&s->manifest_lock);
     out->wal_bytes = wal_bytes(s->wal);
     out->wal_syncs = wal_syncs(s->wal);
+    append_stats(s, out);
     out->disk_bytes += out->wal_bytes;
     out->memory_bytes += cache_bytes(s->env.cache);
     out->appended_samples = atomic_load(&s->appended_samples);
