@@ -11,6 +11,7 @@
  * (3) A row with the time and seq of the row before it is the same row and is not given again. */
 #include "events/evcount.h"
 #include "events/events.h"
+#include "events/evlot.h"
 #include "events/evscope.h"
 
 enum { BATCH_ROWS_MAX_OUT = 1024, SPARSE_ROWS = 16 /* of which one is wanted, or fewer */, OPEN_BYTES_MAX = 64 * MIB };
@@ -425,6 +426,11 @@ enum status events_scan(struct store *store, struct engine_ctx *ctx, const struc
     if (q->count_by) {
         *did = ENGINE_DID_PRED | ENGINE_DID_COUNT;
         *out = evcount_open(evscope_open(store, ctx, start_ns, end_ns, q->kinds, q->pred), q->count_by);
+        return ST_OK;
+    }
+    if (q->lots && !q->limit && !q->has_cursor) {
+        *did = ENGINE_DID_PRED | ENGINE_DID_LOTS;
+        *out = evlot_open(evscope_open(store, ctx, start_ns, end_ns, q->kinds, q->pred), q->lots, q->want);
         return ST_OK;
     }
     if (q->has_cursor && is_desc && q->cursor_time_ns < end_ns)

@@ -120,6 +120,8 @@ size_t evtext_value(struct evtext *t, struct evtext_column *c, size_t i, char *t
 size_t evtext_text(struct evtext *t, size_t i, char *to, size_t room);
 /* Text i of x, which is t->all or in a column of it; row: of the block. */
 size_t evtext_text_of(struct evtext *t, struct evtext_texts *x, size_t i, uint32_t row, char *to, size_t room);
+/* A piece of a shape, in which times are the row's. */
+size_t evtext_piece(struct evtext *t, struct slice piece, uint32_t row, char *to, size_t room);
 /* All texts in one run that lives in a: text i is bytes[ends[i - 1] .. ends[i]). */
 bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends);
 

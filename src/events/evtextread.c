@@ -489,8 +489,7 @@ size_t evtext_value(struct evtext *t, struct evtext_column *c, size_t i, char *t
     return c->before.len + len + c->behind.len;
 }
 
-/* A piece of a shape; times in it are the row's. */
-static size_t write_piece(struct evtext *t, struct slice piece, uint32_t row, char *to, size_t room)
+size_t evtext_piece(struct evtext *t, struct slice piece, uint32_t row, char *to, size_t room)
 {
     size_t at = 0;
     for (size_t k = 0; k < piece.len; k++) {
@@ -517,7 +516,7 @@ static size_t write_text(struct evtext *t, struct evtext_texts *x, size_t i, uin
         return evtext_value(t, &s->slots[0], x->pos[i], to, room);
     size_t at = 0;
     for (size_t k = 0;; k++) {
-        size_t len = s->has_time[k] ? write_piece(t, s->pieces[k], row, to + at, room - at) : write_slice(s->pieces[k], to + at, room - at);
+        size_t len = s->has_time[k] ? evtext_piece(t, s->pieces[k], row, to + at, room - at) : write_slice(s->pieces[k], to + at, room - at);
         if (len == SIZE_MAX)
             return SIZE_MAX;
         at += len;
