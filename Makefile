@@ -83,7 +83,7 @@ TESTED:= $(foreach f,$(LIVE),$(if $(strip $(call TESTS,$(f))),$(f)))
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all setup run test check clean install deb bench fuzz conformance fresh peers web units
+.PHONY: all setup run test check clean install deb bench bench-logs fuzz conformance fresh peers web units
 
 all: build/stoa
 

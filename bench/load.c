@@ -4,6 +4,8 @@
  *     load metrics PORT PAGE INSTANCES SCRAPES INTERVAL_MS JITTER_MS START_MS    Prometheus remote write, four connections
  *     load logs PORT LINES START_NS SPAN_NS COPY_FILE                            Loki push; the lines also go to COPY_FILE
  *     load spans PORT SPANS START_NS SPAN_NS                                     OTLP over HTTP
+ *     load corpus REQUEST_FILE COPY_FILE LINES START_NS SPAN_NS [LOG_FILE...]    makes Loki pushes of real lines, multiplied
+ *     load push PORT REQUEST_FILE                                                sends them
  *
  * What is sent depends on the arguments alone. */
 #include "bench/load.h"
@@ -146,8 +148,14 @@ int main(int argc, char **argv)
         load_logs((uint16_t)number(argv[2]), (uint64_t)number(argv[3]), number(argv[4]), number(argv[5]), argv[6]);
     } else if (slice_eq(kind, SLICE("spans")) && argc == 6) {
         load_spans((uint16_t)number(argv[2]), (uint64_t)number(argv[3]), number(argv[4]), number(argv[5]));
+    } else if (slice_eq(kind, SLICE("corpus")) && argc >= 7) {
+        struct corpus_load load = { .request_file = argv[2], .copy_file = argv[3], .lines = (uint64_t)number(argv[4]), .start_ns = number(argv[5]),
+                                    .span_ns = number(argv[6]), .files = argv + 7, .file_count = (size_t)argc - 7 };
+        load_corpus(&load);
+    } else if (slice_eq(kind, SLICE("push")) && argc == 4) {
+        load_push((uint16_t)number(argv[2]), argv[3]);
     } else {
-        fail("usage: load metrics|logs|spans ...; the top of bench/load.c tells the arguments");
+        fail("usage: load metrics|logs|corpus|push|spans ...; the top of bench/load.c tells the arguments");
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The load of the benchmark: a small HTTP sender, and the three kinds of load. The same arguments give the same bytes,
+/* The load of the benchmark: a small HTTP sender, and the kinds of load. The same arguments give the same bytes,
  * so that every server is sent the same. */
 #ifndef STOA_BENCH_LOAD_H
 #define STOA_BENCH_LOAD_H
@@ -32,6 +32,16 @@ struct metrics_load {
 };
 void load_metrics(const struct metrics_load *load);
 void load_logs(uint16_t port, uint64_t lines, int64_t start_ns, int64_t span_ns, const char *copy_file);
+/* Requests made of given log files into a file, and the lines into another. */
+struct corpus_load {
+    const char *request_file, *copy_file;
+    uint64_t lines;
+    int64_t start_ns, span_ns;
+    char *const *files; /* none: all is JSON */
+    size_t file_count;
+};
+void load_corpus(const struct corpus_load *load);
+void load_push(uint16_t port, const char *request_file);
 void load_spans(uint16_t port, uint64_t spans, int64_t start_ns, int64_t span_ns);
 
 #endif

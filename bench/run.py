@@ -11,6 +11,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import corpus  # noqa: E402
 from servers import PEERS, ROOT, WORK, Server, Stoa, free_port  # noqa: E402
 
 INSTANCES = int(os.environ.get("STOA_BENCH_INSTANCES", "200"))
@@ -358,6 +359,9 @@ def table(result):
         for name, s in r["searches"].items():
             rg = f" (ripgrep: {r['ripgrep_ms'][name]:.1f})" if name in r["ripgrep_ms"] else ""
             row(f"logs: {name}, ms{rg}", s["ms"], form="{:.1f}")
+    if "corpus" in result:
+        for what, figure, goal in corpus.rows(result["corpus"]):
+            rows.append([what, figure, *("-" for _ in NAMES), goal])
     if "spans" in result:
         r = result["spans"]
         row("spans: thousand per CPU-s, load", r["spans_per_cpu_s"] / 1000, goal="350", form="{:.0f}")
@@ -383,7 +387,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     result = {"size": {"instances": INSTANCES, "hours": HOURS, "interval_s": INTERVAL_S, "jitter_ms": JITTER_MS, "lines": LINES, "spans": SPANS},
               "cores": os.cpu_count(), "load_average_before": os.getloadavg()[0]}
-    page = scrape_page()
+    page = scrape_page() if set(PARTS) - {"logs", "corpus", "spans"} else None
     if "metrics" in PARTS:
         result["metrics"] = part_metrics(page, JITTER_MS, True)
     if "steady" in PARTS:
@@ -394,6 +398,8 @@ def main():
         result["months"] = part_months(page)
     if "logs" in PARTS:
         result["logs"] = part_logs()
+    if "corpus" in PARTS:
+        result["corpus"] = corpus.part_corpus(say, load)
     if "spans" in PARTS:
         result["spans"] = part_spans()
     if "idle" in PARTS:

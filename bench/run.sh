@@ -6,10 +6,11 @@
 #   STOA_BENCH_HOURS      of them, one scrape in 15 s   (2)          STOA_BENCH_SPANS  spans     (1000000)
 #   STOA_BENCH_SERIES     new ones, once                (1000000)    STOA_BENCH_DAYS   of 5 instances, one scrape a minute (30)
 #   STOA_BENCH_PEERS      "prometheus victoria-metrics", or ""       STOA_BENCH_PARTS  "metrics steady series months logs spans idle"
+# The part "corpus" (make bench-logs) multiplies real log lines, *_2k.log found in the folder CORPORA, to 1.2 GB (STOA_BENCH_LINES=6200000).
 set -eu
 cd "$(dirname "$0")/.."
 [ -x build/stoa ] || { echo "bench: build/stoa is missing; make builds it" >&2; exit 1; }
 bench/build.sh
 # shellcheck disable=SC2086
-tools/peers.sh prometheus-node-exporter ${STOA_BENCH_PEERS-prometheus victoria-metrics}
+[ "${STOA_BENCH_PARTS-}" = corpus ] || tools/peers.sh prometheus-node-exporter ${STOA_BENCH_PEERS-prometheus victoria-metrics}
 exec python3 bench/run.py

@@ -87,6 +87,11 @@ bench: build/stoa
 	@tools/setup.sh build test bench
 	@bench/run.sh
 
+# Logs alone, at BENCH_LINES (6200000, which is 1.2 GB; 200000 is a quick look) lines made of the log files found in CORPORA.
+bench-logs: build/stoa
+	@tools/setup.sh build test bench
+	@STOA_BENCH_PARTS=corpus STOA_BENCH_PEERS= STOA_BENCH_LINES=$(or $(BENCH_LINES),6200000) CORPORA="$(CORPORA)" bench/run.sh
+
 peers: build/.setup-test
 	@tools/peers.sh
 
