@@ -13,7 +13,6 @@
  * Sending them costs next to nothing. */
 #include <snappy-c.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "bench/load.h"
@@ -235,7 +234,8 @@ static void put_given(struct corpus *c, const struct line *line, int64_t t_ns, s
     }
 }
 
-static const char *const services[SERVICES] = { "frontend", "checkout", "cart", "catalog", "payment", "shipping", "search", "auth", "inventory", "ads" };
+static const char *const services[SERVICES] = { "frontend", "checkout", "cart", "catalog", "payment", "shipping", "search", "auth", "inventory",
+                                                "ads" };
 static const char *const routes[] = { "/api/orders/{id}", "/api/items/{id}", "/api/cart", "/api/users/{id}", "/api/search", "/api/pay", "/healthz" };
 static const char *const messages[] = { "request served",    "cache miss, asked the database", "connection reset by peer", "retrying the call",
                                         "order was placed", "slow query",                     "token was renewed",        "job has finished" };
@@ -251,8 +251,8 @@ static void put_json(struct corpus *c, size_t stream, int64_t t_ns, struct buf *
     size_t service = stream % SERVICES;
     double ms = 1.0 / (0.002 + rand_unit(r)) + (double)rand_below(r, 40);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &c->tm);
-    buf_printf(out, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"msg\":\"%s\",\"service\":\"%s\",\"pod\":\"%s-7d9f8b6c5-%05zu\",\"method\":\"%s\",", when,
-               (unsigned)(t_ns % NS_S / NS_MS), PICK(levels, r), PICK(messages, r), services[service], services[service],
+    buf_printf(out, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"msg\":\"%s\",\"service\":\"%s\",\"pod\":\"%s-7d9f8b6c5-%05zu\",\"method\":\"%s\",",
+               when, (unsigned)(t_ns % NS_S / NS_MS), PICK(levels, r), PICK(messages, r), services[service], services[service],
                stream * 7919 % 100000, rand_one_in(r, 4) ? "POST" : "GET");
     buf_printf(out, "\"route\":\"%s\",\"status\":%u,\"duration_ms\":%.3f,\"bytes\":%u,\"user\":\"u%u\",\"client\":\"10.%u.%u.%u\",\"agent\":\"%s\",",
                PICK(routes, r), rand_one_in(r, 30) ? 500 : 200, ms, (unsigned)rand_below(r, 60000), (unsigned)rand_below(r, USERS),
@@ -373,9 +373,9 @@ void load_push(uint16_t port, const char *request_file)
     struct sender s;
     struct timespec from, to;
     FILE *in = fopen(request_file, "rb");
-    char *bytes = malloc(REQUEST_BYTES_MAX);
+    char *bytes = mem_alloc(REQUEST_BYTES_MAX);
     uint32_t n;
-    if (!in || !bytes)
+    if (!in)
         fail("cannot read %s", request_file);
     sender_open(&s, port, "/loki/api/v1/push", "Content-Type: application/x-protobuf\r\n");
     clock_gettime(CLOCK_MONOTONIC, &from);
@@ -388,6 +388,6 @@ void load_push(uint16_t port, const char *request_file)
     printf("{\"requests\":%zu,\"sent_bytes\":%zu,\"seconds\":%.3f}\n", (size_t)s.requests, (size_t)s.sent_bytes,
            (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
     sender_close(&s);
-    free(bytes);
+    mem_free(bytes);
     fclose(in);
 }
