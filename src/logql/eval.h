@@ -16,6 +16,8 @@ enum {
 struct pred *logql_push(struct arena *a, const struct expr *log);
 /* Is what logql_push gives all the stages do? Then an engine that did it needs no second look at the lines. */
 bool logql_push_is_all(const struct expr *log);
+/* And all that this stage does, as long as nothing before it changes lines? */
+bool logql_push_has_all(const struct stage *s);
 /* Is this row asked for? Then r is filled from it. */
 struct row_test {
     bool (*passes)(void *arg, const struct event *e, struct record *r, struct arena *scratch);

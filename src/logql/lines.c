@@ -108,7 +108,7 @@ static bool log_passes(void *arg, const struct event *e, struct record *r, struc
     if (!matchers_match(t->log->matchers, t->log->matcher_count, e->stream))
         return false;
     record_load(r, e, scratch);
-    return logql_stages_run(t->log->stages, r, &(struct stage_env){ scratch, t->json });
+    return logql_stages_run(t->log->stages, r, &(struct stage_env){ .scratch = scratch, .json = t->json });
 }
 
 enum status logql_eval_lines(struct query_env *env, const struct expr *log, const struct query_params *p, size_t limit, struct value *out,

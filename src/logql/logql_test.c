@@ -45,7 +45,7 @@ static struct slice run(const char *query, const char *line)
     struct err err;
     struct label labels[] = {{SLICE("app"), SLICE("shop")}};
     struct event e = {.body = slice_str(line), .severity = 0};
-    struct stage_env env = {a, json_parser_new()};
+    struct stage_env env = { .scratch = a, .json = json_parser_new() };
     buf_reset(&out);
     CHECK_INT(labels_build(a, labels, 1, &e.stream, &err), ST_OK);
     if (logql_parse(a, slice_str(query), &q, &err))

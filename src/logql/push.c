@@ -68,15 +68,21 @@ static struct pred *trace_pred(struct arena *a, const struct label_filter *f)
     return node(a, PRED_OR, either);
 }
 
+bool logql_push_has_all(const struct stage *s)
+{
+    if (s->kind != STAGE_LINE || s->line_op == LINE_PATTERN || s->line_op == LINE_NOT_PATTERN)
+        return false;
+    for (size_t i = 0; i < s->text_count; i++)
+        if (s->ips[i] || (s->res[i] == NULL && s->texts[i].len == 0))
+            return false;
+    return true;
+}
+
 bool logql_push_is_all(const struct expr *log)
 {
-    for (const struct stage *s = log->stages; s; s = s->next) {
-        if (s->kind != STAGE_LINE || s->line_op == LINE_PATTERN || s->line_op == LINE_NOT_PATTERN)
+    for (const struct stage *s = log->stages; s; s = s->next)
+        if (!logql_push_has_all(s))
             return false;
-        for (size_t i = 0; i < s->text_count; i++)
-            if (s->ips[i] || (s->res[i] == NULL && s->texts[i].len == 0))
-                return false;
-    }
     return true;
 }
 

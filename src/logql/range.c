@@ -7,19 +7,17 @@
 #include "base/map.h"
 #include "base/num.h"
 #include "logql/eval.h"
+#include "logql/points.h"
+#include "logql/project.h"
 #include "query/agg.h"
 #include "query/weighed.h"
-
-struct point {
-    int64_t time_ns;
-    double v, weight;
-};
 
 struct points {
     struct slice labels;
     struct point *list;
     size_t count, cap;
     int64_t cell[2]; /* of the last point: see cell_of */
+    int64_t from_ns, to_ns; /* rows in no order: bounds of the cell of the last point */
 };
 
 struct range {
@@ -32,6 +30,9 @@ struct range {
     int64_t cell_ns; /* between neighbouring marks of a grid */
     struct record *record;
     struct arena *scratch;
+    bool is_linear;
+    const struct projection *only;
+    struct lots *lots;
 };
 
 /* by, without, or all labels but the unwrapped one. */
@@ -91,6 +92,60 @@ static enum status series_of(struct range *x, struct slice labels, size_t *numbe
     return ST_OK;
 }
 
+/* The bounds within which times are in the same windows. */
+static void bounds_of(const struct range *x, int64_t time_ns, int64_t *from_ns, int64_t *to_ns)
+{
+    int64_t first_ns = sat_add(sat_sub(x->grid->start_ns, x->e->offset_ns), 1);
+    const int64_t origins[] = { first_ns, sat_sub(first_ns, x->e->range_ns) };
+    *from_ns = INT64_MIN;
+    *to_ns = INT64_MAX;
+    for (size_t i = 0; i < COUNT_OF(origins); i++) {
+        int64_t from = sat_add(origins[i], date_floor(sat_sub(time_ns, origins[i]), x->cell_ns));
+        *from_ns = MAX(*from_ns, from);
+        *to_ns = MIN(*to_ns, sat_add(from, x->cell_ns));
+    }
+}
+
+/* What lies in one cell becomes one point. */
+static void compact(const struct range *x, struct points *s)
+{
+    size_t n = 0;
+    int64_t from_ns = 1, to_ns = 0;
+    points_sort(s->list, s->count);
+    for (size_t i = 0; i < s->count; i++) {
+        struct point p = s->list[i];
+        if (n && p.time_ns >= from_ns && p.time_ns < to_ns) {
+            s->list[n - 1] = (struct point){ s->list[n - 1].time_ns, s->list[n - 1].v * s->list[n - 1].weight + p.v * p.weight, 1 };
+            continue;
+        }
+        bounds_of(x, p.time_ns, &from_ns, &to_ns);
+        s->list[n++] = p;
+    }
+    s->count = n;
+    s->from_ns = from_ns;
+    s->to_ns = to_ns;
+}
+
+static void lot_add(void *arg, size_t series, int64_t time_ns, double v, double weight)
+{
+    enum { COMPACT_POINTS_MIN = 1024 };
+    struct range *x = arg;
+    struct points *s = &x->series[series];
+    struct point p = { time_ns, v, weight };
+    x->env->ctx->is_sampled |= weight != 1;
+    if (x->is_linear) {
+        if (s->count && time_ns >= s->from_ns && time_ns < s->to_ns) {
+            s->list[s->count - 1].v += v * weight;
+            return;
+        }
+        if (s->count == s->cap && s->count >= COMPACT_POINTS_MIN)
+            compact(x, s);
+        bounds_of(x, time_ns, &s->from_ns, &s->to_ns);
+        p = (struct point){ time_ns, v * weight, 1 };
+    }
+    ARENA_PUSH(x->env->result, s->list, s->count, s->cap) = p;
+}
+
 static enum status add_point(struct range *x, struct slice labels, struct point p, struct err *err)
 {
     size_t number;
@@ -98,7 +153,9 @@ static enum status add_point(struct range *x, struct slice labels, struct point 
     if (st)
         return st;
     struct points *s = &x->series[number];
-    if (!merge_point(x, s, p))
+    if (x->lots)
+        lot_add(x, number, p.time_ns, p.v, p.weight);
+    else if (!merge_point(x, s, p))
         ARENA_PUSH(x->env->result, s->list, s->count, s->cap) = p;
     return ST_OK;
 }
@@ -133,30 +190,51 @@ static enum status pipeline_failed(const struct record *r, struct arena *scratch
     return st;
 }
 
+/* r has passed the stages. */
+static enum status fold_record(struct range *x, struct record *r, float weight, struct err *err)
+{
+    double v;
+    if (!row_value(x->e, r, &v, x->scratch))
+        return ST_OK;
+    if (r->error.len)
+        return pipeline_failed(r, x->scratch, err);
+    x->env->ctx->is_sampled |= weight != 1;
+    return add_point(x, group_labels(x->e, r, x->scratch), (struct point){ r->time_ns, v, weight }, err);
+}
+
 static enum status fold_row(struct range *x, const struct event *e, struct stage_env *env, struct err *err)
 {
     const struct expr *log = x->e->left;
-    struct record *r = x->record;
-    double v;
-    record_load(r, e, env->scratch);
-    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !logql_stages_run(log->stages, r, env) ||
-        !row_value(x->e, r, &v, env->scratch))
+    record_load(x->record, e, env->scratch);
+    if (!matchers_match(log->matchers, log->matcher_count, e->stream) || !logql_stages_run(log->stages, x->record, env))
         return ST_OK;
-    if (r->error.len)
-        return pipeline_failed(r, env->scratch, err);
-    x->env->ctx->is_sampled |= e->weight != 1;
-    return add_point(x, group_labels(x->e, r, env->scratch), (struct point){ e->time_ns, v, e->weight }, err);
+    return fold_record(x, x->record, e->weight, err);
+}
+
+/* ---- lots: rows in no order ---- */
+
+static enum status lot_row(void *arg, struct record *r, float weight, struct err *err)
+{
+    return fold_record(arg, r, weight, err);
+}
+
+static enum status lot_series(void *arg, struct record *r, size_t *number, struct err *err)
+{
+    struct range *x = arg;
+    return series_of(x, group_labels(x->e, r, x->scratch), number, err);
 }
 
 static enum status read_rows(struct range *x, struct events_iter *it, struct err *err)
 {
     struct arena *scratch = x->scratch;
-    struct stage_env env = { scratch, json_parser_new() };
+    struct stage_env env = { scratch, json_parser_new(), x->only, NULL };
     struct event_block block;
     enum status st;
     size_t walked = 0;
     while ((st = it->ops->next(it, &block, err)) == ST_OK) {
-        for (size_t i = 0; i < block.n && !st; i++) {
+        if (block.lot)
+            st = logql_lots_fold(x->lots, block.lot, err);
+        for (size_t i = 0; block.lot == NULL && i < block.n && !st; i++) {
             st = fold_row(x, &block.rows[i], &env, err);
             if (!st)
                 st = logql_row_check(x->env->ctx, &block.rows[i], &walked, err);
@@ -399,8 +477,9 @@ static enum status absent(struct range *x, struct grid_result *out, struct arena
     return ST_OK;
 }
 
-/* *did: whether the engine counted. */
-static enum status open_rows(struct range *x, const struct events_count_by *by, struct events_iter **it, unsigned *did, struct err *err)
+/* *did: whether the engine counted, or gives lots. */
+static enum status open_rows(struct range *x, const struct events_count_by *by, const struct lot_query *lots, struct events_iter **it, unsigned *did,
+                             struct err *err)
 {
     const struct grid *g = x->grid;
     const struct expr *e = x->e;
@@ -408,7 +487,7 @@ static enum status open_rows(struct range *x, const struct events_count_by *by, 
     struct events_query q = { .start_ns = sat_add(sat_sub(sat_sub(g->start_ns, e->offset_ns), e->range_ns), 1),
                               .end_ns = sat_add(sat_sub(last, e->offset_ns), 1), .kinds = 1u << EVENT_LOG,
                               .pred = logql_push(x->env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
-                              .order = ORDER_TIME_ASC, .count_by = is_count(e) ? by : NULL };
+                              .order = ORDER_TIME_ASC, .count_by = is_count(e) ? by : NULL, .lots = lots };
     return x->env->engine->ops->events(x->env->engine, x->env->ctx, &q, it, did, err);
 }
 
@@ -417,15 +496,25 @@ static enum status read_all(struct range *x, struct err *err)
     int64_t first_ns = sat_add(sat_sub(x->grid->start_ns, x->e->offset_ns), 1);
     struct events_count_by by = { .step_ns = x->cell_ns, .origin_ns = { first_ns, sat_sub(first_ns, x->e->range_ns) }, .group = group_of_event,
                                   .looks_at = group_looks_at, .arg = x };
+    const struct lot_sink sink = { lot_row, lot_series, lot_add, x };
+    struct lot_plan *plan = arena_new_of(x->env->result, struct lot_plan);
+    bool is_lots = logql_lot_plan(x->env->result, x->e, plan);
     struct events_iter *it;
     unsigned did;
     by.with_ids = is_grouped_by(x->e, SLICE("trace_id")) || is_grouped_by(x->e, SLICE("span_id"));
-    enum status st = open_rows(x, &by, &it, &did, err);
+    enum status st = open_rows(x, &by, is_lots ? &plan->query : NULL, &it, &did, err);
     if (st)
         return st;
-    assert(did & (ENGINE_DID_ORDER | ENGINE_DID_COUNT)); /* the rest is checked again here; order could not be made */
+    assert(did & (ENGINE_DID_ORDER | ENGINE_DID_COUNT | ENGINE_DID_LOTS)); /* the rest is checked again here; order could not be made */
+    x->only = plan->only;
+    x->is_linear = logql_range_is_linear(x->e->range_op);
+    if (did & ENGINE_DID_LOTS)
+        x->lots = logql_lots_new(plan, x->e, &sink, x->record, x->scratch);
     st = did & ENGINE_DID_COUNT ? read_counts(x, it, err) : read_rows(x, it, err);
     it->ops->close(it);
+    for (size_t i = 0; x->lots && x->grid->count > 1 && i < x->count; i++)
+        points_sort(x->series[i].list, x->series[i].count);
+    logql_lots_free(x->lots);
     return st;
 }
 

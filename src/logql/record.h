@@ -25,10 +25,21 @@ struct record {
     struct slice error, error_details; /* __error__, __error_details__ */
 };
 
+/* What the parser of a line finds, when that is known already. */
+struct record_found {
+    bool is_error;               /* the line is none of that parser */
+    size_t count;
+    const struct slice *values;  /* empty: not in the line */
+    const struct slice *labels;  /* of each value */
+};
+struct projection;
+
 /* What stages need beside the record; one per running query. */
 struct stage_env {
     struct arena *scratch;  /* reset by the caller between blocks */
     struct json_parser *json;
+    const struct projection *only;    /* labels that matter of what json and logfmt find; NULL: all */
+    const struct record_found *found; /* NULL: parse the line */
 };
 
 /* r from a row: stream labels, structured metadata, detected_level, trace_id, span_id. Borrows e. */
@@ -50,6 +61,7 @@ struct slice record_labels(const struct record *r, int origin, struct arena *a);
 struct slice record_labels_only(const struct record *r, const struct slice *names, size_t count, struct arena *a);
 /* False: filtered out. */
 bool logql_stages_run(const struct stage *first, struct record *r, struct stage_env *env);
+bool logql_compare(enum cmp_op op, double a, double b);
 bool logql_filter_run(const struct label_filter *f, struct record *r, struct arena *scratch);
 
 /* "1.5s", "100ms" (no days) in seconds; "10KB", "1.5 MiB", "2,048" in whole bytes; plain numbers. False when it is none. */

@@ -35,7 +35,7 @@ enum status logql_rows_open(struct slice text, struct query_rows **out, struct e
 bool logql_rows_take(struct query_rows *r, const struct event *e, struct arena *a, struct slice *labels, struct value_line *out)
 {
     const struct expr *log = r->query->root;
-    struct stage_env env = { a, r->json };
+    struct stage_env env = { .scratch = a, .json = r->json };
     if (e->kind != EVENT_LOG || !matchers_match(log->matchers, log->matcher_count, e->stream))
         return false;
     record_load(&r->record, e, a);

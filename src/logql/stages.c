@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stages at work on one record. A parser that fails marks the record with __error__ and lets it pass, as Loki does. */
 #include "codec/logfmt.h"
-#include "logql/record.h"
+#include "logql/project.h"
 #include "query/token.h"
 
 enum { JSON_NAME_BYTES_MAX = 1024 };
@@ -68,21 +68,31 @@ static struct slice json_text(struct json_value v, struct arena *a)
     return text;
 }
 
-static void put_json_object(struct record *r, struct json_value object, struct slice prefix, struct arena *a)
+/* Does the label matter to anything behind? */
+static bool is_wanted(const struct stage_env *env, struct slice name)
 {
+    return env->only == NULL || logql_projection_has(env->only, name);
+}
+
+static void put_json_object(struct record *r, struct json_value object, struct slice prefix, struct stage_env *env)
+{
+    struct arena *a = env->scratch;
     struct json_value v;
     struct slice key;
     for (struct json_iter it = json_object(object); json_object_next(&it, &key, &v);) {
         struct slice name = clean_name(prefix, key, a);
         switch (json_type(v)) {
-        case JSON_OBJECT: put_json_object(r, v, name, a); break;
+        case JSON_OBJECT: put_json_object(r, v, name, env); break;
         case JSON_ARRAY:
         case JSON_NULL: break;
         case JSON_STRING:
         case JSON_BOOL:
         case JSON_INT:
         case JSON_UINT:
-        case JSON_DOUBLE: put_parsed(r, name, json_text(v, a), a); break;
+        case JSON_DOUBLE:
+            if (is_wanted(env, name))
+                put_parsed(r, name, json_text(v, a), a);
+            break;
         }
     }
 }
@@ -128,6 +138,19 @@ static bool json_path(struct json_value v, struct slice path, struct json_value 
     return true;
 }
 
+static void run_found(const struct stage *s, struct record *r, struct stage_env *env)
+{
+    const struct record_found *f = env->found;
+    for (size_t i = 0; !f->is_error && i < f->count; i++) {
+        if (f->values[i].len)
+            put_parsed(r, f->labels[i], f->values[i], env->scratch);
+        if (s->assign_count)
+            record_set_empty(r, f->labels[i]);
+    }
+    if (f->is_error)
+        record_error(r, "JSONParserErr", SLICE("the line is no JSON object"));
+}
+
 static void run_json(const struct stage *s, struct record *r, struct stage_env *env)
 {
     struct json_value v, part;
@@ -137,7 +160,7 @@ static void run_json(const struct stage *s, struct record *r, struct stage_env *
         return;
     }
     if (s->assign_count == 0)
-        put_json_object(r, v, SLICE_EMPTY, env->scratch);
+        put_json_object(r, v, SLICE_EMPTY, env);
     for (size_t i = 0; i < s->assign_count; i++) {
         if (json_path(v, s->assigns[i].source, &part) && json_type(part) != JSON_NULL)
             put_parsed(r, s->assigns[i].name, json_text(part, env->scratch), env->scratch);
@@ -154,10 +177,13 @@ static void run_logfmt(const struct stage *s, struct record *r, struct stage_env
             break;
         if (value.len == 0 && !s->keep_empty)
             continue;
-        if (s->assign_count == 0 && value.len)
-            put_parsed(r, clean_name(SLICE_EMPTY, key, env->scratch), value, env->scratch);
-        else if (s->assign_count == 0)
-            record_set_empty(r, clean_name(SLICE_EMPTY, key, env->scratch));
+        if (s->assign_count == 0) {
+            struct slice name = clean_name(SLICE_EMPTY, key, env->scratch);
+            if (value.len && is_wanted(env, name))
+                put_parsed(r, name, value, env->scratch);
+            else if (value.len == 0 && is_wanted(env, name))
+                record_set_empty(r, name);
+        }
         for (size_t i = 0; i < s->assign_count; i++)
             if (slice_eq(s->assigns[i].source, key))
                 put_parsed(r, s->assigns[i].name, value, env->scratch);
@@ -217,7 +243,7 @@ static void run_unpack(struct record *r, struct stage_env *env)
 
 /* ---- label filters ---- */
 
-static bool compare(enum cmp_op op, double a, double b)
+bool logql_compare(enum cmp_op op, double a, double b)
 {
     switch (op) {
     case CMP_EQ: return a == b;
@@ -244,7 +270,7 @@ static bool filter_number(const struct label_filter *f, struct record *r, struct
         record_error(r, "LabelFilterErr", logql_value_fault(l->value, as, a));
         return true;
     }
-    return compare(f->op, v, f->number);
+    return logql_compare(f->op, v, f->number);
 }
 
 /* What failed before passes, so that the error is seen; what has no such label does not. */
@@ -375,8 +401,8 @@ bool logql_stages_run(const struct stage *s, struct record *r, struct stage_env 
             if (!logql_filter_run(s->filter, r, env->scratch))
                 return false;
             break;
-        case STAGE_JSON: run_json(s, r, env); break;
-        case STAGE_LOGFMT: run_logfmt(s, r, env); break;
+        case STAGE_JSON: (env->found ? run_found : run_json)(s, r, env); break;
+        case STAGE_LOGFMT: (env->found ? run_found : run_logfmt)(s, r, env); break;
         case STAGE_REGEXP: run_regexp(s, r, env); break;
         case STAGE_PATTERN: run_pattern(s, r, env); break;
         case STAGE_UNPACK: run_unpack(r, env); break;
