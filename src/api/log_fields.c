@@ -155,8 +155,8 @@ static int by_name(const void *a, const void *b)
 
 static void put_found(struct json_writer *w, const struct found *f)
 {
-    /* Pairs within free text are what `| regexp` or `| pattern` takes out. */
-    static const struct slice parsers[LOG_PARSER_COUNT] = { SLICE_INIT("json"), SLICE_INIT("logfmt"), SLICE_INIT("regexp") };
+    /* Pairs within free text are what `| regexp` takes out, the places of an access log what `| pattern` does. */
+    static const struct slice parsers[LOG_PARSER_COUNT] = { SLICE_INIT("json"), SLICE_INIT("logfmt"), SLICE_INIT("regexp"), SLICE_INIT("pattern") };
     json_object_begin(w);
     json_key(w, SLICE("label"));
     json_string(w, f->name);

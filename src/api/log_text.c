@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "codec/logfmt.h"
 #include "ingest/recognise.h"
+#include "model/access_line.h"
 
 enum { UUID_BYTES = 36, ID_HEX_DIGITS_MIN = 8, SHAPE_WORD_BYTES_MAX = 64 };
 
@@ -147,6 +148,13 @@ size_t log_fields(struct arena *a, struct json_parser *json, struct slice line, 
     recognise(line, 0, 0, &r);
     if (slice_eq(r.format, SLICE("logfmt"))) {
         logfmt_fields(&g, line);
+        return g.count;
+    }
+    struct access_line access;
+    if (access_line_parse(line, &access)) {
+        for (int i = 0; i < ACCESS_FIELDS; i++)
+            if (access.fields[i].len)
+                add(&g, access_field_names[i], access.fields[i], LOG_PARSER_ACCESS);
         return g.count;
     }
     text = r.message;

@@ -19,13 +19,13 @@ enum {
 
 /* ---- fields ---- */
 
-enum log_parser { LOG_PARSER_JSON, LOG_PARSER_LOGFMT, LOG_PARSER_TEXT, LOG_PARSER_COUNT };
+enum log_parser { LOG_PARSER_JSON, LOG_PARSER_LOGFMT, LOG_PARSER_TEXT, LOG_PARSER_ACCESS, LOG_PARSER_COUNT };
 
 struct log_field {
     struct slice name, value; /* the name as a label: a.b is a_b */
     enum log_parser parser;
 };
-/* The fields of one line, by what it is: JSON, logfmt, or name=value pairs within free text. Everything lives in a. */
+/* The fields of one line, by what it is: JSON, logfmt, a line of an access log, or name=value pairs within free text. Everything lives in a. */
 size_t log_fields(struct arena *a, struct json_parser *json, struct slice line, struct log_field *out, size_t max);
 /* Takes the next name=value off free text: "Paid: order_id=12345, amount=$9" gives order_id and amount, without the commas. */
 bool log_pair_next(struct slice *rest, struct slice *name, struct slice *value);

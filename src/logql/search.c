@@ -2,16 +2,17 @@
 /* A search over rows. What the engine can check is handed down; each row is checked again here, so that only saves work.
  *
  * A field is looked for wherever it may stand: among the stream's labels, the record's fields, and in the line itself, as a member
- * of JSON or as name=value. Dots, dashes and slashes in names are as good as underscores. */
+ * of JSON, as name=value, or as what an access log has in its place. Dots, dashes and slashes in names are as good as underscores. */
 #include "logql/search.h"
 
 #include "base/num.h"
 #include "codec/hex.h"
 #include "logql/eval.h"
 #include "logql/search_parts.h"
+#include "model/access_line.h"
 #include "model/body_field.h"
 
-enum { LINES_DEFAULT = 100, LEVELS = 8, ID_TEXT_BYTES_MAX = 32 };
+enum { LINES_DEFAULT = 100, LEVELS = 8, NAME_VARIANTS_MAX = 16 /* spellings of a name that are pushed down */, ID_TEXT_BYTES_MAX = 32 };
 
 /* ---- One row ---- */
 
@@ -58,6 +59,16 @@ static bool is_service(struct slice name)
     return slice_eq(name, SLICE("service")) || slice_eq(name, SLICE("service_name"));
 }
 
+/* A field of an access log's line. */
+static bool access_field_fits(const struct search_node *n, struct slice body)
+{
+    struct access_line line;
+    for (int i = 0; i < ACCESS_FIELDS; i++)
+        if (same_name(access_field_names[i], n->name))
+            return access_line_parse(body, &line) && line.fields[i].len && value_fits(n, line.fields[i]);
+    return false;
+}
+
 static bool field_fits(const struct search_node *n, const struct event *e, struct arena *a)
 {
     struct slice rest = e->stream, value;
@@ -78,7 +89,7 @@ static bool field_fits(const struct search_node *n, const struct event *e, struc
     while (body_field_next(e->body, n->name, &from, a, &value))
         if (value_fits(n, value))
             return true;
-    return false;
+    return access_field_fits(n, e->body);
 }
 
 static int rank(uint8_t severity)
@@ -125,6 +136,70 @@ static bool is_named_service(const struct search_node *n)
     return n->kind == SEARCH_FIELD && is_service(n->name) && n->op == SEARCH_IS && n->re == NULL && n->text.len;
 }
 
+static struct pred *leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name, struct slice text)
+{
+    struct pred *p = arena_new_of(a, struct pred);
+    *p = (struct pred){ .op = op, .column = column, .scope = -1, .name = name, .text = text };
+    return p;
+}
+
+struct kids {
+    struct pred **list;
+    size_t count, cap;
+};
+
+static void add_kid(struct arena *a, struct kids *k, struct pred *p)
+{
+    ARENA_PUSH(a, k->list, k->count, k->cap) = p;
+}
+
+/* A label or field of that name, or of one that is as good: the n-th of 4 to the power of its separators. */
+static struct slice variant(struct arena *a, struct slice name, size_t n)
+{
+    struct slice copy = arena_copy(a, name);
+    for (size_t i = 0; i < copy.len; i++)
+        if (plain(name.ptr[i]) == '_') {
+            ((char *)copy.ptr)[i] = "_.-/"[n % 4];
+            n /= 4;
+        }
+    return copy;
+}
+
+/* What a line has inside of which the field has this value, or any. */
+static void push_body(struct arena *a, const struct search_node *n, bool is_exact, struct kids *any)
+{
+    add_kid(a, any, leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, is_exact ? n->text : n->name));
+    if (is_exact)
+        add_kid(a, any, leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, SLICE("\\"))); /* it may stand there escaped */
+    else
+        add_kid(a, any, leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, SLICE("] \""))); /* an access log names nothing */
+}
+
+/* Wherever the field may stand. NULL when that is too many places. */
+static struct pred *push_field(struct arena *a, const struct search_node *n)
+{
+    bool is_exact = n->op == SEARCH_IS && n->re == NULL && n->text.len, is_trace = same_name(n->name, SLICE("trace_id"));
+    struct kids any = { 0 };
+    size_t variants = 1, id_bytes = is_trace ? 16 : same_name(n->name, SLICE("span_id")) ? 8 : 0;
+    for (size_t i = 0; i < n->name.len; i++)
+        variants *= plain(n->name.ptr[i]) == '_' ? 4 : 1;
+    if (variants > NAME_VARIANTS_MAX || is_service(n->name) || (id_bytes && !is_exact) || (n->op == SEARCH_IS && !is_exact && !n->re))
+        return NULL;
+    push_body(a, n, is_exact, &any);
+    for (size_t i = 0; i < variants; i++) {
+        struct slice name = variant(a, n->name, i);
+        add_kid(a, &any, leaf(a, is_exact ? PRED_EQ : PRED_EXISTS, COL_STREAM, name, n->text));
+        add_kid(a, &any, leaf(a, is_exact ? PRED_EQ : PRED_EXISTS, COL_FIELD, name, n->text));
+    }
+    uint8_t *id = arena_alloc(a, 16);
+    if (id_bytes && n->text.len == 2 * id_bytes && hex_decode(n->text, id))
+        add_kid(a, &any, leaf(a, PRED_EQ, is_trace ? COL_TRACE_ID : COL_SPAN_ID, SLICE_EMPTY, slice_of(id, id_bytes)));
+    struct pred *p = leaf(a, PRED_OR, COL_FIELD, SLICE_EMPTY, SLICE_EMPTY);
+    p->kids = any.list;
+    p->kid_count = any.count;
+    return p;
+}
+
 /* NULL: nothing. Never lets a row go that fits. */
 static struct pred *push(struct arena *a, const struct search_node *n)
 {
@@ -151,6 +226,8 @@ static struct pred *push(struct arena *a, const struct search_node *n)
         p->i = (rank(n->severity) - 1) * 4 + 1;
         return p;
     }
+    if (n->kind == SEARCH_FIELD)
+        return push_field(a, n);
     if (n->kind != SEARCH_ALL && n->kind != SEARCH_ANY)
         return NULL;
     p->op = n->kind == SEARCH_ALL ? PRED_AND : PRED_OR;

@@ -58,9 +58,12 @@ class Search(Case):
         streams = []
         for i in range(240):
             line = r.choice([" ", "\n", "  ", "|"]).join(r.choice(words) for _ in range(r.randint(0, 6))) + r.choice(["", f" user={r.choice('abc')} n={i % 9}", json.dumps(
-                {"user": r.choice("abc"), "n": i % 9, "took": f"{i}ms"})]) + f" #{i}"
+                {"user": r.choice(["a", "b", 'c"d']), "n": i % 9, "took": f"{i}ms"})]) + f" #{i}"
             labels = {k: v for k, v in (("service_name", r.choice(services)), ("app", r.choice(["a", "b"])), ("level", r.choice(["", "info", "error", "debug"]))) if v}
-            streams.append({"stream": labels, "values": [[str(self.now - 10**9 + i), line]]})
+            if i % 5 == 0:
+                line = f'10.0.0.{i % 7} - {r.choice(["-", "ann"])} [23/Nov/2026:04:47:36 +0000] "GET /c/{i} HTTP/1.1" {r.choice([200, 404, 503])} {i} "-" "curl"'
+            metadata = r.choice([{}, {"cart.id": str(i % 4)}, {"cart_id": str(i % 4)}, {"trace_id": f"{i % 4:032x}"}])
+            streams.append({"stream": labels, "values": [[str(self.now - 10**9 + i), line, metadata]]})
         self.assertEqual(self.s.post_json("/loki/api/v1/push", {"streams": streams}).status, 204)
 
         def term():
@@ -68,7 +71,9 @@ class Search(Case):
             return r.choice([lambda: json.dumps(w, ensure_ascii=False), lambda: json.dumps(w[:3].lower(), ensure_ascii=False), lambda: "service:" + r.choice(["web", "web*", "Shop", '""', "unknown_service", "übung"]),
                              lambda: "level" + r.choice([":", ">=", "<=", ">", "<", "!="]) + r.choice(["info", "error", "debug", "warn", "unknown"]),
                              lambda: "user" + r.choice([":", "!="]) + r.choice(["a", "b", "*"]), lambda: "n" + r.choice([">", "<=", ":"]) + str(r.randint(0, 9)),
-                             lambda: "took>" + str(r.randint(0, 240)) + "ms", lambda: "#" + str(r.randint(0, 24))])()
+                             lambda: "took>" + str(r.randint(0, 240)) + "ms", lambda: "#" + str(r.randint(0, 24)), lambda: "status" + r.choice([":503", ">=400", ":*"]), lambda: "path:" + r.choice(["/c/5", "/c/1*"]),
+                             lambda: r.choice(["cart-id", "cart_id", "cart.id"]) + r.choice([":", "!=", ">"]) + str(r.randint(0, 3)), lambda: 'user:"c\\"d"',
+                             lambda: f"trace_id:{r.randint(0, 3):032x}"])()
 
         def tree(depth):
             if depth == 0 or r.random() < 0.3:

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { HELD_MAX, mergePages, tellApart, type LogLine } from '../src/api/loki'
 import { faultAt } from '../src/editor/QueryEditor'
-import { addContains, addFilter, answersLines, levelOf, quote, searched, split, traceIdOf, wanted } from '../src/lib/logql'
+import { mainParser, parsed, parserOf } from '../src/lib/fields'
+import { addContains, addFilter, addParser, answersLines, levelOf, quote, searched, split, traceIdOf, wanted } from '../src/lib/logql'
 import { fieldsOf } from '../src/panels/FieldList'
 
 const line = (ns: string, labels: Record<string, string> = {}): LogLine => ({ id: ns, ns, text: ns, labels, level: 'info', traceId: null })
@@ -14,6 +15,24 @@ describe('words of a search', () => {
     ])
     expect(searched('')).toEqual([])
     expect(searched('status>=500 NOT x')).toEqual(['x', 'X'])
+  })
+})
+
+describe('fields of an access log', () => {
+  const text = '10.0.0.7 - ada [23/Nov/2026:04:47:36 +0000] "GET /cart?id=1 HTTP/1.1" 503 2326 "-" "curl/8" 0.734'
+  const found = ['status', 'user_agent'].map((label) => ({ label, type: 'string', cardinality: 1, parsers: ['pattern'] }))
+  it('are told by their places', () => {
+    const f = parsed(text)
+    expect([f.get('remote_user'), f.get('status'), f.get('path'), f.get('user_agent'), f.has('referer')]).toEqual(['ada', '503', '/cart?id=1', 'curl/8', false])
+    expect(parsed('a=1 [x] "y"').get('a')).toBe('1')
+  })
+  it('become labels by a pattern, once', () => {
+    const stage = parserOf(found[0], found)
+    expect(stage).toMatch(/^pattern `<remote_addr> .*"<user_agent>"<_>`$/)
+    expect(parserOf(found[0], found.slice(0, 1))).toMatch(/<bytes>`$/)
+    expect(mainParser(found)).toBe(stage)
+    const once = addParser('{a="b"}', stage)
+    expect(addParser(once, stage)).toBe(once)
   })
 })
 

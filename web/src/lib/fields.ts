@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields inside the text of log lines: JSON members and key=value pairs, counted by value.
+// Fields inside the text of log lines: JSON members, key=value pairs and the places of an access log, counted by value.
 import type { DetectedField } from '../api/report'
 
 interface WithText {
@@ -19,6 +19,19 @@ function flatten(v: unknown, prefix: string, out: Map<string, string>, depth = 0
 
 const clean = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, '_')
 
+// As the server names them; remote_user and referer may be "-", which is none.
+const ACCESS_LINE = /(\S+) \S+ (\S+) \[[^\]]{1,40}\] "(\S+) (\S+) ?(\S*)" (\d{3}) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?/
+const ACCESS_NAMES = ['remote_addr', 'remote_user', 'method', 'path', 'protocol', 'status', 'bytes', 'referer', 'user_agent']
+
+function access(text: string, out: Map<string, string>): boolean {
+  const m = ACCESS_LINE.exec(text)
+  if (!m) return false
+  ACCESS_NAMES.forEach((name, i) => {
+    if (m[i + 1] && m[i + 1] !== '-') out.set(name, m[i + 1])
+  })
+  return true
+}
+
 export function parsed(text: string): Map<string, string> {
   const out = new Map<string, string>()
   const t = text.trimStart()
@@ -30,6 +43,7 @@ export function parsed(text: string): Map<string, string> {
     }
     return out
   }
+  if (access(text, out)) return out
   for (const m of text.matchAll(/(?:^|\s)([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))/g)) out.set(clean(m[1]), m[2] !== undefined ? m[2].replace(/\\(.)/g, '$1') : m[3])
   return out
 }
@@ -44,10 +58,24 @@ export function textFields(lines: WithText[], names: string[]): Map<string, [str
   return new Map([...wanted].map(([n, of]) => [n, [...of].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))]))
 }
 
-// The parser that makes labels of most of the fields.
+// What LogQL takes an access log's line apart with.
+const ACCESS_PATTERN = 'pattern `<remote_addr> <_> <remote_user> [<_>] "<method> <path> <protocol>" <status> <bytes>'
+const ACCESS_COMBINED = ACCESS_PATTERN + ' "<referer>" "<user_agent>"<_>`'
+const ACCESS_COMMON = ACCESS_PATTERN + '`'
+
+// The stage that makes a label of a field that was found so, among fields that were; empty: none does.
+export function parserOf(field: DetectedField, found: DetectedField[]): string {
+  const how = field.parsers?.find((p) => p === 'json' || p === 'logfmt' || p === 'pattern')
+  if (how !== 'pattern') return how ?? ''
+  return found.some((f) => f.label === 'user_agent' && f.parsers?.includes('pattern')) ? ACCESS_COMBINED : ACCESS_COMMON
+}
+
+// The one that makes labels of most of the fields.
 export function mainParser(found: DetectedField[]): string {
-  const of = (p: string) => found.filter((f) => f.parsers?.includes(p)).length
-  const json = of('json')
-  const logfmt = of('logfmt')
-  return json + logfmt === 0 ? '' : json >= logfmt ? 'json' : 'logfmt'
+  const counts = new Map<string, number>()
+  for (const f of found) {
+    const how = parserOf(f, found)
+    if (how) counts.set(how, (counts.get(how) ?? 0) + 1)
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? ''
 }

@@ -22,7 +22,8 @@ export function addFilter(query: string, name: string, value: string, not = fals
 // Text as labels: a stage once, before the filters that follow.
 export function addParser(query: string, parser: string): string {
   const base = query.trim() || LOGS_DEFAULT
-  return new RegExp(`\\|\\s*${parser}\\b`).test(base) ? base : `${base} | ${parser}`
+  const word = parser.split(' ')[0] // one stage of a kind
+  return new RegExp(`\\|\\s*${word}\\b`).test(base) ? base : `${base} | ${parser}`
 }
 
 export function addContains(query: string, text: string): string {

@@ -3,7 +3,7 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { LogLine } from '../api/loki'
 import type { DetectedField } from '../api/report'
-import { mainParser, textFields } from '../lib/fields'
+import { mainParser, parserOf, textFields } from '../lib/fields'
 import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
 
@@ -94,7 +94,7 @@ function DetectedFields({ lines, found, onFilter, onParse }: Required<Pick<Field
       </h3>
       {shown.map((f) => {
         const list = values.get(f.label) ?? []
-        const how = f.parsers!.find((p) => p === 'json' || p === 'logfmt')
+        const how = parserOf(f, fresh)
         const field = { name: f.label, total: 0, values: list }
         return list.length > 0 && how ? (
           <FieldBlock key={f.label} field={field} lines={lines.length} onFilter={(name, value, not) => onFilter(name, value, not, how)} />
