@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import statistics
 import subprocess
+import threading
 import time
 
 from servers import WORK, Stoa
@@ -14,7 +15,7 @@ from servers import WORK, Stoa
 LINES = int(os.environ.get("STOA_BENCH_LINES", "6200000"))
 FOLDER = os.environ.get("CORPORA", "")
 SPAN_HOURS, NS, RUNS = 6, 10**9, 5
-SAMPLE_BYTES_MAX = 300 * 10**6
+SAMPLE_BYTES_MAX = int(os.environ.get("STOA_BENCH_SAMPLE_MB", "300")) * 10**6  # for zstd -19, which takes minutes
 DISK_FACTOR = 3  # free space wanted, times the raw lines
 LINE_BYTES_GUESS = 200
 EVERYTHING = '{service=~".+"}'
@@ -94,7 +95,6 @@ def tool(arguments, copy):
 
 def packed_bytes(level, stream):
     done = subprocess.Popen(["nice", "zstd", f"-{level}", "-q", "-c", "-T0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    import threading
     total = [0]
 
     def count():
@@ -152,7 +152,8 @@ def part_corpus(say, load):
             server.restart(cold=True)
             out["ready_ms"].append(server.ready_ms)
             answer = timed(server, lambda e=expression, c=counts: ask(server, e, c, made))
-            peak_queries = max(peak_queries, server.memory_mb())
+            answer["peak_mb"] = server.memory_mb()
+            peak_queries = max(peak_queries, answer["peak_mb"])
             if same:
                 answer["tool"] = tool(same, copy)
             out["queries"][name] = answer

@@ -6,7 +6,8 @@
 #   STOA_BENCH_HOURS      of them, one scrape in 15 s   (2)          STOA_BENCH_SPANS  spans     (1000000)
 #   STOA_BENCH_SERIES     new ones, once                (1000000)    STOA_BENCH_DAYS   of 5 instances, one scrape a minute (30)
 #   STOA_BENCH_PEERS      "prometheus victoria-metrics", or ""       STOA_BENCH_PARTS  "metrics steady series months logs spans idle"
-# The part "corpus" (make bench-logs) multiplies real log lines, *_2k.log found in the folder CORPORA, to 1.2 GB (STOA_BENCH_LINES=6200000).
+# The part "corpus" (make bench-logs) multiplies real log lines, *_2k.log found in the folder CORPORA, to 1.2 GB (STOA_BENCH_LINES=6200000),
+# and packs STOA_BENCH_SAMPLE_MB (300) of them with zstd -19.
 set -eu
 cd "$(dirname "$0")/.."
 [ -x build/stoa ] || { echo "bench: build/stoa is missing; make builds it" >&2; exit 1; }
