@@ -193,6 +193,23 @@ SEEDS |= {
 }
 
 
+def events(lines, fields=b"", each=0):
+    """Records of fuzz/fuzz_events.c: requests of seven, a flush behind every third of them and a merge behind some."""
+    return b"".join(bytes([each | (8 if i % 7 == 6 else 0) | (16 if i % 21 == 20 else 0) | (32 if i % 63 == 62 else 0), i * 37 % 256]) + line + b"\x1e" + fields
+                    for i, line in enumerate(lines))
+
+
+ACCESS = [b'10.0.%d.7 - - [01/Jan/2026:00:00:%02d +0000] "GET /p/%x HTTP/1.1" 200 %d "-" "curl/8"' % (i % 3, i % 60, i * 7919, i * 31) for i in range(90)]
+SEEDS["fuzz_events"] = {
+    "access": events(ACCESS),
+    "json": events([b'{"level":"info","id":%d,"trace":"%032x","took":%d.5,"s":"\\u00e9\\n"}' % (i, i * 99991, i) for i in range(90)]),
+    "fields": events([b"order %d of user-%d" % (i, i % 5) for i in range(40)], b"\x00name\x1fvalue\x1e\x03n\x1f12345678\x1e\x06d\x1f\x00\x00\x00\x00\x00\x00\xf0\x3f\x1e", 3),
+    "odd": events([b"", b" ", b"\x00", b"\xff\xfe", b"\n\n", b"\xc3", b"1", b"-0", b"00012", b"1e5", b"0x1F", b"a" * 300, b"\t", b"'\"\\", b"{", b"\xe2\x80\xa6"] * 3),
+    "times": events([b"2026-01-01T00:00:%02d.%03dZ INFO [main] started in %d ms" % (i % 60, i, i * i) for i in range(80)]),
+    "counted": b"".join(b"\x80" + bytes([i]) + struct.pack("<H", 5) + b"\x1e\x1f\n%02d" % i for i in range(40)),
+}
+
+
 def bodies(protocol):
     """The request bodies of the golden tests, as protobuf where they are inside a block of literals."""
     found = {}

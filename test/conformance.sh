@@ -3,7 +3,8 @@
 # How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
 # (promql/.../*.test and logql/.../*.logqltest, at any depth) and OpenMetrics's pages (exposition/.../test.json beside a page that
 # parses or does not), asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), puts lines of known
-# patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), and tells a line a file. It is a report: cases that fail do not
+# patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), joins the lines of stack traces (logs/.../stack_traces.json), sends
+# lines of logs through the program and reads them back (test/round_trip.py), and tells a line a file. It is a report: cases that fail do not
 # fail it, nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that
 # breaks.
 set -u
@@ -108,6 +109,23 @@ if [ -s "$work/known" ]; then
         broken=$((broken + 1))
     else
         sed -e '$d' -e 's|^[^:]*/|  patterns |' "$work/out"
+        passed=$((passed + good))
+        failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
+    fi
+fi
+
+# Stack traces, a list of lines each: one record must come of them.
+find "$folder/logs/" -name stack_traces.json 2>/dev/null | sort >"$work/traces"
+if [ -s "$work/traces" ]; then
+    xargs -d '\n' "$stoa" test joins <"$work/traces" >"$work/out" 2>&1
+    last=$(tail -n 1 "$work/out")
+    good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+    if [ -z "$good" ]; then
+        echo "  joins: the runner broke: $last"
+        broken=$((broken + 1))
+    else
+        sed -e '$d' -e 's|^|  joins: |' "$work/out"
+        echo "  stack traces joined: $last"
         passed=$((passed + good))
         failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
     fi

@@ -20,10 +20,15 @@ for name in "$@"; do
 done
 command -v "$CLANG" >/dev/null 2>&1 || { echo "fuzz: $CLANG is missing (tools/setup.sh test installs it)" >&2; exit 1; }
 
-# What the decoders need; the query languages and what they stand on only where one of them is fuzzed.
+# What the decoders need; the store, and the query languages and what they stand on, only where one of them is fuzzed.
 folders="base codec model ingest"
 for name in "$@"; do
-    if grep -qE '#include "(query|promql|logql|traceql|store|metrics|events)/' "fuzz/$name.c"; then
+    if grep -qE '#include "(store|metrics|events)/' "fuzz/$name.c"; then
+        folders="base sys codec model store ingest metrics events"
+    fi
+done
+for name in "$@"; do
+    if grep -qE '#include "(query|promql|logql|traceql)/' "fuzz/$name.c"; then
         folders="base sys codec model store ingest query promql logql traceql metrics events"
     fi
 done

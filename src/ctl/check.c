@@ -118,6 +118,8 @@ int test_command(int argc, char **argv)
         return script_main(logql_script_run, argc - 1, argv + 1);
     if (slice_eq(what, SLICE("patterns")))
         return test_patterns(argc - 1, argv + 1);
-    fprintf(stderr, "usage: stoa test promql|logql FILE...\n       stoa test patterns FILE.csv...\n");
+    if (slice_eq(what, SLICE("joins")))
+        return test_joins(argc - 1, argv + 1);
+    fprintf(stderr, "usage: stoa test promql|logql FILE...\n       stoa test patterns FILE.csv...\n       stoa test joins FILE.json...\n");
     return 2;
 }

@@ -21,6 +21,7 @@ int check_command(int argc, char **argv);
 int check_redaction(int argc, char **argv); /* behind "check redaction" */
 int check_metrics(int argc, char **argv);   /* behind "check metrics" */
 int test_patterns(int argc, char **argv);   /* behind "test patterns" */
+int test_joins(int argc, char **argv);      /* behind "test joins" */
 int test_command(int argc, char **argv);
 int user_command(int argc, char **argv);
 int token_command(int argc, char **argv);

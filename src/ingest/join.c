@@ -304,7 +304,7 @@ static bool follows_first(enum kind *kind, enum class c, struct slice line, bool
     case CLASS_STACK:
     case CLASS_NUMBERED:
         *kind = KIND_NUMBERED;
-        return !after_blank;
+        return !after_blank || (exception && c == CLASS_NUMBERED);
     default:
         return false;
     }

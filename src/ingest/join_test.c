@@ -112,6 +112,8 @@ TEST(join_of_nested_exceptions_and_dart)
           "71");
     check("Unhandled exception:\nBad state: no stock\n#0      add (file:///srv/cart.dart:3:5)\n<asynchronous suspension>\n"
           "#1      main (file:///srv/cart.dart:9:3)\nnext\n", "51");
+    check("Unhandled exception:\nFormatException: no number (at character 3)\nx1y\n  ^\n\n#0      parse (file:///srv/cart.dart:3:5)\n"
+          "#1      main (file:///srv/cart.dart:9:3)\n2026-01-02 10:00:00 INFO a\n", "71");
     check(" Shop::StockError (none):\n  \n  shop (1.2) lib/cart.rb:3:in `add'\nnext\n", "31");
 }
 
