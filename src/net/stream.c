@@ -16,6 +16,7 @@
 
 enum { FRAME_HEAD_BYTES = 4, ROOM_BYTES = STREAM_MESSAGE_BYTES_MAX + FRAME_HEAD_BYTES };
 enum framing { FRAMING_UNKNOWN, FRAMING_LINES, FRAMING_LENGTHS };
+enum ends { ENDS_UNKNOWN, ENDS_LINES, ENDS_ZEROS };
 
 union handle {
     uv_handle_t handle;
@@ -29,6 +30,7 @@ struct peer {
     struct stream *of;
     struct peer *before, *next;
     enum framing framing;
+    enum ends ends;   /* syslog: of messages without a length, as far as seen */
     size_t len, room_bytes;
     size_t skip;      /* syslog: bytes that remain of a message that was cut */
     bool is_skipping; /* the same, up to the end of its line */
@@ -186,6 +188,61 @@ static void give_cut(struct peer *p, size_t at)
     give(p, p->room + at, SYSLOG_MESSAGE_BYTES_MAX);
 }
 
+static bool has_shape(const char *at, size_t n, const char *shape)
+{
+    for (size_t i = 0; shape[i]; i++) {
+        bool is_digit = i < n && at[i] >= '0' && at[i] <= '9', is_letter = i < n && ((at[i] | 32) >= 'a' && (at[i] | 32) <= 'z');
+        if (i >= n || (shape[i] == '9' ? !is_digit : shape[i] == '_' ? !is_digit && at[i] != ' ' : shape[i] == 'a' ? !is_letter : at[i] != shape[i]))
+            return false;
+    }
+    return true;
+}
+
+/* "<134>1 2026-01-02T" or "<134>Nov 22 13:16:01 " */
+static bool is_header(const char *at, size_t n)
+{
+    size_t digits = 0;
+    while (1 + digits < n && digits < SYSLOG_PRIORITY_DIGITS_MAX && at[1 + digits] >= '0' && at[1 + digits] <= '9')
+        digits++;
+    size_t head = digits + 2;
+    return n > head && at[0] == '<' && digits && at[head - 1] == '>' &&
+           (has_shape(at + head, n - head, "1 9999-99-99T") || has_shape(at + head, n - head, "aaa _9 99:99:99 "));
+}
+
+static bool begins_message(const char *at, size_t n)
+{
+    size_t count, head = count_before(at, n, &count);
+    return (head && head != SIZE_MAX) || has_shape(at, n, "<9");
+}
+
+/* Where the message at ends, of left bytes; left: not yet. *end_bytes: what stands there as its end.
+ * Who ends messages with zeros has line breaks within them, such as those of a trace. Who ends them with nothing, which is the
+ * default of winston-syslog, is understood as long as no message of the connection had an end: each header begins the next one. */
+static size_t end_of(struct peer *p, size_t at, size_t left, size_t *end_bytes)
+{
+    const char *from = p->room + at;
+    *end_bytes = 1;
+    for (size_t n = 0; n < left; n++) {
+        if (from[n] == 0) {
+            p->ends = ENDS_ZEROS;
+            return n;
+        }
+        if (from[n] == '<' && n && p->ends == ENDS_UNKNOWN && is_header(from + n, left - n)) {
+            *end_bytes = 0;
+            return n;
+        }
+        if (from[n] != '\n')
+            continue;
+        if (p->ends == ENDS_UNKNOWN && memchr(from + n, 0, left - n))
+            p->ends = ENDS_ZEROS;
+        if (p->ends == ENDS_ZEROS && !begins_message(from + n + 1, left - n - 1))
+            continue;
+        p->ends = p->ends == ENDS_UNKNOWN ? ENDS_LINES : p->ends;
+        return n;
+    }
+    return left;
+}
+
 /* The message at, which is len bytes or as far as its line goes; the bytes it took, 0: it is not whole yet. */
 static size_t give_syslog(struct peer *p, size_t at)
 {
@@ -201,12 +258,10 @@ static size_t give_syslog(struct peer *p, size_t at)
         p->skip = count - SYSLOG_MESSAGE_BYTES_MAX;
         return head + SYSLOG_MESSAGE_BYTES_MAX;
     }
-    size_t n = 0;
-    while (head == 0 && n < left && !is_line_end(p->room[at + n]))
-        n++;
+    size_t end_bytes = 0, n = head ? 0 : end_of(p, at, left, &end_bytes);
     if (head == 0 && n < left && n <= SYSLOG_MESSAGE_BYTES_MAX) {
         give(p, p->room + at, n);
-        return n + 1;
+        return n + end_bytes;
     }
     if (head || n < SYSLOG_MESSAGE_BYTES_MAX)
         return 0;

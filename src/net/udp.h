@@ -17,6 +17,7 @@ enum {
     STREAM_WIRE_BYTES = 16 * KIB,    /* of TLS, read at once */
     STREAM_HANDSHAKE_MS = 10 * 1000, /* a client of TLS that is not through by then is let go */
     SYSLOG_COUNT_DIGITS_MAX = 8,
+    SYSLOG_PRIORITY_DIGITS_MAX = 3,
     SYSLOG_IDLE_MS = 1000,           /* what no line break ends is a message when nothing followed it for so long */
     UNIX_PATH_BYTES_MAX = 100,
     UNIX_MODE = 0666                 /* of the socket's file: what runs on the machine may send, as to a port of loopback */
@@ -51,7 +52,9 @@ void udp_close(struct udp *u); /* waits; not from the loop; accepts NULL */
 /* A stream's first bytes tell how it is cut: a little-endian length of four bytes before each message (its upper two are 0,
  * which no text has), or line breaks. What is left at the end of the stream is a message too.
  * With is_syslog, each message is given by itself: "123 <..." with its length before it, or up to a line break or a zero byte,
- * or to a pause or the end of the stream. One that is too long is cut and counted as truncated; the stream goes on.
+ * or to a pause or the end of the stream. Where zeros end messages, a line break does so only before the next one's header;
+ * where nothing ended a message yet, a header with its time begins the next one. One that is too long is cut and counted as
+ * truncated; the stream goes on.
  * ST_INVALID: the certificate or the key. */
 struct stream;
 MUST_CHECK enum status stream_open(struct stream **out, const struct message_options *opt, struct slice address, struct err *err);

@@ -233,6 +233,39 @@ TEST(stream_syslog_comes_counted_in_lines_and_without_any_end)
     ear_end(&e);
 }
 
+#define SAY(fd, text) say(fd, text, sizeof(text) - 1)
+
+TEST(stream_syslog_whose_messages_end_with_zeros_or_nothing_keeps_traces_whole_and_messages_apart)
+{
+    struct ear e;
+    struct message_options opt = ear_begin(&e);
+    struct stream *s;
+    struct err err;
+    opt.is_syslog = true;
+    CHECK_INT(stream_open(&s, &opt, SLICE("127.0.0.1:0"), &err), ST_OK);
+    int zeros = talk(stream_address(s), SOCK_STREAM);
+    SAY(zeros, "<1>a\n at b\n\0<2>c\0");
+    await(&e, 2);
+    SAY(zeros, "<3>d\n e\n<4>f\0");
+    await(&e, 4);
+    close(zeros);
+    int nothing = talk(stream_address(s), SOCK_STREAM);
+    SAY(nothing, "<13>1 2026-01-02T03:04:05Z h a - - - <1>x <");
+    SAY(nothing, "131>1 2026-01-02T03:04:05Z h a - - - y<131>Nov  2 03:04:05 h z");
+    await(&e, 6);
+    close(nothing);
+    await(&e, 7);
+    CHECK_STR(buf_as_slice(&e.heard), "<1>a\n at b\n.<2>c.<3>d\n e.<4>f.<13>1 2026-01-02T03:04:05Z h a - - - <1>x ."
+                                      "<131>1 2026-01-02T03:04:05Z h a - - - y.<131>Nov  2 03:04:05 h z.");
+    int lines = talk(stream_address(s), SOCK_STREAM);
+    SAY(lines, "<1>a\n<2>it said <13>1 2026-01-02T03:04:05Z h\n");
+    await(&e, 9);
+    CHECK(slice_ends(buf_as_slice(&e.heard), SLICE(".<1>a.<2>it said <13>1 2026-01-02T03:04:05Z h.")));
+    close(lines);
+    stream_close(s);
+    ear_end(&e);
+}
+
 static void say_all(int fd, const char *bytes, size_t n)
 {
     for (ssize_t sent; n; bytes += sent, n -= (size_t)sent) {
@@ -256,7 +289,7 @@ TEST(stream_syslog_that_is_too_long_is_cut_and_the_stream_goes_on)
     CHECK_INT(stream_open(&s, &opt, SLICE("127.0.0.1:0"), &err), ST_OK);
     int fd = talk(stream_address(s), SOCK_STREAM);
     say_all(fd, text, LONG);
-    say_all(fd, "\n<1>b\n", 7);
+    say_all(fd, "\n<1>b\n", 6);
     say_all(fd, head, (size_t)snprintf(head, sizeof head, "%d ", LONG));
     say_all(fd, text, LONG);
     say_all(fd, "<1>c\n", 5);
