@@ -274,20 +274,33 @@ static int by_token(const void *a, const void *b)
     return c ? c : slice_cmp(x->name, y->name);
 }
 
-static void view(struct api *api, struct arena *a, struct group_view **groups, size_t *count)
+static bool is_of_logs(const struct group_view *g)
+{
+    for (size_t i = 0; i < g->group->rule_count; i++)
+        if (slice_eq(slice_str(g->group->rules[i].lang->name), SLICE("logql")))
+            return true;
+    return false;
+}
+
+/* logs_only: of Loki's ruler, which has no others. */
+static void view(struct api *api, struct arena *a, bool logs_only, struct group_view **groups, size_t *count)
 {
     *groups = NULL;
     *count = 0;
     if (api->alerts == NULL)
         return;
     alert_eval_view(api->alerts, a, groups, count);
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++)
+        if (!logs_only || is_of_logs(&(*groups)[i]))
+            (*groups)[kept++] = (*groups)[i];
+    *count = kept;
     if (*count)
         qsort(*groups, *count, sizeof **groups, by_token);
 }
 
-void prom_rules(void *user, struct http_exchange *x)
+static void serve_rules(struct api *api, struct http_exchange *x, bool logs_only)
 {
-    struct api *api = user;
     struct api_params p;
     struct filter f = {0};
     struct group_view *groups;
@@ -303,7 +316,7 @@ void prom_rules(void *user, struct http_exchange *x)
         api_fail(x, st, &err);
         return;
     }
-    view(api, http_arena(x), &groups, &count);
+    view(api, http_arena(x), logs_only, &groups, &count);
     struct slice next = SLICE_EMPTY;
     bool skips = f.next_token.len > 0;
     prom_json_begin(&w, &out, 0);
@@ -329,13 +342,23 @@ void prom_rules(void *user, struct http_exchange *x)
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
 }
 
-void prom_alerts(void *user, struct http_exchange *x)
+void prom_rules(void *user, struct http_exchange *x)
+{
+    serve_rules(user, x, false);
+}
+
+void loki_rules_state(void *user, struct http_exchange *x)
+{
+    serve_rules(user, x, true);
+}
+
+static void serve_alerts(struct api *api, struct http_exchange *x, bool logs_only)
 {
     struct group_view *groups;
     struct json_writer w;
     struct buf out;
     size_t count;
-    view(user, http_arena(x), &groups, &count);
+    view(api, http_arena(x), logs_only, &groups, &count);
     prom_json_begin(&w, &out, 0);
     json_object_begin(&w);
     json_key(&w, SLICE("alerts"));
@@ -347,6 +370,16 @@ void prom_alerts(void *user, struct http_exchange *x)
     json_array_end(&w);
     json_object_end(&w);
     prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
+}
+
+void prom_alerts(void *user, struct http_exchange *x)
+{
+    serve_alerts(user, x, false);
+}
+
+void loki_alerts_state(void *user, struct http_exchange *x)
+{
+    serve_alerts(user, x, true);
 }
 
 /* ---- review ---- */

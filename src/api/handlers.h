@@ -52,6 +52,14 @@ HANDLER(prom_config);
 /* alert_rules.c */
 HANDLER(prom_rules);
 HANDLER(prom_alerts);
+HANDLER(loki_rules_state);
+HANDLER(loki_alerts_state);
+
+/* loki_rules.c */
+HANDLER(loki_rules_get);
+HANDLER(loki_rules_post);
+HANDLER(loki_rules_delete);
+
 HANDLER(stoa_review);
 
 /* loki_query.c, loki_meta.c */
@@ -67,12 +75,20 @@ HANDLER(loki_ready);
 /* loki_index.c */
 HANDLER(loki_index_stats);
 HANDLER(loki_index_volume);
+HANDLER(loki_index_shards);
 HANDLER(loki_index_volume_range);
 HANDLER(loki_detected_field_values);
 HANDLER(loki_drilldown_limits);
 
 /* loki_delete.c */
 HANDLER(loki_delete);
+HANDLER(loki_delete_list);
+HANDLER(loki_delete_cancel);
+
+/* loki_legacy.c */
+HANDLER(loki_legacy_query);
+HANDLER(loki_config);
+HANDLER(loki_services);
 
 /* export_http.c */
 HANDLER(logs_export);

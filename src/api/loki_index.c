@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loki: index/stats, index/volume, index/volume_range, detected_field/{name}/values, drilldown-limits.
+/* Loki: index/stats, index/shards, index/volume, index/volume_range, detected_field/{name}/values, drilldown-limits.
  * https://grafana.com/docs/loki/latest/reference/loki-http-api/
  *
  * Volumes are counted from the lines themselves, in one pass without order: a line counts the bytes of its text and of its
@@ -7,6 +7,8 @@
  * numbers are exact up to the end of the window. */
 #include "api/handlers.h"
 #include "api/log_text.h"
+#include "api/loki_json.h"
+#include "api/loki_params.h"
 #include "api/prom_json.h"
 #include "base/map.h"
 #include "base/num.h"
@@ -16,11 +18,9 @@
 #include <stdlib.h>
 
 enum {
-    VOLUME_HOURS_DEFAULT = 6,
     VOLUME_LIMIT_DEFAULT = 100,
     VOLUME_LIMIT_MAX = 1000,
     VOLUME_GROUPS_MAX = 100 * 1000,
-    VOLUME_POINTS_DEFAULT = 250,
     VOLUME_LABELS_MAX = 64,
     FIELD_LINES_DEFAULT = 1000,
     FIELD_LINES_MAX = 10 * 1000,
@@ -47,6 +47,7 @@ struct index {
     bool has_targets, by_labels;
     struct map streams; /* labels of a stream -> how many lines */
     struct map index;   /* labels of a group -> its place in list */
+    bool is_over;       /* there are more groups than are counted */
     struct group *list;
     size_t count, cap;
     uint64_t entries, bytes, chunks;
@@ -69,11 +70,7 @@ static enum status index_read(struct index *v)
     enum status st = api_params_read(v->q.x, &v->p, &v->err);
     v->text = st ? SLICE_EMPTY : api_param(&v->p, SLICE("query"), NULL);
     if (!st)
-        st = api_param_time(&v->p, SLICE("end"), clock_wall_ns(v->q.api->clock), &v->end_ns, &v->err);
-    if (!st)
-        st = api_param_time(&v->p, SLICE("start"), sat_sub(v->end_ns, VOLUME_HOURS_DEFAULT * 3600 * NS_S), &v->start_ns, &v->err);
-    if (!st && v->end_ns < v->start_ns)
-        st = err_set(&v->err, ST_INVALID, "end timestamp must not be before or equal to start time");
+        st = loki_param_bounds(v->q.api, &v->p, LOKI_META_HOURS_DEFAULT * 3600 * NS_S, &v->start_ns, &v->end_ns, &v->err);
     bool is_all = v->text.len == 0 || slice_eq(slice_trim(v->text), SLICE("{}"));
     if (!st && !is_all)
         st = logql_parse_selector(v->q.arena, v->text, &v->matchers, &v->matcher_count, &v->err);
@@ -155,9 +152,43 @@ static void take_stream(struct index *v, const struct event *e)
     ++*at;
 }
 
-void loki_index_stats(void *user, struct http_exchange *x)
+static void put_stats(struct json_writer *w, const struct index *v)
 {
-    struct index *v = index_new(user, x);
+    const struct { struct slice key; uint64_t n; } list[] = { { SLICE_INIT("streams"), v->streams.count }, { SLICE_INIT("chunks"), v->chunks },
+                                                              { SLICE_INIT("bytes"), v->bytes }, { SLICE_INIT("entries"), v->entries } };
+    json_object_begin(w);
+    for (size_t i = 0; i < COUNT_OF(list); i++) {
+        json_key(w, list[i].key);
+        json_uint(w, list[i].n);
+    }
+    json_object_end(w);
+}
+
+/* One shard of all streams: we divide the work of a query by ourselves. */
+static void put_shards(struct json_writer *w, const struct index *v)
+{
+    json_object_begin(w);
+    json_key(w, SLICE("shards"));
+    json_array_begin(w);
+    json_object_begin(w);
+    json_key(w, SLICE("bounds"));
+    json_object_begin(w);
+    json_key(w, SLICE("min"));
+    json_uint(w, 0);
+    json_key(w, SLICE("max"));
+    json_uint(w, UINT64_MAX);
+    json_object_end(w);
+    json_key(w, SLICE("stats"));
+    put_stats(w, v);
+    json_object_end(w);
+    json_array_end(w);
+    loki_stats_put(w, &v->q, NULL);
+    json_object_end(w);
+}
+
+static void serve_stats(struct api *api, struct http_exchange *x, void (*put)(struct json_writer *w, const struct index *v))
+{
+    struct index *v = index_new(api, x);
     struct buf out;
     struct json_writer w;
     if (v == NULL)
@@ -166,19 +197,22 @@ void loki_index_stats(void *user, struct http_exchange *x)
     if (!st)
         st = index_lines(v, take_stream);
     if (!st) {
-        const struct { struct slice key; uint64_t n; } list[] = { { SLICE_INIT("streams"), v->streams.count }, { SLICE_INIT("chunks"), v->chunks },
-                                                                  { SLICE_INIT("bytes"), v->bytes }, { SLICE_INIT("entries"), v->entries } };
         buf_init(&out, 0);
         json_writer_init(&w, &out);
-        json_object_begin(&w);
-        for (size_t i = 0; i < COUNT_OF(list); i++) {
-            json_key(&w, list[i].key);
-            json_uint(&w, list[i].n);
-        }
-        json_object_end(&w);
+        put(&w, v);
         api_reply_json(x, 200, &out);
     }
     index_end(v, "loki_stats", st);
+}
+
+void loki_index_stats(void *user, struct http_exchange *x)
+{
+    serve_stats(user, x, put_stats);
+}
+
+void loki_index_shards(void *user, struct http_exchange *x)
+{
+    serve_stats(user, x, put_shards);
 }
 
 /* ---- volume ---- */
@@ -205,14 +239,13 @@ static enum status volume_read(struct index *v, bool is_range)
 {
     enum status st = index_read(v);
     struct slice by = st ? SLICE_EMPTY : api_param(&v->p, SLICE("aggregateBy"), NULL);
-    struct slice step = st ? SLICE_EMPTY : api_param(&v->p, SLICE("step"), NULL);
     struct slice targets = st ? SLICE_EMPTY : api_param(&v->p, SLICE("targetLabels"), NULL), one;
     v->has_targets = targets.len > 0;
     v->by_labels = slice_eq(by, SLICE("labels"));
     if (!st && by.len && !v->by_labels && !slice_eq(by, SLICE("series")))
         return err_set(&v->err, ST_INVALID, "invalid aggregation option \"%.*s\": allowed are series and labels", SLICE_FMT(by));
     if (!st)
-        st = api_param_size(&v->p, SLICE("limit"), VOLUME_LIMIT_DEFAULT, VOLUME_LIMIT_MAX, &v->limit, &v->err);
+        st = loki_param_limit(&v->p, SLICE("limit"), VOLUME_LIMIT_DEFAULT, VOLUME_LIMIT_MAX, &v->limit, &v->err);
     while (!st && slice_next(&targets, ',', &one))
         st = add_name(v, slice_trim(one));
     /* Without targets a series is told by the labels that the selector names. */
@@ -221,14 +254,7 @@ static enum status volume_read(struct index *v, bool is_range)
     v->points = 1;
     if (st || !is_range)
         return st;
-    v->step_ns = MAX(sat_sub(v->end_ns, v->start_ns) / VOLUME_POINTS_DEFAULT / NS_S, (int64_t)1) * NS_S;
-    if (step.len)
-        st = api_parse_duration(step, &v->step_ns, &v->err);
-    if (!st && v->step_ns < NS_MS)
-        st = err_set(&v->err, ST_INVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
-    if (!st && sat_sub(v->end_ns, v->start_ns) / v->step_ns >= QUERY_POINTS_PER_SERIES_MAX)
-        st = err_set(&v->err, ST_INVALID, "exceeded maximum resolution of %d points per time series. Try increasing the value of the step parameter",
-                     QUERY_POINTS_PER_SERIES_MAX);
+    st = loki_param_step(&v->p, v->start_ns, v->end_ns, &v->step_ns, &v->err);
     if (!st)
         v->points = (size_t)(sat_sub(v->end_ns, v->start_ns) / v->step_ns) + 1;
     return st;
@@ -238,8 +264,10 @@ static void add_to(struct index *v, struct slice labels, const struct event *e)
 {
     uint64_t *at = map_get(&v->index, labels), bytes = (uint64_t)llround((double)bytes_of(e) * e->weight);
     if (at == NULL) {
-        if (v->count == VOLUME_GROUPS_MAX)
+        if (v->count == VOLUME_GROUPS_MAX) {
+            v->is_over = true;
             return;
+        }
         struct slice copy = arena_copy(v->q.arena, labels);
         uint64_t *points = arena_array(v->q.arena, uint64_t, v->points);
         memset(points, 0, v->points * sizeof *points);
@@ -319,9 +347,11 @@ static void put_volume(struct index *v, bool is_range)
         json_object_end(&w);
     }
     json_array_end(&w);
-    json_key(&w, SLICE("stats"));
-    json_raw(&w, SLICE("{}"));
+    loki_stats_put(&w, &v->q, NULL);
     json_object_end(&w);
+    if (v->is_over)
+        engine_warn(&v->q.ctx, "there are over %d groups of streams: lines of those found later are not counted; group by fewer labels",
+                    VOLUME_GROUPS_MAX);
     prom_json_reply(v->q.x, &w, &out, buf_as_slice(&v->q.ctx.warnings),
                     v->q.ctx.is_sampled ? SLICE("some of the lines counted are sampled: each counts for as many as it stands for\n") : SLICE_EMPTY);
 }
@@ -426,13 +456,11 @@ void loki_detected_field_values(void *user, struct http_exchange *x)
     enum status st = api_params_read(x, &v->p, &v->err);
     struct slice text = st ? SLICE_EMPTY : api_param(&v->p, SLICE("query"), NULL);
     if (!st)
-        st = api_param_time(&v->p, SLICE("end"), clock_wall_ns(v->q.api->clock), &qp.end_ns, &v->err);
+        st = loki_param_bounds(v->q.api, &v->p, LOKI_META_HOURS_DEFAULT * 3600 * NS_S, &qp.start_ns, &qp.end_ns, &v->err);
     if (!st)
-        st = api_param_time(&v->p, SLICE("start"), sat_sub(qp.end_ns, VOLUME_HOURS_DEFAULT * 3600 * NS_S), &qp.start_ns, &v->err);
+        st = loki_param_limit(&v->p, SLICE("line_limit"), FIELD_LINES_DEFAULT, FIELD_LINES_MAX, &qp.limit, &v->err);
     if (!st)
-        st = api_param_size(&v->p, SLICE("line_limit"), FIELD_LINES_DEFAULT, FIELD_LINES_MAX, &qp.limit, &v->err);
-    if (!st)
-        st = api_param_size(&v->p, SLICE("limit"), FIELD_VALUES_DEFAULT, FIELD_VALUES_MAX, &values.max, &v->err);
+        st = loki_param_limit(&v->p, SLICE("limit"), FIELD_VALUES_DEFAULT, FIELD_VALUES_MAX, &values.max, &v->err);
     if (!st)
         st = v->q.api->logql->range(&v->q.env, text.len ? text : SLICE("{service_name=~\".+\"}"), &qp, &found, &v->err);
     if (!st && found.type != VALUE_STREAMS)

@@ -11,6 +11,8 @@
 void loki_json_streams(struct json_writer *w, const struct value *v, bool categorize);
 /* "resultType":...,"result":... of lines or numbers, inside an object that is open. */
 void loki_json_result(struct json_writer *w, const struct value *v, bool categorize);
+/* "stats":{...} inside an object that is open; v: the answer, NULL when it is not of a query. */
+void loki_stats_put(struct json_writer *w, const struct api_query *q, const struct value *v);
 /* Does the request ask for categories? */
 bool loki_json_categorizes(const struct http_exchange *x);
 

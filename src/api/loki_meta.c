@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loki: labels, label values, series, buildinfo. */
 #include "api/handlers.h"
+#include "api/loki_params.h"
 #include "api/prom_json.h"
 #include "base/map.h"
 #include "base/num.h"
 #include "logql/logql.h"
 
-enum { STREAMS_ANSWERED_MAX = 100 * 1000, META_HOURS_DEFAULT = 6 };
+enum { STREAMS_ANSWERED_MAX = 100 * 1000 };
 #define LOG_KINDS (1u << EVENT_LOG)
 
 struct meta {
@@ -21,13 +22,10 @@ struct meta {
 /* Selectors come as `query` (labels, values) or `match[]` (series). */
 static enum status meta_read(struct meta *m)
 {
-    int64_t now = clock_wall_ns(m->q.api->clock);
     m->selector_count = 0;
     enum status st = api_params_read(m->q.x, &m->p, &m->err);
     if (!st)
-        st = api_param_time(&m->p, SLICE("end"), now, &m->end_ns, &m->err);
-    if (!st)
-        st = api_param_time(&m->p, SLICE("start"), sat_sub(m->end_ns, META_HOURS_DEFAULT * 3600 * NS_S), &m->start_ns, &m->err);
+        st = loki_param_bounds(m->q.api, &m->p, LOKI_META_HOURS_DEFAULT * 3600 * NS_S, &m->start_ns, &m->end_ns, &m->err);
     for (size_t i = 0; !st && i < m->p.count; i++) {
         struct slice name = m->p.list[i].name, text = m->p.list[i].value;
         bool is_selector = slice_eq(name, SLICE("query")) || slice_eq(name, SLICE("match[]")) || slice_eq(name, SLICE("match"));
@@ -52,6 +50,32 @@ static void meta_end(struct meta *m, enum status st)
     api_query_end(&m->q, "loki_meta", st, &m->err);
 }
 
+/* Loki's first version, whose paths stand under /api/prom, had no envelope. */
+static void put_names(struct http_exchange *x, const struct name_hit *hits, size_t n)
+{
+    bool is_legacy = slice_starts(http_path(x), SLICE("/api/prom/"));
+    struct buf out;
+    struct json_writer w;
+    if (is_legacy) {
+        buf_init(&out, 0);
+        json_writer_init(&w, &out);
+        json_object_begin(&w);
+        json_key(&w, SLICE("values"));
+    } else {
+        prom_json_begin(&w, &out, 0);
+    }
+    json_array_begin(&w);
+    for (size_t i = 0; i < n; i++)
+        json_string(&w, hits[i].value);
+    json_array_end(&w);
+    if (is_legacy) {
+        json_object_end(&w);
+        api_reply_json(x, 200, &out);
+    } else {
+        prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
+    }
+}
+
 static void serve_names(struct api *api, struct http_exchange *x, enum names_what what, struct slice name)
 {
     struct meta m;
@@ -69,15 +93,8 @@ static void serve_names(struct api *api, struct http_exchange *x, enum names_wha
         st = api->engine->ops->names(api->engine, &m.q.ctx, &nq, m.q.arena, &hits, &n, &m.err);
     }
     if (!st) {
-        struct buf out;
-        struct json_writer w;
-        prom_json_begin(&w, &out, 0);
-        json_array_begin(&w);
         api_audit_note(x, SLICE_EMPTY, n);
-        for (size_t i = 0; i < n; i++)
-            json_string(&w, hits[i].value);
-        json_array_end(&w);
-        prom_json_reply(x, &w, &out, SLICE_EMPTY, SLICE_EMPTY);
+        put_names(x, hits, n);
     }
     meta_end(&m, st);
 }

@@ -3,16 +3,11 @@
  * Errors are plain text, as Loki's clients expect. */
 #include "api/handlers.h"
 #include "api/loki_json.h"
+#include "api/loki_params.h"
 #include "api/prom_json.h"
 #include "base/num.h"
 
-enum {
-    LOKI_LIMIT_DEFAULT = 100,
-    LOKI_LIMIT_MAX = 50000,
-    LOKI_RANGE_HOURS_DEFAULT = 1,
-    LOKI_POINTS_DEFAULT = 250,
-    LOKI_ANSWER_BYTES_MAX = 512 * MIB
-};
+enum { LOKI_ANSWER_BYTES_MAX = 512 * MIB };
 
 static void put_time(struct json_writer *w, int64_t ns)
 {
@@ -85,23 +80,6 @@ void loki_json_result(struct json_writer *w, const struct value *v, bool categor
     }
 }
 
-static void put_stats(struct json_writer *w, const struct api_query *q)
-{
-    double seconds = (double)(clock_mono_ns(q->api->clock) - q->start_mono_ns) / 1e9;
-    json_key(w, SLICE("stats"));
-    json_object_begin(w);
-    json_key(w, SLICE("summary"));
-    json_object_begin(w);
-    json_key(w, SLICE("totalLinesProcessed"));
-    json_uint(w, q->ctx.rows_read);
-    json_key(w, SLICE("totalBytesProcessed"));
-    json_uint(w, q->ctx.bytes_read);
-    json_key(w, SLICE("execTime"));
-    json_double(w, seconds);
-    json_object_end(w);
-    json_object_end(w);
-}
-
 static void answer(struct api_query *q, const struct value *v, const struct api_params *p)
 {
     struct buf out;
@@ -109,7 +87,7 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     prom_json_begin(&w, &out, LOKI_ANSWER_BYTES_MAX);
     json_object_begin(&w);
     loki_json_result(&w, v, loki_json_categorizes(q->x));
-    put_stats(&w, q);
+    loki_stats_put(&w, q, v);
     json_object_end(&w);
     if (q->ctx.is_sampled)
         buf_slice(&q->env.infos, SLICE("some of the lines counted are sampled: each counts for as many as it stands for, so counts and rates are "
@@ -117,67 +95,22 @@ static void answer(struct api_query *q, const struct value *v, const struct api_
     prom_json_reply(q->x, &w, &out, buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos));
 }
 
-static enum status common_params(const struct api_params *p, struct query_params *out, struct err *err)
-{
-    struct slice direction = api_param(p, SLICE("direction"), NULL);
-    enum status st = api_param_size(p, SLICE("limit"), LOKI_LIMIT_DEFAULT, LOKI_LIMIT_MAX, &out->limit, err);
-    if (st)
-        return st;
-    if (slice_eq_nocase(direction, SLICE("forward")))
-        out->direction = DIRECTION_FORWARD;
-    else if (direction.len == 0 || slice_eq_nocase(direction, SLICE("backward")))
-        out->direction = DIRECTION_BACKWARD;
-    else
-        return err_set(err, ST_INVALID, "parameter \"direction\": found \"%.*s\", allowed: forward, backward", SLICE_FMT(direction));
-    return ST_OK;
-}
-
 static enum status run_instant(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
     struct query_params params = {0};
-    enum status st = api_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
+    enum status st = loki_param_time(p, SLICE("time"), clock_wall_ns(q->api->clock), &params.start_ns, err);
     if (!st)
-        st = common_params(p, &params, err);
+        st = loki_param_lines(p, &params, err);
     if (st)
         return st;
     params.end_ns = params.start_ns;
     return q->api->logql->instant(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
 }
 
-static enum status range_params(const struct api *api, const struct api_params *p, struct query_params *out, struct err *err)
-{
-    struct slice step = api_param(p, SLICE("step"), NULL), since = api_param(p, SLICE("since"), NULL);
-    int64_t back = LOKI_RANGE_HOURS_DEFAULT * 3600 * NS_S;
-    enum status st = api_param_time(p, SLICE("end"), clock_wall_ns(api->clock), &out->end_ns, err);
-    if (!st && since.len)
-        st = api_parse_duration(since, &back, err);
-    if (!st)
-        st = api_param_time(p, SLICE("start"), sat_sub(out->end_ns, back), &out->start_ns, err);
-    if (st)
-        return st;
-    if (out->end_ns < out->start_ns)
-        return err_set(err, ST_INVALID, "end timestamp must not be before or equal to start time");
-    if (step.len)
-        st = api_parse_duration(step, &out->step_ns, err);
-    else
-        out->step_ns = MAX(sat_sub(out->end_ns, out->start_ns) / LOKI_POINTS_DEFAULT / NS_S, (int64_t)1) * NS_S;
-    if (st)
-        return st;
-    if (out->step_ns < NS_MS)
-        return err_set(err, ST_INVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
-    if (sat_sub(out->end_ns, out->start_ns) / out->step_ns > QUERY_POINTS_PER_SERIES_MAX)
-        return err_set(err, ST_INVALID,
-                       "exceeded maximum resolution of %d points per time series. Try increasing the value of the step parameter",
-                       QUERY_POINTS_PER_SERIES_MAX);
-    return ST_OK;
-}
-
 static enum status run_range(struct api_query *q, const struct api_params *p, struct value *v, struct err *err)
 {
     struct query_params params = {0};
-    enum status st = range_params(q->api, p, &params, err);
-    if (!st)
-        st = common_params(p, &params, err);
+    enum status st = loki_param_range(q->api, p, &params, err);
     return st ? st : q->api->logql->range(&q->env, api_param(p, SLICE("query"), NULL), &params, v, err);
 }
 

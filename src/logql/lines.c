@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log queries: rows newest (or oldest) first from the engine, through the stages, until the limit; then grouped by labels. */
 #include "base/map.h"
+#include "base/num.h"
 #include "logql/eval.h"
 
 struct lines {
@@ -8,7 +9,16 @@ struct lines {
     struct value *out;
     struct map index; /* labels -> stream */
     size_t stream_cap, *line_caps, line_caps_cap, total;
+    int64_t interval_ns, last_ns; /* of the last line kept */
 };
+
+/* Loki's interval is one for all streams together: it thins the answer out, in order, whatever stream the next line is of. */
+static bool is_due(const struct lines *l, int64_t time_ns)
+{
+    if (l->interval_ns == 0 || l->total == 0)
+        return true;
+    return (time_ns < l->last_ns ? sat_sub(l->last_ns, time_ns) : sat_sub(time_ns, l->last_ns)) >= l->interval_ns;
+}
 
 static struct value_stream *stream_of(struct lines *l, struct slice labels)
 {
@@ -36,6 +46,7 @@ static void keep(struct lines *l, const struct record *r, uint64_t seq, struct a
         .metadata = record_labels(r, FROM_METADATA, a),
         .parsed = record_labels(r, FROM_PARSER, a),
     };
+    l->last_ns = r->time_ns;
     l->total++;
 }
 
@@ -48,7 +59,7 @@ static enum status read_rows(struct lines *l, const struct row_test *test, struc
     size_t walked = 0;
     while (l->total < limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n && l->total < limit && !st && !arena_over(l->env->result); i++) {
-            if (test->passes(test->arg, &block.rows[i], r, scratch))
+            if (is_due(l, block.rows[i].time_ns) && test->passes(test->arg, &block.rows[i], r, scratch))
                 keep(l, r, block.rows[i].seq, scratch);
             if (arena_bytes(scratch) > LOGQL_SCRATCH_BYTES)
                 arena_reset(scratch);
@@ -79,7 +90,7 @@ enum status logql_row_check(struct engine_ctx *ctx, const struct event *e, size_
 enum status logql_read_lines(struct query_env *env, const struct pred *pred, const struct row_test *test, const struct query_params *p,
                              size_t limit, struct value *out, struct err *err)
 {
-    struct lines l = { .env = env, .out = out };
+    struct lines l = { .env = env, .out = out, .interval_ns = p->interval_ns };
     struct events_iter *it;
     unsigned did;
     struct events_query q = { .start_ns = p->start_ns, .end_ns = p->end_ns, .kinds = 1u << EVENT_LOG, .pred = pred,
@@ -99,24 +110,25 @@ enum status logql_read_lines(struct query_env *env, const struct pred *pred, con
 
 struct log_rows {
     const struct expr *log;
-    struct json_parser *json;
+    struct stage_env env;
 };
 
 static bool log_passes(void *arg, const struct event *e, struct record *r, struct arena *scratch)
 {
-    const struct log_rows *t = arg;
+    struct log_rows *t = arg;
     if (!matchers_match(t->log->matchers, t->log->matcher_count, e->stream))
         return false;
     record_load(r, e, scratch);
-    return logql_stages_run(t->log->stages, r, &(struct stage_env){ .scratch = scratch, .json = t->json });
+    t->env.scratch = scratch;
+    return logql_stages_run(t->log->stages, r, &t->env);
 }
 
 enum status logql_eval_lines(struct query_env *env, const struct expr *log, const struct query_params *p, size_t limit, struct value *out,
                              struct err *err)
 {
-    struct log_rows rows = { log, json_parser_new() };
+    struct log_rows rows = { log, { .json = json_parser_new(), .ctx = env->ctx } };
     struct row_test test = { log_passes, &rows };
     enum status st = logql_read_lines(env, logql_push(env->result, log), &test, p, limit, out, err);
-    json_parser_free(rows.json);
+    json_parser_free(rows.env.json);
     return st;
 }

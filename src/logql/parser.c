@@ -52,13 +52,32 @@ bool logql_take(struct parser *p, const char *op)
     return true;
 }
 
+/* As Loki names kinds of tokens; NULL: by itself. */
+static const char *kind_name(enum lex_kind kind)
+{
+    switch (kind) {
+    case LEX_END: return "$end";
+    case LEX_IDENT: return "IDENTIFIER";
+    case LEX_STRING: return "STRING";
+    case LEX_NUMBER: return "NUMBER";
+    case LEX_DURATION: return "DURATION";
+    case LEX_OP:
+    case LEX_FLAG: break;
+    }
+    return NULL;
+}
+
 enum status logql_fail(struct parser *p, const char *expected)
 {
     const struct lex_token *t = logql_peek(p);
+    const char *kind = kind_name(t->kind);
+    int len = (int)MIN(t->text.len, (size_t)100);
     if (t->kind == LEX_END)
-        return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected end, expecting %s", expected);
-    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected %.*s, expecting %s", (int)MIN(t->text.len, (size_t)100),
-                          t->text.ptr, expected);
+        return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected %s, expecting %s", kind, expected);
+    if (kind)
+        return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected %s, expecting %s; found \"%.*s\"", kind, expected, len,
+                              t->text.ptr);
+    return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected %.*s, expecting %s", len, t->text.ptr, expected);
 }
 
 enum status logql_want(struct parser *p, const char *op)
@@ -77,7 +96,7 @@ enum status logql_ident(struct parser *p, const char *what, struct slice *out)
 enum status logql_string(struct parser *p, struct slice *out)
 {
     if (logql_peek(p)->kind != LEX_STRING)
-        return logql_fail(p, "a quoted text");
+        return logql_fail(p, "STRING");
     *out = p->tokens[p->at++].text;
     return ST_OK;
 }
@@ -135,13 +154,13 @@ enum status logql_selector(struct parser *p, struct matcher **out, size_t *count
         if (!st)
             st = logql_string(p, &value);
         if (!st && matcher_init(&m, (enum match_op)op, name, value, &why))
-            st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
+            st = logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s%s", op >= MATCH_RE ? "error parsing regexp: " : "", why.text);
         if (!st)
             ARENA_PUSH(p->a, *out, *count, cap) = m;
         if (!st && m.re)
             st = add_regex(p, m.re, p->tokens[p->at - 1].position);
         if (!st && !logql_take(p, ",") && !logql_is(p, "}"))
-            st = logql_fail(p, "',' or '}'");
+            st = logql_fail(p, "} or ,");
     }
     return st;
 }
@@ -166,9 +185,9 @@ static enum status parse_log(struct parser *p, struct expr **out)
     for (size_t i = 0; i < e->matcher_count; i++)
         selective |= !matcher_matches_empty(&e->matchers[i]);
     if (!st && !selective)
-        return logql_lex_fail(
-            p->text, e->position, p->err,
-            "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
+        return err_set(
+            p->err, ST_INVALID,
+            "parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
             "app=~\".*\" does not meet this requirement, but app=~\".+\" will");
     if (!st)
         st = logql_stages(p, &e->stages);

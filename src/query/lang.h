@@ -23,6 +23,7 @@ struct query_params {
     int64_t lookback_ns;        /* 0: five minutes */
     size_t limit;               /* lines of a log query, series of a metric query; 0: the language's default */
     enum query_direction direction;
+    int64_t interval_ns;        /* lines: the next one answered is at least this much behind the last one, in order; 0: all */
     uint32_t features;          /* enum query_feature bits */
     size_t values_max;          /* held at once, as Prometheus counts them; 0: no limit but that of memory */
 };

@@ -2,11 +2,13 @@
 /* Alerting: rules are evaluated over the store, and what fires goes to notification. Rules start after notification and end
  * before it. */
 #include "alert/eval.h"
+#include "alert/posted.h"
 #include "logql/logql.h"
 #include "promql/promql.h"
 #include "server/state.h"
 
 static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
+static const struct query_lang *const posted_langs[] = {&logql_lang, &promql_lang}; /* as Loki's ruler, which they are posted to */
 
 static enum status on_alerts(void *arg, const struct alert_put *alerts, size_t count, struct err *err)
 {
@@ -30,7 +32,12 @@ enum status part_alert_prepare(struct server *s, struct err *err)
         .append = server_append,
         .alerts = on_alerts,
     };
-    return alert_eval_new(&s->api.alerts, &env, golden_prepare(s), err);
+    enum status st = posted_rules_open(&s->api.posted_rules, s->kv, &s->log, posted_langs, COUNT_OF(posted_langs), s->api.features, err);
+    if (!st)
+        st = alert_eval_new(&s->api.alerts, &env, golden_prepare(s), err);
+    if (!st)
+        posted_rules_watch(s->api.posted_rules, golden_posted, s);
+    return st;
 }
 
 enum status part_alert_run(struct server *s, struct err *err)
@@ -50,5 +57,7 @@ void part_alert_stop(struct server *s)
     golden_stop(s);
     alert_eval_stop(s->api.alerts);
     golden_free(s);
+    posted_rules_close(s->api.posted_rules);
+    s->api.posted_rules = NULL;
     s->api.alerts = NULL;
 }

@@ -9,6 +9,7 @@
  * `lock` covers what the evaluation was given: a reload of the configuration and a change here do not meet. */
 #include "api/golden_rules.h"
 #include "alert/eval.h"
+#include "alert/posted.h"
 #include "logql/logql.h"
 #include "pipeline/pipeline.h"
 #include "promql/promql.h"
@@ -29,7 +30,9 @@ struct golden_keeper {
     atomic_bool is_stopping;
     bool is_on;
     const struct rule_set *base; /* the configuration's */
-    struct arena *arena;         /* of mine and merged */
+    const struct rule_set *posted; /* those that came over an API */
+    struct arena *joined;          /* of what is evaluated, as far as it is of several of them */
+    struct arena *arena;         /* of mine */
     struct rule_set *mine;
     struct buf text;             /* of mine, as a file */
 };
@@ -73,10 +76,20 @@ static struct rule_set *join(struct arena *a, const struct rule_set *base, const
     return out;
 }
 
-/* What is to be evaluated. Under lock. */
+/* What is to be evaluated, in k->joined. Under lock. */
 static const struct rule_set *rules_of(struct golden_keeper *k)
 {
-    return k->is_on && k->mine ? join(k->arena, k->base, k->mine, false) : k->base;
+    const struct rule_set *all = k->posted->group_count ? join(k->joined, k->base, k->posted, false) : k->base;
+    return k->is_on && k->mine ? join(k->joined, all, k->mine, false) : all;
+}
+
+/* Under lock. */
+static void hand_on(struct golden_keeper *k)
+{
+    struct arena *old = k->joined;
+    k->joined = arena_new(0);
+    alert_eval_reload(k->server->api.alerts, rules_of(k));
+    arena_free(old);
 }
 
 /* found, a rule file, takes the place of what there was, whose other groups stay. *changed: it differs. Under lock. */
@@ -120,7 +133,7 @@ static void look(struct golden_keeper *k)
     if (!st && k->is_on)
         st = take(k, buf_as_slice(&found), &changed, &old, &err);
     if (changed) {
-        alert_eval_reload(s->api.alerts, rules_of(k));
+        hand_on(k);
         st = kv_put(s->kv, kv_key, buf_as_slice(&k->text), &err);
         log_line(&s->log, LOG_INFO, "golden signals are recorded", "rules=%zu", k->mine->rule_count);
     }
@@ -183,7 +196,8 @@ const struct rule_set *golden_prepare(struct server *s)
     struct err err;
     struct arena *old;
     bool changed;
-    *k = (struct golden_keeper){.server = s, .base = s->config->rules, .is_on = s->config->golden_rules};
+    *k = (struct golden_keeper){.server = s, .base = s->config->rules, .is_on = s->config->golden_rules,
+                               .posted = posted_rules_set(s->api.posted_rules), .joined = arena_new(0)};
     span_metrics_switch(pipeline_span_metrics(s->pipeline), s->config->rules->span_metrics);
     mutex_init(&k->lock);
     cond_init(&k->wake);
@@ -211,8 +225,17 @@ void golden_reload(struct server *s)
     k->base = s->config->rules;
     k->is_on = s->config->golden_rules;
     span_metrics_switch(pipeline_span_metrics(s->pipeline), s->config->rules->span_metrics);
-    alert_eval_reload(s->api.alerts, rules_of(k));
+    hand_on(k);
     cond_broadcast(&k->wake);
+    mutex_unlock(&k->lock);
+}
+
+void golden_posted(void *server, const struct rule_set *set)
+{
+    struct golden_keeper *k = ((struct server *)server)->golden_keeper;
+    mutex_lock(&k->lock);
+    k->posted = set;
+    hand_on(k);
     mutex_unlock(&k->lock);
 }
 
@@ -236,6 +259,7 @@ void golden_free(struct server *s)
     if (k == NULL)
         return;
     arena_free(k->arena);
+    arena_free(k->joined);
     buf_free(&k->text);
     cond_destroy(&k->wake);
     mutex_destroy(&k->lock);

@@ -119,6 +119,7 @@ void part_alert_stop(struct server *s);
 const struct rule_set *golden_prepare(struct server *s);
 enum status golden_run(struct server *s, struct err *err);
 void golden_reload(struct server *s); /* tells the evaluation */
+void golden_posted(void *server, const struct rule_set *set); /* set: rules that came over an API; tells the evaluation */
 void golden_stop(struct server *s);
 void golden_free(struct server *s);
 

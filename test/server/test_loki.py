@@ -136,7 +136,7 @@ class Grafana(Case):
     def test_the_older_paths_and_the_rules(self):
         body = {"streams": [{"stream": {"service_name": "old"}, "values": [[str(self.second * 10**9), "x"]]}]}
         self.assertEqual(self.s.post_json("/api/prom/push", body).status, 204)
-        self.assertIn("old", self.s.get("/api/prom/label/service_name/values", self.window).json["data"])
+        self.assertIn("old", self.s.get("/api/prom/label/service_name/values", self.window).json["values"])
         self.assertEqual(self.s.get("/prometheus/api/v1/rules").json["data"]["groups"], [])
         self.assertEqual(self.s.get("/prometheus/api/v1/alerts").json["data"]["alerts"], [])
 
