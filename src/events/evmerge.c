@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Merges parts row by row in evrow_cmp order: a heap of one reader a part, each holding one decoded block. A block that is
- * used up belongs to the writer from then on, which frees it when the rows that point into it are written.
+/* Merges parts row by row in evrow_cmp order: a heap of one reader a part, each holding the columns of one block and some of its
+ * rows put together, since rows take several times the memory of their columns and there may be dozens of parts. Rows that are
+ * used up belong to the writer from then on, and a block behind its last ones, which frees them when the rows that point into
+ * them are written.
  *
  * (1) A tombstone deletes only rows with a lower LSN, so it is applied to each input row, before rows mix.
  * (2) Rows with equal seq are one row; they are neighbours, because all of the sort key is theirs. */
@@ -11,10 +13,10 @@
 #include "events/evtomb.h"
 #include "events/evwrite.h"
 
-enum { STOP_CHECK_ROWS = 1024 };
+enum { STOP_CHECK_ROWS = 1024, LOADED_ROWS_MAX = 1024 };
 
-struct loaded { /* a block as rows */
-    struct evread *x;
+struct loaded { /* some rows of a block, in order */
+    struct evread *x; /* when they are the last of it, else NULL */
     struct arena *arena;
     struct event *rows;
     size_t count;
@@ -23,7 +25,10 @@ struct loaded { /* a block as rows */
 struct source {
     const struct part *p;
     const struct evdir *d;
-    size_t next_block, at;
+    size_t next_block, next_row, at;
+    const struct evdir_block *block;
+    struct evread *x; /* of block; NULL: none is open, or it belongs to the rows */
+    bool is_touched;
     struct loaded *now;
     struct slice tenant;
 };
@@ -54,32 +59,45 @@ static bool block_is_touched(const struct merge *m, const struct source *s, cons
     return false;
 }
 
-/* Loads the next block that has rows left; s->now NULL at the end. */
+static enum status open_block(struct merge *m, struct source *s, struct err *err)
+{
+    s->block = &s->d->blocks[s->next_block++];
+    s->next_row = 0;
+    s->x = evread_new(s->p, s->d, s->block, NULL);
+    s->is_touched = block_is_touched(m, s, s->block);
+    s->tenant = s->d->tenants[s->block->tenant];
+    return evread_load(s->x, WANT_ALL, err);
+}
+
+/* Loads the next rows that are left; s->now NULL at the end. */
 static enum status load_next(struct merge *m, struct source *s, struct err *err)
 {
     s->now = NULL;
     s->at = 0;
-    while (s->next_block < s->d->block_count) {
-        const struct evdir_block *b = &s->d->blocks[s->next_block++];
+    while (s->x || s->next_block < s->d->block_count) {
+        enum status st = s->x ? ST_OK : open_block(m, s, err);
+        if (st)
+            return st;
+        size_t n = MIN((size_t)LOADED_ROWS_MAX, s->block->rows - s->next_row);
         struct loaded *l = mem_new(struct loaded);
         l->arena = arena_new(0);
-        l->x = evread_new(s->p, s->d, b, NULL);
-        l->rows = arena_array(l->arena, struct event, b->rows);
-        enum status st = evread_load(l->x, WANT_ALL, err);
-        bool is_touched = block_is_touched(m, s, b);
-        for (size_t r = 0; st == ST_OK && r < b->rows; r++) {
-            evread_row(l->x, r, WANT_ALL, l->arena, &l->rows[l->count]);
-            l->count += !is_touched || !evtombs_dead(&m->tombs, s->d->tenants[b->tenant], &l->rows[l->count]);
+        l->rows = arena_array(l->arena, struct event, n + 1);
+        for (size_t end = s->next_row + n; s->next_row < end; s->next_row++) {
+            evread_row(s->x, s->next_row, WANT_ALL, l->arena, &l->rows[l->count]);
+            l->count += !s->is_touched || !evtombs_dead(&m->tombs, s->tenant, &l->rows[l->count]);
         }
-        if (st || l->count == 0) {
+        if (s->next_row == s->block->rows) {
+            l->x = s->x;
+            s->x = NULL;
+        }
+        if (l->count) {
+            s->now = l;
+            return ST_OK;
+        }
+        if (l->x)
+            evwrite_retire(m->out, loaded_free, l); /* rows before may point into it */
+        else
             loaded_free(l);
-            if (st)
-                return st;
-            continue;
-        }
-        s->tenant = s->d->tenants[b->tenant];
-        s->now = l;
-        return ST_OK;
     }
     return ST_OK;
 }
@@ -157,8 +175,10 @@ enum status evmerge_parts(const struct part *const *parts, size_t count, struct 
     if (st == ST_OK)
         st = evwrite_end(m.out, meta, err);
     evwrite_free(m.out);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         loaded_free(m.sources[i].now);
+        evread_free(m.sources[i].x);
+    }
     evtombs_free(&m.tombs);
     arena_free(a);
     return st;
