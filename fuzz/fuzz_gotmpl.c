@@ -20,6 +20,7 @@ static enum status on_query(void *arg, struct slice text, struct gotmpl_value *o
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct slice names[] = { SLICE_INIT("$labels"), SLICE_INIT("$value") };
+    static const struct gotmpl_options options = { .variables = names, .variable_count = COUNT_OF(names), .functions = &gotmpl_alert_functions };
     struct slice text = slice_of(data, size), first = SLICE_EMPTY, labels;
     struct arena *a = arena_new(0);
     struct gotmpl *t;
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct gotmpl_env env = { .arena = a, .dot = gotmpl_labels(labels), .variables = variables, .variable_count = COUNT_OF(variables),
                                   .external_url = SLICE("http://h:1/p"), .query = on_query };
         env.arg = &env;
-        enum status st = gotmpl_parse(a, text, names, COUNT_OF(names), &t, &err);
+        enum status st = gotmpl_parse(a, text, &options, &t, &err);
         MUST(st == ST_OK || err.text[0]);
         if (st == ST_OK && gotmpl_run(t, &env, &out, &err))
             MUST(err.text[0]);

@@ -8,6 +8,8 @@
 
 const struct slice rule_variables[] = {SLICE_INIT("$labels"), SLICE_INIT("$externalLabels"), SLICE_INIT("$externalURL"), SLICE_INIT("$value")};
 static_assert(COUNT_OF(rule_variables) == RULE_VARIABLES, "rule.h says how many");
+static const struct gotmpl_options rule_template = {
+    .variables = rule_variables, .variable_count = RULE_VARIABLES, .functions = &gotmpl_alert_functions};
 
 static const struct slice group_keys[] = {SLICE_INIT("name"),  SLICE_INIT("interval"), SLICE_INIT("query_offset"),
                                           SLICE_INIT("limit"), SLICE_INIT("labels"),   SLICE_INIT("rules"),
@@ -67,7 +69,7 @@ static enum status texts_read(const struct rule_reading *r, const struct yaml_no
         if (at == RULE_LABELS_MAX)
             return yaml_fail(item, err, "%s: more than %d", what, RULE_LABELS_MAX);
         all[at] = (struct rule_text){.name = name, .text = item->text};
-        if (gotmpl_parse(r->arena, item->text, rule_variables, COUNT_OF(rule_variables), &all[at].tmpl, err))
+        if (gotmpl_parse(r->arena, item->text, &rule_template, &all[at].tmpl, err))
             return err_prefix(err, "%.*s:%d: %s: %.*s: ", SLICE_FMT(item->file), item->line, what, SLICE_FMT(name));
         *count += at == *count;
     }
@@ -226,7 +228,7 @@ static enum status label_set(const struct rule_reading *r, struct rule_text **li
         memcpy(all, *list, *count * sizeof *all);
     all[*count] = (struct rule_text){.name = name, .text = text};
     *list = all;
-    return gotmpl_parse(r->arena, text, rule_variables, COUNT_OF(rule_variables), &all[(*count)++].tmpl, err);
+    return gotmpl_parse(r->arena, text, &rule_template, &all[(*count)++].tmpl, err);
 }
 
 /* severity becomes a label, summary and description annotations. */

@@ -9,6 +9,8 @@
 
 /* ---- HTTP and TLS ---- */
 
+static const struct gotmpl_options message_template = {.functions = &gotmpl_alert_functions};
+
 /* Keys from `served` on are known, and told when they are there. */
 static void warn_unserved(const struct setup_reading *r, const char *section, const struct yaml_node *n, const struct slice *keys, size_t served,
                           size_t count)
@@ -86,7 +88,7 @@ enum status http_setup_read(const struct setup_reading *r, const struct yaml_nod
 enum status message_text_parse(const struct setup_reading *r, struct slice text, struct message_text *out, struct err *err)
 {
     out->text = text;
-    enum status st = gotmpl_parse(r->arena, text, NULL, 0, &out->tmpl, err);
+    enum status st = gotmpl_parse(r->arena, text, &message_template, &out->tmpl, err);
     if (!st && r->library)
         gotmpl_use(r->arena, out->tmpl, r->library);
     return st;
@@ -133,7 +135,7 @@ static enum status template_file(struct dispatch_config *c, const struct yaml_no
     buf_init(&b, 0);
     enum status st = fs_read_all(fs_real(), arena_copy(c->arena, path).ptr, GOTMPL_TEXT_BYTES_MAX, &b, &why);
     if (!st)
-        st = gotmpl_parse(c->arena, arena_copy(c->arena, buf_as_slice(&b)), NULL, 0, &t, &why);
+        st = gotmpl_parse(c->arena, arena_copy(c->arena, buf_as_slice(&b)), &message_template, &t, &why);
     buf_free(&b);
     if (st)
         return yaml_fail(at, err, "templates: %.*s: %s", SLICE_FMT(path), why.text);
@@ -182,7 +184,7 @@ static enum status templates_read(struct dispatch_config *c, const struct yaml_n
     struct slice *patterns = NULL;
     size_t count = 0, files = 0;
     const struct yaml_node *n = yaml_get(root, SLICE("templates"));
-    enum status st = gotmpl_parse(c->arena, message_defaults, NULL, 0, &c->library, err);
+    enum status st = gotmpl_parse(c->arena, message_defaults, &message_template, &c->library, err);
     if (!st && n)
         st = yaml_texts(c->arena, root, SLICE("templates"), &patterns, &count, err);
     for (size_t i = 0; !st && i < count; i++)

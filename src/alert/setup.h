@@ -6,6 +6,7 @@
 #include "alert/dispatch.h"
 #include "model/matcher.h"
 #include "query/gotmpl.h"
+#include "sys/zone.h"
 
 enum {
     RECEIVERS_MAX = 1000,
@@ -45,10 +46,6 @@ struct interval {
 };
 MUST_CHECK enum status interval_read(struct arena *a, const struct yaml_node *n, struct interval *out, struct err *err);
 bool interval_holds(const struct interval *i, int64_t wall_ns);
-
-/* Offsets of a time zone, from the system's files. */
-MUST_CHECK enum status zone_read(struct arena *a, struct slice name, struct zone **out, struct err *err);
-int64_t zone_offset_s(const struct zone *z, int64_t unix_s);
 
 /* ---- receivers ---- */
 

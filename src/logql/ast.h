@@ -140,9 +140,13 @@ bool ip_line_has(const struct ip_range *r, struct slice line);
 
 /* ---- template.c: the templates of line_format and label_format ---- */
 struct record;
-MUST_CHECK enum status template_parse(struct arena *a, struct slice text, struct template **out, struct err *err);
-/* Appends to out. False when it failed (*why is set): the record gets __error__="TemplateFormatErr". */
-bool template_run(const struct template *t, struct arena *a, const struct record *r, struct buf *out, const char **why);
+struct stage_env;
+struct parser;
+/* name: "line" or "label", in errors. */
+MUST_CHECK enum status template_parse(struct parser *p, const char *name, struct slice text, struct template **out, struct err *err);
+/* The line, or the labels, as told. What fails gives the record __error__="TemplateFormatErr" and leaves it as it was. */
+void template_format_line(const struct template *t, struct record *r, struct stage_env *env);
+void template_format_labels(const struct assign *list, size_t count, struct record *r, struct stage_env *env);
 
 /* ---- pattern.c ---- */
 MUST_CHECK enum status pattern_parse(struct arena *a, struct slice text, bool is_filter, struct piece **out, size_t *count, struct err *err);

@@ -335,7 +335,7 @@ static bool run_row(struct lots *l, size_t i, bool *has_own)
     struct event e = { .kind = EVENT_LOG, .severity = lot->severities[i], .weight = (float)weight_at(l, i), .time_ns = lot->times[i],
                        .stream = lot->stream_list[lot->streams[i]], .body = SLICE_EMPTY };
     struct record_found found = { lot->is_error, l->plan->query.count, l->values, l->labels };
-    struct stage_env env = { l->scratch, NULL, l->plan->only, &found };
+    struct stage_env env = { .scratch = l->scratch, .only = l->plan->only, .found = &found };
     for (size_t k = 0; !lot->is_error && k < found.count; k++)
         l->values[k] = text_at(&lot->values[k], i, l->scratch);
     record_load(l->r, &e, l->scratch);

@@ -258,11 +258,29 @@ static enum status parse_extractions(struct parser *p, struct stage *s)
     return st;
 }
 
-static enum status parse_template(struct parser *p, struct slice text, struct template **out)
+/* label: whose value it makes; empty: the line. */
+static enum status parse_template(struct parser *p, struct slice label, struct slice text, struct template **out)
 {
+    size_t position = p->tokens[p->at - 1].position;
     struct err why;
-    if (template_parse(p->a, text, out, &why))
-        return logql_lex_fail(p->text, p->tokens[p->at - 1].position, p->err, "%s", why.text);
+    if (template_parse(p, label.len ? "label" : "line", text, out, &why) == ST_OK)
+        return ST_OK;
+    if (label.len)
+        return logql_lex_fail(p->text, position, p->err, "invalid template for label '%.*s': %s", SLICE_FMT(label), why.text);
+    return logql_lex_fail(p->text, position, p->err, "invalid line template: %s", why.text);
+}
+
+/* A label is formatted once in a stage, and __error__ is not formatted at all. */
+static enum status check_label_format(struct parser *p, const struct stage *s, const struct assign *e)
+{
+    size_t position = p->tokens[p->at - 1].position, same = 0;
+    for (size_t i = 0; i < s->assign_count; i++)
+        same += slice_eq(s->assigns[i].name, e->name);
+    if (slice_eq(e->name, SLICE("__error__")))
+        return logql_lex_fail(p->text, position, p->err, "%.*s cannot be formatted", SLICE_FMT(e->name));
+    if (same > 1)
+        return logql_lex_fail(p->text, position, p->err, "multiple label name '%.*s' not allowed in a single format operation",
+                              SLICE_FMT(e->name));
     return ST_OK;
 }
 
@@ -273,10 +291,12 @@ static enum status parse_label_format(struct parser *p, struct stage *s)
         struct assign *e;
         st = assign_new(p, s, &e);
         if (!st)
+            st = check_label_format(p, s, e);
+        if (!st)
             st = logql_want(p, "=");
         if (!st && logql_peek(p)->kind == LEX_STRING) {
             e->source = p->tokens[p->at++].text;
-            st = parse_template(p, e->source, &e->template);
+            st = parse_template(p, e->name, e->source, &e->template);
         } else if (!st) {
             st = logql_ident(p, "a label name or a quoted template", &e->source);
         }
@@ -376,7 +396,7 @@ static enum status parse_word_stage(struct parser *p, struct stage *s, struct sl
         return parse_drop_keep(p, s);
     case STAGE_LINE_FORMAT: {
         enum status st = logql_string(p, &s->source);
-        return st ? st : parse_template(p, s->source, &s->template);
+        return st ? st : parse_template(p, SLICE_EMPTY, s->source, &s->template);
     }
     case STAGE_UNPACK:
     case STAGE_DECOLORIZE:

@@ -227,7 +227,7 @@ static enum status lot_series(void *arg, struct record *r, size_t *number, struc
 static enum status read_rows(struct range *x, struct events_iter *it, struct err *err)
 {
     struct arena *scratch = x->scratch;
-    struct stage_env env = { scratch, json_parser_new(), x->only, NULL };
+    struct stage_env env = { .scratch = scratch, .json = json_parser_new(), .only = x->only, .ctx = x->env->ctx };
     struct event_block block;
     enum status st;
     size_t walked = 0;

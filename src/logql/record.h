@@ -40,6 +40,8 @@ struct stage_env {
     struct json_parser *json;
     const struct projection *only;    /* labels that matter of what json and logfmt find; NULL: all */
     const struct record_found *found; /* NULL: parse the line */
+    struct engine_ctx *ctx;           /* asked whether templates may go on; NULL: they may */
+    size_t steps;                     /* of templates, since it was asked */
 };
 
 /* r from a row: stream labels, structured metadata, detected_level, trace_id, span_id. Borrows e. */

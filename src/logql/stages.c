@@ -303,41 +303,6 @@ bool logql_filter_run(const struct label_filter *f, struct record *r, struct are
 
 /* ---- formats, drop, keep ---- */
 
-static void run_line_format(const struct stage *s, struct record *r, struct stage_env *env)
-{
-    struct buf out;
-    const char *why;
-    buf_init(&out, EVENT_BODY_BYTES_MAX);
-    if (template_run(s->template, env->scratch, r, &out, &why))
-        r->line = arena_copy(env->scratch, buf_as_slice(&out));
-    else
-        record_error(r, "TemplateFormatErr", slice_str(why));
-    buf_free(&out);
-}
-
-static void run_label_format(const struct stage *s, struct record *r, struct stage_env *env)
-{
-    for (size_t i = 0; i < s->assign_count; i++) {
-        const struct assign *e = &s->assigns[i];
-        if (e->template == NULL) {
-            struct slice value = record_get(r, e->source);
-            if (value.len) {
-                record_drop(r, e->source);
-                record_set(r, e->name, value, FROM_PARSER);
-            }
-            continue;
-        }
-        struct buf out;
-        const char *why;
-        buf_init(&out, LABEL_VALUE_BYTES_MAX * 16);
-        if (template_run(e->template, env->scratch, r, &out, &why))
-            record_set(r, e->name, arena_copy(env->scratch, buf_as_slice(&out)), FROM_PARSER);
-        else
-            record_error(r, "TemplateFormatErr", slice_str(why));
-        buf_free(&out);
-    }
-}
-
 static bool assign_matches(const struct assign *e, struct slice value)
 {
     if (!e->has_matcher)
@@ -406,8 +371,8 @@ bool logql_stages_run(const struct stage *s, struct record *r, struct stage_env 
         case STAGE_REGEXP: run_regexp(s, r, env); break;
         case STAGE_PATTERN: run_pattern(s, r, env); break;
         case STAGE_UNPACK: run_unpack(r, env); break;
-        case STAGE_LINE_FORMAT: run_line_format(s, r, env); break;
-        case STAGE_LABEL_FORMAT: run_label_format(s, r, env); break;
+        case STAGE_LINE_FORMAT: template_format_line(s->template, r, env); break;
+        case STAGE_LABEL_FORMAT: template_format_labels(s->assigns, s->assign_count, r, env); break;
         case STAGE_DROP: run_drop(s, r); break;
         case STAGE_KEEP: run_keep(s, r); break;
         case STAGE_DECOLORIZE: run_decolorize(r, env->scratch); break;

@@ -1,189 +1,156 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The templates of line_format and label_format: text with {{ }} actions. An action is a pipeline of calls:
+/* The templates of line_format and label_format: Go's (query/gotmpl.h) with Loki's functions, over the labels of a line.
+ * https://grafana.com/docs/loki/latest/query/template_functions/
  *
- *     {{ .label }}   {{ .label | ToUpper }}   {{ printf "%s-%s" .a .b }}   {{ default "none" .a }}
- *     {{ __line__ }} {{ __timestamp__ }}
- *
- * The result of a call is the last argument of the next one, as in Go. Control words (if, range, with, ...) and functions
- * outside of the table are an error when the query is read, by name. */
-#include "base/date.h"
-#include "logql/record.h"
-#include "logql/template_function.h"
-#include "query/token.h"
+ * A template is read once, with the query; patterns and zones that stand in it are compiled then. What fails while it runs marks
+ * the line with __error__="TemplateFormatErr" and why, in Go's words. */
+#include "logql/template.h"
 
-enum { TEMPLATE_CALLS_MAX = 16, TEMPLATE_RUN_BYTES_MAX = 16 * MIB /* of all that one run makes on the way */ };
+#include <stdlib.h>
 
-enum arg_kind { ARG_TEXT, ARG_LABEL, ARG_LINE, ARG_TIME };
+#include "logql/parser.h"
+#include "sys/clock.h"
 
-struct arg {
-    enum arg_kind kind;
-    struct slice text; /* a literal, or the label's name */
-};
-
-struct call {
-    const struct template_function *function; /* NULL: just the one argument */
-    struct arg args[TEMPLATE_ARGS_MAX];
-    size_t count;
-};
-
-struct node {
-    struct node *next;
-    struct slice text; /* when there are no calls */
-    struct call *calls;
-    size_t call_count;
+enum {
+    TEMPLATE_OUT_BYTES_MAX = EVENT_BODY_BYTES_MAX, /* of a line or label that it makes */
+    TEMPLATE_CHECK_STEPS = 16 * 1024               /* of all lines, between two questions whether the query may go on */
 };
 
 struct template {
-    struct node *first;
+    struct gotmpl *tmpl;
+    bool is_field; /* {{.field}} and no more */
+    struct slice field;
 };
 
-/* ---- reading ---- */
-
-static size_t word_length(struct slice s)
+static enum status on_regex(void *arg, struct slice pattern, struct regex **out, struct err *err)
 {
-    size_t n = 0;
-    while (n < s.len && (token_is_alnum(s.ptr[n]) || s.ptr[n] == '.' || s.ptr[n] == '-'))
-        n++;
-    return n;
+    struct parser *p = arg;
+    if (regex_compile(out, pattern, 0, err))
+        return ST_INVALID;
+    regex_free(*out);
+    return logql_regex(p, pattern, 0, out) ? err_set(err, ST_LIMIT, "%s", p->err->text) : ST_OK;
 }
 
-static enum status read_arg(struct arena *a, struct slice *rest, struct call *c, struct err *err)
+enum status template_parse(struct parser *p, const char *name, struct slice text, struct template **out, struct err *err)
 {
-    size_t n;
-    if (c->count == TEMPLATE_ARGS_MAX)
-        return err_set(err, ST_LIMIT, "template: more than %d arguments", TEMPLATE_ARGS_MAX);
-    if (rest->ptr[0] == '"' || rest->ptr[0] == '`') {
-        n = token_string(*rest, err);
-        if (n == 0)
-            return ST_INVALID;
-        struct arg *text = &c->args[c->count++];
-        text->kind = ARG_TEXT;
-        enum status st = token_unquote(a, slice_sub(*rest, 0, n), &text->text, err);
-        *rest = slice_skip(*rest, n);
+    struct template *t = arena_new_of(p->a, struct template);
+    struct gotmpl_options opt = {.name = name, .functions = &template_text_functions, .is_strict = true, .regex = on_regex, .arg = p};
+    enum status st = gotmpl_parse(p->a, text, &opt, &t->tmpl, err);
+    if (st)
         return st;
-    }
-    n = word_length(*rest);
-    struct slice word = slice_sub(*rest, 0, n);
-    if (n == 0)
-        return err_set(err, ST_INVALID, "template: unexpected '%c'", rest->ptr[0]);
-    *rest = slice_skip(*rest, n);
-    if (word.ptr[0] == '.' && word.len > 1) {
-        c->args[c->count++] = (struct arg){ ARG_LABEL, slice_skip(word, 1) };
-    } else if (token_is_digit(word.ptr[0]) || word.ptr[0] == '-') {
-        c->args[c->count++] = (struct arg){ ARG_TEXT, word };
-    } else if (slice_eq(word, SLICE("__line__"))) {
-        c->args[c->count++] = (struct arg){ ARG_LINE, word };
-    } else if (slice_eq(word, SLICE("__timestamp__"))) {
-        c->args[c->count++] = (struct arg){ ARG_TIME, word };
-    } else if (c->function || c->count) {
-        return err_set(err, ST_INVALID, "template: unexpected \"%.*s\"", SLICE_FMT(word));
-    } else {
-        c->function = template_function_find(word);
-        if (c->function == NULL)
-            return err_set(err, ST_UNSUPPORTED, "template: function \"%.*s\" is not defined", SLICE_FMT(word));
-    }
-    return ST_OK;
-}
-
-static enum status read_action(struct arena *a, struct slice text, struct node *n, struct err *err)
-{
-    n->calls = arena_zalloc(a, TEMPLATE_CALLS_MAX * sizeof *n->calls);
-    struct call *c = &n->calls[n->call_count++];
-    c->function = NULL;
-    for (;;) {
-        text = slice_trim(text);
-        if (text.len == 0)
-            break;
-        if (text.ptr[0] == '|') {
-            if (n->call_count == TEMPLATE_CALLS_MAX)
-                return err_set(err, ST_LIMIT, "template: more than %d calls in a row", TEMPLATE_CALLS_MAX);
-            c = &n->calls[n->call_count++];
-            c->function = NULL;
-            text = slice_skip(text, 1);
-            continue;
-        }
-        enum status st = read_arg(a, &text, c, err);
-        if (st)
-            return st;
-    }
-    for (size_t i = 0; i < n->call_count; i++) {
-        size_t given = n->calls[i].count + (i > 0);
-        const struct template_function *f = n->calls[i].function;
-        if (f ? given < f->args_min || given > f->args_max : given != 1)
-            return err_set(err, ST_INVALID, "template: wrong number of arguments%s%.*s: %zu", f ? " for " : "", f ? (int)f->name.len : 0,
-                           f ? f->name.ptr : "", given);
-    }
-    return ST_OK;
-}
-
-enum status template_parse(struct arena *a, struct slice text, struct template **out, struct err *err)
-{
-    struct template *t = arena_new_of(a, struct template);
-    struct node **tail = &t->first;
-    while (text.len) {
-        struct node *n = arena_new_of(a, struct node);
-        size_t open = slice_find(text, SLICE("{{"), 0);
-        *tail = n;
-        tail = &n->next;
-        if (open != 0) {
-            n->text = slice_sub(text, 0, open);
-            text = slice_skip(text, MIN(open, text.len));
-            continue;
-        }
-        size_t close = slice_find(text, SLICE("}}"), 2);
-        if (close == SIZE_MAX)
-            return err_set(err, ST_INVALID, "template: unclosed action, \"{{\" without \"}}\"");
-        enum status st = read_action(a, slice_sub(text, 2, close), n, err);
-        if (st)
-            return st;
-        text = slice_skip(text, close + 2);
-    }
+    t->is_field = gotmpl_is_field(t->tmpl, &t->field);
     *out = t;
     return ST_OK;
 }
 
-/* ---- running ---- */
+/* ---- the labels ---- */
 
-static struct slice arg_value(const struct arg *g, struct arena *a, const struct record *r)
+static const struct slice error_name = SLICE_INIT("__error__"), details_name = SLICE_INIT("__error_details__");
+
+static struct slice labels_find(const struct gotmpl_source *s, struct slice name)
 {
-    switch (g->kind) {
-    case ARG_TEXT: return g->text;
-    case ARG_LABEL: return record_get(r, g->text);
-    case ARG_LINE: return r->line;
-    case ARG_TIME: {
-        char text[DATE_TEXT_BYTES_MAX];
-        return arena_copy(a, slice_of(text, date_format_rfc3339(r->time_ns, 0, DATE_DIGITS_SHORTEST, text)));
-    }
-    }
-    return SLICE_EMPTY;
+    const struct template_data *d = (const struct template_data *)s;
+    for (size_t i = 0; i < d->count; i++)
+        if (slice_eq(d->labels[i].name, name))
+            return d->labels[i].value;
+    if (slice_eq(name, error_name))
+        return d->error;
+    return slice_eq(name, details_name) ? d->error_details : SLICE_EMPTY;
 }
 
-bool template_run(const struct template *t, struct arena *a, const struct record *r, struct buf *out, const char **why)
+static int by_name(const void *a, const void *b)
 {
-    size_t before = arena_bytes(a);
-    for (const struct node *n = t->first; n && !buf_over(out); n = n->next) {
-        struct slice value = n->text;
-        for (size_t i = 0; i < n->call_count; i++) {
-            struct slice values[TEMPLATE_ARGS_MAX + 1];
-            const struct call *c = &n->calls[i];
-            size_t count = 0;
-            for (size_t k = 0; k < c->count; k++)
-                values[count++] = arg_value(&c->args[k], a, r);
-            if (i > 0)
-                values[count++] = value;
-            if (c->function == NULL) {
-                value = values[0];
-            } else if (!c->function->run(a, values, count, &value)) {
-                *why = "a template function cannot take these values";
-                return false;
+    return slice_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+static struct slice labels_all(const struct gotmpl_source *s, struct arena *a)
+{
+    const struct template_data *d = (const struct template_data *)s;
+    struct label *list = arena_array(a, struct label, d->count + 2);
+    size_t n = 0;
+    struct buf b;
+    for (size_t i = 0; i < d->count; i++)
+        list[n++] = (struct label){ d->labels[i].name, d->labels[i].value };
+    if (d->error.len)
+        list[n++] = (struct label){ error_name, d->error };
+    if (d->error_details.len)
+        list[n++] = (struct label){ details_name, d->error_details };
+    qsort(list, n, sizeof *list, by_name);
+    buf_init(&b, 0);
+    for (size_t i = 0; i < n; i++) {
+        buf_lenslice(&b, list[i].name);
+        buf_lenslice(&b, list[i].value);
+    }
+    struct slice all = arena_copy(a, buf_as_slice(&b));
+    buf_free(&b);
+    return all;
+}
+
+/* ---- running ---- */
+
+static struct template_data data_of(const struct record *r, struct stage_env *env)
+{
+    return (struct template_data){ .source = { labels_find, labels_all }, .labels = r->labels, .count = r->count, .error = r->error,
+                                   .error_details = r->error_details, .line = r->line, .time_ns = r->time_ns, .env = env };
+}
+
+/* False: it failed, and the record says so. */
+static bool run(const struct template *t, struct template_data *d, struct record *r, struct slice *out)
+{
+    struct stage_env *env = d->env;
+    struct buf text;
+    struct err err;
+    if (t->is_field) {
+        *out = labels_find(&d->source, t->field);
+        return true;
+    }
+    enum status st = ST_OK;
+    if (env->steps > TEMPLATE_CHECK_STEPS && env->ctx)
+        st = engine_ctx_check(env->ctx, &err);
+    if (!st && env->steps > TEMPLATE_CHECK_STEPS)
+        env->steps = 0;
+    struct gotmpl_env e = { .arena = env->scratch, .dot = { .type = GOTMPL_SOURCE, .source = &d->source }, .arg = d, .steps = &env->steps };
+    buf_init(&text, TEMPLATE_OUT_BYTES_MAX);
+    if (!st)
+        st = gotmpl_run(t->tmpl, &e, &text, &err);
+    if (st)
+        record_error(r, "TemplateFormatErr", arena_copy(env->scratch, slice_str(err.text)));
+    else
+        *out = arena_copy(env->scratch, buf_as_slice(&text));
+    buf_free(&text);
+    return st == ST_OK;
+}
+
+void template_format_line(const struct template *t, struct record *r, struct stage_env *env)
+{
+    struct template_data d = data_of(r, env);
+    struct slice line;
+    if (run(t, &d, r, &line))
+        r->line = line;
+}
+
+void template_format_labels(const struct assign *list, size_t count, struct record *r, struct stage_env *env)
+{
+    struct template_data d = { .env = NULL };
+    for (size_t i = 0; i < count; i++) {
+        struct slice value;
+        if (list[i].template == NULL) {
+            value = record_get(r, list[i].source);
+            if (value.len) {
+                record_drop(r, list[i].source);
+                record_set(r, list[i].name, value, FROM_PARSER);
             }
-            if (arena_bytes(a) - before > TEMPLATE_RUN_BYTES_MAX) {
-                *why = "the template needs too much memory";
-                return false;
+            continue;
+        }
+        if (d.env == NULL) { /* all templates of a stage see the labels as they were at the first one */
+            d = data_of(r, env);
+            if (i + 1 < count) {
+                struct record_label *before = arena_array(env->scratch, struct record_label, r->count);
+                memcpy(before, r->labels, r->count * sizeof *before);
+                d.labels = before;
             }
         }
-        buf_slice(out, value);
+        if (run(list[i].template, &d, r, &value))
+            record_set(r, list[i].name, value, FROM_PARSER);
     }
-    *why = "the result is too long";
-    return !buf_over(out);
 }

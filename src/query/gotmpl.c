@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading Go templates. The text is cut into runs of plain text and actions ({{ ... }}, with trim marks); an action is a control
  * word or a pipeline. Blocks nest by recursion: block_read reads nodes up to the `end` or `else` that closes it. Variables are
- * checked against what is in scope where they stand, so that a wrong name is found when the file is loaded. */
+ * checked against what is in scope where they stand, so that a wrong name is found when the file is loaded.
+ *
+ * Arguments that are constants are brought into the form that their function wants here, and patterns among them are compiled; what
+ * cannot be brought into it is a fault of the command, which is told at once, or in strict templates when it runs, as Go does. */
 #include "query/gotmpl.h"
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "codec/regex.h"
 #include "query/gotmpl_parts.h"
+#include "query/gotmpl_time.h"
 #include "query/token.h"
 
 enum closer { CLOSER_EOF, CLOSER_END, CLOSER_ELSE };
@@ -14,6 +19,7 @@ enum closer { CLOSER_EOF, CLOSER_END, CLOSER_ELSE };
 struct reading {
     struct arena *a;
     struct gotmpl *t;
+    const struct gotmpl_options *opt;
     struct slice text, rest; /* all of it; what is not read yet */
     struct slice action;     /* what is left of the action being read */
     struct slice names[GOTMPL_VARIABLES_MAX];
@@ -29,8 +35,10 @@ static enum status pipe_read(struct reading *r, bool in_parens, struct pipe **ou
 static enum status fail(struct reading *r, const char *what, struct slice word)
 {
     size_t offset = r->action.ptr ? (size_t)(r->action.ptr - r->text.ptr) : r->text.len - r->rest.len;
-    return err_set(r->err, ST_INVALID, "template: line %zu: %s%s%.*s%s", token_place_of(r->text, offset).line, what, word.len ? " \"" : "",
-                   SLICE_FMT(word), word.len ? "\"" : "");
+    size_t line = token_place_of(r->text, offset).line;
+    struct slice at = r->opt->name ? arena_printf(r->a, "%s:%zu", r->opt->name, line) : arena_printf(r->a, "line %zu", line);
+    return err_set(r->err, ST_INVALID, "template: %.*s: %s%s%.*s%s", SLICE_FMT(at), what, word.len ? " \"" : "", SLICE_FMT(word),
+                   word.len ? "\"" : "");
 }
 
 static void skip_space(struct reading *r)
@@ -86,19 +94,26 @@ static enum status fields_read(struct reading *r, struct operand *o)
 static enum status number_read(struct reading *r, struct operand *o)
 {
     size_t n = 0;
-    while (n < r->action.len &&
-           (token_is_alnum(r->action.ptr[n]) || r->action.ptr[n] == '.' ||
-            ((r->action.ptr[n] == '-' || r->action.ptr[n] == '+') && (n == 0 || r->action.ptr[n - 1] == 'e' || r->action.ptr[n - 1] == 'E'))))
+    bool is_hex = r->action.len > 1 && r->action.ptr[0] == '0' && (r->action.ptr[1] | 32) == 'x';
+    while (n < r->action.len) {
+        char c = r->action.ptr[n], before = n ? (char)(r->action.ptr[n - 1] | 32) : 0;
+        bool is_sign = (c == '-' || c == '+') && (n == 0 || before == 'p' || (before == 'e' && !is_hex));
+        if (!token_is_alnum(c) && c != '.' && !is_sign)
+            break;
         n++;
-    struct slice text = slice_sub(r->action, 0, n);
+    }
+    struct slice text = slice_sub(r->action, 0, n), digits = text;
+    bool is_negative = n && text.ptr[0] == '-';
+    if (n && (is_negative || text.ptr[0] == '+'))
+        digits = slice_skip(digits, 1);
     int64_t i;
     double f;
-    if (num_parse_i64(text, &i))
+    if (gotmpl_int_parse(text, &i))
         o->value = gotmpl_int(i);
-    else if (num_parse_double(text, &f))
-        o->value = gotmpl_float(f);
+    else if (token_number_parse(digits, &f))
+        o->value = gotmpl_float(is_negative ? -f : f);
     else
-        return fail(r, "not a number:", text);
+        return fail(r, "bad number syntax:", text);
     r->action = slice_skip(r->action, n);
     return ST_OK;
 }
@@ -134,13 +149,18 @@ static enum status word_read(struct reading *r, struct operand *o)
     if (slice_eq(word, SLICE("nil")))
         return ST_OK;
     o->kind = OPERAND_FUNCTION;
-    o->function = gotmpl_function_find(word);
-    return o->function ? ST_OK : fail(r, "there is no function", word);
+    o->function = gotmpl_function_find(r->opt->functions, word);
+    if (o->function == NULL)
+        o->function = gotmpl_function_find(&gotmpl_builtins, word);
+    if (o->function)
+        return ST_OK;
+    return fail(r, arena_printf(r->a, "function \"%.*s\" not defined", SLICE_FMT(word)).ptr, SLICE_EMPTY);
 }
 
 static enum status operand_read(struct reading *r, struct operand *o)
 {
     char c = r->action.ptr[0], next = r->action.len > 1 ? r->action.ptr[1] : 0;
+    const char *from = r->action.ptr;
     enum status st = ST_OK;
     *o = (struct operand){.kind = OPERAND_VALUE};
     if (c == '"' || c == '`' || c == '\'') {
@@ -169,35 +189,90 @@ static enum status operand_read(struct reading *r, struct operand *o)
     } else {
         return fail(r, "unexpected", slice_sub(r->action, 0, 1));
     }
-    return st ? st : fields_read(r, o);
+    if (!st)
+        st = fields_read(r, o);
+    o->source = slice_of(from, (size_t)(r->action.ptr - from));
+    return st;
 }
 
-/* A command: a function with arguments, or one operand. position: from 0 in its pipeline. */
+/* A constant as its function wants it. */
+static enum status constant_fit(struct reading *r, struct command *c, size_t i)
+{
+    const struct gotmpl_function *f = c->args[0].function;
+    struct operand *o = &c->args[i];
+    struct regex *re;
+    if (o->kind != OPERAND_VALUE || o->field_count)
+        return ST_OK;
+    if (f->params && !gotmpl_param(r->a, gotmpl_param_kind(f->params, i - 1), o->source, &o->value, &c->fault)) {
+        c->fault_at = o->source;
+        return ST_OK;
+    }
+    if (f->zone == i && o->value.type == GOTMPL_TEXT)
+        o->value.zone = gotmpl_zone(r->a, o->value.text);
+    if (f->regex != i || o->value.type != GOTMPL_TEXT || r->opt->regex == NULL)
+        return ST_OK;
+    enum status st = r->opt->regex(r->opt->arg, o->value.text, &re, r->err);
+    if (st == ST_OK)
+        o->value.re = re;
+    return st == ST_LIMIT ? err_prefix(r->err, "template: ") : ST_OK;
+}
+
+/* What can be judged of a command as it stands there. position: from 0 in its pipeline. */
+static enum status command_check(struct reading *r, size_t position, struct command *c)
+{
+    const struct operand *first = &c->args[0];
+    const struct gotmpl_function *f = first->function;
+    size_t given = c->count - 1 + (position > 0);
+    bool is_call = first->kind == OPERAND_FUNCTION && first->field_count == 0;
+    enum status st = ST_OK;
+    c->fault_at = first->source;
+    if (position > 0 && (first->kind == OPERAND_VALUE || (first->kind == OPERAND_DOT && first->field_count == 0)))
+        return fail(r, "non executable command in pipeline:", first->source);
+    if (first->kind == OPERAND_VALUE && first->value.type == GOTMPL_NIL) {
+        c->fault = SLICE("nil is not a command");
+    } else if (is_call && (given < f->args_min || given > f->args_max)) {
+        if (!r->opt->is_strict)
+            return fail(r, "wrong number of arguments for", f->name);
+        c->fault = f->args_min == f->args_max || given > f->args_max
+                       ? arena_printf(r->a, "wrong number of args for %.*s: want %zu got %zu", SLICE_FMT(f->name), f->args_max, given)
+                       : arena_printf(r->a, "wrong number of args for %.*s: want at least %zu got %zu", SLICE_FMT(f->name), f->args_min, given);
+    } else if (!is_call && given) {
+        if (!r->opt->is_strict)
+            return fail(r, "only a function takes arguments", SLICE_EMPTY);
+        if (first->field_count == 0)
+            c->fault = arena_printf(r->a, "can't give argument to non-function %.*s", SLICE_FMT(first->source));
+    }
+    for (size_t i = 1; !st && is_call && i < c->count && c->fault.len == 0; i++)
+        st = constant_fit(r, c, i);
+    if (!st && c->fault.len && !r->opt->is_strict)
+        st = fail(r, c->fault.ptr, SLICE_EMPTY);
+    return st;
+}
+
+/* A command: a function with arguments, or one operand. */
 static enum status command_read(struct reading *r, size_t position, struct command **out)
 {
     struct command *c = arena_new_of(r->a, struct command);
+    struct operand args[GOTMPL_ARGS_MAX];
+    c->fault = SLICE_EMPTY;
     for (;;) {
         skip_space(r);
         if (r->action.len == 0 || r->action.ptr[0] == '|' || r->action.ptr[0] == ')')
             break;
         if (c->count == GOTMPL_ARGS_MAX)
             return fail(r, "too many arguments", SLICE_EMPTY);
-        enum status st = operand_read(r, &c->args[c->count++]);
+        enum status st = operand_read(r, &args[c->count++]);
         if (st)
             return st;
     }
     if (c->count == 0)
         return fail(r, "an empty command", SLICE_EMPTY);
-    if (c->args[0].kind == OPERAND_FUNCTION) {
-        const struct gotmpl_function *f = c->args[0].function;
-        size_t given = c->count - 1 + (position > 0);
-        if (given < f->args_min || given > f->args_max)
-            return fail(r, "wrong number of arguments for", f->name);
-    } else if (c->count > 1 || position > 0) {
-        return fail(r, "only a function takes arguments", SLICE_EMPTY);
-    }
+    c->args = arena_array(r->a, struct operand, c->count);
+    memcpy(c->args, args, c->count * sizeof *args);
+    const struct slice *last = &args[c->count - 1].source;
+    c->source = slice_of(args[0].source.ptr, (size_t)(last->ptr + last->len - args[0].source.ptr));
     *out = c;
-    return ST_OK;
+    return command_check(r, position, c);
 }
 
 /* "$x :=", "$i, $e :=", "$x =" at the front; nothing is taken when there is none. */
@@ -284,7 +359,7 @@ static enum status cut(struct reading *r, struct slice *text, bool *has_action)
             at += n;
         }
         if (at + 1 >= r->rest.len)
-            return fail(r, "an action is not closed: {{ without }}", SLICE_EMPTY);
+            return fail(r, "unclosed action, {{ without }}", SLICE_EMPTY);
         r->action = slice_sub(r->rest, 0, at);
         r->rest = slice_skip(r->rest, at + 2);
         if (r->action.len > 1 && slice_ends(r->action, SLICE("-")) && token_is_space(r->action.ptr[r->action.len - 2])) {
@@ -420,7 +495,13 @@ static enum status action_read(struct reading *r, struct tnode *n, enum closer *
         return r->loops ? ST_OK : fail(r, "outside of a range:", word);
     }
     n->kind = TNODE_PIPE;
-    return pipe_read(r, false, &n->pipe);
+    enum status st = pipe_read(r, false, &n->pipe);
+    const struct command *c = st ? NULL : n->pipe->first;
+    if (c && c->next == NULL && n->pipe->name_count == 0 && c->count == 1 && c->args[0].kind == OPERAND_DOT && c->args[0].field_count == 1) {
+        n->kind = TNODE_FIELD;
+        n->text = c->args[0].fields[0];
+    }
+    return st;
 }
 
 static enum status block_read(struct reading *r, struct tnode **out, enum closer *closer)
@@ -455,15 +536,18 @@ static enum status block_read(struct reading *r, struct tnode **out, enum closer
     }
 }
 
-enum status gotmpl_parse(struct arena *a, struct slice text, const struct slice *names, size_t name_count, struct gotmpl **out, struct err *err)
+enum status gotmpl_parse(struct arena *a, struct slice text, const struct gotmpl_options *opt, struct gotmpl **out, struct err *err)
 {
-    struct reading r = {.a = a, .t = arena_new_of(a, struct gotmpl), .text = text, .rest = text, .err = err};
+    struct reading r = {.a = a, .t = arena_new_of(a, struct gotmpl), .opt = opt, .text = text, .rest = text, .err = err};
     enum closer closer;
     if (text.len > GOTMPL_TEXT_BYTES_MAX)
         return err_set(err, ST_LIMIT, "template: %zu bytes, at most %d are allowed", text.len, GOTMPL_TEXT_BYTES_MAX);
+    r.t->text = text;
+    r.t->name = opt->name;
+    r.t->is_strict = opt->is_strict;
     r.names[r.name_count++] = SLICE("$");
-    for (size_t i = 0; i < name_count && r.name_count < GOTMPL_VARIABLES_MAX; i++)
-        r.names[r.name_count++] = names[i];
+    for (size_t i = 0; i < opt->variable_count && r.name_count < GOTMPL_VARIABLES_MAX; i++)
+        r.names[r.name_count++] = opt->variables[i];
     enum status st = block_read(&r, &r.t->first, &closer);
     if (!st && closer != CLOSER_EOF)
         st = fail(&r, closer == CLOSER_END ? "{{ end }} without a block" : "{{ else }} without a block", SLICE_EMPTY);
@@ -484,4 +568,12 @@ bool gotmpl_is_plain(const struct gotmpl *t)
         if (n->kind != TNODE_TEXT)
             return false;
     return true;
+}
+
+bool gotmpl_is_field(const struct gotmpl *t, struct slice *name)
+{
+    bool is_field = t->first && t->first->next == NULL && t->first->kind == TNODE_FIELD;
+    if (is_field)
+        *name = t->first->text;
+    return is_field;
 }

@@ -5,17 +5,11 @@
 
 #include "query/gotmpl.h"
 
-struct gotmpl_function {
-    struct slice name;
-    size_t args_min, args_max;
-    enum status (*run)(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err);
-    size_t steps; /* what a call counts as, besides the one of every call */
-};
-
 enum operand_kind { OPERAND_DOT, OPERAND_VARIABLE, OPERAND_FUNCTION, OPERAND_VALUE, OPERAND_PIPE };
 
 struct operand {
     enum operand_kind kind;
+    struct slice source; /* its own text in the template */
     struct slice name; /* VARIABLE */
     const struct gotmpl_function *function;
     struct gotmpl_value value;
@@ -25,8 +19,11 @@ struct operand {
 };
 
 struct command {
-    struct operand args[GOTMPL_ARGS_MAX];
+    struct operand *args;
     size_t count;
+    struct slice source;
+    /* Why it cannot be run, found when it was read; empty: it can. */
+    struct slice fault, fault_at;
     struct command *next;
 };
 
@@ -37,12 +34,12 @@ struct pipe {
     struct command *first;
 };
 
-enum tnode_kind { TNODE_TEXT, TNODE_PIPE, TNODE_IF, TNODE_WITH, TNODE_RANGE, TNODE_TEMPLATE, TNODE_BREAK, TNODE_CONTINUE };
+enum tnode_kind { TNODE_TEXT, TNODE_FIELD, TNODE_PIPE, TNODE_IF, TNODE_WITH, TNODE_RANGE, TNODE_TEMPLATE, TNODE_BREAK, TNODE_CONTINUE };
 
 struct tnode {
     enum tnode_kind kind;
     struct tnode *next;
-    struct slice text; /* TEXT; TEMPLATE: its name */
+    struct slice text; /* TEXT; FIELD: {{.text}}; TEMPLATE: its name */
     struct pipe *pipe;
     struct tnode *body, *otherwise;
 };
@@ -53,18 +50,25 @@ struct define {
 };
 
 struct gotmpl {
+    struct slice text;
+    const char *name; /* NULL: short errors */
+    bool is_strict;
     struct tnode *first;
     struct define *defines;
     size_t define_count, define_cap;
 };
 
+/* Go's own. */
+extern const struct gotmpl_functions gotmpl_builtins;
 /* NULL: none of that name. */
-const struct gotmpl_function *gotmpl_function_find(struct slice name);
-/* gotmpl_text.c: printing and numbers. Nothing more is printed once out is over its limit. */
-void gotmpl_print(const struct gotmpl_value *v, struct buf *out);
+const struct gotmpl_function *gotmpl_function_find(const struct gotmpl_functions *set, struct slice name);
+/* One argument as parameter `kind` of a function takes it; source: its text when it is a constant, else empty. False: *why. */
+bool gotmpl_param(struct arena *a, char kind, struct slice source, struct gotmpl_value *v, struct slice *why);
+/* The letter of params that argument i stands for. */
+char gotmpl_param_kind(const char *params, size_t i);
+const char *gotmpl_type_name(const struct gotmpl_value *v); /* as Go calls it */
+/* gotmpl_printf.c */
 enum status gotmpl_printf(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err);
-bool gotmpl_truth(const struct gotmpl_value *v);
-bool gotmpl_number(const struct gotmpl_value *v, double *out); /* numbers, and text that reads as one */
 /* out.field; ST_INVALID when there is none. */
 enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value *v, struct slice name, struct gotmpl_value *out,
                          struct err *err);

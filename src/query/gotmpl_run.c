@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running Go templates: a walk over the tree with a stack of variables. Steps, depth and output are bounded, so a template
  * cannot hang or fill the memory. */
-#include "query/gotmpl_parts.h"
 #include "model/labels.h"
+#include "query/gotmpl_parts.h"
+#include "query/gotmpl_time.h"
+#include "query/token.h"
 
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
 
@@ -11,37 +13,93 @@ struct running {
     const struct gotmpl_env *env;
     struct buf *out;
     struct err *err;
-    struct gotmpl_variable variables[GOTMPL_VARIABLES_MAX];
+    struct gotmpl_variable *variables; /* GOTMPL_VARIABLES_MAX of them */
     size_t variable_count;
     unsigned depth;
     size_t steps, arena_bytes; /* of the env's arena before the run */
     enum flow flow;
 };
 
-static enum status block_run(struct running *r, const struct tnode *n, struct gotmpl_value dot);
-static enum status pipe_run(struct running *r, const struct pipe *p, struct gotmpl_value dot, struct gotmpl_value *out);
+static enum status block_run(struct running *r, const struct tnode *n, const struct gotmpl_value *dot);
+static enum status pipe_run(struct running *r, const struct pipe *p, const struct gotmpl_value *dot, struct gotmpl_value *out);
 
-/* One call. Its texts count too: they are looked at byte by byte. */
-static enum status call(struct running *r, const struct gotmpl_function *f, const struct gotmpl_value *args, size_t n, struct gotmpl_value *out)
+/* Why it failed, by the words of err, with the place in the template when it has a name. */
+static enum status fail_at(struct running *r, struct slice source, enum status st)
 {
-    enum { BYTES_PER_STEP = 256 };
-    r->steps += 1 + f->steps;
-    for (size_t i = 0; i < n; i++)
-        r->steps += args[i].type == GOTMPL_TEXT ? args[i].text.len / BYTES_PER_STEP : 0;
-    if (r->steps > GOTMPL_STEPS_MAX)
-        return err_set(r->err, ST_LIMIT, "template: more than %d steps", GOTMPL_STEPS_MAX);
-    enum status st = f->run(r->env, args, n, out, r->err);
-    if (!st && arena_bytes(r->env->arena) - r->arena_bytes > GOTMPL_CALLS_BYTES_MAX)
-        st = err_set(r->err, ST_LIMIT, "template: its functions made more than %d bytes", GOTMPL_CALLS_BYTES_MAX);
+    enum { CONTEXT_CHARS_MAX = 20 }; /* of the source, as Go cuts it */
+    struct slice text = r->t->text;
+    if (r->t->name == NULL || source.ptr < text.ptr || source.ptr > text.ptr + text.len)
+        return err_prefix(r->err, "template: "), st;
+    struct token_place at = token_place_of(text, (size_t)(source.ptr - text.ptr));
+    struct slice shown = slice_sub(source, 0, CONTEXT_CHARS_MAX);
+    err_prefix(r->err, "template: %s:%zu:%zu: executing \"%s\" at <%.*s%s>: ", r->t->name, at.line, at.column - 1, r->t->name, SLICE_FMT(shown),
+               shown.len < source.len ? "..." : "");
     return st;
 }
 
-static enum status operand_run(struct running *r, const struct operand *o, struct gotmpl_value dot, struct gotmpl_value *out)
+static enum status fail_text(struct running *r, struct slice source, struct slice why)
+{
+    err_set(r->err, ST_INVALID, "%.*s", SLICE_FMT(why));
+    return fail_at(r, source, ST_INVALID);
+}
+
+static struct gotmpl_value whole(const struct running *r, struct gotmpl_value v)
+{
+    return v.type == GOTMPL_SOURCE ? gotmpl_labels(v.source->all(v.source, r->env->arena)) : v;
+}
+
+/* One call. Its texts count too: they are looked at byte by byte. */
+static enum status call(struct running *r, struct slice source, const struct gotmpl_function *f, struct gotmpl_value *args, size_t n,
+                        struct gotmpl_value *out)
+{
+    enum { BYTES_PER_STEP = 256 };
+    size_t made = f->regex ? f->regex - 1 : f->zone ? f->zone - 1 : SIZE_MAX;
+    r->steps += 1 + (made >= n || args[made].type != GOTMPL_TEXT || args[made].re == NULL ? f->steps : 0);
+    for (size_t i = 0; i < n; i++) {
+        if (args[i].type == GOTMPL_SOURCE)
+            args[i] = whole(r, args[i]);
+        r->steps += args[i].type == GOTMPL_TEXT ? args[i].text.len / BYTES_PER_STEP : 0;
+    }
+    if (r->steps > GOTMPL_STEPS_MAX)
+        return err_set(r->err, ST_LIMIT, "template: more than %d steps", GOTMPL_STEPS_MAX);
+    enum status st = f->run(r->env, args, n, out, r->err);
+    if (st && r->t->name)
+        err_prefix(r->err, "error calling %.*s: ", SLICE_FMT(f->name));
+    if (st)
+        return fail_at(r, source, st);
+    if (arena_bytes(r->env->arena) - r->arena_bytes > GOTMPL_CALLS_BYTES_MAX)
+        return err_set(r->err, ST_LIMIT, "template: its functions made more than %d bytes", GOTMPL_CALLS_BYTES_MAX);
+    return ST_OK;
+}
+
+/* What a function wants, at a glance: the usual case. */
+static inline bool is_fit(char kind, const struct gotmpl_value *v)
+{
+    return kind == 'a' || (kind == 's' && v->type == GOTMPL_TEXT);
+}
+
+static enum status fields_run(struct running *r, const struct operand *o, size_t count, struct gotmpl_value *out)
+{
+    enum status st = ST_OK;
+    if (count == 1 && out->type == GOTMPL_SOURCE) {
+        *out = gotmpl_text(out->source->get(out->source, o->fields[0]));
+        return ST_OK;
+    }
+    for (size_t i = 0; !st && i < count; i++) {
+        struct gotmpl_value from = *out;
+        st = gotmpl_field(r->env, &from, o->fields[i], out, r->err);
+    }
+    return st ? fail_at(r, o->source, st) : ST_OK;
+}
+
+/* o with the first field_count of its fields. */
+static enum status operand_run(struct running *r, const struct operand *o, size_t field_count, const struct gotmpl_value *dot,
+                               struct gotmpl_value *out)
 {
     enum status st = ST_OK;
     switch (o->kind) {
     case OPERAND_DOT:
-        *out = dot;
+        *out = *dot;
         break;
     case OPERAND_VARIABLE: {
         size_t i = r->variable_count;
@@ -53,9 +111,15 @@ static enum status operand_run(struct running *r, const struct operand *o, struc
         break;
     }
     case OPERAND_FUNCTION:
-        st = o->function->args_min > 0
-                 ? err_set(r->err, ST_INVALID, "template: wrong number of arguments for %.*s", SLICE_FMT(o->function->name))
-                 : call(r, o->function, NULL, 0, out);
+        if (o->function->args_min > 0) {
+            bool is_open_ended = o->function->args_min < o->function->args_max;
+            struct slice why = arena_printf(r->env->arena, "wrong number of args for %.*s: want %s%zu got 0", SLICE_FMT(o->function->name),
+                                            is_open_ended ? "at least " : "", o->function->args_min);
+            st = fail_text(r, o->source, why);
+            break;
+        }
+        *out = (struct gotmpl_value){0};
+        st = call(r, o->source, o->function, NULL, 0, out);
         break;
     case OPERAND_VALUE:
         *out = o->value;
@@ -64,35 +128,86 @@ static enum status operand_run(struct running *r, const struct operand *o, struc
         st = pipe_run(r, o->pipe, dot, out);
         break;
     }
-    for (size_t i = 0; !st && i < o->field_count; i++) {
-        struct gotmpl_value from = *out;
-        st = gotmpl_field(r->env, &from, o->fields[i], out, r->err);
-    }
-    return st;
+    return st || field_count == 0 ? st : fields_run(r, o, field_count, out);
 }
 
-static enum status command_run(struct running *r, const struct command *c, struct gotmpl_value dot, const struct gotmpl_value *last,
-                               struct gotmpl_value *out)
+/* and, or: arguments until one decides. */
+static enum status lazy_run(struct running *r, const struct command *c, const struct gotmpl_value *dot, const struct gotmpl_value *last,
+                            struct gotmpl_value *out)
+{
+    bool stops_at = c->args[0].function->lazily == GOTMPL_CALL_OR;
+    struct gotmpl_value piped = last ? *last : (struct gotmpl_value){0}; /* out may be where it is */
+    for (size_t i = 1; i < c->count; i++) {
+        enum status st = operand_run(r, &c->args[i], c->args[i].field_count, dot, out);
+        if (st || (gotmpl_truth(out) == stops_at))
+            return st;
+    }
+    if (last)
+        *out = piped;
+    return ST_OK;
+}
+
+static enum status call_run(struct running *r, const struct command *c, const struct gotmpl_value *dot, const struct gotmpl_value *last,
+                            struct gotmpl_value *out)
 {
     struct gotmpl_value args[GOTMPL_ARGS_MAX + 1];
+    const struct gotmpl_function *f = c->args[0].function;
+    struct slice why;
     size_t n = 0;
-    if (c->args[0].kind != OPERAND_FUNCTION)
-        return operand_run(r, &c->args[0], dot, out);
     for (size_t i = 1; i < c->count; i++) {
-        enum status st = operand_run(r, &c->args[i], dot, &args[n++]);
+        enum status st = operand_run(r, &c->args[i], c->args[i].field_count, dot, &args[n++]);
         if (st)
             return st;
     }
     if (last)
         args[n++] = *last;
-    struct gotmpl_value got = {0};
-    enum status st = call(r, c->args[0].function, args, n, &got);
-    for (size_t i = 0; !st && i < c->args[0].field_count; i++) {
-        struct gotmpl_value from = got;
-        st = gotmpl_field(r->env, &from, c->args[0].fields[i], &got, r->err);
+    for (size_t i = 0, k = 0; f->params && i < n; i++) {
+        char kind = f->params[k];
+        k += f->params[k + 1] != 0;
+        bool is_checked = is_fit(kind, &args[i]) || (i + 1 < c->count && c->args[i + 1].kind == OPERAND_VALUE);
+        if (!is_checked && !gotmpl_param(r->env->arena, kind, SLICE_EMPTY, &args[i], &why))
+            return fail_text(r, c->args[i + 1 < c->count ? i + 1 : 0].source, why);
     }
-    *out = got;
-    return st;
+    *out = (struct gotmpl_value){0};
+    return call(r, c->source, f, args, n, out);
+}
+
+/* value.Name with arguments: only times have such. */
+static enum status method_run(struct running *r, const struct command *c, const struct gotmpl_value *dot, const struct gotmpl_value *last,
+                              struct gotmpl_value *out)
+{
+    struct gotmpl_value args[GOTMPL_ARGS_MAX + 2];
+    const struct operand *o = &c->args[0];
+    struct slice name = o->fields[o->field_count - 1], why;
+    size_t n = 1;
+    enum status st = operand_run(r, o, o->field_count - 1, dot, &args[0]);
+    const struct gotmpl_function *f = !st && args[0].type == GOTMPL_TIME ? gotmpl_function_find(&gotmpl_time_methods, name) : NULL;
+    if (!st && f == NULL)
+        st = fail_text(r, o->source, arena_printf(r->env->arena, "%.*s is not a method but has arguments", SLICE_FMT(name)));
+    for (size_t i = 1; !st && i < c->count; i++)
+        st = operand_run(r, &c->args[i], c->args[i].field_count, dot, &args[n++]);
+    if (!st && last)
+        args[n++] = *last;
+    if (!st && (n < f->args_min || n > f->args_max))
+        st = fail_text(r, o->source, arena_printf(r->env->arena, "wrong number of args for %.*s: want %zu got %zu", SLICE_FMT(name), f->args_min - 1,
+                                                  n - 1));
+    for (size_t i = 1; !st && i < n; i++)
+        if (!gotmpl_param(r->env->arena, gotmpl_param_kind(f->params, i), SLICE_EMPTY, &args[i], &why))
+            st = fail_text(r, o->source, why);
+    return st ? st : call(r, c->source, f, args, n, out);
+}
+
+static enum status command_run(struct running *r, const struct command *c, const struct gotmpl_value *dot, const struct gotmpl_value *last,
+                               struct gotmpl_value *out)
+{
+    const struct operand *first = &c->args[0];
+    if (c->fault.len)
+        return fail_text(r, c->fault_at, c->fault);
+    if (first->kind == OPERAND_FUNCTION && first->field_count == 0)
+        return first->function->lazily ? lazy_run(r, c, dot, last, out) : call_run(r, c, dot, last, out);
+    if (c->count == 1 && last == NULL)
+        return operand_run(r, first, first->field_count, dot, out);
+    return method_run(r, c, dot, last, out);
 }
 
 static enum status set_variable(struct running *r, struct slice name, struct gotmpl_value v)
@@ -103,24 +218,24 @@ static enum status set_variable(struct running *r, struct slice name, struct got
     return ST_OK;
 }
 
-static enum status commands_run(struct running *r, const struct pipe *p, struct gotmpl_value dot, struct gotmpl_value *out)
+static enum status commands_run(struct running *r, const struct pipe *p, const struct gotmpl_value *dot, struct gotmpl_value *out)
 {
     struct gotmpl_value last = {0};
     if (++r->depth > GOTMPL_DEPTH_MAX * 2)
         return err_set(r->err, ST_LIMIT, "template: nested more than %d deep", GOTMPL_DEPTH_MAX * 2);
     for (const struct command *c = p->first; c; c = c->next) {
-        struct gotmpl_value got = {0};
-        enum status st = command_run(r, c, dot, c == p->first ? NULL : &last, &got);
+        enum status st = command_run(r, c, dot, c == p->first ? NULL : &last, &last);
         if (st)
             return st;
-        last = got;
     }
     r->depth--;
     *out = last;
+    if (last.type == GOTMPL_NIL)
+        out->is_open = false;
     return ST_OK;
 }
 
-static enum status pipe_run(struct running *r, const struct pipe *p, struct gotmpl_value dot, struct gotmpl_value *out)
+static enum status pipe_run(struct running *r, const struct pipe *p, const struct gotmpl_value *dot, struct gotmpl_value *out)
 {
     enum status st = commands_run(r, p, dot, out);
     if (!st && p->is_assignment) {
@@ -154,17 +269,25 @@ static struct gotmpl_value item_of(const struct gotmpl_value *v, size_t i, struc
     return v->items[i];
 }
 
-static enum status range_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
+static enum status range_run(struct running *r, const struct tnode *n, const struct gotmpl_value *dot)
 {
     struct gotmpl_value v = {0};
     size_t known = r->variable_count;
     enum status st = commands_run(r, n->pipe, dot, &v);
     if (st)
         return st;
-    if (v.type != GOTMPL_LIST && v.type != GOTMPL_MAP && v.type != GOTMPL_LABELS && v.type != GOTMPL_INT && v.type != GOTMPL_NIL)
-        return err_set(r->err, ST_INVALID, "template: range over what is no list or map");
-    size_t count = v.type == GOTMPL_LABELS ? labels_count(v.text) : v.type == GOTMPL_INT ? (size_t)MAX(v.i, (int64_t)0) : v.count;
-    if (v.type == GOTMPL_NIL || count == 0)
+    v = whole(r, v);
+    bool is_list = v.type == GOTMPL_LIST || v.type == GOTMPL_MAP;
+    if (!is_list && v.type != GOTMPL_LABELS && v.type != GOTMPL_INT && v.type != GOTMPL_NIL) {
+        struct buf shown;
+        buf_init(&shown, ERR_TEXT_BYTES_MAX);
+        gotmpl_print(&v, &shown);
+        err_set(r->err, ST_INVALID, "range can't iterate over %.*s", SLICE_FMT(buf_as_slice(&shown)));
+        buf_free(&shown);
+        return fail_at(r, n->pipe->first->args[0].source, ST_INVALID);
+    }
+    size_t count = v.type == GOTMPL_LABELS ? labels_count(v.text) : v.type == GOTMPL_INT ? (size_t)MAX(v.i, (int64_t)0) : is_list ? v.count : 0;
+    if (count == 0)
         return block_run(r, n->otherwise, dot);
     for (size_t i = 0; i < count; i++) {
         struct gotmpl_value key, item = item_of(&v, i, &key);
@@ -176,7 +299,7 @@ static enum status range_run(struct running *r, const struct tnode *n, struct go
             st = set_variable(r, n->pipe->names[0], key);
             st = st ? st : set_variable(r, n->pipe->names[1], item);
         }
-        st = st ? st : block_run(r, n->body, item);
+        st = st ? st : block_run(r, n->body, &item);
         r->variable_count = known;
         if (st)
             return st;
@@ -188,7 +311,7 @@ static enum status range_run(struct running *r, const struct tnode *n, struct go
     return ST_OK;
 }
 
-static enum status template_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
+static enum status template_run(struct running *r, const struct tnode *n, const struct gotmpl_value *dot)
 {
     struct gotmpl_value v = {0};
     enum status st = n->pipe ? pipe_run(r, n->pipe, dot, &v) : ST_OK;
@@ -199,14 +322,23 @@ static enum status template_run(struct running *r, const struct tnode *n, struct
             continue;
         size_t known = r->variable_count;
         st = set_variable(r, SLICE("$"), v);
-        st = st ? st : block_run(r, r->t->defines[i - 1].body, v);
+        st = st ? st : block_run(r, r->t->defines[i - 1].body, &v);
         r->variable_count = known;
         return st;
     }
     return err_set(r->err, ST_INVALID, "template: there is no template \"%.*s\"", SLICE_FMT(n->text));
 }
 
-static enum status node_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
+static void result_print(struct running *r, const struct gotmpl_value *v)
+{
+    struct gotmpl_value all = whole(r, *v);
+    if (all.type == GOTMPL_NIL)
+        buf_slice(r->out, SLICE("<no value>"));
+    else
+        gotmpl_print(&all, r->out);
+}
+
+static enum status node_run(struct running *r, const struct tnode *n, const struct gotmpl_value *dot)
 {
     struct gotmpl_value v = {0};
     enum status st = ST_OK;
@@ -215,16 +347,21 @@ static enum status node_run(struct running *r, const struct tnode *n, struct got
     case TNODE_TEXT:
         buf_slice(r->out, n->text);
         break;
+    case TNODE_FIELD:
     case TNODE_PIPE:
+        if (n->kind == TNODE_FIELD && dot->type == GOTMPL_SOURCE) {
+            buf_slice(r->out, dot->source->get(dot->source, n->text));
+            break;
+        }
         st = pipe_run(r, n->pipe, dot, &v);
         if (!st && n->pipe->name_count == 0)
-            gotmpl_print(&v, r->out);
+            result_print(r, &v);
         break;
     case TNODE_IF:
     case TNODE_WITH:
         st = pipe_run(r, n->pipe, dot, &v);
         if (!st && gotmpl_truth(&v))
-            st = block_run(r, n->body, n->kind == TNODE_WITH ? v : dot);
+            st = block_run(r, n->body, n->kind == TNODE_WITH ? &v : dot);
         else if (!st)
             st = block_run(r, n->otherwise, dot);
         r->variable_count = known;
@@ -245,7 +382,7 @@ static enum status node_run(struct running *r, const struct tnode *n, struct got
     return st;
 }
 
-static enum status block_run(struct running *r, const struct tnode *n, struct gotmpl_value dot)
+static enum status block_run(struct running *r, const struct tnode *n, const struct gotmpl_value *dot)
 {
     size_t known = r->variable_count;
     enum status st = ST_OK;
@@ -265,9 +402,16 @@ static enum status block_run(struct running *r, const struct tnode *n, struct go
 
 enum status gotmpl_run(const struct gotmpl *t, const struct gotmpl_env *env, struct buf *out, struct err *err)
 {
-    struct running r = {.t = t, .env = env, .out = out, .err = err, .arena_bytes = arena_bytes(env->arena)};
+    struct gotmpl_variable variables[GOTMPL_VARIABLES_MAX];
+    struct gotmpl_env own = *env;
+    own.is_strict = t->is_strict;
+    struct running r = {.t = t, .env = &own, .out = out, .err = err, .variables = variables, .arena_bytes = arena_bytes(env->arena)};
     enum status st = set_variable(&r, SLICE("$"), env->dot);
     for (size_t i = 0; !st && i < env->variable_count; i++)
         st = set_variable(&r, env->variables[i].name, env->variables[i].value);
-    return st ? st : block_run(&r, t->first, env->dot);
+    if (!st)
+        st = block_run(&r, t->first, &env->dot);
+    if (env->steps)
+        *env->steps += r.steps;
+    return st;
 }

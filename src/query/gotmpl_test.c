@@ -6,6 +6,7 @@
 #include "query/gotmpl.h"
 
 static const struct slice names[] = {SLICE_INIT("$labels"), SLICE_INIT("$value")};
+static const struct gotmpl_options options = {.variables = names, .variable_count = COUNT_OF(names), .functions = &gotmpl_alert_functions};
 
 static struct slice labels_of(struct arena *a, const char *text)
 {
@@ -46,7 +47,7 @@ static void check(const char *text, double v, const char *want)
                              .query = on_query,
                              .arg = a};
     buf_init(&out, GOTMPL_OUT_BYTES_MAX);
-    enum status st = gotmpl_parse(a, slice_str(text), names, COUNT_OF(names), &t, &err);
+    enum status st = gotmpl_parse(a, slice_str(text), &options, &t, &err);
     if (st)
         buf_printf(&out, "parse: %s", err.text);
     else if (gotmpl_run(t, &env, &out, &err)) {
@@ -116,13 +117,13 @@ TEST(texts_are_changed_by_functions)
 
 TEST(wrong_templates_are_found_when_they_are_read)
 {
-    check("a\n{{ nosuch 1 }}", 0, "parse: template: line 2: there is no function \"nosuch\"");
+    check("a\n{{ nosuch 1 }}", 0, "parse: template: line 2: function \"nosuch\" not defined");
     check("{{ $nosuch }}", 0, "parse: template: line 1: there is no variable \"$nosuch\"");
     check("{{ if true }}x", 0, "parse: template: line 1: a block without {{ end }}");
     check("{{ end }}", 0, "parse: template: line 1: {{ end }} without a block");
-    check("x {{ $value", 0, "parse: template: line 1: an action is not closed: {{ without }}");
+    check("x {{ $value", 0, "parse: template: line 1: unclosed action, {{ without }}");
     check("{{ humanize }}", 0, "parse: template: line 1: wrong number of arguments for \"humanize\"");
-    check("{{ .Nosuch }}", 0, "run: template: there is no field Nosuch here");
+    check("{{ .Nosuch }}", 0, "run: template: can't evaluate field Nosuch in type map[string]interface {}");
 }
 
 TEST(a_template_cannot_run_for_ever)
@@ -154,7 +155,7 @@ TEST(a_label_of_the_name_labels_is_no_sample)
     struct err err;
     struct gotmpl_env env = {.arena = a, .dot = gotmpl_labels(labels_of(a, "{Labels=\"\\u00ff\\u00ff\\u00ffx\"}"))};
     buf_init(&out, GOTMPL_OUT_BYTES_MAX);
-    CHECK_INT(gotmpl_parse(a, SLICE("{{ label \"a\" . }}"), NULL, 0, &t, &err), ST_OK);
+    CHECK_INT(gotmpl_parse(a, SLICE("{{ label \"a\" . }}"), &options, &t, &err), ST_OK);
     CHECK_INT(gotmpl_run(t, &env, &out, &err), ST_INVALID);
     buf_free(&out);
     arena_free(a);

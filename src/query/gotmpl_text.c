@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "base/num.h"
-#include "base/utf8.h"
 #include "model/labels.h"
 #include "query/gotmpl_parts.h"
+#include "query/gotmpl_time.h"
 #include "query/token.h"
 
 enum { WIDTH_MAX = 1000, PRECISION_MAX = 100, NUMBER_BYTES_MAX = 1600 };
@@ -24,6 +24,11 @@ struct gotmpl_value gotmpl_float(double v)
 struct gotmpl_value gotmpl_int(int64_t v)
 {
     return (struct gotmpl_value){.type = GOTMPL_INT, .i = v};
+}
+
+struct gotmpl_value gotmpl_int64(int64_t v)
+{
+    return (struct gotmpl_value){.type = GOTMPL_INT, .is_wide = true, .i = v};
 }
 
 struct gotmpl_value gotmpl_bool(bool v)
@@ -62,7 +67,113 @@ bool gotmpl_truth(const struct gotmpl_value *v)
     case GOTMPL_LIST:
     case GOTMPL_MAP:
         return v->count > 0;
+    case GOTMPL_TIME:
+    case GOTMPL_SOURCE:
+        return true;
     }
+    return false;
+}
+
+bool gotmpl_int_parse(struct slice text, int64_t *out)
+{
+    bool is_negative = text.len && text.ptr[0] == '-', prefixed = false, was_digit = false;
+    if (text.len && (is_negative || text.ptr[0] == '+'))
+        text = slice_skip(text, 1);
+    unsigned base = 10;
+    uint64_t v = 0, max = is_negative ? (uint64_t)1 << 63 : (uint64_t)INT64_MAX;
+    if (text.len > 1 && text.ptr[0] == '0') {
+        char c = (char)(text.ptr[1] | 32);
+        base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
+        prefixed = was_digit = true;
+        text = slice_skip(text, c == 'x' || c == 'b' || c == 'o' ? 2 : 1);
+    }
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = (char)(text.ptr[i] | 32);
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' && (text.ptr[i] & 0x40) ? (unsigned)(c - 'a' + 10) : 99;
+        if (text.ptr[i] == '_' && was_digit && i + 1 < text.len && (prefixed || base == 10)) {
+            was_digit = false;
+            continue;
+        }
+        if (digit >= base || v > (max - digit) / base)
+            return false;
+        v = v * base + digit;
+        was_digit = true;
+    }
+    *out = is_negative ? (int64_t)(0 - v) : (int64_t)v;
+    return true;
+}
+
+const char *gotmpl_type_name(const struct gotmpl_value *v)
+{
+    switch (v->type) {
+    case GOTMPL_NIL:
+        return "<nil>";
+    case GOTMPL_BOOL:
+        return "bool";
+    case GOTMPL_INT:
+        return v->is_wide ? "int64" : "int";
+    case GOTMPL_FLOAT:
+        return "float64";
+    case GOTMPL_TEXT:
+        return "string";
+    case GOTMPL_LIST:
+        return "[]interface {}";
+    case GOTMPL_MAP:
+        return "map[string]interface {}";
+    case GOTMPL_LABELS:
+    case GOTMPL_SOURCE:
+        return "map[string]string";
+    case GOTMPL_TIME:
+        return "time.Time";
+    }
+    return "";
+}
+
+char gotmpl_param_kind(const char *params, size_t i)
+{
+    size_t k = 0;
+    while (k < i && params[k + 1])
+        k++;
+    return params[k];
+}
+
+/* What the letters of params stand for: the type, Go's name of it, and what it says to a constant of another. */
+static const struct {
+    char kind;
+    enum gotmpl_type type;
+    const char *name, *wanted;
+} kinds[] = {{'s', GOTMPL_TEXT, "string", "expected string; found"},
+             {'i', GOTMPL_INT, "int", "expected integer; found"},
+             {'f', GOTMPL_FLOAT, "float64", "expected float; found"},
+             {'t', GOTMPL_TIME, "time.Time", ""}};
+
+bool gotmpl_param(struct arena *a, char kind, struct slice source, struct gotmpl_value *v, struct slice *why)
+{
+    size_t k = 0;
+    while (k < COUNT_OF(kinds) && kinds[k].kind != kind)
+        k++;
+    if (k == COUNT_OF(kinds) || (v->type == kinds[k].type && !(v->type == GOTMPL_INT && v->is_wide)))
+        return true;
+    if (source.len && kind == 'f' && v->type == GOTMPL_INT) {
+        *v = gotmpl_float((double)v->i);
+        return true;
+    }
+    if (source.len && kind == 'i' && v->type == GOTMPL_FLOAT && v->f == trunc(v->f) && fabs(v->f) < 9e18) {
+        *v = gotmpl_int((int64_t)v->f);
+        return true;
+    }
+    if (source.len && v->type == GOTMPL_NIL)
+        *why = arena_printf(a, "cannot assign nil to %s", kinds[k].name);
+    else if (source.len && kind == 't')
+        *why = arena_printf(a, "can't handle %.*s for arg of type time.Time", SLICE_FMT(source));
+    else if (source.len)
+        *why = arena_printf(a, "%s %.*s", kinds[k].wanted, SLICE_FMT(source));
+    else if (v->type == GOTMPL_NIL)
+        *why = arena_printf(a, "invalid value; expected %s", kinds[k].name);
+    else
+        *why = arena_printf(a, "wrong type for value; expected %s; got %s", kinds[k].name, gotmpl_type_name(v));
     return false;
 }
 
@@ -82,6 +193,8 @@ bool gotmpl_number(const struct gotmpl_value *v, double *out)
     case GOTMPL_LIST:
     case GOTMPL_MAP:
     case GOTMPL_LABELS:
+    case GOTMPL_TIME:
+    case GOTMPL_SOURCE:
         return false;
     }
     return false;
@@ -114,6 +227,15 @@ static bool labels_method(const struct gotmpl_env *env, struct slice labels, str
 enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value *v, struct slice name, struct gotmpl_value *out,
                          struct err *err)
 {
+    if (v->type == GOTMPL_SOURCE) {
+        *out = gotmpl_text(v->source->get(v->source, name));
+        return ST_OK;
+    }
+    if (v->type == GOTMPL_TIME) {
+        const struct gotmpl_function *f = gotmpl_function_find(&gotmpl_time_methods, name);
+        if (f && f->args_min == 1)
+            return f->run(env, v, 1, out, err);
+    }
     if (v->type == GOTMPL_LABELS) {
         struct slice value = labels_get(v->text, name);
         if (value.len == 0 && labels_method(env, v->text, name, out))
@@ -127,6 +249,12 @@ enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value
             return ST_OK;
         }
     }
+    if (v->type == GOTMPL_NIL && v->is_open)
+        return err_set(err, ST_INVALID, "nil pointer evaluating interface {}.%.*s", SLICE_FMT(name));
+    if (v->type == GOTMPL_NIL || (v->type == GOTMPL_MAP && v->is_open)) {
+        *out = (struct gotmpl_value){.is_open = v->type == GOTMPL_MAP};
+        return ST_OK;
+    }
     /* A list may have parts with names of their own, as .Alerts has .Firing: they stand behind its items. */
     for (size_t i = 0; v->type == GOTMPL_LIST && v->keys && v->keys[i].len; i++) {
         if (slice_eq(v->keys[i], name)) {
@@ -134,7 +262,7 @@ enum status gotmpl_field(const struct gotmpl_env *env, const struct gotmpl_value
             return ST_OK;
         }
     }
-    return err_set(err, ST_INVALID, "template: there is no field %.*s here", SLICE_FMT(name));
+    return err_set(err, ST_INVALID, "can't evaluate field %.*s in type %s", SLICE_FMT(name), gotmpl_type_name(v));
 }
 
 /* Go's %v: the shortest digits; an exponent below 1e-4 and from 1e6 on. */
@@ -171,11 +299,11 @@ static void print_list(const struct gotmpl_value *v, struct buf *out)
 void gotmpl_print(const struct gotmpl_value *v, struct buf *out)
 {
     char text[NUM_TEXT_BYTES_MAX];
-    struct slice rest = v->text;
+    struct slice rest = v->type == GOTMPL_LABELS ? v->text : SLICE_EMPTY;
     struct label l;
     switch (v->type) {
     case GOTMPL_NIL:
-        buf_slice(out, SLICE("<no value>"));
+        buf_slice(out, SLICE("<nil>"));
         break;
     case GOTMPL_BOOL:
         buf_slice(out, v->b ? SLICE("true") : SLICE("false"));
@@ -199,192 +327,11 @@ void gotmpl_print(const struct gotmpl_value *v, struct buf *out)
             buf_printf(out, "%s%.*s:%.*s", first ? "" : " ", SLICE_FMT(l.name), SLICE_FMT(l.value));
         buf_char(out, ']');
         break;
+    case GOTMPL_TIME:
+        gotmpl_time_format(v->time, SLICE("2006-01-02 15:04:05.999999999 -0700 MST"), out);
+        break;
+    case GOTMPL_SOURCE: /* made LABELS before anybody prints it */
+        break;
     }
 }
 
-/* ---- printf ---- */
-
-struct verb {
-    bool minus, plus, space, zero, sharp, has_width, has_precision;
-    int width, precision;
-    char letter;
-};
-
-static int read_count(struct slice *rest, int max)
-{
-    int n = 0;
-    while (rest->len && token_is_digit(rest->ptr[0])) {
-        n = MIN(n * 10 + (rest->ptr[0] - '0'), max);
-        *rest = slice_skip(*rest, 1);
-    }
-    return n;
-}
-
-static struct verb read_verb(struct slice *rest)
-{
-    struct verb v = {0};
-    for (; rest->len; *rest = slice_skip(*rest, 1)) {
-        char c = rest->ptr[0];
-        bool is_flag = c == '-' || c == '+' || c == ' ' || c == '0' || c == '#';
-        if (!is_flag)
-            break;
-        v.minus |= c == '-';
-        v.plus |= c == '+';
-        v.space |= c == ' ';
-        v.zero |= c == '0';
-        v.sharp |= c == '#';
-    }
-    v.has_width = rest->len && token_is_digit(rest->ptr[0]);
-    v.width = read_count(rest, WIDTH_MAX);
-    if (rest->len && rest->ptr[0] == '.') {
-        *rest = slice_skip(*rest, 1);
-        v.has_precision = true;
-        v.precision = read_count(rest, PRECISION_MAX);
-    }
-    v.letter = rest->len ? rest->ptr[0] : 0;
-    *rest = slice_skip(*rest, 1);
-    return v;
-}
-
-static void put_padded(struct slice text, const struct verb *v, struct buf *out)
-{
-    size_t width = (size_t)v->width;
-    for (size_t i = text.len; !v->minus && i < width; i++)
-        buf_char(out, ' ');
-    buf_slice(out, text);
-    for (size_t i = text.len; v->minus && i < width; i++)
-        buf_char(out, ' ');
-}
-
-static void put_char(int64_t c, const struct verb *v, struct buf *out)
-{
-    char text[4];
-    put_padded(slice_of(text, utf8_put(c < 0 || c > UINT32_MAX ? UINT32_MAX : (uint32_t)c, text)), v, out);
-}
-
-/* The C format of the same meaning: Go's flags, width and precision are C's. */
-static void put_number(const struct gotmpl_value *value, const struct verb *v, struct buf *out)
-{
-    char format[64], text[NUMBER_BYTES_MAX];
-    bool is_float = value->type == GOTMPL_FLOAT;
-    char letter = v->letter == 'v' ? (is_float ? 'g' : 'd') : v->letter == 'F' ? 'f' : v->letter;
-    if (is_float && !v->has_precision && (letter == 'g' || letter == 'G')) {
-        char shortest[NUM_TEXT_BYTES_MAX];
-        put_padded(slice_of(shortest, float_text(value->f, shortest)), v, out);
-        return;
-    }
-    int n = snprintf(format, sizeof format, "%%%s%s%s%s%d", v->minus ? "-" : "", v->plus ? "+" : "", v->space ? " " : "",
-                     v->zero && !v->minus ? "0" : "", v->width);
-    if (v->has_width == false)
-        n = snprintf(format, sizeof format, "%%%s%s", v->plus ? "+" : "", v->space ? " " : "");
-    if (v->has_precision)
-        n += snprintf(format + n, sizeof format - (size_t)n, ".%d", v->precision);
-    snprintf(format + n, sizeof format - (size_t)n, "%s%c", is_float ? "" : "ll", letter);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    n = is_float ? snprintf(text, sizeof text, format, value->f) : snprintf(text, sizeof text, format, (long long)value->i);
-#pragma GCC diagnostic pop
-    buf_put(out, text, (size_t)MIN(n, (int)sizeof text - 1));
-}
-
-static const char *type_name(const struct gotmpl_value *v)
-{
-    switch (v->type) {
-    case GOTMPL_NIL:
-        return "<nil>";
-    case GOTMPL_BOOL:
-        return "bool";
-    case GOTMPL_INT:
-        return "int";
-    case GOTMPL_FLOAT:
-        return "float64";
-    case GOTMPL_TEXT:
-        return "string";
-    case GOTMPL_LIST:
-        return "list";
-    case GOTMPL_MAP:
-    case GOTMPL_LABELS:
-        return "map";
-    }
-    return "";
-}
-
-static bool is_one_of(char c, const char *letters)
-{
-    for (; *letters; letters++)
-        if (*letters == c)
-            return true;
-    return false;
-}
-
-static void put_verb(const struct gotmpl_value *value, const struct verb *v, struct buf *out)
-{
-    struct buf text;
-    if (value->type == GOTMPL_INT && v->letter == 'c') {
-        put_char(value->i, v, out);
-        return;
-    }
-    if ((value->type == GOTMPL_FLOAT && is_one_of(v->letter, "vfFgGeE")) || (value->type == GOTMPL_INT && is_one_of(v->letter, "vdxXo"))) {
-        put_number(value, v, out);
-        return;
-    }
-    bool fits = v->letter == 'v' || (value->type == GOTMPL_TEXT && is_one_of(v->letter, "sqxX")) ||
-                (value->type == GOTMPL_BOOL && v->letter == 't') ||
-                (v->letter == 's' && (value->type == GOTMPL_LIST || value->type == GOTMPL_LABELS || value->type == GOTMPL_MAP));
-    buf_init(&text, GOTMPL_OUT_BYTES_MAX);
-    if (!fits) { /* Go's own way to say so */
-        buf_printf(&text, "%%!%c(%s=", v->letter ? v->letter : '!', type_name(value));
-        gotmpl_print(value, &text);
-        buf_char(&text, ')');
-    } else if (v->letter == 'q') {
-        token_quote(value->text, &text);
-    } else if (v->letter == 'x' || v->letter == 'X') {
-        for (size_t i = 0; i < value->text.len; i++)
-            buf_printf(&text, v->letter == 'x' ? "%02x" : "%02X", (unsigned char)value->text.ptr[i]);
-    } else {
-        gotmpl_print(value, &text);
-    }
-    struct slice s = buf_as_slice(&text);
-    if (fits && v->has_precision && v->letter != 'q')
-        s = slice_sub(s, 0, (size_t)v->precision);
-    put_padded(s, v, out);
-    buf_free(&text);
-}
-
-enum status gotmpl_printf(const struct gotmpl_env *env, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, struct err *err)
-{
-    struct buf b;
-    size_t next = 1;
-    if (v[0].type != GOTMPL_TEXT)
-        return err_set(err, ST_INVALID, "template: printf: the format is no text");
-    struct slice rest = v[0].text;
-    buf_init(&b, GOTMPL_OUT_BYTES_MAX);
-    while (rest.len) {
-        size_t at = slice_find_char(rest, '%', 0);
-        buf_slice(&b, slice_sub(rest, 0, at));
-        if (at == SIZE_MAX)
-            break;
-        rest = slice_skip(rest, at + 1);
-        struct verb verb = read_verb(&rest);
-        if (verb.letter == '%')
-            buf_char(&b, '%');
-        else if (verb.letter == 0)
-            buf_slice(&b, SLICE("%!(NOVERB)"));
-        else if (next == n)
-            buf_printf(&b, "%%!%c(MISSING)", verb.letter);
-        else
-            put_verb(&v[next++], &verb, &b);
-    }
-    if (next < n)
-        buf_slice(&b, SLICE("%!(EXTRA "));
-    for (size_t i = next; i < n; i++) {
-        buf_printf(&b, "%s%s=", i > next ? ", " : "", type_name(&v[i]));
-        gotmpl_print(&v[i], &b);
-    }
-    if (next < n)
-        buf_char(&b, ')');
-    *out = gotmpl_text(arena_copy(env->arena, buf_as_slice(&b)));
-    bool over = buf_over(&b);
-    buf_free(&b);
-    return over ? err_set(err, ST_LIMIT, "template: printf: the result is longer than allowed") : ST_OK;
-}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time zones from the system's zoneinfo files (RFC 8536): the table of changes, and beyond it the rule of the footer, which
  * names two offsets and the days on which they begin ("CET-1CEST,M3.5.0,M10.5.0/3"). */
-#include "alert/setup.h"
+#include "sys/zone.h"
+
+#include "base/buf.h"
 #include "base/date.h"
 #include "sys/file.h"
 
@@ -16,6 +18,7 @@ struct zone {
     size_t count;
     int64_t *times;
     int32_t *offsets, first;
+    struct slice *names, first_name, winter_name, summer_name;
     bool has_footer, has_summer;
     int32_t winter_s, summer_s;
     struct zone_rule start, end;
@@ -31,12 +34,13 @@ static int64_t be(struct slice s, size_t at, size_t bytes)
 
 /* ---- the footer ---- */
 
-static bool letters(struct slice *s)
+static bool letters(struct slice *s, struct slice *name)
 {
     size_t n = 0;
     bool angled = s->len && s->ptr[0] == '<';
     while (n < s->len && (angled ? s->ptr[n] != '>' : ((s->ptr[n] | 32) >= 'a' && (s->ptr[n] | 32) <= 'z')))
         n++;
+    *name = slice_sub(*s, angled, n);
     *s = slice_skip(*s, n + angled);
     return n > 0;
 }
@@ -96,11 +100,11 @@ static bool rule_read(struct slice *s, struct zone_rule *out)
 static void footer_read(struct zone *z, struct slice s)
 {
     int64_t off;
-    if (!letters(&s) || !hours(&s, &off))
+    if (!letters(&s, &z->winter_name) || !hours(&s, &off))
         return;
     z->winter_s = (int32_t)-off; /* POSIX counts west */
     z->has_footer = true;
-    if (!letters(&s))
+    if (!letters(&s, &z->summer_name))
         return;
     off -= 3600;
     if (s.len && s.ptr[0] != ',' && !hours(&s, &off))
@@ -110,6 +114,13 @@ static void footer_read(struct zone *z, struct slice s)
 }
 
 /* ---- the file ---- */
+
+/* The name of type t, which ends in a zero byte among the characters. */
+static struct slice name_of(struct slice chars, uint8_t from)
+{
+    struct slice rest = slice_skip(chars, from);
+    return slice_sub(rest, 0, slice_find_char(rest, 0, 0));
+}
 
 static enum status parse(struct arena *a, struct slice name, struct slice s, struct zone **out, struct err *err)
 {
@@ -132,14 +143,18 @@ static enum status parse(struct arena *a, struct slice name, struct slice s, str
             return err_set(err, ST_INVALID, "the file of time zone \"%.*s\" is damaged", SLICE_FMT(name));
         if (block == 1) {
             size_t index = at + times * 8, type = index + times;
+            struct slice chars = slice_sub(s, type + types * TYPE_BYTES, type + types * TYPE_BYTES + (size_t)n[5]);
             z->count = times;
             z->times = arena_array(a, int64_t, times);
             z->offsets = arena_array(a, int32_t, times);
+            z->names = arena_array(a, struct slice, times);
             z->first = (int32_t)be(s, type, 4);
+            z->first_name = name_of(chars, (uint8_t)s.ptr[type + TYPE_BYTES - 1]);
             for (size_t i = 0; i < times; i++) {
                 size_t t = MIN((size_t)(uint8_t)s.ptr[index + i], types - 1);
                 z->times[i] = be(s, at + i * 8, 8);
                 z->offsets[i] = (int32_t)be(s, type + t * TYPE_BYTES, 4);
+                z->names[i] = name_of(chars, (uint8_t)s.ptr[type + t * TYPE_BYTES + TYPE_BYTES - 1]);
             }
         }
         at += size;
@@ -152,7 +167,7 @@ static enum status parse(struct arena *a, struct slice name, struct slice s, str
 enum status zone_read(struct arena *a, struct slice name, struct zone **out, struct err *err)
 {
     struct buf b;
-    bool good = name.len <= ZONE_NAME_BYTES_MAX && !slice_contains(name, SLICE("..")) && name.ptr[0] != '/';
+    bool good = name.len && name.len <= ZONE_NAME_BYTES_MAX && !slice_contains(name, SLICE("..")) && name.ptr[0] != '/';
     for (size_t i = 0; good && i < name.len; i++)
         good = name.ptr[i] > ' ' && name.ptr[i] < 0x7f;
     if (!good)
@@ -162,7 +177,7 @@ enum status zone_read(struct arena *a, struct slice name, struct zone **out, str
     if (st)
         st = err_set(err, ST_INVALID, "time zone \"%.*s\" is not known to this system (" ZONE_FOLDER ")", SLICE_FMT(name));
     else
-        st = parse(a, name, buf_as_slice(&b), out, err);
+        st = parse(a, name, arena_copy(a, buf_as_slice(&b)), out, err);
     buf_free(&b);
     return st;
 }
@@ -177,15 +192,17 @@ static int64_t moment(const struct zone_rule *r, int64_t year, int32_t offset_s)
     return (first + day - 1) * DAY_S + r->time_s - offset_s;
 }
 
-int64_t zone_offset_s(const struct zone *z, int64_t t)
+static int64_t zone_at(const struct zone *z, int64_t t, struct slice *name)
 {
     size_t low = 0, high = z->count;
     if (z->has_footer && (z->count == 0 || t >= z->times[z->count - 1])) {
+        *name = z->winter_name;
         if (!z->has_summer)
             return z->winter_s;
         int64_t year = date_of_days(date_floor(t + z->winter_s, DAY_S) / DAY_S).year;
         int64_t start = moment(&z->start, year, z->winter_s), end = moment(&z->end, year, z->summer_s);
         bool summer = start < end ? t >= start && t < end : t >= start || t < end;
+        *name = summer ? z->summer_name : z->winter_name;
         return summer ? z->summer_s : z->winter_s;
     }
     while (low < high) {
@@ -195,5 +212,19 @@ int64_t zone_offset_s(const struct zone *z, int64_t t)
         else
             high = mid;
     }
+    *name = low ? z->names[low - 1] : z->first_name;
     return low ? z->offsets[low - 1] : z->first;
+}
+
+int64_t zone_offset_s(const struct zone *z, int64_t unix_s)
+{
+    struct slice name;
+    return zone_at(z, unix_s, &name);
+}
+
+struct slice zone_short_name(const struct zone *z, int64_t unix_s)
+{
+    struct slice name;
+    zone_at(z, unix_s, &name);
+    return name;
 }
