@@ -3,10 +3,10 @@
 # How much of other people's tests passes: conformance.sh FOLDER runs the query scripts of Prometheus and Loki found in it
 # (promql/.../*.test and logql/.../*.logqltest, at any depth) and OpenMetrics's pages (exposition/.../test.json beside a page that
 # parses or does not), asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), puts lines of known
-# patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), joins the lines of stack traces (logs/.../stack_traces.json), sends
-# lines of logs through the program and reads them back (test/round_trip.py), and tells a line a file. It is a report: cases that fail do not
-# fail it, nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that
-# breaks.
+# patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), joins the lines of stack traces
+# (logs/.../stack_traces.json), sends lines of logs through the program and reads them back (test/round_trip.py), and tells a line a
+# file. It is a report: cases that fail do not fail it, nor do scripts in another dialect, which stop where it begins; a folder that is
+# not there does, and a runner that breaks.
 set -u
 cd "$(dirname "$0")/.."
 stoa=${STOA:-build/stoa}
@@ -126,6 +126,24 @@ if [ -s "$work/traces" ]; then
     else
         sed -e '$d' -e 's|^|  joins: |' "$work/out"
         echo "  stack traces joined: $last"
+        passed=$((passed + good))
+        failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
+    fi
+fi
+
+# Logs of every kind: their lines go in and come out again as the same bytes.
+find "$folder/logs/" -type f \( -name "*.log" -o -name "*.txt" -o -name "*.csv" -o -name "*.gz" -o -name "*.ndjson" -o -name "*.out" -o -path "*testsuites*" \) \
+    2>/dev/null | sort | head -n 500 >"$work/logs"
+if [ -s "$work/logs" ]; then
+    STOA=$stoa xargs -d '\n' -n 500 python3 test/round_trip.py <"$work/logs" >"$work/out" 2>&1
+    last=$(tail -n 1 "$work/out")
+    good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+    if [ -z "$good" ]; then
+        echo "  round trip: the runner broke: $last"
+        broken=$((broken + 1))
+    else
+        sed -e '$d' -e '/^seed/d' -e 's|^|  round trip: |' "$work/out" | head -n 20
+        echo "  round trip of $(wc -l <"$work/logs") files: $last"
         passed=$((passed + good))
         failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
     fi
