@@ -275,6 +275,14 @@ static void put_line(struct corpus *c, size_t stream, int64_t t_ns, struct buf *
     put_given(c, &f->lines[c->next[stream]++ % f->count], t_ns, out);
 }
 
+/* JSON stays JSON. */
+static void put_needle(struct buf *line)
+{
+    bool is_json = line->len && line->ptr[line->len - 1] == '}';
+    line->len -= is_json;
+    buf_slice(line, is_json ? SLICE(",\"note\":\"" NEEDLE "\"}") : SLICE(" " NEEDLE));
+}
+
 static void put_labels(const struct corpus *c, size_t stream, struct buf *out)
 {
     if (stream < JSON_STREAMS || c->file_count == 0) {
@@ -345,7 +353,7 @@ void load_corpus(const struct corpus_load *load)
         buf_reset(&line);
         put_line(&c, stream, t_ns, &line);
         if (i == load->lines / 2)
-            buf_slice(&line, SLICE(" " NEEDLE));
+            put_needle(&line);
         put_entry(&streams[stream], t_ns, buf_as_slice(&line));
         buf_char(&line, '\n');
         if (fwrite(line.ptr, 1, line.len, copy) != line.len)
