@@ -114,6 +114,8 @@ HANDLER(ingest_loki_push);
 HANDLER(ingest_otlp_metrics);
 HANDLER(ingest_otlp_logs);
 HANDLER(ingest_otlp_traces);
+HANDLER(ingest_zipkin);
+HANDLER(ingest_jaeger);
 HANDLER(ingest_otlp_metrics_grpc);
 HANDLER(ingest_otlp_logs_grpc);
 HANDLER(ingest_lines);

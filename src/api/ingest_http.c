@@ -18,7 +18,7 @@
 enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_PERMISSION_DENIED = 7,
        GRPC_RESOURCE_EXHAUSTED = 8, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14 };
 
-enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC, DIALECT_SPLUNK, DIALECT_LINES };
+enum dialect { DIALECT_PROM, DIALECT_LOKI, DIALECT_OTLP, DIALECT_OTLP_GRPC, DIALECT_ELASTIC, DIALECT_SPLUNK, DIALECT_LINES, DIALECT_SPANS };
 
 struct pending {
     struct api *api;
@@ -96,6 +96,7 @@ static void reply_failed(struct pending *p, enum status st, const struct err *er
     case DIALECT_PROM:
     case DIALECT_LOKI:
     case DIALECT_LINES:
+    case DIALECT_SPANS:
         http_reply(p->x, code, SLICE("text/plain; charset=utf-8"), arena_printf(http_arena(p->x), "%s\n", err->text));
         return;
     }
@@ -189,6 +190,12 @@ static void reply_done(struct pending *p)
         }
         return;
     case DIALECT_LINES: reply_counts(p); return;
+    case DIALECT_SPANS: /* Zipkin's and Jaeger's collectors have no words for a part: all of it, or it was bad */
+        if (ingest_rejected(&p->result))
+            http_reply(p->x, 400, SLICE("text/plain; charset=utf-8"), rejected_text(p));
+        else
+            http_reply(p->x, 202, SLICE_EMPTY, SLICE_EMPTY);
+        return;
     }
 }
 
@@ -413,6 +420,16 @@ void ingest_otlp_logs(void *user, struct http_exchange *x)
 void ingest_otlp_traces(void *user, struct http_exchange *x)
 {
     serve(user, x, SLICE("otlp_traces"), DIALECT_OTLP, OTLP_TRACES);
+}
+
+void ingest_zipkin(void *user, struct http_exchange *x)
+{
+    serve(user, x, SLICE("zipkin"), DIALECT_SPANS, OTLP_TRACES);
+}
+
+void ingest_jaeger(void *user, struct http_exchange *x)
+{
+    serve(user, x, SLICE("jaeger_thrift"), DIALECT_SPANS, OTLP_TRACES);
 }
 
 void ingest_otlp_metrics_grpc(void *user, struct http_exchange *x)

@@ -220,11 +220,16 @@ static const struct row rows[] = {
     OWN("Deletes a board.", EDIT, "board.delete", DELETE, "boards/{uid}", 0, BODY_NONE, boards_delete),
 
     SECTION("Jaeger"),
+    ROW(WRITE, NULL, POST, "/jaeger/api/traces", ROUTE_ON_LOOP, BODY_INGEST, ingest_jaeger),
     ROW(READ, "traces.names", GET, "/jaeger/api/services", 0, BODY_NONE, jaeger_services),
     ROW(READ, "traces.names", GET, "/jaeger/api/services/{service}/operations", 0, BODY_NONE, jaeger_operations),
     ROW(READ, "traces.names", GET, "/jaeger/api/operations", 0, BODY_NONE, jaeger_operations_v2),
     ROW(READ, "traces.read", GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
     ROW(READ, "traces.read", GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
+
+    SECTION("Zipkin"),
+    ROW(WRITE, NULL, POST, "/zipkin/api/v2/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin),
+    ROW(WRITE, NULL, POST, "/api/v2/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin),
 
     SECTION("Accounts and audit"),
     OWN("Begins a session.", PUBLIC, NULL, POST, "login", ROUTE_ON_LOOP, BODY_NONE, auth_login_http),
@@ -403,6 +408,7 @@ static const struct {
     { SLICE_INIT("prometheus"), SLICE_INIT(""), false },  { SLICE_INIT("loki"), SLICE_INIT(""), false },
     { SLICE_INIT("otlp_http"), SLICE_INIT(""), false },   { SLICE_INIT("otlp_grpc"), SLICE_INIT(""), false },
     { SLICE_INIT("pushgateway"), SLICE_INIT(""), false }, { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger"), false },
+    { SLICE_INIT("jaeger_thrift"), SLICE_INIT("/jaeger"), false }, { SLICE_INIT("zipkin"), SLICE_INIT("/zipkin"), false },
     { SLICE_INIT("elastic"), SLICE_INIT("/elastic"), true },
 };
 

@@ -18,6 +18,8 @@ const struct ingest_protocol ingest_protocols[] = {
     { SLICE_INIT("otlp_metrics"), METRICS_BODY_BYTES_MAX, false, true, otlp_metrics_decode },
     { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, true, otlp_logs_decode },
     { SLICE_INIT("otlp_traces"), TRACES_BODY_BYTES_MAX, false, true, otlp_traces_decode },
+    { SLICE_INIT("zipkin"), TRACES_BODY_BYTES_MAX, false, true, zipkin_decode },
+    { SLICE_INIT("jaeger_thrift"), TRACES_BODY_BYTES_MAX, false, true, jaeger_thrift_decode },
     { SLICE_INIT("elastic_bulk"), LOGS_BODY_BYTES_MAX, false, true, elastic_bulk_decode },
     { SLICE_INIT("splunk_hec"), LOGS_BODY_BYTES_MAX, false, true, splunk_hec_decode },
     { SLICE_INIT("lines"), LINES_BODY_BYTES_MAX, false, true, lines_decode },

@@ -302,3 +302,71 @@ write("otlp_metrics/exponential.pb", f_msg(1, RESOURCE, f_msg(2, SCOPE,
       metric("delta.wait", "s", 9, DELTA, f_msg(1, f_fixed64(2, T_NS - 10**9), f_fixed64(3, T_NS), f_fixed64(4, 2), f_double(5, 3), f_bytes(6, struct.pack("<2Q", 1, 1)),
                                                 f_bytes(7, struct.pack("<d", 1)))),
       metric("delta.updown", "", 7, DELTA, point(T_NS, f_fixed64(6, 1))))))
+
+
+# ---- Zipkin ----
+
+def endpoint(number, service, *parts):
+    return f_msg(number, f_bytes(1, service), *parts)
+
+
+def tag(key, value):
+    return f_msg(11, f_bytes(1, key), f_bytes(2, value))
+
+
+T_US = T_NS // 1000
+write("zipkin/plain.pb", f_msg(1, f_bytes(1, TRACE), f_bytes(2, SPAN), f_bytes(3, bytes.fromhex("00f067aa0ba902b7")), f_int(4, 2), f_bytes(5, "get /cart"),
+      f_fixed64(6, T_US), f_int(7, 2500), endpoint(8, "cart", f_bytes(2, bytes([10, 0, 0, 7])), f_bytes(3, bytes(15) + b"\x01"), f_int(4, 8080)),
+      endpoint(9, "shop", f_bytes(3, bytes.fromhex("20010db8000000000000000000000001"))), f_msg(10, f_fixed64(1, T_US + 5), f_bytes(2, "retry")),
+      tag("http.path", "/cart"), tag("error", "boom"), f_int(12, 1), f_int(13, 1)) +
+      f_msg(1, f_bytes(1, TRACE[8:]), f_bytes(3, SPAN), f_bytes(5, "no time"), f_msg(10, f_fixed64(1, T_US + 9), f_bytes(2, "ws"))) +
+      f_msg(1, f_bytes(1, bytes(16)), f_bytes(3, SPAN), f_bytes(5, "zero trace")))
+
+
+# ---- Jaeger, in Thrift's binary protocol ----
+
+def t_field(kind, number, value):
+    return struct.pack(">bh", kind, number) + value
+
+
+def t_i32(number, n):
+    return t_field(8, number, struct.pack(">i", n))
+
+
+def t_i64(number, n):
+    return t_field(10, number, struct.pack(">Q", n & (1 << 64) - 1))
+
+
+def t_text(number, s):
+    s = s.encode() if isinstance(s, str) else s
+    return t_field(11, number, struct.pack(">i", len(s)) + s)
+
+
+def t_list(number, *structs):
+    return t_field(15, number, struct.pack(">bi", 12, len(structs)) + b"".join(s + b"\0" for s in structs))
+
+
+def t_tag(key, v):
+    value = (t_i32(2, 2) + t_field(2, 5, bytes([v])) if isinstance(v, bool) else t_i32(2, 3) + t_i64(6, v) if isinstance(v, int) else
+             t_i32(2, 1) + t_field(4, 4, struct.pack(">d", v)) if isinstance(v, float) else t_i32(2, 4) + t_text(7, v) if isinstance(v, bytes) else
+             t_i32(2, 0) + t_text(3, v))
+    return t_text(1, key) + value
+
+
+def t_span(low, high, span, parent, name, *parts):
+    return t_i64(1, low) + t_i64(2, high) + t_i64(3, span) + t_i64(4, parent) + t_text(5, name) + b"".join(parts)
+
+
+def t_ref(kind, low, high, span):
+    return t_i32(1, kind) + t_i64(2, low) + t_i64(3, high) + t_i64(4, span)
+
+
+HIGH, LOW = struct.unpack(">QQ", TRACE)
+write("jaeger_thrift/plain.thrift", t_list(2,
+      t_span(LOW, HIGH, 7, 0, "GET /cart", t_list(6, t_ref(0, LOW, HIGH, 5), t_ref(1, LOW, HIGH, 4), t_ref(0, 1, 2, 3)), t_i32(7, 1), t_i64(8, T_US), t_i64(9, 2500),
+             t_list(10, t_tag("span.kind", "server"), t_tag("error", True), t_tag("otel.status_description", "boom"), t_tag("w3c.tracestate", "a=b"),
+                    t_tag("otel.scope.name", "tracer"), t_tag("n", 3), t_tag("share", 0.5), t_tag("ok", False), t_tag("raw", b"\0\1"), t_tag("error.kind", "x")),
+             t_list(11, t_i64(1, T_US + 5) + t_list(2, t_tag("event", "retry"), t_tag("n", 2)))),
+      t_span(LOW, 0, 8, 7, "SELECT", t_i64(8, T_US + 1), t_i64(9, 10), t_list(10, t_tag("span.kind", "unknown"), t_tag("error", "no flag"))),
+      t_span(0, 0, 9, 0, "zero trace")) +
+      t_field(12, 1, t_text(1, "cart") + t_list(2, t_tag("hostname", "h-1"), t_tag("replicas", 2)) + b"\0") + t_i64(3, 1) + b"\0")

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jaeger's first model in Thrift's binary protocol: a bare Batch{ process=1, spans=2 }, as its clients post it.
+ * https://github.com/jaegertracing/jaeger-idl: thrift/jaeger.thrift; https://github.com/apache/thrift/blob/master/doc/specs/thrift-binary-protocol.md
+ *
+ * Tags are attributes of the span, those of the process are the resource's. What OpenTelemetry's model has a place for goes there and
+ * is no tag any more: span.kind, error, otel.status_code, otel.status_description, w3c.tracestate, otel.scope.name and .version. */
+#include "ingest/span.h"
+
+#include "base/num.h"
+
+enum { THRIFT_NESTING_MAX = 16, TAGS_MAX = 10 * 1000, STATUS_OK = 1, STATUS_ERROR = 2 };
+
+enum thrift_type { T_STOP = 0, T_BOOL = 2, T_BYTE = 3, T_DOUBLE = 4, T_I16 = 6, T_I32 = 8, T_I64 = 10, T_STRING = 11, T_STRUCT = 12, T_MAP = 13,
+                   T_SET = 14, T_LIST = 15 };
+
+/* ---- Thrift ---- */
+
+struct thrift {
+    struct reader r;
+    uint8_t type;    /* of the field at hand */
+    uint16_t id;
+};
+
+static uint64_t get_be(struct thrift *t, size_t bytes)
+{
+    struct slice s = read_bytes(&t->r, bytes);
+    uint64_t v = 0;
+    for (size_t i = 0; i < s.len; i++)
+        v = v << 8 | (uint8_t)s.ptr[i];
+    return v;
+}
+
+static struct slice get_string(struct thrift *t)
+{
+    uint32_t n = (uint32_t)get_be(t, 4);
+    if (n > reader_left(&t->r)) {
+        t->r.bad = true;
+        return SLICE_EMPTY;
+    }
+    return read_bytes(&t->r, n);
+}
+
+static void skip(struct thrift *t, uint8_t type, int depth);
+
+static void skip_items(struct thrift *t, uint8_t first, uint8_t second, int depth)
+{
+    uint32_t n = (uint32_t)get_be(t, 4);
+    for (uint32_t i = 0; i < n && !t->r.bad; i++) {
+        skip(t, first, depth);
+        if (second)
+            skip(t, second, depth);
+    }
+}
+
+/* Every value takes at least a byte, so that a count too large ends at the end of the bytes. */
+static void skip(struct thrift *t, uint8_t type, int depth)
+{
+    if (depth > THRIFT_NESTING_MAX) {
+        t->r.bad = true;
+        return;
+    }
+    switch ((enum thrift_type)type) {
+    case T_BOOL:
+    case T_BYTE: get_be(t, 1); return;
+    case T_I16: get_be(t, 2); return;
+    case T_I32: get_be(t, 4); return;
+    case T_DOUBLE:
+    case T_I64: get_be(t, 8); return;
+    case T_STRING: get_string(t); return;
+    case T_STRUCT:
+        for (uint8_t kind; !t->r.bad && (kind = (uint8_t)get_be(t, 1)) != T_STOP;) {
+            get_be(t, 2);
+            skip(t, kind, depth + 1);
+        }
+        return;
+    case T_MAP: {
+        uint8_t key = (uint8_t)get_be(t, 1), value = (uint8_t)get_be(t, 1);
+        skip_items(t, key, value, depth + 1);
+        return;
+    }
+    case T_SET:
+    case T_LIST: {
+        uint8_t item = (uint8_t)get_be(t, 1);
+        skip_items(t, item, 0, depth + 1);
+        return;
+    }
+    case T_STOP: break;
+    }
+    t->r.bad = true;
+}
+
+/* The next field of a struct; false at its end. Its value must be read or skipped. */
+static bool next_field(struct thrift *t)
+{
+    if (t->r.bad)
+        return false;
+    t->type = (uint8_t)get_be(t, 1);
+    if (t->r.bad || t->type == T_STOP)
+        return false;
+    t->id = (uint16_t)get_be(t, 2);
+    return !t->r.bad;
+}
+
+/* Is the field at hand this one? Another type under its number is passed over as what is not known. */
+static bool is_field(const struct thrift *t, uint16_t id, enum thrift_type type)
+{
+    return t->id == id && t->type == (uint8_t)type;
+}
+
+static void skip_field(struct thrift *t)
+{
+    skip(t, t->type, 0);
+}
+
+/* The count of a list of structs; 0 and bad when it is none. */
+static uint32_t struct_count(struct thrift *t)
+{
+    uint8_t item = (uint8_t)get_be(t, 1);
+    uint32_t n = (uint32_t)get_be(t, 4);
+    if (n && (item != T_STRUCT || n > reader_left(&t->r)))
+        t->r.bad = true;
+    return t->r.bad ? 0 : n;
+}
+
+/* ---- tags ---- */
+
+enum tag_type { TAG_STRING = 0, TAG_DOUBLE = 1, TAG_BOOL = 2, TAG_LONG = 3, TAG_BINARY = 4 };
+
+static struct field tag_read(struct thrift *t, enum field_scope scope)
+{
+    struct field f = { .scope = scope };
+    uint64_t type = TAG_STRING, number = 0, whole = 0;
+    bool flag = false;
+    struct slice text = SLICE_EMPTY, bytes = SLICE_EMPTY;
+    while (next_field(t)) {
+        if (is_field(t, 1, T_STRING))
+            f.name = get_string(t);
+        else if (is_field(t, 2, T_I32))
+            type = get_be(t, 4);
+        else if (is_field(t, 3, T_STRING))
+            text = get_string(t);
+        else if (is_field(t, 4, T_DOUBLE))
+            number = get_be(t, 8);
+        else if (is_field(t, 5, T_BOOL))
+            flag = get_be(t, 1) != 0;
+        else if (is_field(t, 6, T_I64))
+            whole = get_be(t, 8);
+        else if (is_field(t, 7, T_STRING))
+            bytes = get_string(t);
+        else
+            skip_field(t);
+    }
+    f.type = type == TAG_DOUBLE ? FIELD_DOUBLE : type == TAG_BOOL ? FIELD_BOOL : type == TAG_LONG ? FIELD_INT : type == TAG_BINARY ? FIELD_BYTES : FIELD_STRING;
+    if (f.type == FIELD_DOUBLE)
+        memcpy(&f.d, &number, sizeof f.d);
+    else if (f.type == FIELD_BOOL || f.type == FIELD_INT)
+        f.i = f.type == FIELD_BOOL ? flag : (int64_t)whole;
+    else
+        f.text = f.type == FIELD_BYTES ? bytes : text;
+    return f;
+}
+
+static void tags_read(struct thrift *t, struct arena *a, enum field_scope scope, struct field_list *out)
+{
+    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+        struct field f = tag_read(t, scope);
+        if (out->count == TAGS_MAX)
+            t->r.bad = true;
+        else if (f.name.len)
+            ARENA_PUSH(a, out->items, out->count, out->cap) = f;
+    }
+}
+
+/* ---- spans ---- */
+
+static uint8_t kind_of(struct slice name)
+{
+    static const struct slice kinds[] = { SLICE_INIT(""), SLICE_INIT("internal"), SLICE_INIT("server"), SLICE_INIT("client"), SLICE_INIT("producer"),
+                                          SLICE_INIT("consumer") };
+    for (uint8_t i = 1; i < COUNT_OF(kinds); i++)
+        if (slice_eq(kinds[i], name))
+            return i;
+    return 0;
+}
+
+/* True when the tag has a place of its own and went there. */
+static bool tag_place(struct span_parts *s, const struct field *f)
+{
+    bool is_text = f->type == FIELD_STRING;
+    if (is_text && slice_eq(f->name, SLICE("span.kind"))) {
+        s->e.span_kind = kind_of(f->text);
+        return s->e.span_kind != 0;
+    }
+    if (slice_eq(f->name, SLICE("error")) && f->type == FIELD_BOOL && f->i) {
+        s->e.span_status = STATUS_ERROR;
+        return true;
+    }
+    if (is_text && slice_eq(f->name, SLICE("otel.status_code"))) {
+        bool is_error = slice_eq(f->text, SLICE("ERROR")), is_ok = slice_eq(f->text, SLICE("OK"));
+        s->e.span_status = is_error ? STATUS_ERROR : is_ok ? STATUS_OK : s->e.span_status;
+        return is_error || is_ok;
+    }
+    if (is_text && slice_eq(f->name, SLICE("otel.status_description")))
+        s->e.status_message = f->text;
+    else if (is_text && slice_eq(f->name, SLICE("w3c.tracestate")))
+        s->e.trace_state = f->text;
+    else if (is_text && (slice_eq(f->name, SLICE("otel.scope.name")) || slice_eq(f->name, SLICE("otel.library.name"))))
+        span_text(s, SCOPE_INSTRUMENTATION, OTLP_SCOPE_NAME, f->text);
+    else if (is_text && (slice_eq(f->name, SLICE("otel.scope.version")) || slice_eq(f->name, SLICE("otel.library.version"))))
+        span_text(s, SCOPE_INSTRUMENTATION, OTLP_SCOPE_VERSION, f->text);
+    else
+        return false;
+    return true;
+}
+
+static void span_tags(struct thrift *t, struct span_parts *s)
+{
+    struct field_list tags = { 0 };
+    tags_read(t, s->arena, SCOPE_RECORD, &tags);
+    for (size_t i = 0; i < tags.count; i++)
+        if (!tag_place(s, &tags.items[i]))
+            span_field(s, tags.items[i]);
+}
+
+/* A log's field "event" is the name of the event. */
+static void span_logs(struct thrift *t, struct span_parts *s)
+{
+    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+        struct span_event e = { .name = SLICE_EMPTY };
+        struct field_list fields = { 0 };
+        while (next_field(t)) {
+            if (is_field(t, 1, T_I64))
+                e.time_ns = span_time_of_us(get_be(t, 8));
+            else if (is_field(t, 2, T_LIST))
+                tags_read(t, s->arena, SCOPE_RECORD, &fields);
+            else
+                skip_field(t);
+        }
+        size_t kept = 0;
+        for (size_t i = 0; i < fields.count; i++) {
+            const struct field *f = &fields.items[i];
+            if (e.name.len == 0 && f->type == FIELD_STRING && f->text.len && slice_eq(f->name, SLICE("event")))
+                e.name = f->text;
+            else
+                fields.items[kept++] = *f;
+        }
+        e.fields = fields.items;
+        e.field_count = (uint32_t)kept;
+        span_event_add(s, e);
+    }
+}
+
+struct ref {
+    uint64_t type, low, high, span;
+};
+
+static struct ref ref_read(struct thrift *t)
+{
+    struct ref r = { 0 };
+    while (next_field(t)) {
+        if (is_field(t, 1, T_I32))
+            r.type = get_be(t, 4);
+        else if (is_field(t, 2, T_I64))
+            r.low = get_be(t, 8);
+        else if (is_field(t, 3, T_I64))
+            r.high = get_be(t, 8);
+        else if (is_field(t, 4, T_I64))
+            r.span = get_be(t, 8);
+        else
+            skip_field(t);
+    }
+    return r;
+}
+
+struct span_ids {
+    uint64_t low, high, span, parent;
+    struct ref *refs;
+    size_t count, cap;
+};
+
+/* The first CHILD_OF inside of the trace is the parent; all others are links, which say what they were. */
+static void put_refs(struct span_parts *s, struct span_ids *ids)
+{
+    for (size_t i = 0; i < ids->count; i++) {
+        const struct ref *r = &ids->refs[i];
+        bool is_child = r->type == 0;
+        if (is_child && r->low == ids->low && r->high == ids->high && (ids->parent == 0 || ids->parent == r->span)) {
+            ids->parent = r->span;
+            continue;
+        }
+        struct span_link link = { .field_count = 1, .fields = arena_new_of(s->arena, struct field) };
+        *link.fields = (struct field){ .type = FIELD_STRING, .name = SPAN_REF_TYPE, .text = is_child ? SLICE("child_of") : SLICE("follows_from") };
+        span_id_of_int(r->high, r->low, link.trace_id, sizeof link.trace_id);
+        span_id_of_int(0, r->span, link.span_id, sizeof link.span_id);
+        span_link_add(s, link);
+    }
+}
+
+static void span_refs(struct thrift *t, struct span_parts *s, struct span_ids *ids)
+{
+    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+        struct ref r = ref_read(t);
+        if (ids->count < SPAN_EVENTS_MAX)
+            ARENA_PUSH(s->arena, ids->refs, ids->count, ids->cap) = r;
+        else
+            s->cut++;
+    }
+}
+
+static void span_read(struct thrift *t, struct span_parts *s)
+{
+    struct span_ids ids = { 0 };
+    while (next_field(t)) {
+        if (is_field(t, 1, T_I64))
+            ids.low = get_be(t, 8);
+        else if (is_field(t, 2, T_I64))
+            ids.high = get_be(t, 8);
+        else if (is_field(t, 3, T_I64))
+            ids.span = get_be(t, 8);
+        else if (is_field(t, 4, T_I64))
+            ids.parent = get_be(t, 8);
+        else if (is_field(t, 5, T_STRING))
+            s->e.body = get_string(t);
+        else if (is_field(t, 6, T_LIST))
+            span_refs(t, s, &ids);
+        else if (is_field(t, 8, T_I64))
+            s->e.time_ns = span_time_of_us(get_be(t, 8));
+        else if (is_field(t, 9, T_I64))
+            s->e.duration_ns = span_time_of_us(get_be(t, 8));
+        else if (is_field(t, 10, T_LIST))
+            span_tags(t, s);
+        else if (is_field(t, 11, T_LIST))
+            span_logs(t, s);
+        else
+            skip_field(t);
+    }
+    put_refs(s, &ids);
+    s->has_trace = span_id_of_int(ids.high, ids.low, s->e.trace_id, sizeof s->e.trace_id);
+    s->has_id = span_id_of_int(0, ids.span, s->e.span_id, sizeof s->e.span_id);
+    span_id_of_int(0, ids.parent, s->e.parent_id, sizeof s->e.parent_id);
+}
+
+/* ---- the batch ---- */
+
+struct process {
+    struct slice service;
+    struct field_list fields;
+};
+
+static void process_read(struct thrift *t, struct arena *a, struct process *p)
+{
+    while (next_field(t)) {
+        if (is_field(t, 1, T_STRING))
+            p->service = get_string(t);
+        else if (is_field(t, 2, T_LIST))
+            tags_read(t, a, SCOPE_RESOURCE, &p->fields);
+        else
+            skip_field(t);
+    }
+    ARENA_PUSH(a, p->fields.items, p->fields.count, p->fields.cap) =
+        (struct field){ .scope = SCOPE_RESOURCE, .type = FIELD_STRING, .name = SLICE("service.name"), .text = p->service };
+}
+
+/* The process may come behind the spans, so it is looked for first. */
+static bool find_process(struct slice body, struct arena *a, struct process *p)
+{
+    struct thrift t = { .r = reader_of(body) };
+    while (next_field(&t)) {
+        if (is_field(&t, 1, T_STRUCT))
+            process_read(&t, a, p);
+        else
+            skip_field(&t);
+    }
+    return !t.r.bad;
+}
+
+static enum status spans_decode(struct thrift *t, const struct process *p, const struct ingest_ctx *ctx, struct batch *out,
+                                struct ingest_result *result, struct err *err)
+{
+    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+        struct span_parts s;
+        span_begin(&s, out->arena);
+        s.service = p->service;
+        for (size_t i = 0; i < p->fields.count; i++)
+            span_field(&s, p->fields.items[i]);
+        span_read(t, &s);
+        if (t->r.bad)
+            break;
+        span_finish(&s, ctx, out, result);
+        enum status st = ingest_check(out, err);
+        if (st)
+            return st;
+    }
+    return ST_OK;
+}
+
+enum status jaeger_thrift_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)
+{
+    struct process p = { 0 };
+    struct thrift t = { .r = reader_of(body) };
+    enum status st = ST_OK;
+    if (!find_process(body, out->arena, &p))
+        return err_set(err, ST_INVALID, "jaeger: the body is no Batch in Thrift's binary protocol");
+    while (st == ST_OK && next_field(&t)) {
+        if (is_field(&t, 2, T_LIST))
+            st = spans_decode(&t, &p, ctx, out, result, err);
+        else
+            skip_field(&t);
+    }
+    if (st == ST_OK && t.r.bad)
+        return err_set(err, ST_INVALID, "jaeger: a span of the Batch is broken");
+    return st;
+}
