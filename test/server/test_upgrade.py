@@ -28,6 +28,15 @@ PATHS = [
     path("/loki/api/v1/query_range", query='{app="shop"} |= "ERROR"', start=START, end=END, limit=2000, direction="forward"),
     path("/loki/api/v1/query_range", query='sum by (detected_level) (count_over_time({app="shop"}[1h]))', start=START, end=END, step=3600),
     path("/loki/api/v1/query_range", query='{app="shop"} |~ "user-7$" | trace_id="' + f"{7:032x}" + '"', start=START, end=END),
+    path("/loki/api/v1/query_range", query='{app="bytes"}', start=START, end=END, limit=2000, direction="forward"),
+    path("/api/stoa/v1/logs/export", query='{app="bytes"}', start=START, end=END, format="plain"),
+    path("/loki/api/v1/query_range", query='{service_name="typed"}', start=START, end=END, limit=2000, direction="forward"),
+    path("/loki/api/v1/query_range", query='{service_name="typed"} | int > 20 | detected_level="error"', start=START, end=END, limit=2000),
+    path("/loki/api/v1/query_range", query='{service_name="loud"} |= "step=3"', start=START, end=END, limit=2000, direction="forward"),
+    path("/loki/api/v1/query", query='sum(count_over_time({service_name="loud"}[3d]))', time=END),
+    path("/loki/api/v1/query", query='sum by (step) (bytes_over_time({service_name="loud"} | logfmt [3d]))', time=END),
+    path("/api/v1/query", query="histogram_quantile(0.9, up_sizes)", time=START + 170),
+    path("/api/v1/query_range", query="up_sizes", start=START + 86400, end=START + 86400 + 180, step=60),
     path("/jaeger/api/services"),
     path("/jaeger/api/traces/" + f"{3:032x}"),
     path("/jaeger/api/traces/" + f"{1003:032x}"),
@@ -46,6 +55,8 @@ def canonical(v):
 def answer(server, path_and_query):
     r = server.get(path_and_query)
     assert r.status == 200, f"{path_and_query}: {r.status} {r.text}"
+    if "format=plain" in path_and_query:
+        return r.body.decode("latin-1")
     return canonical(r.json)
 
 
