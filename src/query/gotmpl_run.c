@@ -26,14 +26,11 @@ static enum status pipe_run(struct running *r, const struct pipe *p, const struc
 /* Why it failed, by the words of err, with the place in the template when it has a name. */
 static enum status fail_at(struct running *r, struct slice source, enum status st)
 {
-    enum { CONTEXT_CHARS_MAX = 20 }; /* of the source, as Go cuts it */
     struct slice text = r->t->text;
     if (r->t->name == NULL || source.ptr < text.ptr || source.ptr > text.ptr + text.len)
         return err_prefix(r->err, "template: "), st;
     struct token_place at = token_place_of(text, (size_t)(source.ptr - text.ptr));
-    struct slice shown = slice_sub(source, 0, CONTEXT_CHARS_MAX);
-    err_prefix(r->err, "template: %s:%zu:%zu: executing \"%s\" at <%.*s%s>: ", r->t->name, at.line, at.column - 1, r->t->name, SLICE_FMT(shown),
-               shown.len < source.len ? "..." : "");
+    err_prefix(r->err, "template: %s:%zu:%zu: executing \"%s\" at <%.*s>: ", r->t->name, at.line, at.column - 1, r->t->name, SLICE_FMT(source));
     return st;
 }
 
