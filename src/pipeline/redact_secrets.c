@@ -344,30 +344,50 @@ static bool is_card(const uint8_t *d, size_t n)
     return false;
 }
 
-/* A run of digits with one blank or dash between some of them. Gives where the run ends. */
+/* In groups a card's number is written by four first (4-4-4-4, 4-6-5, 4-4-4-4-3): dates, times and process ids are not. */
+static bool is_grouped_as_card(const uint8_t *groups, size_t count)
+{
+    bool good = count == 1 || groups[0] == 4;
+    for (size_t i = 1; i + 1 < count; i++)
+        good = good && (groups[i] == 4 || groups[i] == 6);
+    return good;
+}
+
+/* What stands before the digits: part of a word or of a number of another kind, as in blk_-5646135484319709? */
+static bool goes_into(struct slice t, size_t at)
+{
+    if (at && t.ptr[at - 1] == '-' && at > 1)
+        return t.ptr[at - 2] == '_';
+    return at && (alnum(t.ptr[at - 1]) || t.ptr[at - 1] == '_' || t.ptr[at - 1] == '.');
+}
+
+/* A run of digits with one blank or dash between some of them. Gives where to look on: a card may begin in the next group. */
 static size_t at_digit(struct scan *s, size_t at)
 {
     struct slice t = s->text;
-    uint8_t digits[CARD_DIGITS_MAX + 1];
-    size_t n = 0, end = at, last = at;
+    uint8_t digits[CARD_DIGITS_MAX + 1], groups[CARD_DIGITS_MAX + 1] = {0};
+    size_t n = 0, group = 0, end = at, last = at;
     while (end < t.len && is_digit(t.ptr[end]))
         end++;
     bool goes_on = end + 1 < t.len && (t.ptr[end] == ' ' || t.ptr[end] == '-') && is_digit(t.ptr[end + 1]);
     if (end - at < CARD_DIGITS_MIN && !goes_on)
         return end; /* as nearly all are */
-    end = at;
-    for (; end < t.len && n <= CARD_DIGITS_MAX; end++) {
+    size_t first_end = end;
+    for (end = at; end < t.len && n <= CARD_DIGITS_MAX; end++) {
         if (is_digit(t.ptr[end])) {
             digits[n++] = (uint8_t)(t.ptr[end] - '0');
+            groups[group]++;
             last = end + 1;
         } else if ((t.ptr[end] != ' ' && t.ptr[end] != '-') || end + 1 == t.len || !is_digit(t.ptr[end + 1])) {
             break;
+        } else {
+            group++;
         }
     }
-    bool alone = (at == 0 || (!alnum(t.ptr[at - 1]) && t.ptr[at - 1] != '_' && t.ptr[at - 1] != '.')) &&
-                 (last == t.len || (!alnum(t.ptr[last]) && t.ptr[last] != '_'));
-    if (alone && at >= s->done && is_card(digits, n))
-        take_out(s, at, last, SLICE("[REDACTED_CC]"), REDACT_CARD);
+    bool alone = !goes_into(t, at) && (last == t.len || (!alnum(t.ptr[last]) && t.ptr[last] != '_'));
+    if (!alone || at < s->done || !is_grouped_as_card(groups, group + 1) || !is_card(digits, n))
+        return first_end;
+    take_out(s, at, last, SLICE("[REDACTED_CC]"), REDACT_CARD);
     return last;
 }
 
