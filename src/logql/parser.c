@@ -67,10 +67,24 @@ static const char *kind_name(enum lex_kind kind)
     return NULL;
 }
 
+/* Words that are tokens of their own for Loki, and named as they are. */
+static bool is_keyword(struct slice word)
+{
+    static const struct slice words[] = {
+        SLICE_INIT("bool"), SLICE_INIT("ip"), SLICE_INIT("by"), SLICE_INIT("without"), SLICE_INIT("on"), SLICE_INIT("ignoring"),
+        SLICE_INIT("group_left"), SLICE_INIT("group_right"), SLICE_INIT("offset"), SLICE_INIT("unwrap"), SLICE_INIT("and"),
+        SLICE_INIT("or"), SLICE_INIT("unless"),
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (slice_eq(words[i], word))
+            return true;
+    return false;
+}
+
 enum status logql_fail(struct parser *p, const char *expected)
 {
     const struct lex_token *t = logql_peek(p);
-    const char *kind = kind_name(t->kind);
+    const char *kind = t->kind == LEX_IDENT && is_keyword(t->text) ? NULL : kind_name(t->kind);
     int len = (int)MIN(t->text.len, (size_t)100);
     if (t->kind == LEX_END)
         return logql_lex_fail(p->text, t->position, p->err, "syntax error: unexpected %s, expecting %s", kind, expected);
