@@ -105,6 +105,7 @@ struct report {
         size_t examples;
     } kinds[LOG_KIND_COUNT];
     size_t shown;
+    bool is_sampled;
 };
 
 static void keep_example(struct report *r, enum log_kind kind, const struct event *e)
@@ -137,6 +138,7 @@ static enum status read_lines(struct api_query *q, struct report *r, int64_t sta
             for (int k = 0; k < LOG_KIND_COUNT; k++)
                 if (log_matcher_is(r->m, (enum log_kind)k, &block.rows[i])) {
                     r->kinds[k].count += block.rows[i].weight;
+                    r->is_sampled |= block.rows[i].weight != 1;
                     keep_example(r, (enum log_kind)k, &block.rows[i]);
                 }
     it->ops->close(it);
@@ -199,6 +201,8 @@ static void put_report(struct json_writer *w, struct report *r)
         r->shown += r->kinds[k].examples;
     }
     json_array_end(w);
+    json_key(w, SLICE("sampled")); /* some of the lines counted stand for several */
+    json_bool(w, r->is_sampled);
     json_object_end(w);
 }
 

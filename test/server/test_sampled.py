@@ -39,8 +39,8 @@ class Sampled(harness.Case):
 
     def test_numbers_weigh_and_every_answer_is_marked(self):
         s = self.server(config=CONFIG)
-        self.push(s, {"service_name": "shop"}, [f"fast took={i % 10}" for i in range(FAST)] + [f"slow took={100 + i % 10}" for i in range(SLOW)])
-        self.push(s, {"service_name": "whole"}, [f"fast took={i % 10}" for i in range(50)])
+        self.push(s, {"service_name": "shop"}, [f"fast latency took={i % 10}" for i in range(FAST)] + [f"slow latency took={100 + i % 10}" for i in range(SLOW)])
+        self.push(s, {"service_name": "whole"}, [f"latency took={i % 10}" for i in range(50)])
         window = {"start": str((NOW - 3600) * 10**9), "end": str((NOW + 60) * 10**9)}
         for stored in ("memory", "parts"):
             if stored == "parts":
@@ -86,6 +86,8 @@ class Sampled(harness.Case):
         kept = s.get("/api/stoa/v1/volume", {"by": "service", **window}).json
         self.assertEqual(kept["sampled"], True)
         self.assertEqual({x["key"]: x["lines"] for x in kept["rows"]}, {"shop": len(rows), "whole": 50})
+        report = s.get("/api/stoa/v1/log_kinds", window).json
+        self.assertEqual((report["sampled"], max(x["count"] for x in report["kinds"])), (True, sum(weights) + 50))
         for service in ("shop", "whole"):
             query = {"query": '{service_name="%s"}' % service, **window}
             own = s.get("/api/stoa/v1/patterns", query).json
