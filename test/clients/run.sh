@@ -8,12 +8,7 @@ stoa=${STOA:-$root/build/stoa}
 [ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs node_http2.mjs hot_shots.mjs elastic.mjs splunk.mjs
 ready_tenths_max=300
 
-stamp=$root/build/.clients-deps
-if [ ! -d node_modules ] || [ ! -f "$stamp" ] || ! cmp -s package-lock.json "$stamp"; then
-    mkdir -p "$root/build"
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || { echo "clients: npm ci failed" >&2; exit 1; }
-    cp package-lock.json "$stamp"
-fi
+./install.sh || exit 1
 
 work=$(mktemp -d)
 : >"$work/log"

@@ -247,7 +247,8 @@ def manual(tools, address):
     """The page of the manual, made from the table: `python3 test/server/test_tools.py --write` writes it."""
     out = ["# Coming from …\n", "\nWhat of the systems that the article names works here today, and what does not. Every row that is said to work is tried by a test"
            "\n(`test/server/test_tools.py`), from the same table that this page and `GET /api/stoa/v1/tools` are made of; that call fills your\nserver's own address in."
-           " Agents that speak a protocol of their own go through the OpenTelemetry Collector, which understands nearly all of\nthem and sends OTLP.\n"]
+           " Agents that speak a protocol of their own go through the OpenTelemetry Collector, which understands nearly all of\nthem and sends OTLP."
+           " [Log libraries and shippers](log-clients.md) have a snippet each.\n"]
     for tool in tools:
         out.append(f"\n## {tool['name']}\n")
         for row in tool["works"]:
