@@ -3,6 +3,7 @@
  * https://grafana.com/docs/loki/latest/reference/loki-http-api/ */
 #include "api/handlers.h"
 #include "api/log_text.h"
+#include "api/loki_params.h"
 #include "api/prom_json.h"
 #include "base/date.h"
 #include "base/map.h"
@@ -11,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { LINES_DEFAULT = 1000, LINES_MAX = 10 * 1000, FIELDS_DEFAULT = 1000, FIELDS_MAX = 5000, CARDINALITY_MAX = 10 * 1000, HOURS_DEFAULT = 6,
+enum { LINES_DEFAULT = 1000, LINES_MAX = 10 * 1000, FIELDS_DEFAULT = 1000, FIELDS_MAX = 5000, CARDINALITY_MAX = 10 * 1000,
        STREAMS_MAX = 100 * 1000 };
 
 enum kind { KIND_NONE, KIND_STRING, KIND_INT, KIND_FLOAT, KIND_BOOLEAN, KIND_DURATION, KIND_BYTES };
@@ -20,6 +21,7 @@ struct found {
     struct slice name;
     enum kind kind;
     unsigned parsers; /* bit 1 << enum log_parser; 0: structured metadata */
+    struct slice path; /* of JSON, the first one seen: "http","status" */
     size_t cardinality;
 };
 
@@ -109,12 +111,12 @@ static void count_value(struct work *w, struct found *f, struct slice value)
     f->cardinality += added;
 }
 
-static void found_value(struct work *w, struct slice name, struct slice value, unsigned parsers)
+static struct found *found_value(struct work *w, struct slice name, struct slice value, unsigned parsers)
 {
     uint64_t *at = map_get(&w->names, name);
     if (at == NULL) {
         if (w->count >= w->max)
-            return;
+            return NULL;
         struct slice copy = arena_copy(w->a, name);
         at = map_put(&w->names, copy, NULL);
         *at = w->count;
@@ -124,6 +126,7 @@ static void found_value(struct work *w, struct slice name, struct slice value, u
     f->kind = kind_join(f->kind, kind_of(value));
     f->parsers |= parsers;
     count_value(w, f, value);
+    return f;
 }
 
 static void look_at_lines(struct work *w, const struct value *v)
@@ -138,8 +141,11 @@ static void look_at_lines(struct work *w, const struct value *v)
             for (struct label one; labels_next(&rest, &one);)
                 found_value(w, one.name, one.value, 0);
             size_t n = log_fields(scratch, json, line->line, fields, COUNT_OF(fields));
-            for (size_t k = 0; k < n; k++)
-                found_value(w, fields[k].name, fields[k].value, 1u << fields[k].parser);
+            for (size_t k = 0; k < n; k++) {
+                struct found *f = found_value(w, fields[k].name, fields[k].value, 1u << fields[k].parser);
+                if (f && f->path.len == 0 && fields[k].path.len)
+                    f->path = arena_copy(w->a, fields[k].path);
+            }
             arena_reset(scratch);
         }
     arena_free(scratch);
@@ -174,15 +180,21 @@ static void put_found(struct json_writer *w, const struct found *f)
                 json_string(w, parsers[i]);
         json_array_end(w);
     }
+    if (f->path.len) {
+        struct buf path;
+        buf_init(&path, 0);
+        buf_printf(&path, "[%.*s]", SLICE_FMT(f->path));
+        json_key(w, SLICE("jsonPath"));
+        json_raw(w, buf_as_slice(&path));
+        buf_free(&path);
+    }
     json_object_end(w);
 }
 
 static enum status window_read(struct api_query *q, struct api_params *p, int64_t *start_ns, int64_t *end_ns, struct err *err)
 {
     enum status st = api_params_read(q->x, p, err);
-    if (!st)
-        st = api_param_time(p, SLICE("end"), clock_wall_ns(q->api->clock), end_ns, err);
-    return st ? st : api_param_time(p, SLICE("start"), sat_sub(*end_ns, HOURS_DEFAULT * 3600 * NS_S), start_ns, err);
+    return st ? st : loki_param_bounds(q->api, p, LOKI_META_HOURS_DEFAULT * 3600 * NS_S, start_ns, end_ns, err);
 }
 
 static enum status detect(struct api_query *q, struct work *w, struct err *err)
@@ -193,9 +205,9 @@ static enum status detect(struct api_query *q, struct work *w, struct err *err)
     enum status st = window_read(q, &p, &qp.start_ns, &qp.end_ns, err);
     struct slice text = st ? SLICE_EMPTY : api_param(&p, SLICE("query"), NULL);
     if (!st)
-        st = api_param_size(&p, SLICE("line_limit"), LINES_DEFAULT, LINES_MAX, &qp.limit, err);
+        st = loki_param_limit(&p, SLICE("line_limit"), LINES_DEFAULT, LINES_MAX, &qp.limit, err);
     if (!st)
-        st = api_param_size(&p, SLICE("limit"), FIELDS_DEFAULT, FIELDS_MAX, &w->max, err);
+        st = loki_param_limit(&p, SLICE("limit"), FIELDS_DEFAULT, FIELDS_MAX, &w->max, err);
     if (!st)
         st = q->api->logql->range(&q->env, text.len ? text : SLICE("{service_name=~\".+\"}"), &qp, &v, err);
     if (!st && v.type != VALUE_STREAMS)

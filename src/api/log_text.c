@@ -50,23 +50,46 @@ struct gathering {
 static void add(struct gathering *g, struct slice name, struct slice value, enum log_parser parser)
 {
     if (g->count < g->max && name.len && name.len <= LOG_FIELD_NAME_BYTES_MAX)
-        g->out[g->count++] = (struct log_field){ name, value, parser };
+        g->out[g->count++] = (struct log_field){ .name = name, .value = value, .parser = parser };
 }
 
-static void json_fields(struct gathering *g, struct json_value v, struct slice prefix, int depth)
+static struct slice json_path(struct arena *a, struct slice path, struct slice key)
+{
+    struct buf text;
+    struct json_writer w;
+    buf_init(&text, 0);
+    buf_slice(&text, path);
+    if (path.len)
+        buf_char(&text, ',');
+    json_writer_init(&w, &text);
+    json_string(&w, key);
+    path = arena_copy(a, buf_as_slice(&text));
+    buf_free(&text);
+    return path;
+}
+
+static void add_json(struct gathering *g, struct slice name, struct slice value, struct slice path)
+{
+    size_t before = g->count;
+    add(g, name, value, LOG_PARSER_JSON);
+    if (g->count > before)
+        g->out[before].path = path;
+}
+
+static void json_fields(struct gathering *g, struct json_value v, struct slice prefix, struct slice path, int depth)
 {
     struct slice key;
     struct json_value member;
     for (struct json_iter it = json_object(v); json_object_next(&it, &key, &member);) {
-        struct slice name = label_name(g->a, prefix, key);
+        struct slice name = label_name(g->a, prefix, key), own = json_path(g->a, path, key);
         struct buf text;
         switch (json_type(member)) {
         case JSON_OBJECT:
             if (depth < LOG_JSON_DEPTH_MAX)
-                json_fields(g, member, name, depth + 1);
+                json_fields(g, member, name, own, depth + 1);
             break;
         case JSON_STRING:
-            add(g, name, arena_copy(g->a, json_get_string(member)), LOG_PARSER_JSON);
+            add_json(g, name, arena_copy(g->a, json_get_string(member)), own);
             break;
         case JSON_BOOL:
         case JSON_INT:
@@ -74,7 +97,7 @@ static void json_fields(struct gathering *g, struct json_value v, struct slice p
         case JSON_DOUBLE:
             buf_init(&text, 0);
             json_write_value(member, &text);
-            add(g, name, arena_copy(g->a, buf_as_slice(&text)), LOG_PARSER_JSON);
+            add_json(g, name, arena_copy(g->a, buf_as_slice(&text)), own);
             buf_free(&text);
             break;
         case JSON_NULL:
@@ -142,7 +165,7 @@ size_t log_fields(struct arena *a, struct json_parser *json, struct slice line, 
     struct json_value root;
     struct slice text = slice_trim(line), name, value;
     if (text.len && text.ptr[0] == '{' && json_parse(json, text, &root, NULL) == ST_OK) {
-        json_fields(&g, root, SLICE_EMPTY, 0);
+        json_fields(&g, root, SLICE_EMPTY, SLICE_EMPTY, 0);
         return g.count;
     }
     recognise(line, 0, 0, &r);

@@ -24,6 +24,7 @@ enum log_parser { LOG_PARSER_JSON, LOG_PARSER_LOGFMT, LOG_PARSER_TEXT, LOG_PARSE
 struct log_field {
     struct slice name, value; /* the name as a label: a.b is a_b */
     enum log_parser parser;
+    struct slice path; /* JSON: the keys on the way as JSON texts, "http","status" */
 };
 /* The fields of one line, by what it is: JSON, logfmt, a line of an access log, or name=value pairs within free text. Everything lives in a. */
 size_t log_fields(struct arena *a, struct json_parser *json, struct slice line, struct log_field *out, size_t max);

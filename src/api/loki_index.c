@@ -2,13 +2,14 @@
 /* Loki: index/stats, index/shards, index/volume, index/volume_range, detected_field/{name}/values, drilldown-limits.
  * https://grafana.com/docs/loki/latest/reference/loki-http-api/
  *
- * Volumes are counted from the lines themselves, in one pass without order: a line counts the bytes of its text and of its
- * structured metadata as they came, as often as it weighs when it was sampled. There is no index to ask beside them, so the
- * numbers are exact up to the end of the window. */
+ * A line counts the bytes of its text and of its structured metadata as they came, as often as it weighs when it was sampled. Up to
+ * TALLY_LINES_MAX lines are looked at one by one, and the numbers are exact; of more the lines are counted and the bytes estimated
+ * (loki_tally.h), so that the answer takes the same time for any window, and says so. */
 #include "api/handlers.h"
 #include "api/log_text.h"
 #include "api/loki_json.h"
 #include "api/loki_params.h"
+#include "api/loki_tally.h"
 #include "api/prom_json.h"
 #include "base/map.h"
 #include "base/num.h"
@@ -50,20 +51,10 @@ struct index {
     bool is_over;       /* there are more groups than are counted */
     struct group *list;
     size_t count, cap;
-    uint64_t entries, bytes, chunks;
+    uint64_t entries, bytes, chunks, stream_count;
+    uint64_t looked_at; /* 0: at every line; otherwise bytes and chunks are estimated from so many */
     struct err err;
 };
-
-static uint64_t bytes_of(const struct event *e)
-{
-    uint64_t n = e->body.len;
-    for (uint32_t i = 0; i < e->field_count; i++) {
-        const struct field *f = &e->fields[i];
-        if (f->scope == SCOPE_RECORD)
-            n += f->name.len + (f->type == FIELD_STRING || f->type == FIELD_BYTES || f->type == FIELD_JSON ? f->text.len : sizeof f->i);
-    }
-    return n;
-}
 
 static enum status index_read(struct index *v)
 {
@@ -77,39 +68,37 @@ static enum status index_read(struct index *v)
     return st;
 }
 
-/* The predicate of the selector lets the store skip what cannot match; each row is asked again. */
-static enum status index_lines(struct index *v, void (*take)(struct index *v, const struct event *e))
+static struct loki_tally tally_of(struct index *v)
 {
-    struct engine *engine = v->q.api->engine;
-    struct events_iter *it;
+    return (struct loki_tally){ .q = &v->q, .text = v->text, .matchers = v->matchers, .matcher_count = v->matcher_count, .start_ns = v->start_ns,
+                                .end_ns = v->end_ns, .step_ns = v->step_ns, .arg = v };
+}
+
+/* Line by line; *cut, when asked: there were more than TALLY_LINES_MAX, and what was taken is of some of them. */
+static enum status index_lines(struct index *v, void (*take)(struct index *v, const struct event *e), bool *cut)
+{
+    struct loki_tally t = tally_of(v);
+    struct loki_lines l;
     struct event_block block;
-    unsigned did;
-    struct events_query eq = { .start_ns = v->start_ns, .end_ns = v->end_ns, .kinds = 1u << EVENT_LOG,
-                               .want = WANT_BODY | WANT_FIELDS | WANT_STREAM, .order = ORDER_NONE };
-    struct query_rows *rows = NULL;
-    enum status st = ST_OK;
-    if (v->matcher_count) {
-        st = v->q.api->logql->rows_open(v->text, &rows, &v->err);
-        if (!st && v->q.api->logql->rows_pred)
-            eq.pred = v->q.api->logql->rows_pred(rows, v->q.arena);
-    }
-    if (!st)
-        st = engine->ops->events(engine, &v->q.ctx, &eq, &it, &did, &v->err);
-    if (!st) {
-        while ((st = it->ops->next(it, &block, &v->err)) == ST_OK && (st = engine_ctx_check(&v->q.ctx, &v->err)) == ST_OK) {
-            uint64_t before = v->entries;
-            for (size_t i = 0; i < block.n; i++)
-                if (matchers_match(v->matchers, v->matcher_count, block.rows[i].stream)) {
-                    v->entries++;
-                    v->bytes += bytes_of(&block.rows[i]);
-                    take(v, &block.rows[i]);
-                }
-            v->chunks += v->entries > before;
+    struct events_query eq = { .start_ns = v->start_ns, .end_ns = v->end_ns, .want = WANT_BODY | WANT_FIELDS | WANT_STREAM, .order = ORDER_NONE };
+    enum status st = loki_lines_open(&t, &eq, &l, &v->err);
+    if (st)
+        return st;
+    while ((st = l.it->ops->next(l.it, &block, &v->err)) == ST_OK && (st = engine_ctx_check(&v->q.ctx, &v->err)) == ST_OK) {
+        uint64_t before = v->entries;
+        for (size_t i = 0; i < block.n; i++)
+            if (matchers_match(v->matchers, v->matcher_count, block.rows[i].stream)) {
+                v->entries++;
+                v->bytes += loki_line_bytes(&block.rows[i]);
+                take(v, &block.rows[i]);
+            }
+        v->chunks += v->entries > before;
+        if (cut && v->entries > TALLY_LINES_MAX) {
+            *cut = true;
+            break;
         }
-        it->ops->close(it);
     }
-    if (rows)
-        v->q.api->logql->rows_close(rows);
+    loki_lines_close(&t, &l);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
@@ -117,6 +106,45 @@ static void index_begin(struct index *v)
 {
     map_init(&v->streams);
     map_init(&v->index);
+}
+
+/* Nothing was taken. */
+static void index_again(struct index *v)
+{
+    map_free(&v->streams);
+    map_free(&v->index);
+    index_begin(v);
+    v->list = NULL;
+    v->count = v->cap = 0;
+    v->entries = v->bytes = v->chunks = 0;
+    v->is_over = false;
+}
+
+/* What few lines are is said exactly, of many the bytes are estimated: by key, which the tallies are given to put. */
+static enum status index_fill(struct index *v, void (*take)(struct index *v, const struct event *e),
+                              struct slice (*key)(void *arg, struct slice stream, struct arena *a),
+                              void (*put)(struct index *v, const struct loki_tallies *all))
+{
+    struct loki_tally t = tally_of(v);
+    struct loki_tallies all;
+    bool cut = false;
+    enum status st = index_lines(v, take, &cut);
+    if (st || !cut)
+        return st;
+    t.key = key;
+    index_again(v);
+    st = loki_tally_estimate(&t, &all, &v->err);
+    if (st == ST_UNSUPPORTED)
+        return index_lines(v, take, NULL);
+    if (st)
+        return st;
+    v->entries = (uint64_t)llround(all.lines);
+    v->bytes = (uint64_t)llround(all.bytes);
+    v->chunks = (uint64_t)llround(all.chunks);
+    v->looked_at = all.looked_at;
+    v->is_over = all.is_over;
+    put(v, &all);
+    return ST_OK;
 }
 
 static void index_end(struct index *v, const char *what, enum status st)
@@ -152,9 +180,21 @@ static void take_stream(struct index *v, const struct event *e)
     ++*at;
 }
 
+static struct slice stream_key(void *arg, struct slice stream, struct arena *a)
+{
+    (void)arg;
+    (void)a;
+    return stream.len ? stream : SLICE("{}"); /* no labels are no key */
+}
+
+static void put_streams(struct index *v, const struct loki_tallies *all)
+{
+    v->stream_count = all->keys;
+}
+
 static void put_stats(struct json_writer *w, const struct index *v)
 {
-    const struct { struct slice key; uint64_t n; } list[] = { { SLICE_INIT("streams"), v->streams.count }, { SLICE_INIT("chunks"), v->chunks },
+    const struct { struct slice key; uint64_t n; } list[] = { { SLICE_INIT("streams"), v->looked_at ? v->stream_count : v->streams.count }, { SLICE_INIT("chunks"), v->chunks },
                                                               { SLICE_INIT("bytes"), v->bytes }, { SLICE_INIT("entries"), v->entries } };
     json_object_begin(w);
     for (size_t i = 0; i < COUNT_OF(list); i++) {
@@ -195,7 +235,7 @@ static void serve_stats(struct api *api, struct http_exchange *x, void (*put)(st
         return;
     enum status st = index_read(v);
     if (!st)
-        st = index_lines(v, take_stream);
+        st = index_fill(v, take_stream, stream_key, put_streams);
     if (!st) {
         buf_init(&out, 0);
         json_writer_init(&w, &out);
@@ -260,9 +300,9 @@ static enum status volume_read(struct index *v, bool is_range)
     return st;
 }
 
-static void add_to(struct index *v, struct slice labels, const struct event *e)
+static void add_to(struct index *v, struct slice labels, int64_t time_ns, uint64_t bytes)
 {
-    uint64_t *at = map_get(&v->index, labels), bytes = (uint64_t)llround((double)bytes_of(e) * e->weight);
+    uint64_t *at = map_get(&v->index, labels);
     if (at == NULL) {
         if (v->count == VOLUME_GROUPS_MAX) {
             v->is_over = true;
@@ -276,27 +316,53 @@ static void add_to(struct index *v, struct slice labels, const struct event *e)
         ARENA_PUSH(v->q.arena, v->list, v->count, v->cap) = (struct group){ copy, 0, points };
     }
     struct group *g = &v->list[*at];
-    v->q.ctx.is_sampled |= e->weight != 1;
     g->total += bytes;
-    g->points[v->step_ns ? (size_t)((e->time_ns - v->start_ns) / v->step_ns) : 0] += bytes;
+    g->points[v->step_ns ? (size_t)((time_ns - v->start_ns) / v->step_ns) : 0] += bytes;
+}
+
+static void add_labels(struct index *v, struct slice stream, int64_t time_ns, uint64_t bytes)
+{
+    for (struct label l; labels_next(&stream, &l);)
+        if (v->name_count == 0 || is_target(v, l.name))
+            add_to(v, l.name, time_ns, bytes);
+}
+
+/* A stream without a target has no part in the volume. */
+static bool has_part(const struct index *v, struct slice stream)
+{
+    for (size_t i = 0; v->has_targets && !v->by_labels && i < v->name_count; i++)
+        if (labels_get(stream, v->names[i]).len == 0)
+            return false;
+    return true;
 }
 
 static void take_volume(struct index *v, const struct event *e)
 {
-    struct slice rest = e->stream;
-    /* A stream without a target has no part in the volume. */
-    for (size_t i = 0; v->has_targets && !v->by_labels && i < v->name_count; i++)
-        if (labels_get(e->stream, v->names[i]).len == 0)
-            return;
-    if (!v->by_labels) {
+    uint64_t bytes = (uint64_t)llround((double)loki_line_bytes(e) * e->weight);
+    v->q.ctx.is_sampled |= e->weight != 1;
+    if (v->by_labels) {
+        add_labels(v, e->stream, e->time_ns, bytes);
+    } else if (has_part(v, e->stream)) {
         struct arena *a = arena_new(0);
-        add_to(v, v->name_count ? labels_only(a, e->stream, v->names, v->name_count) : e->stream, e);
+        add_to(v, v->name_count ? labels_only(a, e->stream, v->names, v->name_count) : e->stream, e->time_ns, bytes);
         arena_free(a);
-        return;
     }
-    for (struct label l; labels_next(&rest, &l);)
-        if (v->name_count == 0 || is_target(v, l.name))
-            add_to(v, l.name, e);
+}
+
+static struct slice volume_key(void *arg, struct slice stream, struct arena *a)
+{
+    const struct index *v = arg;
+    if (v->by_labels || v->name_count == 0)
+        return stream;
+    return has_part(v, stream) ? labels_only(a, stream, v->names, v->name_count) : SLICE_EMPTY;
+}
+
+static void put_tallies(struct index *v, const struct loki_tallies *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const struct loki_tally_row *r = &all->rows[i];
+        (v->by_labels ? add_labels : add_to)(v, r->key, r->time_ns, (uint64_t)llround(r->bytes));
+    }
 }
 
 static int by_total(const void *a, const void *b)
@@ -352,8 +418,11 @@ static void put_volume(struct index *v, bool is_range)
     if (v->is_over)
         engine_warn(&v->q.ctx, "there are over %d groups of streams: lines of those found later are not counted; group by fewer labels",
                     VOLUME_GROUPS_MAX);
-    prom_json_reply(v->q.x, &w, &out, buf_as_slice(&v->q.ctx.warnings),
-                    v->q.ctx.is_sampled ? SLICE("some of the lines counted are sampled: each counts for as many as it stands for\n") : SLICE_EMPTY);
+    if (v->q.ctx.is_sampled)
+        buf_slice(&v->q.env.infos, SLICE("some of the lines counted are sampled: each counts for as many as it stands for\n"));
+    if (v->looked_at)
+        buf_printf(&v->q.env.infos, "all lines are counted, and their bytes estimated from %llu of them\n", (unsigned long long)v->looked_at);
+    prom_json_reply(v->q.x, &w, &out, buf_as_slice(&v->q.ctx.warnings), buf_as_slice(&v->q.env.infos));
 }
 
 static void serve_volume(struct api *api, struct http_exchange *x, bool is_range)
@@ -363,7 +432,7 @@ static void serve_volume(struct api *api, struct http_exchange *x, bool is_range
         return;
     enum status st = volume_read(v, is_range);
     if (!st)
-        st = index_lines(v, take_volume);
+        st = index_fill(v, take_volume, volume_key, put_tallies);
     if (!st && arena_over(v->q.arena))
         st = err_set(&v->err, ST_LIMIT, "the answer needs %zu bytes, at most %d are allowed for one query", arena_bytes(v->q.arena),
                      QUERY_RESULT_BYTES_MAX);

@@ -394,7 +394,7 @@ class QueryTest(Shared):
 
     def test_a_query_over_its_limits_names_them(self):
         self.bad("/api/v1/query_range", "11000", query="up", start=0, end=100000, step=1)
-        self.bad("/loki/api/v1/query_range", "11000", query='count_over_time({a="b"}[1m])', start=0, end=100000, step=1)
+        self.bad("/loki/api/v1/query_range", "11,000", query='count_over_time({a="b"}[1m])', start=0, end=100000, step=1)
         r = self.s.post("/api/v1/query", b"query=" + b"1%2B" * 40000 + b"1", {"Content-Type": "application/x-www-form-urlencoded"})
         self.assertIn(r.status, (400, 422))
         self.assertIn("65536", r.text)

@@ -91,6 +91,16 @@ class Fields(Case):
         self.assertEqual(self.ask("detected_field/user/values", query='{service_name="shop"}')["values"], ["ann", "bob"])
         self.assertEqual(self.ask("detected_field/user/values", query='{env="test"}')["values"], ["ann"])
         self.assertEqual(self.ask("detected_field/user/values", query='{service_name="shop"}', limit=1)["limit"], 1)
+        fields = {f["label"]: f for f in self.ask("detected_fields", query='{service_name="shop"}')["fields"]}
+        self.assertEqual((fields["user"]["parsers"], fields["user"]["jsonPath"], fields["user"]["type"], fields["user"]["cardinality"]),
+                         (["json", "logfmt"], ["user"], "string", 2))
+        self.assertEqual((fields["amount"]["type"], fields["took"]["type"]), ("int", "duration"))
+        self.assertNotIn("jsonPath", fields["took"])
+        nested = {"streams": [{"stream": {"service_name": "nested"}, "values": [[str(self.second * 10**9), '{"http":{"st\\"atus":200}}']]}]}
+        self.assertEqual(self.s.post_json("/loki/api/v1/push", nested).status, 204)
+        one = self.ask("detected_fields", query='{service_name="nested"}', limit=5, line_limit=10)
+        self.assertEqual([(f["label"], f["jsonPath"]) for f in one["fields"] if "jsonPath" in f], [("http_st_atus", ["http", 'st"atus'])])
+        self.assertEqual(one["limit"], 5)
         self.assertEqual(self.ask("detected_field/none/values", query='{service_name="shop"}')["values"], [])
 
 

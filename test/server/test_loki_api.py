@@ -148,6 +148,42 @@ class Stats(Case):
         self.assertEqual((shards[0]["stats"]["streams"], shards[0]["stats"]["entries"]), (2, 10))
 
 
+class Many(harness.Case):
+    LINES, STREAMS = 260_000, 4
+
+    def test_more_lines_than_are_looked_at_are_counted_and_their_bytes_estimated(self):
+        s = self.server()
+        first = (time.time_ns() // S - 3600) // 60 * 60
+        step = 1800 * S // self.LINES
+        for part in range(0, self.LINES, 20_000):
+            streams = {}
+            for i in range(part, min(part + 20_000, self.LINES)):
+                # Lines of a stream are all of one length: 20, 30, 40 and 50 bytes.
+                k = i % self.STREAMS
+                streams.setdefault(k, []).append([str(first * S + i * step), f"{i:010d} ".ljust(20 + 10 * k, "x")])
+            body = {"streams": [{"stream": {"service_name": "big", "n": str(k)}, "values": v} for k, v in streams.items()]}
+            self.assertEqual(s.post_json("/loki/api/v1/push", body).status, 204)
+        each = self.LINES // self.STREAMS
+        window = dict(query='{service_name="big"}', start=first, end=first + 3600)
+        for _ in range(2):
+            stats = s.get("/loki/api/v1/index/stats", window).json
+            self.assertEqual((stats["streams"], stats["entries"]), (self.STREAMS, self.LINES))
+            self.assertAlmostEqual(stats["bytes"], each * (20 + 30 + 40 + 50), delta=each)
+            self.assertGreater(stats["chunks"], 0)
+            got = s.get("/loki/api/v1/index/volume", dict(window, targetLabels="n")).json
+            self.assertEqual([(r["metric"], int(r["value"][1])) for r in got["data"]["result"]],
+                             [({"n": str(k)}, each * (20 + 10 * k)) for k in (3, 2, 1, 0)])
+            self.assertTrue(any("estimated" in text for text in got["infos"]), got.get("infos"))
+            labels = s.get("/loki/api/v1/index/volume", dict(window, aggregateBy="labels")).json["data"]["result"]
+            self.assertEqual({list(r["metric"])[0]: int(r["value"][1]) for r in labels}["n"], each * 140)
+            series = s.get("/loki/api/v1/index/volume_range", dict(window, step="600s", targetLabels="n")).json["data"]["result"]
+            self.assertEqual({r["metric"]["n"]: [v[0] for v in r["values"]] for r in series}["3"], [first, first + 600, first + 1200])
+            self.assertEqual(sum(int(v[1]) for r in series for v in r["values"]), each * 140)
+            one = s.get("/loki/api/v1/index/stats", dict(window, query='{service_name="big",n="1"}')).json  # few enough to be exact
+            self.assertEqual((one["streams"], one["entries"], one["bytes"]), (1, each, each * 30))
+            s.post("/api/stoa/v1/flush")
+
+
 class Deletions(Case):
     def delete(self, method, **params):
         return self.s.request(method, "/loki/api/v1/delete?" + urllib.parse.urlencode(params))
