@@ -277,6 +277,11 @@ SEEDS |= {
 }
 SEEDS["fuzz_promql"] = queries("promql")
 SEEDS["fuzz_logql"] = queries("logql")
+SEEDS["fuzz_template"] = {
+    f"{name}_{i}": value + b"\n" + text.encode()
+    for name, query in SEEDS["fuzz_logql"].items() if b"_format" in query
+    for text in re.findall(r"`([^`]*)`", query.decode())
+    for i, value in enumerate([b"two words", b"-12.5"])}
 SEEDS["fuzz_search"] = {str(i): text for i, text in enumerate([
     b'timeout "connection reset" -health', b"service:web-* (status>=500 OR took>1.5s) -level:info", b"NOT (a b) OR c* AND d", b"level>=warn user:* n<=3 size>2MB"])}
 
