@@ -182,7 +182,7 @@ class DiskFaults(harness.Case):
                 self.check(logs)
                 self.disk.be()
                 r = self.eventually(lambda what=what: s.post(f"/api/stoa/v1/{what}").status == 200, what=f"{what} with space")
-        self.assertTrue(failed["flush"], failed)
+        self.assertTrue(failed["flush"] and failed["merge"], failed)
         self.check(logs)
         self.assertEqual(self.metric(s, "stoa_store_corrupt_blocks_total"), 0)
         s.kill()
