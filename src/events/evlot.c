@@ -28,7 +28,9 @@ struct evlots {
     struct evtext *t;
     uint8_t *sel;
     struct evfield_plan *plans; /* by shape */
-    uint32_t *rows_of, *starts; /* the block's rows by shape: rows_of[starts[s]] ... */
+    uint8_t *is_whole;          /* of the block's rows; NULL: none beside what the plans say */
+    size_t selected;
+    uint32_t *classes, severities; /* see store/lot.h */
     size_t shape_at;
     uint32_t *wholes;
     size_t whole_count, whole_at;
@@ -136,30 +138,10 @@ static bool find_open(struct evlots *l, uint8_t *is_whole)
     return true;
 }
 
-/* Fills rows_of, starts and wholes. */
-static void sort_rows(struct evlots *l, const uint8_t *is_whole)
-{
-    const struct evtext_texts *all = &l->t->all;
-    uint32_t *counts = l->starts = arena_zalloc(l->arena, (all->shape_count + 2) * sizeof *counts);
-    l->rows_of = arena_array(l->arena, uint32_t, all->n + 1);
-    for (size_t r = 0; r < all->n; r++)
-        counts[all->of[r] + 2] += l->sel[r] && !is_whole[r];
-    for (size_t s = 2; s < all->shape_count + 2; s++)
-        counts[s] += counts[s - 1];
-    for (size_t r = 0; r < all->n; r++) {
-        if (!l->sel[r])
-            continue;
-        if (is_whole[r])
-            l->wholes[l->whole_count++] = (uint32_t)r;
-        else
-            l->rows_of[counts[all->of[r] + 1]++] = (uint32_t)r;
-    }
-}
-
 static enum status plan_block(struct evlots *l, struct err *err)
 {
     size_t n = evread_block(l->x)->rows;
-    uint8_t *is_whole = arena_zalloc(l->arena, n + 1);
+    bool is_open = false;
     l->wholes = arena_array(l->arena, uint32_t, n + 1);
     enum status st = evread_text(l->x, &l->t, err);
     if (st)
@@ -170,19 +152,39 @@ static enum status plan_block(struct evlots *l, struct err *err)
                 l->wholes[l->whole_count++] = (uint32_t)r;
         return ST_OK;
     }
-    st = find_rows_with_fields(l, is_whole, err);
+    l->is_whole = arena_zalloc(l->arena, n + 1);
+    st = find_rows_with_fields(l, l->is_whole, err);
     if (st)
         return st;
     const struct evtext_texts *all = &l->t->all;
     l->plans = arena_zalloc(l->arena, all->shape_count * sizeof *l->plans);
-    for (size_t s = 0; s < all->shape_count; s++)
-        if (s && all->shapes[s].rows)
+    for (size_t s = 1; s < all->shape_count; s++)
+        if (all->shapes[s].rows) {
             l->plans[s] = evfield_plan(&all->shapes[s], l->q, l->arena);
-    for (size_t r = 0; r < n; r++)
-        is_whole[r] |= l->plans[all->of[r]].verdict == EVFIELD_WHOLE;
-    if (!find_open(l, is_whole))
+            is_open |= l->plans[s].is_open;
+        }
+    if (is_open && !find_open(l, l->is_whole))
         return corrupt(l, err);
-    sort_rows(l, is_whole);
+    return ST_OK;
+}
+
+/* Streams and severities as one number. */
+static enum status class_rows(struct evlots *l, struct err *err)
+{
+    const struct evdir_block *b = evread_block(l->x);
+    const int64_t *streams, *severities;
+    int64_t most = 0;
+    enum status st = evread_ints(l->x, EVCOL_STREAM, &streams, err);
+    if (st == ST_OK)
+        st = evread_ints(l->x, EVCOL_SEVERITY, &severities, err);
+    if (st)
+        return st;
+    l->classes = arena_array(l->arena, uint32_t, b->rows + 1);
+    for (size_t r = 0; r < b->rows; r++)
+        most = MAX(most, (int64_t)(uint8_t)severities[r]);
+    l->severities = (uint32_t)most + 1;
+    for (size_t r = 0; r < b->rows; r++)
+        l->classes[r] = (uint32_t)streams[r] * l->severities + (uint8_t)severities[r];
     return ST_OK;
 }
 
@@ -193,7 +195,10 @@ static enum status open_block(struct evlots *l, struct evplan *plan, const struc
     if (st || l->x == NULL)
         return st;
     l->tenant = evplan_dir(plan)->tenants[b->tenant];
+    l->selected = count;
     st = plan_block(l, err);
+    if (st == ST_OK)
+        st = class_rows(l, err);
     if (st) {
         close_block(l);
         return evscope_skip(l->sc, st, err);
@@ -234,92 +239,87 @@ static enum status fill_lot(struct evlots *l, const uint32_t *rows, size_t n, st
     struct arena *a = l->lot_arena;
     const struct evdir *d = evplan_dir(l->sc->plans[l->part_at]);
     const struct evdir_block *b = evread_block(l->x);
-    const int64_t *times, *streams, *severities, *weights = NULL;
-    bool has_weights = evdir_place_of(b, EVCOL_WEIGHT) != NULL;
+    const int64_t *times, *weights;
     enum status st = evread_ints(l->x, EVCOL_TIME, &times, err);
-    if (st == ST_OK)
-        st = evread_ints(l->x, EVCOL_STREAM, &streams, err);
-    if (st == ST_OK)
-        st = evread_ints(l->x, EVCOL_SEVERITY, &severities, err);
-    if (st == ST_OK && has_weights)
-        st = evread_ints(l->x, EVCOL_WEIGHT, &weights, err);
     if (st)
         return st;
-    int64_t *row_times = arena_array(a, int64_t, n);
-    uint32_t *row_streams = arena_array(a, uint32_t, n);
-    uint8_t *row_severities = arena_array(a, uint8_t, n);
-    float *row_weights = has_weights ? arena_array(a, float, n) : NULL;
-    for (size_t i = 0; i < n; i++) {
-        row_times[i] = times[rows[i]];
-        row_streams[i] = (uint32_t)streams[rows[i]];
-        row_severities[i] = (uint8_t)severities[rows[i]];
-    }
-    for (size_t i = 0; row_weights && i < n; i++) {
+    struct slice *list = arena_array(a, struct slice, b->stream_count + 1);
+    list[0] = SLICE_EMPTY;
+    for (size_t i = 0; i < b->stream_count; i++)
+        list[i] = d->streams[b->streams[i]];
+    l->lot = (struct lot){ .n = n, .rows = rows, .times = times, .classes = l->classes, .severities = l->severities, .stream_list = list,
+                           .stream_count = MAX(b->stream_count, 1u) };
+    if (evdir_place_of(b, EVCOL_WEIGHT) == NULL)
+        return ST_OK;
+    st = evread_ints(l->x, EVCOL_WEIGHT, &weights, err);
+    float *row_weights = arena_array(a, float, n);
+    for (size_t i = 0; st == ST_OK && i < n; i++) {
         uint32_t bits = (uint32_t)weights[rows[i]];
         memcpy(&row_weights[i], &bits, sizeof bits);
     }
-    struct slice *list = arena_array(a, struct slice, b->stream_count + 1);
-    for (size_t i = 0; i < b->stream_count; i++)
-        list[i] = d->streams[b->streams[i]];
-    if (b->stream_count == 0)
-        list[0] = SLICE_EMPTY;
-    l->lot = (struct lot){ .n = n, .times = row_times, .streams = row_streams, .severities = row_severities, .weights = row_weights,
-                           .stream_list = list, .stream_count = MAX(b->stream_count, 1u) };
-    return ST_OK;
+    l->lot.weights = row_weights;
+    return st;
 }
 
-/* Lines that are not as the plan wants them go to the wholes; how many are left. */
-static size_t sort_out(struct evlots *l, uint32_t *rows, uint32_t *pos, size_t n, const uint8_t *is_bad)
+/* The selected lines of a shape; those to be given as rows go to the wholes. */
+static struct evfield_lines lines_of(struct evlots *l, size_t shape, const uint32_t **rows)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (is_bad[i]) {
-            l->wholes[l->whole_count++] = rows[i];
+    struct evtext_shape *s = &l->t->all.shapes[shape];
+    bool is_whole = l->plans[shape].verdict == EVFIELD_WHOLE;
+    uint32_t *pos = arena_array(l->lot_arena, uint32_t, s->rows + 1), *out = arena_array(l->lot_arena, uint32_t, s->rows + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s->rows; i++) {
+        uint32_t row = s->of_rows[i];
+        if (!l->sel[row])
+            continue;
+        if (is_whole || l->is_whole[row]) {
+            l->wholes[l->whole_count++] = row;
             continue;
         }
-        rows[kept] = rows[i];
-        pos[kept++] = pos[i];
+        pos[n] = (uint32_t)i;
+        out[n++] = row;
     }
-    return kept;
+    *rows = out;
+    return (struct evfield_lines){ l->t, s, pos, s->of_rows, n, n == s->rows };
 }
 
-/* Places in the shape's columns to rows of the block. */
-static uint32_t *rows_of_shape(const struct evlots *l, size_t shape)
+/* Lines that are not as the plan wants them go to the wholes, too. */
+static void sort_out(struct evlots *l, struct evfield_lines *lines, const uint32_t *rows, const uint8_t *is_bad)
 {
-    const struct evtext_texts *all = &l->t->all;
-    uint32_t *out = arena_array(l->lot_arena, uint32_t, all->shapes[shape].rows + 1);
-    for (uint32_t i = l->starts[shape]; i < l->starts[shape + 1]; i++)
-        out[all->pos[l->rows_of[i]]] = l->rows_of[i];
-    return out;
+    uint32_t *pos = arena_array(l->lot_arena, uint32_t, lines->n);
+    size_t kept = 0;
+    for (size_t i = 0; i < lines->n; i++)
+        if (is_bad[i])
+            l->wholes[l->whole_count++] = rows[i];
+        else
+            pos[kept++] = lines->pos[i];
+    lines->pos = pos;
+    lines->n = kept;
+    lines->is_all = false;
 }
 
 static enum status make_lot(struct evlots *l, size_t shape, struct err *err)
 {
-    struct evtext_shape *s = &l->t->all.shapes[shape];
     const struct evfield_plan *plan = &l->plans[shape];
-    uint32_t *rows = l->rows_of + l->starts[shape];
-    size_t n = l->starts[shape + 1] - l->starts[shape];
     struct arena *a = l->lot_arena;
+    const uint32_t *rows;
+    struct evfield_lines lines = lines_of(l, shape, &rows);
     l->lot.n = 0;
-    if (n == 0)
-        return ST_OK;
-    uint32_t *pos = arena_array(a, uint32_t, n);
-    const uint32_t *of_pos = rows_of_shape(l, shape); /* before rows are moved */
-    for (size_t i = 0; i < n; i++)
-        pos[i] = l->t->all.pos[rows[i]];
-    struct evfield_lines lines = { l->t, s, pos, of_pos, n, n == s->rows };
-    if (plan->verdict == EVFIELD_FOUND) {
-        uint8_t *is_bad = arena_alloc(a, n);
+    if (lines.n && plan->verdict == EVFIELD_FOUND) {
+        uint8_t *is_bad = arena_alloc(a, lines.n);
         if (!evfield_check(&lines, plan, is_bad, a))
             return corrupt(l, err);
-        if (memchr(is_bad, 1, n)) {
-            lines.n = n = sort_out(l, rows, pos, n, is_bad);
-            lines.is_all = false;
+        if (memchr(is_bad, 1, lines.n)) {
+            sort_out(l, &lines, rows, is_bad);
+            uint32_t *kept = arena_array(a, uint32_t, lines.n + 1);
+            for (size_t i = 0; i < lines.n; i++)
+                kept[i] = lines.rows[lines.pos[i]];
+            rows = kept;
         }
     }
-    if (n == 0)
+    if (lines.n == 0)
         return ST_OK;
-    enum status st = fill_lot(l, rows, n, err);
+    enum status st = fill_lot(l, rows, lines.n, err);
     if (st)
         return st;
     l->lot.is_error = plan->verdict == EVFIELD_ERROR;
@@ -343,7 +343,7 @@ static enum status load_rows(struct evlots *l, struct err *err)
 
 static enum status give_wholes(struct evlots *l, size_t *n, struct err *err)
 {
-    enum status st = load_rows(l, err);
+    enum status st = l->whole_at < l->whole_count ? load_rows(l, err) : ST_OK;
     unsigned want = l->t ? l->want & ~(unsigned)WANT_BODY : l->want;
     *n = 0;
     while (st == ST_OK && l->whole_at < l->whole_count && *n < LOT_ROWS_MAX_OUT && arena_bytes(l->rows_arena) < LOT_ARENA_BYTES_MAX) {

@@ -96,6 +96,7 @@ struct evtext_column {
 struct evtext_shape {
     struct slice text;           /* a zero byte for each variable, evstamp's marks for times; shape 0: none */
     size_t rows, slot_count;
+    const uint32_t *of_rows;     /* of the block, by place in the columns */
     struct slice *pieces;        /* slot_count + 1: what stands before each variable, and behind the last */
     bool *has_time;              /* of each piece */
     struct evtext_column *slots;

@@ -147,16 +147,24 @@ static bool load_each(struct evtext *t, const struct evtext_ids *ids, uint32_t *
     const uint8_t *low = evrun_bytes(t->in, ids->low), *high = ids->below > 256 ? evrun_bytes(t->in, ids->high) : low;
     unsigned bits = ids->below <= 2 ? 1 : ids->below <= 4 ? 2 : ids->below <= 16 ? 4 : 8;
     size_t per = 8 / bits;
+    uint32_t most = 0, mask = (1u << bits) - 1;
     if (low == NULL || high == NULL)
         return false;
-    bool is_bad = false;
-    for (size_t i = 0; i < ids->count; i++) {
-        uint32_t id = bits == 8 ? low[i] : low[i / per] >> (i % per * bits) & ((1u << bits) - 1);
-        id |= ids->below > 256 ? (uint32_t)high[i] << 8 : 0;
-        is_bad |= id >= ids->below;
-        out[i] = id;
-    }
-    return !is_bad;
+    if (ids->below > 256)
+        for (size_t i = 0; i < ids->count; i++)
+            out[i] = low[i] | (uint32_t)high[i] << 8;
+    else if (bits == 8)
+        for (size_t i = 0; i < ids->count; i++)
+            out[i] = low[i];
+    else
+        for (size_t i = 0; i < ids->count; i += per) {
+            uint32_t byte = low[i / per];
+            for (size_t k = i; k < MIN(i + per, ids->count); k++, byte >>= bits)
+                out[k] = byte & mask;
+        }
+    for (size_t i = 0; i < ids->count; i++)
+        most = MAX(most, out[i]);
+    return ids->count == 0 || most < ids->below;
 }
 
 static bool load_ids(struct evtext *t, const struct evtext_ids *ids, const uint32_t *rows, size_t n, uint32_t *out)
@@ -337,12 +345,15 @@ static void open_texts(struct opening *o, struct evtext_texts *x, const uint32_t
         o->is_bad = true;
         return;
     }
+    uint32_t *all = arena_array(a, uint32_t, n + 1), **of_shape = arena_array(a, uint32_t *, (size_t)count), *at = all;
+    uint32_t *counts = arena_zalloc(a, (size_t)count * sizeof *counts);
     for (size_t i = 0; i < n; i++)
-        x->pos[i] = (uint32_t)x->shapes[x->of[i]].rows++;
-    uint32_t *all = arena_array(a, uint32_t, n), **of_shape = arena_array(a, uint32_t *, (size_t)count), *at = all;
+        x->pos[i] = counts[x->of[i]]++;
     for (size_t s = 0; s < count; s++) {
         of_shape[s] = at;
-        at += x->shapes[s].rows;
+        x->shapes[s].of_rows = at;
+        x->shapes[s].rows = counts[s];
+        at += counts[s];
     }
     for (size_t i = 0; i < n; i++)
         of_shape[x->of[i]][x->pos[i]] = rows[i];

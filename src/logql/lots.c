@@ -37,13 +37,13 @@ struct lots {
     struct slice *values, *labels;
     /* the lot at hand */
     const struct lot *lot;
-    struct key *keys;
+    struct key *keys; /* those that differ */
+    size_t key_count;
     struct outcome *outcomes;
     size_t outcome_count, outcome_cap;
     uint64_t *memo_keys; /* NULL: memo is indexed by the key itself */
     uint32_t *memo;      /* 1 + number of an outcome; 0: not known */
     size_t memo_mask;
-    unsigned severities; /* below which those of all rows are */
     /* unwrapped: of each row, or of each entry of the dictionary */
     const struct lot_values *unwrap;
     uint8_t *states;
@@ -230,16 +230,15 @@ static bool make_key(struct lots *l, size_t name, struct key *out)
 /* False: row by row. */
 static bool make_keys(struct lots *l)
 {
-    uint64_t all;
-    l->severities = 0;
-    for (size_t i = 0; i < l->lot->n; i++)
-        l->severities = MAX(l->severities, l->lot->severities[i] + 1u);
-    all = (uint64_t)l->lot->stream_count * l->severities;
+    uint64_t all = (uint64_t)l->lot->stream_count * l->lot->severities;
     l->keys = arena_array(l->arena, struct key, l->plan->query.count + 1);
+    l->key_count = 0;
     for (size_t i = 0; i < l->plan->query.count; i++) {
-        if (!make_key(l, i, &l->keys[i]) || all > UINT64_MAX / 2 / l->keys[i].count)
+        struct key *key = &l->keys[l->key_count];
+        if (!make_key(l, i, key) || all > UINT64_MAX / 2 / key->count)
             return false;
-        all *= l->keys[i].count;
+        all *= key->count;
+        l->key_count += key->ids != NULL;
     }
     size_t cap = 64;
     l->memo_keys = NULL;
@@ -257,10 +256,9 @@ static bool make_keys(struct lots *l)
 
 static inline uint32_t *memo_of(struct lots *l, size_t i)
 {
-    uint64_t key = (uint64_t)l->lot->streams[i] * l->severities + l->lot->severities[i];
-    for (size_t k = 0; k < l->plan->query.count; k++)
-        if (l->keys[k].ids)
-            key = key * l->keys[k].count + l->keys[k].ids[i];
+    uint64_t key = l->lot->classes[l->lot->rows[i]];
+    for (size_t k = 0; k < l->key_count; k++)
+        key = key * l->keys[k].count + l->keys[k].ids[i];
     if (l->memo_keys == NULL)
         return &l->memo[key];
     size_t at = hash_u64(key) & l->memo_mask;
@@ -332,8 +330,9 @@ static double weight_at(const struct lots *l, size_t i)
 static bool run_row(struct lots *l, size_t i, bool *has_own)
 {
     const struct lot *lot = l->lot;
-    struct event e = { .kind = EVENT_LOG, .severity = lot->severities[i], .weight = (float)weight_at(l, i), .time_ns = lot->times[i],
-                       .stream = lot->stream_list[lot->streams[i]], .body = SLICE_EMPTY };
+    uint32_t class = lot->classes[lot->rows[i]];
+    struct event e = { .kind = EVENT_LOG, .severity = (uint8_t)(class % lot->severities), .weight = (float)weight_at(l, i),
+                       .time_ns = lot->times[lot->rows[i]], .stream = lot->stream_list[class / lot->severities], .body = SLICE_EMPTY };
     struct record_found found = { lot->is_error, l->plan->query.count, l->values, l->labels };
     struct stage_env env = { .scratch = l->scratch, .only = l->plan->only, .found = &found };
     for (size_t k = 0; !lot->is_error && k < found.count; k++)
@@ -391,7 +390,7 @@ static enum status fold_known(struct lots *l, const struct outcome *o, size_t i,
         break;
     case OUTCOME_ROW: return fold_row(l, i, err);
     }
-    l->sink->add(l->sink->arg, o->series, l->lot->times[i], v, weight_at(l, i));
+    l->sink->add(l->sink->arg, o->series, l->lot->times[l->lot->rows[i]], v, weight_at(l, i));
     return ST_OK;
 }
 

@@ -145,6 +145,43 @@ void agg_sort(double *values, size_t count)
         qsort(values, count, sizeof *values, double_cmp);
 }
 
+/* NaN first, then by size. */
+static bool is_below(double x, double y)
+{
+    return x < y || (isnan(x) && !isnan(y));
+}
+
+/* Moves values so that values[k] is what it were if they were sorted, and none behind it is below it. */
+static void select_nth(double *values, size_t count, size_t k)
+{
+    enum { ROUNDS_MAX = 100, SMALL_MAX = 16 };
+    size_t from = 0, to = count; /* [from, to) has it */
+    for (unsigned round = 0; to - from > SMALL_MAX && round < ROUNDS_MAX; round++) {
+        double a = values[from], b = values[from + (to - from) / 2], c = values[to - 1];
+        double low = is_below(a, b) ? a : b, high = is_below(a, b) ? b : a, pivot = is_below(c, low) ? low : is_below(high, c) ? high : c;
+        size_t i = from, j = to - 1;
+        for (;;) {
+            while (is_below(values[i], pivot))
+                i++;
+            while (is_below(pivot, values[j]))
+                j--;
+            if (i >= j)
+                break;
+            double t = values[i];
+            values[i++] = values[j];
+            values[j--] = t;
+        }
+        /* What is before i is not above the pivot, what is behind j not below it. */
+        if (k < i)
+            to = i;
+        else
+            from = i;
+        if (j + 1 < i && k == i - 1)
+            return;
+    }
+    agg_sort(values + from, to - from);
+}
+
 double agg_quantile(double q, double *values, size_t count)
 {
     if (count == 0 || isnan(q))
@@ -153,11 +190,16 @@ double agg_quantile(double q, double *values, size_t count)
         return -INFINITY;
     if (q > 1)
         return INFINITY;
-    agg_sort(values, count);
     /* Between two values: their weighted mean. */
-    double rank = q * (double)(count - 1);
+    double rank = q * (double)(count - 1), weight = rank - floor(rank);
     size_t lower = (size_t)floor(rank), upper = MIN(lower + 1, count - 1);
-    double weight = rank - floor(rank);
+    select_nth(values, count, lower);
+    for (size_t i = upper + 1; i < count; i++)
+        if (is_below(values[i], values[upper])) {
+            double t = values[i];
+            values[i] = values[upper];
+            values[upper] = t;
+        }
     return values[lower] * (1 - weight) + values[upper] * weight;
 }
 

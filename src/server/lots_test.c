@@ -11,7 +11,7 @@
 #include "logql/logql.h"
 #include "server/local_engine.h"
 
-enum { SHAPES = 14, ROUNDS = 12, ROWS = 1500, QUERIES = 120, HOLES_MAX = 12, KINDS = 18, STEP_S = 60 };
+enum { SHAPES = 14, ROUNDS = 8, ROWS = 1200, QUERIES = 60, HOLES_MAX = 12, KINDS = 18, STEP_S = 60 };
 
 static const int64_t start_ns = 1700000000 * NS_S;
 static const char *const keys[] = { "a", "b", "level", "app", "dur_ms", "dur.ms", "x y", "9k", "n", "e_a", "msg", "caf\xc3\xa9", "a\\u0062", "k5" };
@@ -53,7 +53,8 @@ static void put_number(struct world *w, struct buf *b, unsigned kind)
 static void put_text(struct world *w, struct buf *b, unsigned kind)
 {
     static const char *const words[] = { "info", "error", "warn", "debug" };
-    static const char *const odd[] = { "a\\\"b", "tab\\tx", "\\u00e9", "caf\xc3\xa9", "\xff\xfe", "\x1b[1m", "back\\\\", "q=\\\"1\\\"", "{\\\"a\\\":1}", "" };
+    static const char *const odd[] = { "a\\\"b", "tab\\tx", "\\u00e9", "caf\xc3\xa9", "\xff\xfe", "\x1b[1m",
+                                       "back\\\\", "q=\\\"1\\\"", "{\\\"a\\\":1}", "" };
     static const char *const pairs[] = { "GET /x?a=5&b=7 HTTP/1.1", "took a=3 b=4", "a=", "level=error", " dur_ms=12 ", "x=\"", "k5=9 n=1" };
     unsigned v = (unsigned)rand_below(&w->rand, 300);
     switch (kind % 9) {
@@ -254,7 +255,9 @@ static void put_filter(struct world *w, struct buf *b)
 {
     static const char *const strings[] = { "=\"error\"", "!=\"info\"", "=~\"e.*|1.*\"", "!~\"2.*\"", "=\"\"", "!=\"\"", "=\"m1\"", "=\"5\"" };
     static const char *const numbers[] = { ">100", "<=37", "==3", "!=12", ">0.5", "> 50ms", "<1KB" };
-    switch (rand_below(&w->rand, 8)) {
+    const char *label = PICK(w, labels);
+    switch (rand_below(&w->rand, 9)) {
+    case 8: buf_printf(b, " | %s%s and %s%s or %s%s", label, PICK(w, numbers), label, PICK(w, numbers), label, PICK(w, strings)); break;
     case 0: buf_printf(b, " | __error__=\"\""); break;
     case 1: buf_printf(b, " | %s%s or %s%s", PICK(w, labels), PICK(w, strings), PICK(w, labels), PICK(w, numbers)); break;
     case 2: case 3: buf_printf(b, " | %s%s", PICK(w, labels), PICK(w, numbers)); break;
@@ -268,7 +271,8 @@ static void random_query(struct world *w, struct buf *before, struct buf *behind
 {
     static const char *const parsers[] = { "json", "logfmt", "json", "logfmt", "logfmt a, level", "json b=\"a\", n", "logfmt q=\"a\", k5=\"n\"" };
     static const char *const counts[] = { "count_over_time", "rate" };
-    static const char *const folds[] = { "sum_over_time", "avg_over_time", "max_over_time", "min_over_time", "quantile_over_time", "stddev_over_time" };
+    static const char *const folds[] = { "sum_over_time", "avg_over_time", "max_over_time", "min_over_time", "quantile_over_time",
+                                         "stddev_over_time" };
     bool is_unwrap = one_in(w, 2);
     const char *op = is_unwrap ? PICK(w, folds) : PICK(w, counts);
     const char *group = PICK(w, labels), *other = PICK(w, labels);

@@ -38,12 +38,13 @@ struct lot_values {
 struct lot {
     size_t n;
     bool is_error;             /* these are no lines of that parser; no values then */
+    const uint32_t *rows;      /* of a larger table, rising: row i has times[rows[i]] and classes[rows[i]] */
     const int64_t *times;
-    const uint8_t *severities;
-    const uint32_t *streams;   /* place in stream_list */
+    const uint32_t *classes;   /* place of the stream in stream_list, times severities, and the severity */
+    uint32_t severities;       /* all are below */
     const struct slice *stream_list;
     size_t stream_count;
-    const float *weights;      /* NULL: 1 each */
+    const float *weights;      /* of row i: weights[i]; NULL: 1 each */
     const struct lot_values *values; /* one a name */
 };
 
