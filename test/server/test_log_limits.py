@@ -17,6 +17,7 @@ import zlib
 
 import harness
 from harness import field, message, text_field, varint
+from test_syslog import free_port
 from test_tail import WebSocket
 
 NS = 10**9
@@ -48,6 +49,13 @@ def snappy_bomb(megabytes):
     """One blank, copied over and over: 64 bytes out of 3."""
     n = megabytes * MB
     return bytes(varint(n) + b"\0 " + bytes([63 << 2 | 2, 1, 0]) * ((n - 1) // 64))
+
+
+def zstd_bomb(megabytes):
+    """A frame of blocks that each say: this byte, 128 KiB times."""
+    size = 128 << 10
+    blocks = [((size << 3) | (1 << 1) | (i + 1 == megabytes * 8)).to_bytes(3, "little") + b" " for i in range(megabytes * 8)]
+    return (0xFD2FB528).to_bytes(4, "little") + b"\0\x58" + b"".join(blocks)
 
 
 def loki_body(labels, entries):
@@ -150,7 +158,7 @@ class Bodies(Limits):
         plain = b"a" * (HOSTILE_MB * MB)
         forms = [("plain", plain, {}), ("gzip", packed("gzip", HOSTILE_MB), {"Content-Encoding": "gzip"}),
                  ("deflate", packed("zlib", HOSTILE_MB), {"Content-Encoding": "deflate"}),
-                 ("snappy", snappy_bomb(HOSTILE_MB), {"Content-Encoding": "snappy"})]
+                 ("zstd", zstd_bomb(HOSTILE_MB), {"Content-Encoding": "zstd"}), ("snappy", snappy_bomb(HOSTILE_MB), {"Content-Encoding": "snappy"})]
         with self.bounded(s):
             for path, told in INPUTS:
                 for kind in ("application/json", "application/x-protobuf"):
@@ -245,6 +253,36 @@ class Bodies(Limits):
             k.close()
         self.eventually(lambda: self.push(s, ["room again"], app="web").status == 204)
         self.eventually(lambda: self.peak_mb(s, "VmRSS") < REST_MB, what="the memory is given back")
+
+
+class Syslog(Limits):
+    def test_messages_that_never_end(self):
+        """100 MB without a line break, one that says it has 99999999 bytes, 20 at once; a datagram behind them is stored."""
+        port = free_port()
+        s = self.server(config=f"listeners:\n  - {{dialect: syslog, address: \"127.0.0.1:{port}\"}}\n")
+        head = f"<13>1 {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} h %s - - - ".encode()
+
+        def send(first, megabytes):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as c:
+                c.sendall(first)
+                for _ in range(megabytes):
+                    c.sendall(b"x" * MB)
+                c.sendall(b"\n" + head % b"behind" + b"after the flood\n")
+
+        with self.bounded(s):
+            send(head % b"endless", HOSTILE_MB)
+            send(b"99999999 " + head % b"counted", HOSTILE_MB)
+            threads = [threading.Thread(target=send, args=(head % b"many", 20)) for _ in range(20)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join(120)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c:
+                c.sendto(head % b"small" + b"a datagram", ("127.0.0.1", port))
+            self.eventually(lambda: s.logs('{service_name="small"}')[0]["values"][0][1] == "a datagram")
+            self.eventually(lambda: s.logs('{service_name="behind"}')[0]["values"], what="what came behind the flood")
+            lines = [v[1] for x in s.logs('{service_name=~"endless|many"}') for v in x["values"]]
+            self.assertTrue(lines and all(len(line) <= LINE_BYTES_MAX for line in lines))
 
 
 class Streams(Limits):
