@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // @elastic/elasticsearch: the handshake, bulk, the bulk helper and single documents.
 import assert from 'node:assert/strict';
+import './node18.mjs';
 import { Client } from '@elastic/elasticsearch';
 import { eventually, logql, run, test, unique, url } from './lib.mjs';
 

@@ -99,7 +99,7 @@ class Clients(harness.Case):
             os.symlink(CLIENTS / "node_modules", modules)
         path = os.path.join(self.folder, "program.mjs")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(program.replace("LINES", str(LINES)).replace("WORDS", WORDS.replace("\\", "\\\\")))
+            f.write(f"import '{CLIENTS}/node18.mjs';\n" + program.replace("LINES", str(LINES)).replace("WORDS", WORDS.replace("\\", "\\\\")))
         if not wait:
             process = subprocess.Popen(["node", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             self.addCleanup(process.communicate)
@@ -490,7 +490,7 @@ except ZeroDivisionError:
         self.assertEqual(numbers(), {str(n) for n in range(count)})
 
     def syslog_ng(self, text, *more):
-        libraries = peers("syslog-ng-core", "libivykis0", "libnet1", "libwrap0", *more) + f":{PEERS}/syslog-ng-core/usr/lib/syslog-ng"
+        libraries = peers("syslog-ng-core", "libivykis0", "libnet1", "libwrap0", "libjson-c5", *more) + f":{PEERS}/syslog-ng-core/usr/lib/syslog-ng"
         folders = ":".join(str(PEERS / p / "usr/lib/syslog-ng/3.38") for p in ("syslog-ng-core", *more))
         path = os.path.join(self.folder, "syslog-ng.conf")
         with open(path, "w") as f:
