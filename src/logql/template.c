@@ -109,7 +109,8 @@ static bool run(const struct template *t, struct template_data *d, struct record
         st = engine_ctx_check(env->ctx, &err);
     if (!st && env->steps > TEMPLATE_CHECK_STEPS)
         env->steps = 0;
-    struct gotmpl_env e = { .arena = env->scratch, .dot = { .type = GOTMPL_SOURCE, .source = &d->source }, .arg = d, .steps = &env->steps };
+    struct gotmpl_env e = { .arena = env->scratch, .dot = { .type = GOTMPL_SOURCE, .source = &d->source }, .arg = d, .steps = &env->steps,
+                            .is_strict = true };
     buf_init(&text, TEMPLATE_OUT_BYTES_MAX);
     if (!st)
         st = gotmpl_run(t->tmpl, &e, &text, &err);

@@ -42,12 +42,12 @@ static enum status replace_in(const struct gotmpl_env *env, struct slice s, stru
                               struct gotmpl_value *out, struct err *err)
 {
     struct buf b;
-    size_t at = 0;
-    if (times == 0 || slice_eq(old, by) || (old.len && !slice_contains(s, old)))
+    size_t at = 0, first = old.len ? slice_find(s, old, 0) : 0;
+    if (times == 0 || first == SIZE_MAX || slice_eq(old, by))
         return give_text(out, s);
     buf_init(&b, GOTMPL_RESULT_BYTES_MAX);
     for (int64_t i = 0; (times < 0 || i < times) && !buf_over(&b); i++) {
-        size_t found = old.len ? slice_find(s, old, at) : at;
+        size_t found = i == 0 ? first : old.len ? slice_find(s, old, at) : at;
         if (old.len == 0 && i > 0) {
             size_t n = utf8_char(slice_skip(s, at));
             found = at == s.len ? SIZE_MAX : at + MAX(n, (size_t)1);

@@ -544,7 +544,6 @@ enum status gotmpl_parse(struct arena *a, struct slice text, const struct gotmpl
         return err_set(err, ST_LIMIT, "template: %zu bytes, at most %d are allowed", text.len, GOTMPL_TEXT_BYTES_MAX);
     r.t->text = text;
     r.t->name = opt->name;
-    r.t->is_strict = opt->is_strict;
     r.names[r.name_count++] = SLICE("$");
     for (size_t i = 0; i < opt->variable_count && r.name_count < GOTMPL_VARIABLES_MAX; i++)
         r.names[r.name_count++] = opt->variables[i];

@@ -155,7 +155,7 @@ struct gotmpl_env {
     enum status (*query)(void *arg, struct slice text, struct gotmpl_value *out, struct err *err);
     void *arg;     /* of query, and of the functions that the caller brought */
     size_t *steps; /* what the run took is added; may be NULL */
-    bool is_strict; /* set by gotmpl_run from the options */
+    bool is_strict; /* as in the options that the template was read with */
 };
 
 /* Keeps text (it is not copied) and what opt points to. ST_INVALID: with the line; unknown functions and variables are found here. */

@@ -139,8 +139,9 @@ struct slice gotmpl_change_case(struct arena *a, struct slice text, enum gotmpl_
 {
     size_t i = 0, len = 0;
     char *p = arena_alloc(a, text.len + 1);
+    const uint8_t from = to == GOTMPL_UPPER ? 'a' : 'A'; /* to where ASCII ends */
     for (; i < text.len && (uint8_t)text.ptr[i] < 0x80 && to != GOTMPL_TITLE; i++)
-        p[i] = (char)(to == GOTMPL_UPPER ? upper_of((uint8_t)text.ptr[i]) : lower_of((uint8_t)text.ptr[i]));
+        p[i] = (char)((uint8_t)text.ptr[i] ^ ((uint8_t)((uint8_t)text.ptr[i] - from) < 26 ? 0x20 : 0));
     if (i == text.len)
         return slice_of(p, i);
     struct buf b; /* a letter's other case may be longer: at most three bytes for two */

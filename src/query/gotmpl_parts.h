@@ -52,7 +52,6 @@ struct define {
 struct gotmpl {
     struct slice text;
     const char *name; /* NULL: short errors */
-    bool is_strict;
     struct tnode *first;
     struct define *defines;
     size_t define_count, define_cap;

@@ -57,8 +57,9 @@ static void take_index(struct print *p)
 {
     struct slice before = p->rest;
     int k;
-    if (!take_char(p, '['))
+    if (p->rest.len == 0 || p->rest.ptr[0] != '[')
         return;
+    p->rest = slice_skip(p->rest, 1);
     p->reordered = true;
     if (take_count(p, GOTMPL_ARGS_MAX + 1, &k) && take_char(p, ']') && k >= 1 && (size_t)k < p->n)
         p->next = (size_t)k;
@@ -118,9 +119,17 @@ static struct verb read_verb(struct print *p)
     return v;
 }
 
+static size_t char_count(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((uint8_t)s.ptr[i] >= 0x80)
+            return utf8_count(s);
+    return s.len;
+}
+
 static void put_padded(struct slice text, const struct verb *v, char fill, struct buf *out)
 {
-    size_t width = (size_t)v->width, have = !v->has_width || text.len >= width * UTF8_BYTES_MAX ? width : utf8_count(text);
+    size_t width = (size_t)v->width, have = !v->has_width || text.len >= width * UTF8_BYTES_MAX ? width : char_count(text);
     for (size_t i = have; !v->minus && i < width; i++)
         buf_char(out, fill);
     buf_slice(out, text);
@@ -226,6 +235,8 @@ static void put_char(int64_t i, const struct verb *v, struct buf *out)
 static struct slice first_chars(struct slice s, size_t count)
 {
     size_t at = 0;
+    if (s.len <= count)
+        return s;
     for (; count && at < s.len; count--) {
         size_t n = (uint8_t)s.ptr[at] < 0x80 ? 1 : utf8_char(slice_skip(s, at));
         at += n ? n : 1;
@@ -350,6 +361,11 @@ enum status gotmpl_printf(const struct gotmpl_env *env, const struct gotmpl_valu
         if (at == SIZE_MAX)
             break;
         p.rest = slice_skip(p.rest, at + 1);
+        if (p.rest.len && p.rest.ptr[0] == 's' && p.next < n && v[p.next].type == GOTMPL_TEXT) { /* the usual one */
+            buf_slice(&p.out, v[p.next++].text);
+            p.rest = slice_skip(p.rest, 1);
+            continue;
+        }
         p.bad_index = false;
         struct verb verb = read_verb(&p);
         if (verb.letter.len == 0)

@@ -78,10 +78,6 @@ static inline bool is_fit(char kind, const struct gotmpl_value *v)
 static enum status fields_run(struct running *r, const struct operand *o, size_t count, struct gotmpl_value *out)
 {
     enum status st = ST_OK;
-    if (count == 1 && out->type == GOTMPL_SOURCE) {
-        *out = gotmpl_text(out->source->get(out->source, o->fields[0]));
-        return ST_OK;
-    }
     for (size_t i = 0; !st && i < count; i++) {
         struct gotmpl_value from = *out;
         st = gotmpl_field(r->env, &from, o->fields[i], out, r->err);
@@ -94,6 +90,10 @@ static enum status operand_run(struct running *r, const struct operand *o, size_
                                struct gotmpl_value *out)
 {
     enum status st = ST_OK;
+    if (o->kind == OPERAND_DOT && field_count == 1 && dot->type == GOTMPL_SOURCE) { /* the usual one */
+        *out = gotmpl_text(dot->source->get(dot->source, o->fields[0]));
+        return ST_OK;
+    }
     switch (o->kind) {
     case OPERAND_DOT:
         *out = *dot;
@@ -400,9 +400,7 @@ static enum status block_run(struct running *r, const struct tnode *n, const str
 enum status gotmpl_run(const struct gotmpl *t, const struct gotmpl_env *env, struct buf *out, struct err *err)
 {
     struct gotmpl_variable variables[GOTMPL_VARIABLES_MAX];
-    struct gotmpl_env own = *env;
-    own.is_strict = t->is_strict;
-    struct running r = {.t = t, .env = &own, .out = out, .err = err, .variables = variables, .arena_bytes = arena_bytes(env->arena)};
+    struct running r = {.t = t, .env = env, .out = out, .err = err, .variables = variables, .arena_bytes = arena_bytes(env->arena)};
     enum status st = set_variable(&r, SLICE("$"), env->dot);
     for (size_t i = 0; !st && i < env->variable_count; i++)
         st = set_variable(&r, env->variables[i].name, env->variables[i].value);
