@@ -190,6 +190,8 @@ static bool read_json(struct slice line, const struct scene *sc, struct recognis
         return false;
     s = skip_white(slice_skip(s, 1));
     int pairs = 0;
+    struct slice who = SLICE_EMPTY; /* beside Python's levelname, name is the logger; elsewhere it may be anything */
+    bool is_python = false;
     while (peek(s) == '"' && pairs++ < PAIRS_MAX) {
         struct slice name, value;
         bool scalar;
@@ -204,10 +206,14 @@ static bool read_json(struct slice line, const struct scene *sc, struct recognis
             return false;
         if (scalar && !slice_eq(value, SLICE("null")))
             take_pair(out, sc, name, value);
+        who = scalar && slice_eq(name, SLICE("name")) ? value : who;
+        is_python = is_python || slice_eq(name, SLICE("levelname"));
         s = skip_white(s);
         if (peek(s) == ',')
             s = skip_white(slice_skip(s, 1));
     }
+    if (is_python)
+        first_wins(&out->logger, who);
     return peek(s) == '}' || pairs > PAIRS_MAX;
 }
 

@@ -77,6 +77,8 @@ TEST(recognise_takes_a_clock_near_the_arrival)
 {
     CHECK_INT(of("15:30:00.5 [main] INFO a.B - x").time_ns, (NOW_S - 1800) * NS_S + NS_S / 2);
     CHECK_STR(of("15:30:00.5 [main] INFO a.B - x").logger, "a.B");
+    CHECK_STR(of("{\"asctime\": \"2026-01-01 00:00:00,100\", \"name\": \"a.b\", \"levelname\": \"INFO\", \"message\": \"x\"}").logger, "a.b");
+    CHECK_STR(of("{\"level\": \"info\", \"name\": \"ann\"}").logger, "");
     CHECK_INT(of("16:30:00 x").time_ns, (NOW_S + 1800) * NS_S);
     CHECK_INT(of("03:30:00 x").time_ns, 0);
     struct recognised r;

@@ -338,7 +338,7 @@ for n in range(LINES):
         found = self.lines(s, '{service_name="shop"}', LINES + 2)
         parsed = [json.loads(line) for _, line in found]
         self.assert_orders(p["message"] for p in parsed if "order" in p)
-        self.lines(s, '{service_name="shop"} | json | order >= 300 | detected_level = "info" | name = "shop.cart"', LINES - 300)
+        self.lines(s, '{service_name="shop"} | json | order >= 300 | detected_level = "info" | logger = "shop.cart"', LINES - 300)
         self.lines(s, '{service_name="shop"} | detected_level = "warn"', 1)
         error = json.loads(self.lines(s, '{service_name="shop"} | detected_level = "error"', 1)[0][1])
         self.assertIn("Traceback (most recent call last):\n", error["exc_info"])
