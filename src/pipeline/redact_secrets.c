@@ -15,6 +15,7 @@ enum {
     LAST_LETTERS = 4,        /* see may_be_secret */
     KEY_GAP_BYTES_MAX = 4,   /* quotes, backslashes and blanks between key and sign */
     NUMBER_DIGITS_SHORT = 6, /* token=512 is a count, not a token */
+    SCHEME_BYTES_MAX = 16,   /* of what stays before credentials: AWS4-HMAC-SHA256 */
     CARD_DIGITS_MIN = 13,
     CARD_DIGITS_MAX = 19,
     TOKEN_PART_BYTES_MIN = 8,
@@ -227,13 +228,22 @@ static bool ends_nocase(struct slice s, struct slice end)
     return s.len >= end.len && slice_eq_nocase(slice_skip(s, s.len - end.len), end);
 }
 
+/* No scheme is as long as a token, or has as many digits as a card. */
+static bool is_scheme(struct slice word)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < word.len; i++)
+        digits += is_digit(word.ptr[i]);
+    return word.len && word.len <= SCHEME_BYTES_MAX && alnum(word.ptr[0]) && !is_digit(word.ptr[0]) && digits < CARD_DIGITS_MIN;
+}
+
 /* "Bearer x", "Basic x", "AWS4-HMAC-SHA256 Credential=..., ...": the scheme stays. */
 static void take_authorization(struct scan *s, size_t from, size_t to)
 {
     size_t word = from;
     while (word < to && word_char(s->text.ptr[word]))
         word++;
-    if (word < to && s->text.ptr[word] == ' ' && word > from)
+    if (word < to && s->text.ptr[word] == ' ' && is_scheme(slice_sub(s->text, from, word)))
         from = word + 1;
     if (to > from && !is_placeholder(slice_sub(s->text, from, to)))
         take_out(s, from, to, SLICE("[REDACTED]"), REDACT_AUTHORIZATION);

@@ -61,6 +61,8 @@ TEST(redact_default_takes_out_values_and_leaves_the_rest)
         { "GET /x?api_key=s3cr3t&page=2", "GET /x?api_key=[REDACTED]&page=2" },
         { "Authorization: Bearer abc.def-123", "Authorization: Bearer [REDACTED]" },
         { "authorization=Basic dXNlcjpwYXNz", "authorization=Basic [REDACTED]" },
+        { "Authorization: AWS4-HMAC-SHA256 Credential=a", "Authorization: AWS4-HMAC-SHA256 [REDACTED]" },
+        { "Authorization: x-4111111111111111 y", "Authorization: [REDACTED]" },
         { "Cookie: a=b; sid=xyz", "Cookie: [REDACTED]" },
         { "client_secret='a b' next", "client_secret='[REDACTED]' next" },
         { "tokens: 512 token=77 max_token=100", "tokens: 512 token=77 max_token=100" },
