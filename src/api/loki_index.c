@@ -194,8 +194,12 @@ static void put_streams(struct index *v, const struct loki_tallies *all)
 
 static void put_stats(struct json_writer *w, const struct index *v)
 {
-    const struct { struct slice key; uint64_t n; } list[] = { { SLICE_INIT("streams"), v->looked_at ? v->stream_count : v->streams.count }, { SLICE_INIT("chunks"), v->chunks },
-                                                              { SLICE_INIT("bytes"), v->bytes }, { SLICE_INIT("entries"), v->entries } };
+    const struct { struct slice key; uint64_t n; } list[] = {
+        { SLICE_INIT("streams"), v->looked_at ? v->stream_count : v->streams.count },
+        { SLICE_INIT("chunks"), v->chunks },
+        { SLICE_INIT("bytes"), v->bytes },
+        { SLICE_INIT("entries"), v->entries },
+    };
     json_object_begin(w);
     for (size_t i = 0; i < COUNT_OF(list); i++) {
         json_key(w, list[i].key);

@@ -8,7 +8,14 @@
 #include "base/map.h"
 #include "base/num.h"
 
-enum { SLICES = 16, KEYS_MAX = 100 * 1000, KEYS_LOOKED_FOR_MAX = 64, KEY_LINES = 1000, KEY_LINES_FEW = 100, NOT_OURS = 0 /* the group of streams that are not asked for */ };
+enum {
+    SLICES = 16,
+    KEYS_MAX = 100 * 1000,
+    KEYS_LOOKED_FOR_MAX = 64,
+    KEY_LINES = 1000,    /* looked at of each of them */
+    KEY_LINES_FEW = 100, /* a key with fewer was not met */
+    NOT_OURS = 0         /* the group of streams that are not asked for */
+};
 
 struct key_sum {
     struct slice key, stream; /* stream: one of its */
