@@ -72,14 +72,19 @@ GOTMPL_FUNCTION(fn_replace_times)
     return replace_in(env, v[0].text, v[1].text, v[2].text, v[3].i, out, err);
 }
 
-/* The pattern: as compiled with the query, or now. *made is to be freed. */
-static enum status regex_of(const struct gotmpl_value *v, const struct regex **re, struct regex **made, struct err *err)
+/* The pattern: as compiled with the query, or now, which may take as long as the query has. *made is to be freed. */
+static enum status regex_of(const struct gotmpl_env *env, const struct gotmpl_value *v, const struct regex **re, struct regex **made,
+                            struct err *err)
 {
+    const struct template_data *d = env->arg;
     *made = NULL;
     *re = v->re;
     if (*re)
         return ST_OK;
-    enum status st = regex_compile(made, v->text, 0, err);
+    enum status st = d->env->ctx ? engine_ctx_check(d->env->ctx, err) : ST_OK;
+    if (st)
+        return st;
+    st = regex_compile(made, v->text, 0, err);
     *re = *made;
     return st ? err_prefix(err, "error parsing regexp: ") : ST_OK;
 }
@@ -90,7 +95,7 @@ static enum status regex_replace(const struct gotmpl_env *env, const struct gotm
     const struct regex *re;
     struct regex *made;
     struct buf b;
-    enum status st = regex_of(&v[0], &re, &made, err);
+    enum status st = regex_of(env, &v[0], &re, &made, err);
     if (st)
         return st;
     buf_init(&b, GOTMPL_RESULT_BYTES_MAX);
@@ -125,7 +130,7 @@ GOTMPL_FUNCTION(fn_count)
     struct regex *made;
     struct slice text = v[1].text, group;
     size_t at = 0, last = SIZE_MAX, count = 0;
-    enum status st = regex_of(&v[0], &re, &made, err);
+    enum status st = regex_of(env, &v[0], &re, &made, err);
     while (!st && at <= text.len && regex_find(re, text, at, &group, 1)) {
         size_t from = (size_t)(group.ptr - text.ptr), end = from + group.len;
         count += end != at || from != last;
