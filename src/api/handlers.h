@@ -107,6 +107,18 @@ HANDLER(jaeger_operations);
 HANDLER(jaeger_operations_v2);
 HANDLER(jaeger_search);
 HANDLER(jaeger_trace);
+HANDLER(jaeger_dependencies);
+
+/* zipkin_query.c: https://zipkin.io/zipkin-api/ */
+HANDLER(zipkin_services);
+HANDLER(zipkin_spans);
+HANDLER(zipkin_remote_services);
+HANDLER(zipkin_traces);
+HANDLER(zipkin_trace);
+HANDLER(zipkin_trace_many);
+HANDLER(zipkin_dependencies);
+HANDLER(zipkin_autocomplete_keys);
+HANDLER(zipkin_autocomplete_values);
 
 /* ingest_http.c */
 HANDLER(ingest_prom_write);

@@ -150,7 +150,9 @@ static struct field tag_read(struct thrift *t, enum field_scope scope)
         else
             skip_field(t);
     }
-    f.type = type == TAG_DOUBLE ? FIELD_DOUBLE : type == TAG_BOOL ? FIELD_BOOL : type == TAG_LONG ? FIELD_INT : type == TAG_BINARY ? FIELD_BYTES : FIELD_STRING;
+    static const uint8_t types[] = { [TAG_STRING] = FIELD_STRING, [TAG_DOUBLE] = FIELD_DOUBLE, [TAG_BOOL] = FIELD_BOOL, [TAG_LONG] = FIELD_INT,
+                                     [TAG_BINARY] = FIELD_BYTES };
+    f.type = type < COUNT_OF(types) ? types[type] : FIELD_STRING;
     if (f.type == FIELD_DOUBLE)
         memcpy(&f.d, &number, sizeof f.d);
     else if (f.type == FIELD_BOOL || f.type == FIELD_INT)

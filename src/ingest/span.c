@@ -89,9 +89,11 @@ void span_finish(struct span_parts *s, const struct ingest_ctx *ctx, struct batc
     struct label label = { SLICE("service_name"), service };
     enum status st = ST_OK;
     if (!s->has_trace)
-        st = err_set(&why, ST_INVALID, "span \"%.*s\": its trace id is missing, zero, or no hexadecimal number of at most 32 digits", SLICE_FMT(name));
+        st = err_set(&why, ST_INVALID,
+                     "span \"%.*s\": its trace id is missing, zero, or no hexadecimal number of at most 32 digits", SLICE_FMT(name));
     else if (!s->has_id)
-        st = err_set(&why, ST_INVALID, "span \"%.*s\": its id is missing, zero, or no hexadecimal number of at most 16 digits", SLICE_FMT(name));
+        st = err_set(&why, ST_INVALID,
+                     "span \"%.*s\": its id is missing, zero, or no hexadecimal number of at most 16 digits", SLICE_FMT(name));
     else
         st = labels_build(s->arena, &label, 1, &s->e.stream, &why);
     if (st) {

@@ -131,8 +131,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
     static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
-                                            SLICE_INIT("jaeger_query"), SLICE_INIT("jaeger_thrift"), SLICE_INIT("zipkin"), SLICE_INIT("pushgateway"), SLICE_INIT("elastic"), SLICE_INIT("statsd"),
-                                            SLICE_INIT("dogstatsd"), SLICE_INIT("syslog")};
+                                            SLICE_INIT("jaeger_query"), SLICE_INIT("jaeger_thrift"), SLICE_INIT("zipkin"),
+                                            SLICE_INIT("pushgateway"), SLICE_INIT("elastic"), SLICE_INIT("statsd"), SLICE_INIT("dogstatsd"), SLICE_INIT("syslog")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     struct config_listener *l = &c->listeners[c->listener_count];
     size_t i = 0;
@@ -154,8 +154,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
         i++;
     if (i == COUNT_OF(dialects) || l->address.len == 0)
         return yaml_fail(n, err,
-                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, jaeger_thrift, zipkin, "
-                         "pushgateway, elastic, statsd, dogstatsd, syslog and an address such as 127.0.0.1:9090",
+                         "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, "
+                         "jaeger_thrift, zipkin, pushgateway, elastic, statsd, dogstatsd, syslog and an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
     if (slice_eq(l->dialect, SLICE("syslog")) && l->tls_key.len && l->tls_cert.len == 0)
         return yaml_fail(n, err, "listeners: syslog: tls needs cert_file");

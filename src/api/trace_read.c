@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A search finds the newest spans that fit until it has as many distinct traces as asked for, then reads those traces whole, within
+ * TRACE_HOURS_MAX around the hits. */
+#include "api/trace_read.h"
+
+#include "base/map.h"
+#include "base/num.h"
+#include "codec/hex.h"
+
+#include <stdlib.h>
+
+/* ---- predicates ---- */
+
+struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name)
+{
+    struct pred *p = arena_new_of(a, struct pred);
+    *p = (struct pred){ .op = op, .column = column, .scope = -1, .name = name };
+    return p;
+}
+
+struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text)
+{
+    struct pred *p = pred_leaf(a, PRED_EQ, column, name);
+    p->text = text;
+    return p;
+}
+
+struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i)
+{
+    struct pred *p = pred_leaf(a, op, column, SLICE_EMPTY);
+    p->type = FIELD_INT;
+    p->i = i;
+    return p;
+}
+
+void preds_add(struct arena *a, struct preds *k, struct pred *p)
+{
+    ARENA_PUSH(a, k->list, k->count, k->cap) = p;
+}
+
+struct pred *pred_node(struct arena *a, enum pred_op op, const struct preds *k)
+{
+    if (k->count == 0)
+        return NULL;
+    struct pred *p = arena_new_of(a, struct pred);
+    *p = (struct pred){ .op = op, .kids = k->list, .kid_count = k->count };
+    return p;
+}
+
+/* ---- traces ---- */
+
+/* Rows live only until the next block: what the answer needs is copied. */
+static struct field *copy_fields(struct arena *a, const struct field *from, uint32_t count)
+{
+    struct field *to = arena_array(a, struct field, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = from[i];
+        to[i].name = arena_copy(a, from[i].name);
+        to[i].text = arena_copy(a, from[i].text);
+    }
+    return to;
+}
+
+static const struct event *copy_span(struct arena *a, const struct event *from)
+{
+    struct event *e = arena_new_of(a, struct event);
+    *e = *from;
+    e->body = arena_copy(a, from->body);
+    e->service = arena_copy(a, from->service);
+    e->status_message = arena_copy(a, from->status_message);
+    e->trace_state = arena_copy(a, from->trace_state);
+    e->stream = SLICE_EMPTY;
+    e->fields = copy_fields(a, from->fields, from->field_count);
+    e->events = arena_array(a, struct span_event, from->event_count + 1);
+    for (uint32_t i = 0; i < from->event_count; i++) {
+        e->events[i] = from->events[i];
+        e->events[i].name = arena_copy(a, from->events[i].name);
+        e->events[i].fields = copy_fields(a, from->events[i].fields, from->events[i].field_count);
+    }
+    e->links = arena_array(a, struct span_link, from->link_count + 1);
+    for (uint32_t i = 0; i < from->link_count; i++) {
+        e->links[i] = from->links[i];
+        e->links[i].trace_state = arena_copy(a, from->links[i].trace_state);
+        e->links[i].fields = copy_fields(a, from->links[i].fields, from->links[i].field_count);
+    }
+    return e;
+}
+
+enum status trace_read(struct api_query *q, const struct pred *pred, int64_t start_ns, int64_t end_ns, struct trace_spans *out, struct err *err)
+{
+    struct events_iter *it;
+    struct event_block block;
+    unsigned did;
+    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = SPAN_KINDS, .pred = pred, .want = WANT_ALL, .order = ORDER_TIME_ASC };
+    enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
+    if (st)
+        return st;
+    while ((st = it->ops->next(it, &block, err)) == ST_OK) {
+        for (size_t i = 0; i < block.n; i++)
+            ARENA_PUSH(q->arena, out->list, out->count, out->cap) = copy_span(q->arena, &block.rows[i]);
+        if (out->count > TRACE_SPANS_MAX || arena_over(q->arena)) {
+            st = err_set(err, ST_LIMIT, "the traces have over %d spans or %d bytes, which is the limit of one answer", TRACE_SPANS_MAX,
+                         QUERY_RESULT_BYTES_MAX);
+            break;
+        }
+    }
+    it->ops->close(it);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static int by_trace(const void *a, const void *b)
+{
+    const struct event *x = *(const struct event *const *)a, *y = *(const struct event *const *)b;
+    int order = memcmp(x->trace_id, y->trace_id, 16);
+    if (order)
+        return order;
+    return x->time_ns < y->time_ns ? -1 : x->time_ns > y->time_ns;
+}
+
+void trace_spans_sort(struct trace_spans *s)
+{
+    if (s->count)
+        qsort(s->list, s->count, sizeof *s->list, by_trace);
+}
+
+size_t trace_end(const struct trace_spans *s, size_t from)
+{
+    size_t end = from + 1;
+    while (end < s->count && memcmp(s->list[from]->trace_id, s->list[end]->trace_id, 16) == 0)
+        end++;
+    return end;
+}
+
+enum status trace_id_read(struct slice text, uint8_t id[16], struct err *err)
+{
+    char padded[32];
+    memset(padded, '0', sizeof padded);
+    if (text.len > 0 && text.len <= sizeof padded)
+        memcpy(padded + sizeof padded - text.len, text.ptr, text.len);
+    if (text.len == 0 || text.len > sizeof padded || !hex_decode(slice_of(padded, sizeof padded), id))
+        return err_set(err, ST_INVALID, "trace id \"%.*s\" is not valid: 1 to 32 hexadecimal digits", SLICE_FMT(text));
+    return ST_OK;
+}
+
+struct found {
+    struct preds ids;
+    int64_t min_ns, max_ns;
+};
+
+/* The newest traces that fit: their ids as predicates, and the span of their hits. */
+static enum status find_traces(struct api_query *q, const struct trace_search *t, struct found *f, struct err *err)
+{
+    struct events_iter *it;
+    struct event_block block;
+    struct map seen;
+    unsigned did;
+    struct events_query eq = { .start_ns = t->start_ns, .end_ns = t->end_ns, .kinds = SPAN_KINDS, .pred = t->pred,
+                               .want = t->fits ? WANT_ALL : WANT_IDS,
+                               .order = ORDER_TIME_DESC };
+    enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
+    if (st)
+        return st;
+    map_init(&seen);
+    while (f->ids.count < t->limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
+        for (size_t i = 0; i < block.n && f->ids.count < t->limit; i++) {
+            const struct event *e = &block.rows[i];
+            struct slice id = slice_of(e->trace_id, sizeof e->trace_id);
+            if (map_get(&seen, id) || (t->fits && !t->fits(t->arg, e)))
+                continue;
+            id = arena_copy(q->arena, id);
+            *map_put(&seen, id, NULL) = 1;
+            preds_add(q->arena, &f->ids, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, id));
+            f->min_ns = MIN(f->min_ns, e->time_ns);
+            f->max_ns = MAX(f->max_ns, e->time_ns);
+        }
+    }
+    map_free(&seen);
+    it->ops->close(it);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status trace_search(struct api_query *q, const struct trace_search *t, struct trace_spans *out, struct err *err)
+{
+    struct found f = { .min_ns = INT64_MAX, .max_ns = INT64_MIN };
+    int64_t around = TRACE_HOURS_MAX * 3600 * NS_S;
+    enum status st = find_traces(q, t, &f, err);
+    if (st || f.ids.count == 0)
+        return st;
+    return trace_read(q, pred_node(q->arena, PRED_OR, &f.ids), sat_sub(f.min_ns, around), sat_add(f.max_ns, around), out, err);
+}
+
+/* ---- names ---- */
+
+enum status trace_operations(struct api_query *q, struct slice service, struct map *names, struct err *err)
+{
+    struct events_iter *it;
+    unsigned did;
+    int64_t now = clock_wall_ns(q->api->clock);
+    struct events_query eq = { .start_ns = now - TRACE_LOOKBACK_HOURS * 3600 * NS_S, .end_ns = INT64_MAX, .kinds = SPAN_KINDS,
+                               .want = WANT_BODY, .order = ORDER_NONE };
+    if (service.len)
+        eq.pred = pred_text(q->arena, COL_SERVICE, SLICE_EMPTY, service);
+    enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
+    if (st)
+        return st;
+    struct event_block block;
+    while ((st = it->ops->next(it, &block, err)) == ST_OK) {
+        for (size_t i = 0; i < block.n; i++) {
+            const struct event *e = &block.rows[i];
+            char kind = (char)e->span_kind;
+            if (map_get(names, e->body) == NULL)
+                *map_put(names, arena_copy(q->arena, e->body), NULL) = (uint64_t)kind;
+        }
+        if (arena_over(q->arena)) {
+            st = err_set(err, ST_LIMIT, "the operations' names have over %d bytes, which is the limit of one answer", QUERY_RESULT_BYTES_MAX);
+            break;
+        }
+    }
+    it->ops->close(it);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
