@@ -6,6 +6,7 @@ import time
 import urllib.parse
 
 import harness
+import test_auth as auth
 
 S = 10**9
 GROUP = """name: errors
@@ -130,6 +131,23 @@ class Rules(harness.Case):
         self.assertEqual(len(self.s.get("/api/v1/rules").json["data"]["groups"]), 3)
         self.assertEqual(self.s.post("/-/reload").status, 200)
         self.assertEqual([g["name"] for g in self.s.get("/prometheus/api/v1/rules").json["data"]["groups"]], ["of_file", "second"])
+
+    def test_a_viewer_sees_rules_and_only_an_admin_changes_them_on_record(self):
+        data = tempfile.mkdtemp(prefix="stoa-loki-rules-")
+        auth.add_user(data, "someone", "admin")
+        viewer, admin = (auth.bearer(auth.token(data, role, role)) for role in ("viewer", "admin"))
+        self.s = self.server(data=data)
+        path = "/loki/api/v1/rules/team"
+        self.assertEqual(self.s.post(path, SECOND.encode()).status, 401)
+        self.assertEqual(self.s.post(path, SECOND.encode(), viewer).status, 403)
+        self.assertEqual(self.s.post(path, SECOND.encode(), admin).status, 202)
+        self.assertEqual(self.s.get(path, headers=viewer).status, 200)
+        self.assertEqual(self.s.request("DELETE", path + "/second", headers=viewer).status, 403)
+        self.assertEqual(self.s.request("DELETE", path + "/second", headers=admin).status, 202)
+        actions = [e["action"] for e in self.s.get("/api/stoa/v1/audit", {"limit": 100}, headers=admin).json["records"]]
+        self.assertTrue({"rules.put", "rules.delete"} <= set(actions), actions)
+        for page, status in (("/config", 401), ("/services", 401), ("/ready", 200), ("/loki/api/v1/delete", 401)):
+            self.assertEqual(self.s.get(page).status, status, page)
 
     def test_rules_are_of_the_tenant_that_they_are_evaluated_over(self):
         self.s = self.server()
