@@ -249,6 +249,27 @@ static void take_authorization(struct scan *s, size_t from, size_t to)
         take_out(s, from, to, SLICE("[REDACTED]"), REDACT_AUTHORIZATION);
 }
 
+static void at_sign(struct scan *s, size_t at);
+static size_t at_digit(struct scan *s, size_t at);
+static size_t at_token(struct scan *s, size_t at);
+
+/* A user may be a secret as well: https://ghp_...:x-oauth-basic@github.com. */
+static void look_in_user(struct scan *s, size_t at, size_t to)
+{
+    struct slice t = s->text;
+    while (at < to) {
+        char c = t.ptr[at], before = t.ptr[at - 1]; /* the last '/' before it */
+        size_t next = at + 1;
+        if (c == '=')
+            at_sign(s, at);
+        else if (is_digit(c) && !is_digit(before))
+            next = at_digit(s, at);
+        else if (!alnum(before) && before != '_')
+            next = at_token(s, at);
+        at = MAX(next, s->done);
+    }
+}
+
 /* The password of scheme://user:password@host, at being the ':' of "://". False: there is none. */
 static bool take_url_password(struct scan *s, size_t at)
 {
@@ -262,7 +283,9 @@ static bool take_url_password(struct scan *s, size_t at)
         ;
     if (end == t.len || t.ptr[end] != '@' || end == colon + 1 || is_placeholder(slice_sub(t, colon + 1, end)))
         return false;
-    take_out(s, colon + 1, end, SLICE("[REDACTED]"), REDACT_URL_PASSWORD);
+    look_in_user(s, user, colon);
+    if (s->done <= colon + 1)
+        take_out(s, colon + 1, end, SLICE("[REDACTED]"), REDACT_URL_PASSWORD);
     return true;
 }
 
