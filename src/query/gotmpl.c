@@ -168,6 +168,7 @@ static enum status operand_read(struct reading *r, struct operand *o)
     } else if (c == '$') {
         size_t n = 1 + token_ident(slice_skip(r->action, 1), false);
         o->kind = OPERAND_VARIABLE;
+        r->t->has_variables = true;
         o->name = slice_sub(r->action, 0, n);
         if (!is_known(r, o->name))
             return fail(r, "there is no variable", o->name);
@@ -559,6 +560,7 @@ void gotmpl_use(struct arena *a, struct gotmpl *t, const struct gotmpl *library)
 {
     for (size_t i = 0; i < library->define_count; i++)
         ARENA_PUSH(a, t->defines, t->define_count, t->define_cap) = library->defines[i];
+    t->has_variables |= library->has_variables;
 }
 
 bool gotmpl_is_plain(const struct gotmpl *t)

@@ -74,11 +74,26 @@ struct gotmpl_source {
     struct slice (*all)(const struct gotmpl_source *s, struct arena *a);   /* canonical labels */
 };
 
-struct gotmpl_value gotmpl_text(struct slice s);
-struct gotmpl_value gotmpl_float(double v);
-struct gotmpl_value gotmpl_int(int64_t v);
-struct gotmpl_value gotmpl_int64(int64_t v);
-struct gotmpl_value gotmpl_bool(bool v);
+static inline struct gotmpl_value gotmpl_text(struct slice s)
+{
+    return (struct gotmpl_value){.type = GOTMPL_TEXT, .text = s};
+}
+static inline struct gotmpl_value gotmpl_float(double v)
+{
+    return (struct gotmpl_value){.type = GOTMPL_FLOAT, .f = v};
+}
+static inline struct gotmpl_value gotmpl_int(int64_t v)
+{
+    return (struct gotmpl_value){.type = GOTMPL_INT, .i = v};
+}
+static inline struct gotmpl_value gotmpl_int64(int64_t v)
+{
+    return (struct gotmpl_value){.type = GOTMPL_INT, .is_wide = true, .i = v};
+}
+static inline struct gotmpl_value gotmpl_bool(bool v)
+{
+    return (struct gotmpl_value){.type = GOTMPL_BOOL, .b = v};
+}
 struct gotmpl_value gotmpl_labels(struct slice canonical);
 /* {"Labels": labels, "Value": v}: what `query` gives a list of; `value`, `label`, `strvalue` and `sortByLabel` take it. */
 struct gotmpl_value gotmpl_sample(struct arena *a, struct slice labels, double v);

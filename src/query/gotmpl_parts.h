@@ -51,7 +51,8 @@ struct define {
 
 struct gotmpl {
     struct slice text;
-    const char *name; /* NULL: short errors */
+    const char *name;   /* NULL: short errors */
+    bool has_variables; /* any is named */
     struct tnode *first;
     struct define *defines;
     size_t define_count, define_cap;

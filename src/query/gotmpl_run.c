@@ -217,17 +217,15 @@ static enum status set_variable(struct running *r, struct slice name, struct got
 
 static enum status commands_run(struct running *r, const struct pipe *p, const struct gotmpl_value *dot, struct gotmpl_value *out)
 {
-    struct gotmpl_value last = {0};
     if (++r->depth > GOTMPL_DEPTH_MAX * 2)
         return err_set(r->err, ST_LIMIT, "template: nested more than %d deep", GOTMPL_DEPTH_MAX * 2);
     for (const struct command *c = p->first; c; c = c->next) {
-        enum status st = command_run(r, c, dot, c == p->first ? NULL : &last, &last);
+        enum status st = command_run(r, c, dot, c == p->first ? NULL : out, out);
         if (st)
             return st;
     }
     r->depth--;
-    *out = last;
-    if (last.type == GOTMPL_NIL)
+    if (out->type == GOTMPL_NIL)
         out->is_open = false;
     return ST_OK;
 }
@@ -401,8 +399,8 @@ enum status gotmpl_run(const struct gotmpl *t, const struct gotmpl_env *env, str
 {
     struct gotmpl_variable variables[GOTMPL_VARIABLES_MAX];
     struct running r = {.t = t, .env = env, .out = out, .err = err, .variables = variables, .arena_bytes = arena_bytes(env->arena)};
-    enum status st = set_variable(&r, SLICE("$"), env->dot);
-    for (size_t i = 0; !st && i < env->variable_count; i++)
+    enum status st = t->has_variables ? set_variable(&r, SLICE("$"), env->dot) : ST_OK;
+    for (size_t i = 0; !st && t->has_variables && i < env->variable_count; i++)
         st = set_variable(&r, env->variables[i].name, env->variables[i].value);
     if (!st)
         st = block_run(&r, t->first, &env->dot);

@@ -11,31 +11,6 @@
 
 enum { WIDTH_MAX = 1000, PRECISION_MAX = 100, NUMBER_BYTES_MAX = 1600 };
 
-struct gotmpl_value gotmpl_text(struct slice s)
-{
-    return (struct gotmpl_value){.type = GOTMPL_TEXT, .text = s};
-}
-
-struct gotmpl_value gotmpl_float(double v)
-{
-    return (struct gotmpl_value){.type = GOTMPL_FLOAT, .f = v};
-}
-
-struct gotmpl_value gotmpl_int(int64_t v)
-{
-    return (struct gotmpl_value){.type = GOTMPL_INT, .i = v};
-}
-
-struct gotmpl_value gotmpl_int64(int64_t v)
-{
-    return (struct gotmpl_value){.type = GOTMPL_INT, .is_wide = true, .i = v};
-}
-
-struct gotmpl_value gotmpl_bool(bool v)
-{
-    return (struct gotmpl_value){.type = GOTMPL_BOOL, .b = v};
-}
-
 struct gotmpl_value gotmpl_labels(struct slice canonical)
 {
     return (struct gotmpl_value){.type = GOTMPL_LABELS, .text = canonical};
