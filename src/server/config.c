@@ -132,7 +132,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
                                             SLICE_INIT("jaeger_query"), SLICE_INIT("jaeger_thrift"), SLICE_INIT("zipkin"),
-                                            SLICE_INIT("pushgateway"), SLICE_INIT("elastic"), SLICE_INIT("statsd"), SLICE_INIT("dogstatsd"), SLICE_INIT("syslog")};
+                                            SLICE_INIT("pushgateway"), SLICE_INIT("elastic"), SLICE_INIT("statsd"), SLICE_INIT("dogstatsd"),
+                                            SLICE_INIT("syslog")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     struct config_listener *l = &c->listeners[c->listener_count];
     size_t i = 0;

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -155,6 +156,18 @@ class Tools(harness.Case):
         self.assertEqual((r.status, r.json["code"]), (200, 0), r.text)
         self.assertEqual(s.logs('{service_name="by-hec"}')[0]["values"][0][1], "an event")
 
+    def check_zipkin(self, s):
+        for path in ("/zipkin/api/v2/spans", "/api/v2/spans"):
+            r = s.post_json(path, [{"traceId": "a1", "id": "a2", "name": "op", "timestamp": time.time_ns() // 1000, "localEndpoint": {"serviceName": "by-zipkin"}}])
+            self.assertEqual(r.status, 202, r.text)
+        self.assertEqual(s.get("/zipkin/api/v2/trace/a1").json[0]["localEndpoint"], {"serviceName": "by-zipkin"})
+
+    def check_jaeger_thrift(self, s):
+        span = struct.pack(">bhqbhqbhi", 10, 1, 0xb1, 10, 3, 0xb2, 11, 5, 2) + b"op" + struct.pack(">bhq", 10, 8, time.time_ns() // 1000) + b"\0"
+        body = struct.pack(">bhbhi", 12, 1, 11, 1, 9) + b"by-jaeger\0" + struct.pack(">bhbi", 15, 2, 12, 1) + span + b"\0"
+        self.assertEqual(s.request("POST", "/jaeger/api/traces", body, {"Content-Type": "application/x-thrift"}).status, 202)
+        self.assertEqual(s.get("/jaeger/api/traces/b1").json["data"][0]["processes"]["p1"]["serviceName"], "by-jaeger")
+
     def check_otlp_logs(self, s):
         for path in ("/v1/logs", "/otlp/v1/logs"):
             r = s.post_json(path, {"resourceLogs": [{"resource": resource("by-otlp"), "scopeLogs": [{"logRecords": [
@@ -222,7 +235,7 @@ class Tools(harness.Case):
     def test_what_is_said_not_to_work_yet_does_not(self):
         """Native intakes of others: when one of them begins to answer, the table is to be changed."""
         s = self.server()
-        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v2/spans"), ("POST", "/services/search/jobs"), ("POST", "/elastic/logs/_search"),
+        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v1/spans"), ("POST", "/services/search/jobs"), ("POST", "/elastic/logs/_search"),
                              ("PUT", "/v0.4/traces")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))
