@@ -275,8 +275,8 @@ static bool take_url_password(struct scan *s, size_t at)
 {
     struct slice t = s->text;
     size_t user = at + 3, colon, end;
-    for (colon = user; colon < t.len && !in_set(t.ptr[colon], SLICE(":/@ \t\n\"")); colon++)
-        ;
+    for (colon = user; colon < t.len && !in_set(t.ptr[colon], SLICE(":/@[ \t\n\"")); colon++)
+        ; /* '[' begins a mark, or an address of IPv6 */
     if (colon == t.len || t.ptr[colon] != ':')
         return false;
     for (end = colon + 1; end < t.len && !in_set(t.ptr[end], SLICE("@/ \t\n\"")); end++)

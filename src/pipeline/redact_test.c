@@ -63,7 +63,7 @@ TEST(redact_default_takes_out_values_and_leaves_the_rest)
         { "authorization=Basic dXNlcjpwYXNz", "authorization=Basic [REDACTED]" },
         { "Authorization: AWS4-HMAC-SHA256 Credential=a", "Authorization: AWS4-HMAC-SHA256 [REDACTED]" },
         { "Authorization: x-4111111111111111 y", "Authorization: [REDACTED]" },
-        { "clone https://ghp_abcdefghijklmnopqrstuvwxyz0123456789:x-oauth-basic@github.com/a", "clone https://[REDACTED_TOKEN]:[REDACTED]@github.com/a" },
+        { "https://ghp_abcdefghijklmnopqrstuvwxyz0123456789:x-oauth-basic@github.com/a", "https://[REDACTED_TOKEN]:[REDACTED]@github.com/a" },
         { "https://4111111111111111:pw@h/", "https://[REDACTED_CC]:[REDACTED]@h/" },
         { "Cookie: a=b; sid=xyz", "Cookie: [REDACTED]" },
         { "client_secret='a b' next", "client_secret='[REDACTED]' next" },
