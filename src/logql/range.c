@@ -196,8 +196,10 @@ static enum status fold_record(struct range *x, struct record *r, float weight, 
     double v;
     if (!row_value(x->e, r, &v, x->scratch))
         return ST_OK;
-    if (r->error.len)
-        return pipeline_failed(r, x->scratch, err);
+    if (r->error.len) { /* a template that was stopped says so of its line, but it is the query that is over its time */
+        enum status st = engine_ctx_check(x->env->ctx, err);
+        return st ? st : pipeline_failed(r, x->scratch, err);
+    }
     x->env->ctx->is_sampled |= weight != 1;
     return add_point(x, group_labels(x->e, r, x->scratch), (struct point){ r->time_ns, v, weight }, err);
 }
