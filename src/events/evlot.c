@@ -28,8 +28,10 @@ struct evlots {
     struct evtext *t;
     uint8_t *sel;
     struct evfield_plan *plans; /* by shape */
-    uint8_t *is_whole;          /* of the block's rows; NULL: none beside what the plans say */
-    size_t selected;
+    uint8_t *is_whole;          /* of the block's rows, beside what the plans say */
+    bool is_all;                /* every row is selected, and none is whole */
+    struct zstd_ctx *zstd;
+    uint32_t *identity;         /* 0, 1, 2, ... */
     uint32_t *classes, severities; /* see store/lot.h */
     size_t shape_at;
     uint32_t *wholes;
@@ -195,8 +197,9 @@ static enum status open_block(struct evlots *l, struct evplan *plan, const struc
     if (st || l->x == NULL)
         return st;
     l->tenant = evplan_dir(plan)->tenants[b->tenant];
-    l->selected = count;
+    evread_use_zstd(l->x, l->zstd);
     st = plan_block(l, err);
+    l->is_all = st == ST_OK && l->t && count == b->rows && !memchr(l->is_whole, 1, b->rows);
     if (st == ST_OK)
         st = class_rows(l, err);
     if (st) {
@@ -266,8 +269,12 @@ static struct evfield_lines lines_of(struct evlots *l, size_t shape, const uint3
 {
     struct evtext_shape *s = &l->t->all.shapes[shape];
     bool is_whole = l->plans[shape].verdict == EVFIELD_WHOLE;
-    uint32_t *pos = arena_array(l->lot_arena, uint32_t, s->rows + 1), *out = arena_array(l->lot_arena, uint32_t, s->rows + 1);
     size_t n = 0;
+    if (l->is_all && !is_whole) {
+        *rows = s->of_rows;
+        return (struct evfield_lines){ l->t, s, l->identity, s->of_rows, s->rows, true };
+    }
+    uint32_t *pos = arena_array(l->lot_arena, uint32_t, s->rows + 1), *out = arena_array(l->lot_arena, uint32_t, s->rows + 1);
     for (size_t i = 0; i < s->rows; i++) {
         uint32_t row = s->of_rows[i];
         if (!l->sel[row])
@@ -407,6 +414,8 @@ static void lots_close(struct events_iter *it)
     mem_free(l->is_seen);
     mem_free(l->sel);
     mem_free(l->rows);
+    mem_free(l->identity);
+    zstd_ctx_free(l->zstd);
     arena_free(l->arena);
     arena_free(l->lot_arena);
     arena_free(l->rows_arena);
@@ -425,6 +434,10 @@ struct events_iter *evlot_open(struct evscope *sc, const struct lot_query *q, un
     l->want = want;
     l->sel = mem_alloc(EVDIR_BLOCK_ROWS_MAX);
     l->rows = mem_alloc(LOT_ROWS_MAX_OUT * sizeof *l->rows);
+    l->identity = mem_alloc(EVDIR_BLOCK_ROWS_MAX * sizeof *l->identity);
+    for (uint32_t i = 0; i < EVDIR_BLOCK_ROWS_MAX; i++)
+        l->identity[i] = i;
+    l->zstd = zstd_ctx_new();
     l->arena = arena_new(0);
     l->lot_arena = arena_new(0);
     l->rows_arena = arena_new(0);

@@ -36,7 +36,7 @@ struct evread {
     const int64_t *observed;
     struct evtext *text; /* the body's, until it is read as strings */
     struct arena *text_arena;
-    struct zstd_ctx *zstd; /* of text */
+    struct zstd_ctx *zstd, *shared_zstd; /* of text; shared: used instead when there is one */
 };
 
 struct evread *evread_new(const struct part *p, const struct evdir *d, const struct evdir_block *b, struct engine_ctx *ctx)
@@ -76,7 +76,8 @@ void evread_release(struct evread *x)
     drop_frames(x);
     drop_text(x);
     arena_free(x->arena);
-    *x = (struct evread){ .p = x->p, .d = x->d, .b = x->b, .ctx = x->ctx, .n = x->n, .frames = x->frames, .arena = arena_new(0) };
+    *x = (struct evread){ .p = x->p, .d = x->d, .b = x->b, .ctx = x->ctx, .n = x->n, .frames = x->frames, .arena = arena_new(0),
+                          .shared_zstd = x->shared_zstd };
 }
 
 void evread_free(struct evread *x)
@@ -88,6 +89,11 @@ void evread_free(struct evread *x)
     arena_free(x->arena);
     mem_free(x->frames);
     mem_free(x);
+}
+
+void evread_use_zstd(struct evread *x, struct zstd_ctx *zstd)
+{
+    x->shared_zstd = zstd;
 }
 
 size_t evread_bytes(const struct evread *x)
@@ -266,10 +272,11 @@ enum status evread_text(struct evread *x, struct evtext **out, struct err *err)
     if (st)
         return st;
     read_u8(&r);
-    x->zstd = zstd_ctx_new();
+    if (x->shared_zstd == NULL)
+        x->zstd = zstd_ctx_new();
     x->text_arena = arena_new(0);
     struct evtext *t = arena_new_of(x->text_arena, struct evtext);
-    if (!evtext_open(t, &r, x->n, &rows, x->zstd, x->text_arena)) {
+    if (!evtext_open(t, &r, x->n, &rows, x->zstd ? x->zstd : x->shared_zstd, x->text_arena)) {
         drop_text(x);
         return corrupt(x, EVCOL_BODY, err);
     }

@@ -30,6 +30,8 @@ struct evread;
 /* Keeps p and d; ctx may be NULL, else is charged for what is read. Reads nothing yet. */
 struct evread *evread_new(const struct part *p, const struct evdir *d, const struct evdir_block *b, struct engine_ctx *ctx);
 void evread_free(struct evread *x); /* accepts NULL */
+/* For many blocks one after the other: borrowed by x from now on. */
+void evread_use_zstd(struct evread *x, struct zstd_ctx *zstd);
 /* Forgets what was read; it can be asked for again. */
 void evread_release(struct evread *x);
 size_t evread_bytes(const struct evread *x);

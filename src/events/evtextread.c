@@ -142,26 +142,35 @@ static void open_column(struct opening *o, struct evtext_column *c, const uint32
 
 /* ---- resolving ---- */
 
+/* Inlined with bits known. */
+static inline void unpack(const uint8_t *from, unsigned bits, size_t n, uint32_t *out)
+{
+    size_t per = 8 / bits, whole = n / per * per;
+    uint32_t mask = (1u << bits) - 1;
+    for (size_t i = 0; i < whole; i += per)
+        for (size_t k = 0; k < per; k++)
+            out[i + k] = (uint32_t)from[i / per] >> k * bits & mask;
+    for (size_t i = whole; i < n; i++)
+        out[i] = (uint32_t)from[i / per] >> (i - whole) * bits & mask;
+}
+
 static bool load_each(struct evtext *t, const struct evtext_ids *ids, uint32_t *out)
 {
     const uint8_t *low = evrun_bytes(t->in, ids->low), *high = ids->below > 256 ? evrun_bytes(t->in, ids->high) : low;
-    unsigned bits = ids->below <= 2 ? 1 : ids->below <= 4 ? 2 : ids->below <= 16 ? 4 : 8;
-    size_t per = 8 / bits;
-    uint32_t most = 0, mask = (1u << bits) - 1;
+    uint32_t most = 0;
     if (low == NULL || high == NULL)
         return false;
-    if (ids->below > 256)
-        for (size_t i = 0; i < ids->count; i++)
-            out[i] = low[i] | (uint32_t)high[i] << 8;
-    else if (bits == 8)
+    if (ids->below <= 2)
+        unpack(low, 1, ids->count, out);
+    else if (ids->below <= 4)
+        unpack(low, 2, ids->count, out);
+    else if (ids->below <= 16)
+        unpack(low, 4, ids->count, out);
+    else
         for (size_t i = 0; i < ids->count; i++)
             out[i] = low[i];
-    else
-        for (size_t i = 0; i < ids->count; i += per) {
-            uint32_t byte = low[i / per];
-            for (size_t k = i; k < MIN(i + per, ids->count); k++, byte >>= bits)
-                out[k] = byte & mask;
-        }
+    for (size_t i = 0; ids->below > 256 && i < ids->count; i++)
+        out[i] |= (uint32_t)high[i] << 8;
     for (size_t i = 0; i < ids->count; i++)
         most = MAX(most, out[i]);
     return ids->count == 0 || most < ids->below;

@@ -410,6 +410,15 @@ static enum status fold_alike(struct lots *l, size_t i, struct err *err)
     return fold_known(l, &o, i, err);
 }
 
+/* Is there nothing to unwrap in any row? Its label may come from elsewhere than the parser. */
+static bool is_lost(const struct lots *l)
+{
+    bool is_lost = l->e->has_unwrap && is_never_unwrapped(l) && !slice_eq(l->e->unwrap_label, SLICE("detected_level"));
+    for (size_t i = 0; is_lost && i < l->lot->stream_count; i++)
+        is_lost = labels_get(l->lot->stream_list[i], l->e->unwrap_label).len == 0;
+    return is_lost;
+}
+
 enum status logql_lots_fold(struct lots *l, const struct lot *lot, struct err *err)
 {
     enum status st = ST_OK;
@@ -417,8 +426,10 @@ enum status logql_lots_fold(struct lots *l, const struct lot *lot, struct err *e
     l->lot = lot;
     l->outcomes = NULL;
     l->outcome_count = l->outcome_cap = 0;
-    bool is_keyed = make_keys(l);
     unwrap_column(l);
+    if (is_lost(l))
+        return ST_OK;
+    bool is_keyed = make_keys(l);
     for (size_t i = 0; st == ST_OK && i < lot->n; i++) {
         st = is_keyed ? fold_alike(l, i, err) : fold_row(l, i, err);
     }
