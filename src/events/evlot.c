@@ -22,6 +22,7 @@ struct evlots {
     const struct evrow *pending;
     /* parts and blocks */
     size_t part_at, block_at;
+    struct evplan *plan;
     bool *is_seen; /* of the part's fields: is it looked at? */
     struct slice tenant;
     struct evread *x;
@@ -46,7 +47,7 @@ struct evlots {
 static enum status corrupt(const struct evlots *l, struct err *err)
 {
     return err_set(err, ST_CORRUPT, "part %016llx: lines of a block of events do not parse",
-                   (unsigned long long)part_info(evplan_part(l->sc->plans[l->part_at]))->id);
+                   (unsigned long long)part_info(evplan_part(l->plan))->id);
 }
 
 /* ---- tables in memory ---- */
@@ -190,23 +191,39 @@ static enum status class_rows(struct evlots *l, struct err *err)
     return ST_OK;
 }
 
+/* Of the open block, of which count rows are selected. */
+static enum status read_block(struct evlots *l, size_t count, struct err *err)
+{
+    size_t n = evread_block(l->x)->rows;
+    enum status st = plan_block(l, err);
+    if (st == ST_OK)
+        st = class_rows(l, err);
+    l->is_all = st == ST_OK && l->t && count == n && !memchr(l->is_whole, 1, n);
+    return st;
+}
+
 static enum status open_block(struct evlots *l, struct evplan *plan, const struct evdir_block *b, struct err *err)
 {
     size_t count;
+    l->plan = plan;
     enum status st = evscope_select(l->sc, plan, b, &l->x, l->sel, &count, err);
     if (st || l->x == NULL)
         return st;
     l->tenant = evplan_dir(plan)->tenants[b->tenant];
     evread_use_zstd(l->x, l->zstd);
-    st = plan_block(l, err);
-    l->is_all = st == ST_OK && l->t && count == b->rows && !memchr(l->is_whole, 1, b->rows);
-    if (st == ST_OK)
-        st = class_rows(l, err);
+    st = read_block(l, count, err);
     if (st) {
         close_block(l);
         return evscope_skip(l->sc, st, err);
     }
     return ST_OK;
+}
+
+static void see_fields(struct evlots *l, const struct evdir *d)
+{
+    l->is_seen = mem_zalloc(d->field_count + 1);
+    for (size_t f = 0; f < d->field_count; f++)
+        l->is_seen[f] = l->q->looks_at(l->q->arg, d->fields[f].name);
 }
 
 /* The next one with rows; l->x NULL: there is none. */
@@ -223,11 +240,8 @@ static enum status next_block(struct evlots *l, struct err *err)
             l->is_seen = NULL;
             continue;
         }
-        if (l->is_seen == NULL) {
-            l->is_seen = mem_zalloc(d->field_count + 1);
-            for (size_t f = 0; f < d->field_count; f++)
-                l->is_seen[f] = l->q->looks_at(l->q->arg, d->fields[f].name);
-        }
+        if (l->is_seen == NULL)
+            see_fields(l, d);
         const struct evdir_block *b = &d->blocks[l->block_at++];
         if (evscope_has_block(l->sc, d, b))
             st = open_block(l, plan, b, err);
@@ -240,7 +254,7 @@ static enum status next_block(struct evlots *l, struct err *err)
 static enum status fill_lot(struct evlots *l, const uint32_t *rows, size_t n, struct err *err)
 {
     struct arena *a = l->lot_arena;
-    const struct evdir *d = evplan_dir(l->sc->plans[l->part_at]);
+    const struct evdir *d = evplan_dir(l->plan);
     const struct evdir_block *b = evread_block(l->x);
     const int64_t *times, *weights;
     enum status st = evread_ints(l->x, EVCOL_TIME, &times, err);
@@ -407,10 +421,22 @@ static enum status lots_next(struct events_iter *it, struct event_block *out, st
     return st;
 }
 
-static void lots_close(struct events_iter *it)
+static struct evlots *lots_new(struct evscope *sc, const struct lot_query *q)
 {
-    struct evlots *l = (struct evlots *)it;
-    evread_free(l->x);
+    struct evlots *l = mem_new(struct evlots);
+    l->sc = sc;
+    l->q = q;
+    l->identity = mem_alloc(EVDIR_BLOCK_ROWS_MAX * sizeof *l->identity);
+    for (uint32_t i = 0; i < EVDIR_BLOCK_ROWS_MAX; i++)
+        l->identity[i] = i;
+    l->arena = arena_new(0);
+    l->lot_arena = arena_new(0);
+    l->rows_arena = arena_new(0);
+    return l;
+}
+
+static void lots_free(struct evlots *l)
+{
     mem_free(l->is_seen);
     mem_free(l->sel);
     mem_free(l->rows);
@@ -419,29 +445,57 @@ static void lots_close(struct events_iter *it)
     arena_free(l->arena);
     arena_free(l->lot_arena);
     arena_free(l->rows_arena);
-    evscope_close(l->sc);
     mem_free(l);
+}
+
+static void lots_close(struct events_iter *it)
+{
+    struct evlots *l = (struct evlots *)it;
+    struct evscope *sc = l->sc;
+    evread_free(l->x);
+    lots_free(l);
+    evscope_close(sc);
 }
 
 static const struct events_iter_ops lots_ops = { lots_next, lots_close };
 
 struct events_iter *evlot_open(struct evscope *sc, const struct lot_query *q, unsigned want)
 {
-    struct evlots *l = mem_new(struct evlots);
+    struct evlots *l = lots_new(sc, q);
     l->it.ops = &lots_ops;
-    l->sc = sc;
-    l->q = q;
     l->want = want;
     l->sel = mem_alloc(EVDIR_BLOCK_ROWS_MAX);
     l->rows = mem_alloc(LOT_ROWS_MAX_OUT * sizeof *l->rows);
-    l->identity = mem_alloc(EVDIR_BLOCK_ROWS_MAX * sizeof *l->identity);
-    for (uint32_t i = 0; i < EVDIR_BLOCK_ROWS_MAX; i++)
-        l->identity[i] = i;
     l->zstd = zstd_ctx_new();
-    l->arena = arena_new(0);
-    l->lot_arena = arena_new(0);
-    l->rows_arena = arena_new(0);
     if (sc->view->mem_count)
         l->walk = evmem_walk(sc->view->mems[0]);
     return &l->it;
+}
+
+enum status evlot_filter(struct evscope *sc, struct evplan *plan, struct evread *x, const struct lot_filter *f, uint8_t *sel, size_t *count,
+                         struct err *err)
+{
+    struct evlots *l = lots_new(sc, &f->query);
+    uint8_t *is_wanted = mem_alloc(EVDIR_BLOCK_ROWS_MAX);
+    l->plan = plan;
+    l->x = x;
+    l->sel = sel;
+    see_fields(l, evplan_dir(plan));
+    enum status st = read_block(l, *count, err);
+    for (size_t s = 1; st == ST_OK && l->t && s < l->t->all.shape_count; s++) {
+        arena_reset(l->lot_arena);
+        st = make_lot(l, s, err);
+        if (st || l->lot.n == 0)
+            continue;
+        memset(is_wanted, 1, l->lot.n);
+        f->pass(f->arg, &l->lot, is_wanted);
+        for (size_t i = 0; i < l->lot.n; i++) {
+            *count -= !is_wanted[i];
+            sel[l->lot.rows[i]] &= is_wanted[i];
+        }
+    }
+    l->sel = NULL;
+    lots_free(l);
+    mem_free(is_wanted);
+    return st;
 }

@@ -230,7 +230,14 @@ static enum status open_block(struct scan *s, const struct waiting *w, struct er
     enum status st = evscope_select(s->sc, w->plan, w->b, &x, s->sel, &selected, err);
     if (st || x == NULL)
         return st;
-    st = evread_ints(x, EVCOL_TIME, &times, err);
+    if (s->q.lot_filter)
+        st = evlot_filter(s->sc, w->plan, x, s->q.lot_filter, s->sel, &selected, err);
+    if (st == ST_OK && selected == 0) {
+        evread_free(x);
+        return ST_OK;
+    }
+    if (st == ST_OK)
+        st = evread_ints(x, EVCOL_TIME, &times, err);
     if (st == ST_OK)
         st = evread_seqs(x, &seqs, err);
     if (st) {

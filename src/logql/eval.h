@@ -22,6 +22,7 @@ bool logql_push_has_all(const struct stage *s);
 struct row_test {
     bool (*passes)(void *arg, const struct event *e, struct record *r, struct arena *scratch);
     void *arg;
+    const struct lot_filter *lots; /* what an engine may check of it; NULL: nothing */
 };
 /* Log lines in [p->start, p->end), newest or oldest first. pred may let rows through that test does not. */
 MUST_CHECK enum status logql_read_lines(struct query_env *env, const struct pred *pred, const struct row_test *test, const struct query_params *p,

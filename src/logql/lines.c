@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/num.h"
 #include "logql/eval.h"
+#include "logql/project.h"
 
 struct lines {
     struct query_env *env;
@@ -95,7 +96,7 @@ enum status logql_read_lines(struct query_env *env, const struct pred *pred, con
     unsigned did;
     struct events_query q = { .start_ns = p->start_ns, .end_ns = p->end_ns, .kinds = 1u << EVENT_LOG, .pred = pred,
                               .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
-                              .order = p->direction == DIRECTION_FORWARD ? ORDER_TIME_ASC : ORDER_TIME_DESC };
+                              .order = p->direction == DIRECTION_FORWARD ? ORDER_TIME_ASC : ORDER_TIME_DESC, .lot_filter = test->lots };
     out->type = VALUE_STREAMS;
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)
@@ -127,8 +128,19 @@ enum status logql_eval_lines(struct query_env *env, const struct expr *log, cons
                              struct err *err)
 {
     struct log_rows rows = { log, { .json = json_parser_new(), .ctx = env->ctx } };
-    struct row_test test = { log_passes, &rows };
+    struct row_test test = { .passes = log_passes, .arg = &rows };
+    struct lot_plan *plan = arena_new_of(env->result, struct lot_plan);
+    struct arena *scratch = arena_new(0);
+    struct lots *lots = NULL;
+    struct lot_filter filter;
+    if (logql_lot_filter_plan(env->result, log, plan)) {
+        lots = logql_lots_new(plan, NULL, NULL, arena_alloc(env->result, sizeof(struct record)), scratch);
+        filter = (struct lot_filter){ plan->query, logql_lots_pass, lots };
+        test.lots = &filter;
+    }
     enum status st = logql_read_lines(env, logql_push(env->result, log), &test, p, limit, out, err);
     json_parser_free(rows.env.json);
+    logql_lots_free(lots);
+    arena_free(scratch);
     return st;
 }

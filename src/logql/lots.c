@@ -338,7 +338,7 @@ static bool run_row(struct lots *l, size_t i, bool *has_own)
     for (size_t k = 0; !lot->is_error && k < found.count; k++)
         l->values[k] = text_at(&lot->values[k], i, l->scratch);
     record_load(l->r, &e, l->scratch);
-    *has_own = l->e->has_unwrap && record_find(l->r, l->e->unwrap_label) != NULL;
+    *has_own = l->e && l->e->has_unwrap && record_find(l->r, l->e->unwrap_label) != NULL;
     return logql_stages_run(l->plan->stages, l->r, &env);
 }
 
@@ -409,6 +409,34 @@ static enum status fold_alike(struct lots *l, size_t i, struct err *err)
     *memo = (uint32_t)l->outcome_count;
     return fold_known(l, &o, i, err);
 }
+
+/* ---- lots that are filtered alone ---- */
+
+static bool passes(struct lots *l, size_t i)
+{
+    bool has_own;
+    arena_reset(l->scratch);
+    return run_row(l, i, &has_own);
+}
+
+void logql_lots_pass(void *arg, const struct lot *lot, uint8_t *is_wanted)
+{
+    enum { NOT_KNOWN = 0, PASSES = 1, FAILS = 2 };
+    struct lots *l = arg;
+    arena_reset(l->arena);
+    l->lot = lot;
+    bool is_keyed = make_keys(l);
+    for (size_t i = 0; i < lot->n; i++) {
+        uint32_t *memo = is_keyed ? memo_of(l, i) : NULL, known = memo ? *memo : NOT_KNOWN;
+        if (known == NOT_KNOWN)
+            known = passes(l, i) ? PASSES : FAILS;
+        if (memo)
+            *memo = known;
+        is_wanted[i] = known == PASSES;
+    }
+}
+
+/* ---- lots that are folded ---- */
 
 /* Is there nothing to unwrap in any row? Its label may come from elsewhere than the parser. */
 static bool is_lost(const struct lots *l)

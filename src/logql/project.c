@@ -153,12 +153,12 @@ static void note_filter(struct lot_name *n, const struct label_filter *f)
     }
 }
 
-static struct lot_name name_of(const struct expr *e, struct slice label)
+static struct lot_name name_of(const struct expr *e, const struct stage *stages, struct slice label)
 {
     struct lot_name n = { .label = label, .is_unwrapped = e->has_unwrap && slice_eq(label, e->unwrap_label) };
     for (size_t i = 0; i < e->grouping.count; i++)
         n.is_grouped |= !n.is_unwrapped && slice_eq(e->grouping.names[i], label); /* what is unwrapped is no label of the result */
-    for (const struct stage *s = e->left->stages; s; s = s->next)
+    for (const struct stage *s = stages; s; s = s->next)
         if (s->kind == STAGE_LABEL_FILTER)
             note_filter(&n, s->filter);
     note_filter(&n, e->unwrap_filter);
@@ -185,15 +185,12 @@ static bool looks_at(void *arg, struct slice field)
     return logql_projection_has(p->only, record_field_label(p->a, field));
 }
 
-bool logql_lot_plan(struct arena *a, const struct expr *e, struct lot_plan *out)
+/* Fills out, of which a and only are set, for that parser; e: for what is unwrapped and grouped by. False: lots cannot say. */
+static bool plan_names(struct lot_plan *out, const struct expr *e, const struct stage *stages, const struct stage *parser)
 {
-    const struct stage *parser = only_parser(e->left);
     bool is_ok = true;
-    *out = (struct lot_plan){ .a = a, .only = logql_projection(a, e) };
-    if (out->only == NULL || parser == NULL || !is_op(e))
-        return false;
-    struct slice *sources = arena_array(a, struct slice, out->only->count + 1);
-    out->names = arena_array(a, struct lot_name, out->only->count + 1);
+    struct slice *sources = arena_array(out->a, struct slice, out->only->count + 1);
+    out->names = arena_array(out->a, struct lot_name, out->only->count + 1);
     for (size_t i = 0; is_ok && i < out->only->count; i++) {
         struct slice label = out->only->names[i], source;
         /* Ids are no fields of a lot; details of errors tell values apart. */
@@ -204,13 +201,50 @@ bool logql_lot_plan(struct arena *a, const struct expr *e, struct lot_plan *out)
         for (size_t k = 0; k < out->query.count; k++)
             is_ok &= !slice_eq(sources[k], source);
         sources[out->query.count] = source;
-        out->names[out->query.count++] = name_of(e, label);
+        out->names[out->query.count++] = name_of(e, stages, label);
     }
     out->query.parser = parser->kind == STAGE_JSON ? LOT_JSON : LOT_LOGFMT;
     out->query.is_exact = parser->assign_count > 0;
     out->query.names = sources;
     out->query.looks_at = looks_at;
     out->query.arg = out;
-    out->stages = without_lines(a, e->left->stages);
+    out->stages = stages;
     return is_ok;
+}
+
+bool logql_lot_plan(struct arena *a, const struct expr *e, struct lot_plan *out)
+{
+    const struct stage *parser = only_parser(e->left);
+    *out = (struct lot_plan){ .a = a, .only = logql_projection(a, e) };
+    return out->only && parser && is_op(e) && plan_names(out, e, without_lines(a, e->left->stages), parser);
+}
+
+bool logql_lot_filter_plan(struct arena *a, const struct expr *log, struct lot_plan *out)
+{
+    static const struct expr nothing;
+    const struct stage *parser = NULL;
+    struct stage *first = NULL, **tail = &first;
+    struct names n = { .a = a };
+    bool is_filtered = false;
+    for (const struct stage *s = log->stages; s; s = s->next) {
+        bool is_parser = s->kind == STAGE_JSON || s->kind == STAGE_LOGFMT;
+        if ((is_parser && parser) || (!is_parser && s->kind != STAGE_LINE && s->kind != STAGE_LABEL_FILTER))
+            break;
+        if (s->kind == STAGE_LINE)
+            continue;
+        parser = is_parser ? s : parser;
+        is_filtered |= parser && !is_parser;
+        if (s->kind == STAGE_LABEL_FILTER)
+            add_filter(&n, s->filter);
+        *tail = arena_new_of(a, struct stage);
+        **tail = *s;
+        tail = &(*tail)->next;
+    }
+    *tail = NULL;
+    if (!is_filtered || parser->strict || parser->keep_empty)
+        return false;
+    struct projection *only = arena_new_of(a, struct projection);
+    *only = (struct projection){ n.list, n.count };
+    *out = (struct lot_plan){ .a = a, .only = only };
+    return plan_names(out, &nothing, first, parser);
 }

@@ -35,6 +35,10 @@ struct lot_plan {
 /* Can the lines of e be read as lots? Then *out, which lives in a. */
 bool logql_lot_plan(struct arena *a, const struct expr *e, struct lot_plan *out);
 
+/* What of a log expression can be told of lots: its stages up to the first that is none of line filters, label filters and one parser.
+ * False: nothing can. Lives in a. */
+bool logql_lot_filter_plan(struct arena *a, const struct expr *log, struct lot_plan *out);
+
 /* ---- lots.c ---- */
 
 /* Where rows go. r has passed the stages. */
@@ -45,8 +49,10 @@ struct lot_sink {
     void *arg;
 };
 struct lots;
-/* Keeps all; r and scratch are used from call to call. */
+/* Keeps all (e and sink may be NULL when nothing is folded); r and scratch are used from call to call. */
 struct lots *logql_lots_new(const struct lot_plan *plan, const struct expr *e, const struct lot_sink *sink, struct record *r, struct arena *scratch);
+/* struct lot_filter.pass of rows that the plan's stages let through; arg: struct lots, made without a sink. */
+void logql_lots_pass(void *arg, const struct lot *lot, uint8_t *is_wanted);
 void logql_lots_free(struct lots *l); /* accepts NULL */
 MUST_CHECK enum status logql_lots_fold(struct lots *l, const struct lot *lot, struct err *err);
 

@@ -343,7 +343,7 @@ static enum status range(struct query_env *env, struct slice text, const struct 
     enum status st = search_parse(env->result, text, &s, err);
     if (st)
         return st;
-    struct row_test test = { passes, s };
+    struct row_test test = { .passes = passes, .arg = s };
     st = p->step_ns > 0 ? run_counts(env, s, p, out, err)
                         : logql_read_lines(env, push(env->result, s->root), &test, p, p->limit ? p->limit : LINES_DEFAULT, out, err);
     search_free(s);

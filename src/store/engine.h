@@ -152,6 +152,8 @@ struct events_query {
     /* A hint: give lots of alike lines with these fields of their bodies, in no order, where lines are kept so, and rows of the others. NULL:
      * no. An engine that does it sets ENGINE_DID_LOTS. Borrowed as above. */
     const struct lot_query *lots;
+    /* A hint: rows that can be seen as lots are wanted only when this passes them; an engine may give others all the same. NULL: no. */
+    const struct lot_filter *lot_filter;
 };
 
 enum engine_did { ENGINE_DID_PRED = 1, ENGINE_DID_ORDER = 2, ENGINE_DID_LIMIT = 4, ENGINE_DID_COUNT = 8, ENGINE_DID_LOTS = 16 };

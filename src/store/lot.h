@@ -48,4 +48,12 @@ struct lot {
     const struct lot_values *values; /* one a name */
 };
 
+/* Which rows of lots are asked for. */
+struct lot_filter {
+    struct lot_query query;
+    /* Sets is_wanted[i] to 0 for rows of the lot that are not; they are 1 before. */
+    void (*pass)(void *arg, const struct lot *lot, uint8_t *is_wanted);
+    void *arg;
+};
+
 #endif
