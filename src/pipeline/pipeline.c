@@ -61,6 +61,11 @@ static const struct {
     [PIPELINE_SERVICE_FOUND] = { "service_found", false },
     [PIPELINE_SPAN_FOLDED] = { "span_metrics_folded", false },
     [PIPELINE_SPAN_UNCOUNTED] = { "span_metrics_uncounted", false },
+    [PIPELINE_EDGE_UNPAIRED] = { "span_edge_unpaired", false },
+    [PIPELINE_EDGE_DROPPED] = { "span_edge_dropped", false },
+    [PIPELINE_EDGE_FOLDED] = { "span_edge_folded", false },
+    [PIPELINE_EDGE_UNCOUNTED] = { "span_edge_uncounted", false },
+    [PIPELINE_VERSION_UNCOUNTED] = { "version_uncounted", false },
 };
 
 /* ---- samples ---- */
@@ -510,5 +515,7 @@ bool pipeline_reason_is_drop(enum pipeline_reason reason)
 
 uint64_t pipeline_count(const struct pipeline *p, enum pipeline_reason reason)
 {
+    if (reason >= PIPELINE_EDGE_UNPAIRED && reason <= PIPELINE_VERSION_UNCOUNTED)
+        return span_metrics_lost(p->span_metrics, (enum span_metrics_loss)(SPAN_EDGE_UNPAIRED + (reason - PIPELINE_EDGE_UNPAIRED)));
     return atomic_load_explicit(&p->counts[reason], memory_order_relaxed);
 }

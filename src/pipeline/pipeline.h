@@ -62,6 +62,11 @@ enum pipeline_reason {
     PIPELINE_SERVICE_FOUND,     /* changed: found in the stream or the resource */
     PIPELINE_SPAN_FOLDED,       /* taken; span metrics count it as __overflow__ */
     PIPELINE_SPAN_UNCOUNTED,    /* taken; span metrics have no place for it */
+    PIPELINE_EDGE_UNPAIRED,     /* taken, as all of these; see enum span_metrics_loss */
+    PIPELINE_EDGE_DROPPED,
+    PIPELINE_EDGE_FOLDED,
+    PIPELINE_EDGE_UNCOUNTED,
+    PIPELINE_VERSION_UNCOUNTED,
     PIPELINE_REASON_COUNT
 };
 const char *pipeline_reason_name(enum pipeline_reason reason); /* "sample_time", ...: for metrics */

@@ -1,70 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A table of label sets under one lock, held for a batch's spans, and while samples are made of it, not while they are appended.
- *
- * (1) A label set is known by tenant, service, name, kind and status; it lives in its own allocation, and so does its key.
- * (2) A service has at most SPAN_NAMES_PER_SERVICE_MAX names here, and all services SPAN_METRICS_MAX label sets. Names beyond are
- *     counted together; what has no place at all is left out and told.
- * (3) Counts only grow while a label set is known: after a rest its series end by a stale mark and begin at 0 again. */
+/* Three tables of label sets (span_series.h) under one lock, held for a batch's events, and while samples are made of them, not while they are
+ * appended: operations, edges between services (span_edges.h), versions. */
 #include "pipeline/span_metrics.h"
 
 #include <stdatomic.h>
 
-#include "base/buf.h"
-#include "base/map.h"
-#include "base/num.h"
 #include "base/utf8.h"
-#include "model/sample.h"
+#include "pipeline/span_edges.h"
 #include "sys/thread.h"
-
-enum { KIND_SERVER = 2, KIND_CONSUMER = 5, BOUND_COUNT = 15, KEY_BYTES_MAX = 8 * KIB };
-#define OVERFLOW_NAME SLICE("__overflow__")
-
-/* Seconds. */
-static const double bounds[BOUND_COUNT] = { 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256,
-                                            0.512, 1.024, 2.048, 4.096, 8.192, 16.384, 32.768 };
-
-struct counted {
-    struct slice key, tenant, service, name; /* own: one allocation */
-    uint8_t kind, status;
-    double calls, seconds, buckets[BOUND_COUNT + 1];
-    int64_t rest_ms; /* since when no span came; 0: one came since the last write */
-    bool is_new;
-};
 
 struct span_metrics {
     atomic_bool is_on;
+    atomic_uint_fast64_t lost[SPAN_LOSS_COUNT];
     struct mutex lock; /* all below */
-    struct map index;  /* key -> struct counted */
-    struct map names;  /* tenant and service -> how many names, keys of their own */
+    struct span_table operations, edges, versions;
+    struct span_edges *halves;
+    int64_t now_ns;    /* of the latest batch */
 };
 
 struct span_metrics *span_metrics_new(void)
 {
     struct span_metrics *m = mem_new(struct span_metrics);
     mutex_init(&m->lock);
-    map_init(&m->index);
-    map_init(&m->names);
+    span_table_init(&m->operations, SPAN_ROW_OPERATION, SPAN_METRICS_MAX, SPAN_NAMES_PER_SERVICE_MAX);
+    span_table_init(&m->edges, SPAN_ROW_EDGE, SPAN_EDGES_MAX, SPAN_EDGES_PER_CLIENT_MAX);
+    span_table_init(&m->versions, SPAN_ROW_VERSION, SPAN_VERSIONS_MAX, SPAN_VERSIONS_PER_SERVICE_MAX);
+    m->halves = span_edges_new();
     return m;
-}
-
-static void names_clear(struct span_metrics *m)
-{
-    struct map_entry *e;
-    for (size_t i = 0; (e = map_each(&m->names, &i)) != NULL;)
-        mem_free((void *)e->key.ptr);
-    map_clear(&m->names);
 }
 
 void span_metrics_free(struct span_metrics *m)
 {
-    struct map_entry *e;
     if (m == NULL)
         return;
-    for (size_t i = 0; (e = map_each(&m->index, &i)) != NULL;)
-        mem_free((struct counted *)(uintptr_t)e->value);
-    names_clear(m);
-    map_free(&m->index);
-    map_free(&m->names);
+    span_table_free(&m->operations);
+    span_table_free(&m->edges);
+    span_table_free(&m->versions);
+    span_edges_free(m->halves);
     mutex_destroy(&m->lock);
     mem_free(m);
 }
@@ -74,230 +46,156 @@ void span_metrics_switch(struct span_metrics *m, bool on)
     atomic_store(&m->is_on, on);
 }
 
+uint64_t span_metrics_lost(const struct span_metrics *m, enum span_metrics_loss what)
+{
+    return atomic_load_explicit(&m->lost[what], memory_order_relaxed);
+}
+
+static void lose(struct span_metrics *m, enum span_metrics_loss what, uint64_t n)
+{
+    if (n)
+        atomic_fetch_add_explicit(&m->lost[what], n, memory_order_relaxed);
+}
+
+static void lose_edges(struct span_metrics *m, const struct span_edges_result *r)
+{
+    lose(m, SPAN_EDGE_UNPAIRED, r->unpaired);
+    lose(m, SPAN_EDGE_DROPPED, r->dropped);
+    lose(m, SPAN_EDGE_FOLDED, r->folded);
+    lose(m, SPAN_EDGE_UNCOUNTED, r->left_out);
+}
+
 /* ---- counting ---- */
 
-static struct slice key_of(struct buf *b, struct slice tenant, const struct event *e, struct slice name)
+static bool is_fit(struct slice s)
 {
-    buf_reset(b);
-    buf_lenslice(b, tenant);
-    buf_lenslice(b, e->service);
-    buf_u8(b, e->span_kind);
-    buf_u8(b, e->span_status);
-    buf_slice(b, name);
-    return buf_as_slice(b);
+    return s.len <= LABEL_VALUE_BYTES_MAX && utf8_is_valid(s);
 }
 
-static struct slice own(struct slice s)
+static void count_operation(struct span_metrics *m, struct slice tenant, const struct event *e, struct span_metrics_result *out)
 {
-    char *p = mem_alloc(s.len);
-    memcpy(p, s.ptr, s.len);
-    return slice_of(p, s.len);
-}
-
-/* How many names that service has. */
-static uint64_t *names_of(struct span_metrics *m, struct slice tenant, struct slice service)
-{
-    struct buf b;
-    buf_init(&b, KEY_BYTES_MAX);
-    buf_lenslice(&b, tenant);
-    buf_lenslice(&b, service);
-    uint64_t *n = map_get(&m->names, buf_as_slice(&b));
-    if (n == NULL)
-        n = map_put(&m->names, own(buf_as_slice(&b)), NULL);
-    buf_free(&b);
-    return n;
-}
-
-static struct slice put_text(char **to, struct slice s)
-{
-    char *at = *to;
-    if (s.len)
-        memcpy(at, s.ptr, s.len);
-    *to += s.len;
-    return slice_of(at, s.len);
-}
-
-static struct counted *counted_new(struct span_metrics *m, struct slice key, struct slice tenant, const struct event *e, struct slice name)
-{
-    char *bytes = mem_alloc(sizeof(struct counted) + key.len + tenant.len + e->service.len + name.len);
-    struct counted *c = (struct counted *)(void *)bytes;
-    char *texts = bytes + sizeof *c;
-    *c = (struct counted){ .kind = e->span_kind, .status = e->span_status, .is_new = true };
-    c->key = put_text(&texts, key);
-    c->tenant = put_text(&texts, tenant);
-    c->service = put_text(&texts, e->service);
-    c->name = put_text(&texts, name);
-    *map_put(&m->index, c->key, NULL) = (uintptr_t)c;
-    return c;
-}
-
-/* (2) NULL: no place. */
-static struct counted *counted_of(struct span_metrics *m, struct buf *b, struct slice tenant, const struct event *e, bool *folded)
-{
-    struct slice name = utf8_cut(e->body, SPAN_NAME_BYTES_MAX), key = key_of(b, tenant, e, name);
-    uint64_t *found = map_get(&m->index, key), *names;
-    *folded = false;
-    if (found)
-        return (struct counted *)(uintptr_t)*found;
-    names = names_of(m, tenant, e->service);
-    if (*names >= SPAN_NAMES_PER_SERVICE_MAX) {
-        *folded = true;
-        name = OVERFLOW_NAME;
-        key = key_of(b, tenant, e, name);
-        found = map_get(&m->index, key);
-        if (found)
-            return (struct counted *)(uintptr_t)*found;
+    static const struct slice kinds[] = { SLICE_INIT("SPAN_KIND_UNSPECIFIED"), SLICE_INIT("SPAN_KIND_INTERNAL"), SLICE_INIT("SPAN_KIND_SERVER"),
+                                          SLICE_INIT("SPAN_KIND_CLIENT"), SLICE_INIT("SPAN_KIND_PRODUCER"), SLICE_INIT("SPAN_KIND_CONSUMER") };
+    static const struct slice statuses[] = { SLICE_INIT("STATUS_CODE_UNSET"), SLICE_INIT("STATUS_CODE_OK"), SLICE_INIT("STATUS_CODE_ERROR") };
+    struct slice name = utf8_cut(e->body, SPAN_NAME_BYTES_MAX);
+    bool folded = false;
+    struct span_row *r = NULL;
+    if (utf8_is_valid(name) && e->span_status < COUNT_OF(statuses) && e->span_kind < COUNT_OF(kinds)) {
+        struct label labels[] = { { SLICE("service"), e->service }, { SLICE("span_kind"), kinds[e->span_kind] }, { SLICE("span_name"), name },
+                                  { SLICE("status_code"), statuses[e->span_status] } };
+        r = span_table_row(&m->operations, tenant, labels, COUNT_OF(labels), 2, &folded);
     }
-    if (m->index.count >= SPAN_METRICS_MAX)
-        return NULL;
-    ++*names;
-    return counted_new(m, key, tenant, e, name);
+    if (r == NULL) {
+        out->left_out++;
+        return;
+    }
+    out->folded += folded;
+    r->calls += (double)e->weight;
+    span_times_add(&r->times[0], e, e->duration_ns, (double)e->weight);
 }
 
-static void count(struct counted *c, const struct event *e)
+/* Records of one sender come in runs with one resource: the last one's version is not looked for again. */
+static void see_version(struct span_metrics *m, struct slice tenant, const struct event *e, const struct event *before)
 {
-    double seconds = (double)MAX(e->duration_ns, (int64_t)0) / 1e9;
-    size_t i = 0;
-    while (i < BOUND_COUNT && seconds > bounds[i])
-        i++;
-    c->calls += (double)e->weight;
-    c->seconds += seconds * (double)e->weight;
-    c->buckets[i] += (double)e->weight;
-    c->rest_ms = 0;
+    bool folded;
+    const struct field *f = NULL;
+    for (uint32_t i = 0; i < e->field_count && f == NULL; i++)
+        if (e->fields[i].scope == SCOPE_RESOURCE && slice_eq(e->fields[i].name, SLICE("service.version")))
+            f = &e->fields[i];
+    if (f == NULL || f->type != FIELD_STRING || f->text.len == 0 || !is_fit(f->text))
+        return;
+    if (before && slice_eq(before->service, e->service))
+        for (uint32_t i = 0; i < before->field_count; i++)
+            if (before->fields[i].name.ptr == f->name.ptr && before->fields[i].text.ptr == f->text.ptr)
+                return;
+    struct label labels[] = { { SLICE("service"), e->service }, { SLICE("service_version"), f->text } };
+    if (span_table_row(&m->versions, tenant, labels, COUNT_OF(labels), SIZE_MAX, &folded) == NULL)
+        lose(m, SPAN_VERSION_UNCOUNTED, 1);
 }
 
 void span_metrics_take(struct span_metrics *m, const struct batch *b, struct span_metrics_result *out)
 {
-    struct buf key;
+    struct span_edges_result edges = { 0 };
+    const struct event *before = NULL;
     *out = (struct span_metrics_result){ 0 };
-    if (!atomic_load_explicit(&m->is_on, memory_order_relaxed))
+    if (b->event_count == 0 || !atomic_load_explicit(&m->is_on, memory_order_relaxed))
         return;
-    buf_init(&key, KEY_BYTES_MAX);
     mutex_lock(&m->lock);
+    m->now_ns = MAX(m->now_ns, b->received_ns);
     for (size_t i = 0; i < b->event_count; i++) {
         const struct event *e = &b->events[i];
-        bool folded;
-        if (e->kind != EVENT_SPAN || (e->span_kind != KIND_SERVER && e->span_kind != KIND_CONSUMER))
+        if (e->kind != EVENT_SPAN && e->kind != EVENT_LOG)
             continue;
-        bool is_fit = e->service.len <= LABEL_VALUE_BYTES_MAX && utf8_is_valid(e->service) && utf8_is_valid(e->body) && e->span_status <= 2;
-        struct counted *c = is_fit ? counted_of(m, &key, b->tenant, e, &folded) : NULL;
-        if (c == NULL) {
-            out->left_out++;
+        if (!is_fit(e->service)) {
+            out->left_out += e->kind == EVENT_SPAN;
             continue;
         }
-        out->folded += folded;
-        count(c, e);
+        if (e->service.len)
+            see_version(m, b->tenant, e, before);
+        before = e;
+        if (e->kind != EVENT_SPAN)
+            continue;
+        count_operation(m, b->tenant, e, out);
+        span_edges_take(m->halves, &m->edges, b->tenant, e, m->now_ns, &edges);
     }
+    span_edges_expire(m->halves, &m->edges, m->now_ns, false, &edges);
     mutex_unlock(&m->lock);
-    buf_free(&key);
+    lose_edges(m, &edges);
 }
 
 /* ---- samples ---- */
-
-/* Of one label set: the series of that name, with le unless it is empty. */
-static void put(struct batch *b, const struct counted *c, struct slice name, struct slice le, int64_t now_ms, double v, bool ends)
-{
-    static const char *const statuses[] = { "STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR" };
-    struct label list[6] = { { SLICE("__name__"), name },
-                             { SLICE("service"), c->service },
-                             { SLICE("span_kind"), c->kind == KIND_SERVER ? SLICE("SPAN_KIND_SERVER") : SLICE("SPAN_KIND_CONSUMER") },
-                             { SLICE("span_name"), c->name },
-                             { SLICE("status_code"), slice_str(statuses[c->status]) },
-                             { SLICE("le"), le } };
-    struct slice labels;
-    struct err err;
-    if (labels_build(b->arena, list, COUNT_OF(list), &labels, &err))
-        return; /* a batch whose arena is over, which append tells */
-    batch_series(b, labels);
-    if (c->is_new && !ends)
-        batch_sample(b, now_ms - SPAN_METRICS_INTERVAL_SECONDS * 1000, 0);
-    batch_sample(b, now_ms, ends ? double_of_bits(STALE_NAN_BITS) : v);
-}
-
-static void put_all(struct batch *b, const struct counted *c, int64_t now_ms, bool ends)
-{
-    char text[NUM_TEXT_BYTES_MAX];
-    double sum = 0;
-    put(b, c, SLICE("traces_spanmetrics_calls_total"), SLICE_EMPTY, now_ms, c->calls, ends);
-    put(b, c, SLICE("traces_spanmetrics_latency_sum"), SLICE_EMPTY, now_ms, c->seconds, ends);
-    put(b, c, SLICE("traces_spanmetrics_latency_count"), SLICE_EMPTY, now_ms, c->calls, ends);
-    for (size_t i = 0; i <= BOUND_COUNT; i++) {
-        sum += c->buckets[i];
-        struct slice le = i < BOUND_COUNT ? slice_of(text, num_format_short(bounds[i], text)) : SLICE("+Inf");
-        put(b, c, SLICE("traces_spanmetrics_latency_bucket"), le, now_ms, sum, ends);
-    }
-}
 
 struct tenant_batch {
     struct tenant_batch *next;
     struct batch *b;
 };
 
-static struct batch *batch_of(struct arena *a, struct tenant_batch **list, const struct counted *c, int64_t now_ms)
-{
-    for (struct tenant_batch *t = *list; t; t = t->next)
-        if (slice_eq(t->b->tenant, c->tenant))
-            return t->b;
-    struct tenant_batch *t = arena_new_of(a, struct tenant_batch);
-    t->b = batch_new(0);
-    t->b->tenant = arena_copy(t->b->arena, c->tenant);
-    t->b->received_ns = now_ms * NS_MS;
-    t->b->is_own = true;
-    t->next = *list;
-    *list = t;
-    return t->b;
-}
+struct tenant_batches {
+    struct arena *a;
+    struct tenant_batch *list;
+    int64_t now_ms;
+};
 
-/* What rests goes, and the numbers of names are counted anew. Under the lock. */
-static void sweep(struct span_metrics *m, struct arena *a, int64_t now_ms, bool all)
+static struct batch *batch_of(void *arg, struct slice tenant)
 {
-    struct counted **gone = arena_array(a, struct counted *, m->index.count + 1);
-    struct map_entry *e;
-    size_t n = 0;
-    for (size_t i = 0; (e = map_each(&m->index, &i)) != NULL;) {
-        struct counted *c = (struct counted *)(uintptr_t)e->value;
-        if (all || (c->rest_ms && now_ms - c->rest_ms >= SPAN_METRICS_REST_SECONDS * 1000))
-            gone[n++] = c;
-    }
-    for (size_t i = 0; i < n; i++) {
-        map_remove(&m->index, gone[i]->key);
-        mem_free(gone[i]);
-    }
-    if (n == 0)
-        return;
-    names_clear(m);
-    for (size_t i = 0; (e = map_each(&m->index, &i)) != NULL;) {
-        const struct counted *c = (const struct counted *)(uintptr_t)e->value;
-        ++*names_of(m, c->tenant, c->service);
-    }
+    struct tenant_batches *all = arg;
+    for (struct tenant_batch *t = all->list; t; t = t->next)
+        if (slice_eq(t->b->tenant, tenant))
+            return t->b;
+    struct tenant_batch *t = arena_new_of(all->a, struct tenant_batch);
+    t->b = batch_new(0);
+    t->b->tenant = arena_copy(t->b->arena, tenant);
+    t->b->received_ns = all->now_ms * NS_MS;
+    t->b->is_own = true;
+    t->next = all->list;
+    all->list = t;
+    return t->b;
 }
 
 enum status span_metrics_write(struct span_metrics *m, int64_t now_ms, enum status (*append)(void *arg, struct batch *b, struct err *err), void *arg,
                                struct err *err)
 {
-    struct arena *a = arena_new(0);
-    struct tenant_batch *list = NULL;
-    struct map_entry *e;
+    struct tenant_batches all = { .a = arena_new(0), .now_ms = now_ms };
+    struct span_edges_result edges = { 0 };
     bool is_on = atomic_load(&m->is_on);
+    struct span_writing w = { .now_ms = now_ms, .interval_ms = SPAN_METRICS_INTERVAL_SECONDS * 1000, .rest_ms = SPAN_METRICS_REST_SECONDS * 1000,
+                              .ends_all = !is_on, .batch_of = batch_of, .arg = &all };
     enum status st = ST_OK;
     mutex_lock(&m->lock);
-    for (size_t i = 0; (e = map_each(&m->index, &i)) != NULL;) {
-        struct counted *c = (struct counted *)(uintptr_t)e->value;
-        bool ends = !is_on || (c->rest_ms && now_ms - c->rest_ms >= SPAN_METRICS_REST_SECONDS * 1000);
-        put_all(batch_of(a, &list, c, now_ms), c, now_ms, ends);
-        c->is_new = false;
-        c->rest_ms = c->rest_ms ? c->rest_ms : now_ms;
-    }
-    sweep(m, a, now_ms, !is_on);
+    span_edges_expire(m->halves, &m->edges, now_ms * NS_MS, !is_on, &edges);
+    span_table_write(&m->operations, &w);
+    span_table_write(&m->edges, &w);
+    span_table_write(&m->versions, &w);
     mutex_unlock(&m->lock);
-    for (struct tenant_batch *t = list; t; t = t->next) {
+    lose_edges(m, &edges);
+    for (struct tenant_batch *t = all.list; t; t = t->next) {
         struct err why;
-        enum status one = append(arg, t->b, &why);
+        enum status one = batch_rows(t->b) ? append(arg, t->b, &why) : (batch_drop(t->b), ST_OK);
         if (one && !st) {
             st = one;
             *err = why;
         }
     }
-    arena_free(a);
+    arena_free(all.a);
     return st;
 }

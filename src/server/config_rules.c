@@ -47,6 +47,7 @@ static enum status read_settings(struct config *c, const struct yaml_node *n, st
 {
     static const struct slice keys[] = {SLICE_INIT("backfill"), SLICE_INIT("golden"), SLICE_INIT("span_metrics")};
     c->rules->backfill_ns = RULE_BACKFILL_DEFAULT_NS;
+    c->rules->span_metrics = true;
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
     if (!st)
         st = yaml_duration(n, keys[0], &c->rules->backfill_ns, err);

@@ -170,7 +170,7 @@ class Rules(test_services.Services):
         calls = self.eventually(lambda: s.query("sum by (service) (traces_spanmetrics_calls_total)"), what="span metrics", seconds=40)
         self.assertEqual([(c["metric"], c["value"][1]) for c in calls], [({"service": "cart"}, "40")])
         self.assertGreater(float(s.query("sum(rate(traces_spanmetrics_calls_total[5m]))")[0]["value"][1]), 0)  # the first spans, too
-        self.assertAlmostEqual(float(s.query("sum(traces_spanmetrics_latency_sum)")[0]["value"][1]), 4, 6)
+        self.assertAlmostEqual(float(s.query("histogram_sum(sum(traces_spanmetrics_latency))")[0]["value"][1]), 4, 6)
         rules = self.records(self.file(s))
         (one,) = s.query(rules["service:traces_spanmetrics_calls_failed:ratio_rate5m"])
         self.assertAlmostEqual(float(one["value"][1]), 0.1, 6)
