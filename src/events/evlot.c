@@ -121,21 +121,25 @@ static enum status find_rows_with_fields(struct evlots *l, uint8_t *has, struct 
 /* A logfmt line of which something is left open is to be parsed when it has the text that a missing name would stand in. */
 static bool find_open(struct evlots *l, uint8_t *is_whole)
 {
-    size_t n = l->t->all.n;
-    uint8_t *asked = NULL;
+    const struct evtext_texts *all = &l->t->all;
+    uint8_t *asked = arena_alloc(l->arena, all->n + 1);
     for (size_t k = 0; k < l->q->count; k++) {
         bool any = false;
-        asked = asked ? asked : arena_alloc(l->arena, n + 1);
-        for (size_t r = 0; r < n; r++) {
-            const struct evfield_plan *p = &l->plans[l->t->all.of[r]];
-            asked[r] = l->sel[r] && !is_whole[r] && p->is_open && !p->leaves[k].is_there;
-            any |= asked[r];
+        memset(asked, 0, all->n);
+        for (size_t s = 1; s < all->shape_count; s++) {
+            const struct evfield_plan *p = &l->plans[s];
+            bool is_asked = p->is_open && !p->leaves[k].is_there;
+            for (size_t i = 0; is_asked && i < all->shapes[s].rows; i++) {
+                uint32_t row = all->shapes[s].of_rows[i];
+                asked[row] = l->sel[row] & (is_whole[row] ^ 1);
+            }
+            any |= is_asked;
         }
         if (!any)
             continue;
         if (!evtextfind(l->t, evfield_needle(l->q->names[k], l->q->is_exact, l->arena), asked, l->arena))
             return false;
-        for (size_t r = 0; r < n; r++)
+        for (size_t r = 0; r < all->n; r++)
             is_whole[r] |= asked[r];
     }
     return true;

@@ -132,7 +132,8 @@ static void lot_add(void *arg, size_t series, int64_t time_ns, double v, double 
     struct range *x = arg;
     struct points *s = &x->series[series];
     struct point p = { time_ns, v, weight };
-    x->env->ctx->is_sampled |= weight != 1;
+    if (weight != 1)
+        x->env->ctx->is_sampled = true;
     if (x->is_linear) {
         if (s->count && time_ns >= s->from_ns && time_ns < s->to_ns) {
             s->list[s->count - 1].v += v * weight;
