@@ -536,7 +536,7 @@ class Queries(Limits):
         get, count = (lambda **p: s.get("/loki/api/v1/query_range", p)), f"sum(count_over_time({EVERYTHING}[1m]))"
         with self.bounded(s):
             for limit in (10**12, 50_001, -1, "many"):
-                self.refused(get(query=EVERYTHING, limit=limit), 400, "limit", str(limit))
+                self.refused(get(query=EVERYTHING, limit=limit), 400, "limit")
             self.assertEqual(sum(len(x["values"]) for x in get(query=EVERYTHING, limit=50_000).json["data"]["result"]), 20_000)
             for start, end in ((0, 2**63 - 1), (-2**63, 2**63 - 1), ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")):
                 r = get(query=EVERYTHING, start=start, end=end, limit=50_000)
