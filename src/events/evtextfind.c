@@ -32,6 +32,7 @@ struct element {
 struct find {
     struct evtext *t;
     struct slice needle;
+    bool is_nocase; /* the needle is lower-cased */
     struct arena *a;
     char *room;
     size_t room_len;
@@ -42,7 +43,7 @@ struct find {
 
 /* What a walk over one shape gave. */
 struct walk {
-    bool is_all, is_across;
+    bool is_all, is_across, is_inside;
     bool *slots; /* may lie inside this slot */
 };
 
@@ -62,9 +63,54 @@ static bool in_chars(enum chars chars, char c)
     return true;
 }
 
-static bool has(struct slice text, struct slice needle)
+static inline char lower(char c)
 {
-    return text.len >= needle.len && memmem(text.ptr, text.len, needle.ptr, needle.len) != NULL;
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Eight bytes at a time: the high bit of each byte that is a capital, moved to where it makes it small. */
+static void lower_all(const char *from, size_t n, char *to)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t i = 0;
+    for (uint64_t v; i + sizeof v <= n; i += sizeof v) {
+        memcpy(&v, from + i, sizeof v);
+        uint64_t low = v & 0x7f * ones, from_a = low + (0x80 - 'A') * ones, behind_z = low + (0x7f - 'Z') * ones;
+        v |= (~v & (from_a ^ behind_z) & 0x80 * ones) >> 2;
+        memcpy(to + i, &v, sizeof v);
+    }
+    for (; i < n; i++)
+        to[i] = lower(from[i]);
+}
+
+/* Are n bytes of a text those of the needle? */
+static bool is_same(const struct find *f, const char *text, const char *needle, size_t n)
+{
+    if (!f->is_nocase)
+        return n == 0 || memcmp(text, needle, n) == 0;
+    for (size_t i = 0; i < n; i++)
+        if (lower(text[i]) != needle[i])
+            return false;
+    return true;
+}
+
+static bool has(const struct find *f, struct slice text)
+{
+    struct slice needle = f->needle;
+    if (text.len < needle.len)
+        return false;
+    if (!f->is_nocase)
+        return memmem(text.ptr, text.len, needle.ptr, needle.len) != NULL;
+    for (size_t i = 0; i + needle.len <= text.len; i++)
+        if (lower(text.ptr[i]) == needle.ptr[0] && is_same(f, text.ptr + i, needle.ptr, needle.len))
+            return true;
+    return false;
+}
+
+/* May the needle's byte c be one of these characters? */
+static bool fits(const struct find *f, enum chars chars, char c)
+{
+    return in_chars(chars, c) || (f->is_nocase && c >= 'a' && c <= 'z' && in_chars(chars, (char)(c - 'a' + 'A')));
 }
 
 /* ---- where in a shape ---- */
@@ -97,14 +143,14 @@ static void walk_fixed(struct find *f, struct slice text, struct walk *w)
     memset(f->to, 0, needle.len + 1);
     for (size_t k = 1; k < needle.len; k++) {
         size_t n = MIN(text.len, needle.len - k);
-        if (!f->from[k] || (n && memcmp(text.ptr, needle.ptr + k, n) != 0))
+        if (!f->from[k] || !is_same(f, text.ptr, needle.ptr + k, n))
             continue;
         w->is_across |= k + n == needle.len;
         f->to[k + n] |= k + n < needle.len;
     }
-    w->is_all |= has(text, needle);
+    w->is_all |= has(f, text);
     for (size_t n = 1; n < needle.len && n <= text.len; n++) /* begins n bytes before the text's end */
-        f->to[n] |= memcmp(text.ptr + text.len - n, needle.ptr, n) == 0;
+        f->to[n] |= is_same(f, text.ptr + text.len - n, needle.ptr, n);
 }
 
 static void walk_variable(struct find *f, const struct element *e, struct walk *w, size_t slot)
@@ -114,7 +160,7 @@ static void walk_variable(struct find *f, const struct element *e, struct walk *
     for (size_t k = 1; k < needle.len; k++) {
         if (!f->from[k])
             continue;
-        for (size_t n = 1; n <= e->len_max && in_chars(e->chars, needle.ptr[k + n - 1]); n++) {
+        for (size_t n = 1; n <= e->len_max && fits(f, e->chars, needle.ptr[k + n - 1]); n++) {
             f->to[k + n] = true;
             if (k + n == needle.len) {
                 w->is_across = true;
@@ -129,7 +175,7 @@ static void walk_variable(struct find *f, const struct element *e, struct walk *
     if (run < needle.len)
         return;
     if (e->slot)
-        w->slots[slot] = true;
+        w->slots[slot] = w->is_inside = true;
     else
         w->is_across = true;
 }
@@ -220,16 +266,47 @@ static struct walk walk_shape(struct find *f, const struct evtext_shape *s, bool
 static void find_in_texts(struct find *f, struct evtext_texts *x, const uint32_t *rows, uint8_t *sel);
 
 /* Values lie in one run; a find may lie across two of them. */
-static void find_in_run(const struct evtext_column *c, struct slice needle, uint8_t *found)
+static bool find_in_run(struct find *f, const char *chars, const uint32_t *ends, size_t n, uint8_t *found)
 {
-    const char *at = c->chars, *end = c->chars + (c->n ? c->ends[c->n - 1] : 0), *hit;
-    size_t i = 0;
+    size_t total = n ? ends[n - 1] : 0, i = 0;
+    struct slice needle = f->needle;
+    const char *hit;
+    bool any = false;
+    if (f->is_nocase) {
+        char *small = arena_alloc(f->a, total + 1);
+        lower_all(chars, total, small);
+        chars = small;
+    }
+    const char *at = chars, *end = chars + total;
     while ((size_t)(end - at) >= needle.len && (hit = memmem(at, (size_t)(end - at), needle.ptr, needle.len)) != NULL) {
-        size_t offset = (size_t)(hit - c->chars);
-        while (c->ends[i] <= offset)
+        size_t offset = (size_t)(hit - chars);
+        while (ends[i] <= offset)
             i++;
-        found[i] |= offset + needle.len <= c->ends[i];
-        at = found[i] ? c->chars + c->ends[i] : hit + 1;
+        bool is_inside = offset + needle.len <= ends[i];
+        found[i] |= is_inside;
+        any |= is_inside;
+        at = is_inside ? chars + ends[i] : hit + 1;
+    }
+    return any;
+}
+
+/* Digits of all values in one run, each as long as the other. */
+static void find_in_hex(struct find *f, const struct evtext_column *c, uint8_t *found)
+{
+    const char *alphabet = c->type == EVTEXT_HEX_UPPER && !f->is_nocase ? "0123456789ABCDEF" : "0123456789abcdef";
+    size_t width = c->width, bytes = (width + 1) / 2, total = c->n * width;
+    char *run = arena_alloc(f->a, total + 2), *to = run;
+    for (size_t i = 0; i < c->n; i++, to = run + i * width) /* a last half byte is written over by the next value */
+        for (size_t k = 0; k < bytes; k++) {
+            *to++ = alphabet[c->packed[i * bytes + k] >> 4];
+            *to++ = alphabet[c->packed[i * bytes + k] & 15];
+        }
+    const char *at = run, *end = run + total, *hit;
+    while ((size_t)(end - at) >= f->needle.len && (hit = memmem(at, (size_t)(end - at), f->needle.ptr, f->needle.len)) != NULL) {
+        size_t offset = (size_t)(hit - run), i = offset / width;
+        bool is_inside = offset + f->needle.len <= (i + 1) * width;
+        found[i] |= is_inside;
+        at = is_inside ? run + (i + 1) * width : hit + 1;
     }
 }
 
@@ -241,12 +318,12 @@ static void find_in_column(struct find *f, struct evtext_column *c, const uint8_
         return;
     }
     if (c->type == EVTEXT_BYTES) {
-        find_in_run(c, f->needle, found);
+        find_in_run(f, c->chars, c->ends, c->n, found);
+    } else if (c->type == EVTEXT_HEX_LOWER || c->type == EVTEXT_HEX_UPPER) {
+        find_in_hex(f, c, found);
     } else if (c->type == EVTEXT_DICT) {
         uint8_t *is_hit = arena_zalloc(f->a, c->dict_count + 1);
-        bool any = false;
-        for (size_t i = 0; i < c->dict_count; i++)
-            any |= is_hit[i] = has(c->dict[i], f->needle);
+        bool any = find_in_run(f, c->chars, c->ends, c->dict_count, is_hit);
         for (size_t i = 0; any && i < c->n; i++)
             found[i] |= is_hit[c->ids[i]];
     } else if (c->type == EVTEXT_SHAPES) {
@@ -266,7 +343,7 @@ static void find_in_column(struct find *f, struct evtext_column *c, const uint8_
                 continue;
             size_t len = evtext_value(f->t, &bare, i, room, sizeof room);
             f->is_bad |= len == SIZE_MAX;
-            found[i] = len != SIZE_MAX && has(slice_of(room, len), f->needle);
+            found[i] = len != SIZE_MAX && has(f, slice_of(room, len));
         }
     }
 }
@@ -283,53 +360,87 @@ static bool has_whole(struct find *f, struct evtext_texts *x, size_t i, uint32_t
         len = evtext_text_of(f->t, x, i, row, f->room, f->room_len);
     }
     f->is_bad |= len == SIZE_MAX;
-    return len != SIZE_MAX && has(slice_of(f->room, len), f->needle);
+    return len != SIZE_MAX && has(f, slice_of(f->room, len));
 }
 
-static void find_in_shape(struct find *f, struct evtext_texts *x, size_t number, const uint32_t *texts, const uint32_t *rows, uint8_t *sel)
+static void find_in_shape(struct find *f, struct evtext_texts *x, struct evtext_shape *s, const struct walk *w, const uint32_t *texts,
+                          const uint32_t *rows, uint8_t *sel)
 {
-    struct evtext_shape *s = &x->shapes[number];
-    struct walk w = walk_shape(f, s, number == 0);
-    bool is_anywhere = w.is_across;
-    for (size_t k = 0; k < s->slot_count; k++)
-        is_anywhere |= w.slots[k];
-    if (w.is_all)
-        return;
     uint8_t *wanted = arena_alloc(f->a, s->rows), *found = arena_zalloc(f->a, s->rows);
     bool any = false;
     for (size_t i = 0; i < s->rows; i++)
         any |= wanted[i] = sel[texts[i]];
-    for (size_t k = 0; any && is_anywhere && k < s->slot_count; k++)
-        if (w.slots[k])
+    for (size_t k = 0; any && w->is_inside && k < s->slot_count; k++)
+        if (w->slots[k])
             find_in_column(f, &s->slots[k], wanted, found);
     for (size_t i = 0; any && i < s->rows; i++)
-        sel[texts[i]] = wanted[i] && (found[i] || (w.is_across && has_whole(f, x, texts[i], rows ? rows[texts[i]] : texts[i])));
+        sel[texts[i]] = wanted[i] && (found[i] || (w->is_across && has_whole(f, x, texts[i], rows ? rows[texts[i]] : texts[i])));
 }
 
-/* rows: of the block, by text; NULL: text i is row i. */
-static void find_in_texts(struct find *f, struct evtext_texts *x, const uint32_t *rows, uint8_t *sel)
+/* Of each shape its texts. */
+static uint32_t **list_texts(struct find *f, const struct evtext_texts *x)
 {
-    uint32_t *all = arena_array(f->a, uint32_t, x->n + 1), **of_shape = arena_array(f->a, uint32_t *, x->shape_count), *at = all;
+    uint32_t *at = arena_array(f->a, uint32_t, x->n + 1), **of_shape = arena_array(f->a, uint32_t *, x->shape_count);
     for (size_t s = 0; s < x->shape_count; s++) {
         of_shape[s] = at;
         at += x->shapes[s].rows;
     }
     for (size_t i = 0; i < x->n; i++)
         of_shape[x->of[i]][x->pos[i]] = (uint32_t)i;
-    for (size_t s = 0; s < x->shape_count; s++)
-        if (x->shapes[s].rows)
-            find_in_shape(f, x, s, of_shape[s], rows, sel);
+    return of_shape;
+}
+
+/* rows: of the block, by text; NULL: text i is row i. */
+static void find_in_texts(struct find *f, struct evtext_texts *x, const uint32_t *rows, uint8_t *sel)
+{
+    struct walk *walks = arena_zalloc(f->a, x->shape_count * sizeof *walks);
+    uint8_t *keeps = arena_zalloc(f->a, x->shape_count);
+    uint32_t **of_shape = NULL;
+    bool any_kept = false, any_not = false;
+    for (size_t s = 0; s < x->shape_count; s++) {
+        if (x->shapes[s].rows == 0)
+            continue;
+        walks[s] = walk_shape(f, &x->shapes[s], s == 0);
+        keeps[s] = walks[s].is_all || walks[s].is_across || walks[s].is_inside;
+        any_kept |= keeps[s];
+        any_not |= !keeps[s];
+    }
+    if (!any_kept)
+        memset(sel, 0, x->n);
+    for (size_t i = 0; any_kept && any_not && i < x->n; i++)
+        sel[i] &= keeps[x->of[i]];
+    for (size_t s = 0; s < x->shape_count; s++) {
+        if (!keeps[s] || walks[s].is_all)
+            continue;
+        if (rows && of_shape == NULL)
+            of_shape = list_texts(f, x);
+        find_in_shape(f, x, &x->shapes[s], &walks[s], rows ? of_shape[s] : x->shapes[s].of_rows, rows, sel);
+    }
+}
+
+static bool find(struct find *f, uint8_t *sel)
+{
+    f->room_len = TEXT_ROOM_FIRST;
+    f->room = arena_alloc(f->a, f->room_len);
+    f->from = arena_zalloc(f->a, f->needle.len + 1);
+    f->to = arena_zalloc(f->a, f->needle.len + 1);
+    for (unsigned chars = CHARS_ANY; chars < CHARS_KINDS; chars++)
+        while (f->run[chars] < f->needle.len && fits(f, (enum chars)chars, f->needle.ptr[f->run[chars]]))
+            f->run[chars]++;
+    find_in_texts(f, &f->t->all, NULL, sel);
+    return !f->is_bad;
 }
 
 bool evtextfind(struct evtext *t, struct slice needle, uint8_t *sel, struct arena *scratch)
 {
-    struct find f = { .t = t, .needle = needle, .a = scratch, .room_len = TEXT_ROOM_FIRST };
-    f.room = arena_alloc(scratch, f.room_len);
-    f.from = arena_zalloc(scratch, needle.len + 1);
-    f.to = arena_zalloc(scratch, needle.len + 1);
-    for (unsigned chars = CHARS_ANY; chars < CHARS_KINDS; chars++)
-        while (f.run[chars] < needle.len && in_chars((enum chars)chars, needle.ptr[f.run[chars]]))
-            f.run[chars]++;
-    find_in_texts(&f, &t->all, NULL, sel);
-    return !f.is_bad;
+    struct find f = { .t = t, .needle = needle, .a = scratch };
+    return find(&f, sel);
+}
+
+bool evtextfind_nocase(struct evtext *t, struct slice needle, uint8_t *sel, struct arena *scratch)
+{
+    char *small = arena_alloc(scratch, needle.len + 1);
+    lower_all(needle.ptr, needle.len, small);
+    struct find f = { .t = t, .needle = slice_of(small, needle.len), .is_nocase = true, .a = scratch };
+    return find(&f, sel);
 }

@@ -7,5 +7,7 @@
 
 /* Clears sel[i] (1: wanted) of every text that does not contain needle (not empty): exact. False when the bytes are damaged. */
 bool evtextfind(struct evtext *t, struct slice needle, uint8_t *sel, struct arena *scratch);
+/* Capitals of ASCII and small letters are the same. */
+bool evtextfind_nocase(struct evtext *t, struct slice needle, uint8_t *sel, struct arena *scratch);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/rand.h"
 #include "base/unit.h"
+#include "events/evpred.h"
 
 enum { LINES_MAX = 400, ROUNDS = 60, NEEDLES = 60, STREAMS = 5, NEEDLE_BYTES_MAX = 30 };
 
@@ -62,7 +63,7 @@ static void lines_any(struct lines *l, struct rand *r, struct arena *a)
 }
 
 /* A piece of one of the lines; sometimes one byte of it is another. */
-static struct slice needle_any(struct rand *r, const struct lines *l, struct arena *a)
+static struct slice needle_any(struct rand *r, const struct lines *l, bool is_nocase, struct arena *a)
 {
     struct slice line = l->v[rand_below(r, l->n)];
     if (line.len == 0)
@@ -73,10 +74,20 @@ static struct slice needle_any(struct rand *r, const struct lines *l, struct are
     memcpy(to, line.ptr + from, len);
     if (rand_one_in(r, 4))
         to[rand_below(r, len)] = (char)('0' + rand_below(r, 60));
+    for (size_t k = 0; is_nocase && k < len; k++)
+        if (((to[k] >= 'a' && to[k] <= 'z') || (to[k] >= 'A' && to[k] <= 'Z')) && rand_one_in(r, 3))
+            to[k] ^= 0x20;
     return slice_of(to, len);
 }
 
-static bool finds_the_same(const struct lines *l, struct slice bytes, struct slice needle, struct rand *r, struct arena *a)
+static bool line_has(struct slice line, struct slice needle, bool is_nocase)
+{
+    if (is_nocase)
+        return evpred_contains_nocase(line, needle);
+    return line.len >= needle.len && memmem(line.ptr, line.len, needle.ptr, needle.len) != NULL;
+}
+
+static bool finds_the_same(const struct lines *l, struct slice bytes, struct slice needle, bool is_nocase, struct rand *r, struct arena *a)
 {
     struct evtext t;
     struct reader in = reader_of(bytes);
@@ -86,10 +97,10 @@ static bool finds_the_same(const struct lines *l, struct slice bytes, struct sli
         return false;
     for (size_t i = 0; i < l->n; i++)
         sel[i] = asked[i] = !rand_one_in(r, 10);
-    if (!evtextfind(&t, needle, sel, a))
+    if (!(is_nocase ? evtextfind_nocase : evtextfind)(&t, needle, sel, a))
         return false;
     for (size_t i = 0; i < l->n; i++)
-        if (sel[i] != (asked[i] && l->v[i].len >= needle.len && memmem(l->v[i].ptr, l->v[i].len, needle.ptr, needle.len) != NULL))
+        if (sel[i] != (asked[i] && line_has(l->v[i], needle, is_nocase)))
             return false;
     return true;
 }
@@ -110,7 +121,8 @@ TEST(a_substring_is_found_in_columns_exactly_where_a_search_of_the_whole_texts_f
         if (*(const uint8_t *)out.ptr == EVCOL_STRING_TEXTS) {
             as_columns++;
             for (unsigned k = 0; k < NEEDLES; k++) {
-                CHECK(finds_the_same(l, buf_as_slice(&out), needle_any(&r, l, scratch), &r, scratch));
+                bool is_nocase = k % 3 == 0;
+                CHECK(finds_the_same(l, buf_as_slice(&out), needle_any(&r, l, is_nocase, scratch), is_nocase, &r, scratch));
                 arena_reset(scratch);
             }
         }
