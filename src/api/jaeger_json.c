@@ -57,7 +57,7 @@ static void put_tags(struct json_writer *w, struct arena *a, const struct event 
     static const char *const kinds[] = { NULL, "internal", "server", "client", "producer", "consumer" };
     json_array_begin(w);
     for (uint32_t i = 0; i < e->field_count; i++)
-        if (e->fields[i].scope != SCOPE_RESOURCE)
+        if (e->fields[i].scope != SCOPE_RESOURCE && !field_is_hidden(e->fields[i].name))
             put_tag(w, a, &e->fields[i]);
     if (e->span_kind < COUNT_OF(kinds) && kinds[e->span_kind])
         put_text_tag(w, SLICE("span.kind"), slice_str(kinds[e->span_kind]));
@@ -89,7 +89,8 @@ static void put_logs(struct json_writer *w, struct arena *a, const struct event 
         if (s->name.len)
             put_text_tag(w, SLICE("event"), s->name);
         for (uint32_t k = 0; k < s->field_count; k++)
-            put_tag(w, a, &s->fields[k]);
+            if (!field_is_hidden(s->fields[k].name))
+                put_tag(w, a, &s->fields[k]);
         json_array_end(w);
         json_object_end(w);
     }
@@ -170,7 +171,8 @@ static void put_process(struct json_writer *w, struct arena *a, const struct eve
     json_key(w, SLICE("tags"));
     json_array_begin(w);
     for (uint32_t i = 0; i < e->field_count; i++)
-        if (e->fields[i].scope == SCOPE_RESOURCE && !slice_eq(e->fields[i].name, SLICE("service.name")))
+        if (e->fields[i].scope == SCOPE_RESOURCE && !slice_eq(e->fields[i].name, SLICE("service.name")) &&
+            !field_is_hidden(e->fields[i].name))
             put_tag(w, a, &e->fields[i]);
     json_array_end(w);
     json_object_end(w);

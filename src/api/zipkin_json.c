@@ -112,7 +112,7 @@ static void put_tags(struct json_writer *w, struct arena *a, const struct event 
     for (uint32_t i = 0; i < e->field_count; i++) {
         const struct field *f = &e->fields[i];
         bool is_scope = f->scope == SCOPE_INSTRUMENTATION;
-        if (is_placed(f->name, (enum field_scope)f->scope))
+        if (is_placed(f->name, (enum field_scope)f->scope) || field_is_hidden(f->name))
             continue;
         json_key(w, is_scope ? arena_printf(a, "otel.%.*s", SLICE_FMT(f->name)) : f->name);
         json_string(w, field_text(a, f));

@@ -56,9 +56,11 @@ static enum status serve_hits(struct api_query *q, const struct names_query *nq,
     if (st)
         return st;
     struct slice *names = arena_array(q->arena, struct slice, n + 1);
+    size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        names[i] = hits[i].value;
-    answer_names(q, names, n);
+        if (!field_is_hidden(hits[i].value) || nq->what != NAMES_FIELDS)
+            names[kept++] = hits[i].value;
+    answer_names(q, names, kept);
     return ST_OK;
 }
 

@@ -24,14 +24,18 @@ static void put_string(struct buf *out, struct slice s)
     json_string(&w, s);
 }
 
-static void put_double(struct buf *out, double v)
+/* In lists and maps a double stays one: "1.0" is no integer. */
+static void put_double(struct buf *out, double v, bool nested)
 {
     char text[NUM_TEXT_BYTES_MAX];
     struct slice s = slice_of(text, num_format_short(v, text));
-    if (isfinite(v))
-        buf_slice(out, s);
-    else
+    if (!isfinite(v)) {
         put_string(out, s);
+        return;
+    }
+    buf_slice(out, s);
+    if (nested && slice_find_char(s, '.', 0) == SIZE_MAX && slice_find_char(s, 'e', 0) == SIZE_MAX)
+        buf_slice(out, SLICE(".0"));
 }
 
 /* The set member of an AnyValue: the last one wins, as protobuf has it. */
@@ -100,7 +104,7 @@ static void put_any(struct buf *out, struct slice any, int depth)
         buf_put(out, text, num_format_i64((int64_t)m.value, text));
         break;
     case ANY_DOUBLE:
-        put_double(out, pb_double(&m));
+        put_double(out, pb_double(&m), depth > 0);
         break;
     case ANY_ARRAY:
         put_array(out, m.bytes, depth);
@@ -199,7 +203,7 @@ bool otlp_attributes(struct arena *a, struct slice message, uint32_t number, enu
     return ok && !p.bad;
 }
 
-static struct slice message_in(struct slice message, uint32_t number)
+struct slice otlp_message_in(struct slice message, uint32_t number)
 {
     struct pb p = pb_of(message);
     struct slice found = SLICE_EMPTY;
@@ -220,7 +224,7 @@ static struct slice attribute_text(struct arena *a, const struct field_list *lis
 bool otlp_resource_read(struct arena *a, struct slice resource_message, struct otlp_resource *out)
 {
     *out = (struct otlp_resource){ .service = SLICE_EMPTY };
-    bool ok = otlp_attributes(a, message_in(resource_message, 1), 1, SCOPE_RESOURCE, &out->fields);
+    bool ok = otlp_attributes(a, otlp_message_in(resource_message, 1), 1, SCOPE_RESOURCE, &out->fields);
     out->service = attribute_text(a, &out->fields, SLICE("service.name"));
     out->service_namespace = attribute_text(a, &out->fields, SLICE("service.namespace"));
     out->instance = attribute_text(a, &out->fields, SLICE("service.instance.id"));
@@ -229,8 +233,8 @@ bool otlp_resource_read(struct arena *a, struct slice resource_message, struct o
 
 bool otlp_scope_read(struct arena *a, struct slice scope_message, const struct otlp_resource *resource, struct otlp_resource *out)
 {
-    struct slice scope = message_in(scope_message, 1);
-    struct slice names[] = { message_in(scope, 1), message_in(scope, 2) };
+    struct slice scope = otlp_message_in(scope_message, 1);
+    struct slice names[] = { otlp_message_in(scope, 1), otlp_message_in(scope, 2) };
     const struct slice keys[] = { OTLP_SCOPE_NAME, OTLP_SCOPE_VERSION };
     *out = *resource;
     out->fields = (struct field_list){ 0 };

@@ -25,8 +25,17 @@ struct otlp_resource {
 #define OTLP_SCOPE_NAME    SLICE("scope.name")
 #define OTLP_SCOPE_VERSION SLICE("scope.version")
 
+/* What spans say beside their attributes; hidden fields (model/event.h) of the span, its resource, its scope, an event or a link. */
+#define OTLP_DROPPED_ATTRIBUTES SLICE("otlp:dropped_attributes_count")
+#define OTLP_DROPPED_EVENTS     SLICE("otlp:dropped_events_count")
+#define OTLP_DROPPED_LINKS      SLICE("otlp:dropped_links_count")
+#define OTLP_FLAGS              SLICE("otlp:flags")
+#define OTLP_SCHEMA_URL         SLICE("otlp:schema_url")
+
 /* A KeyValue message as a field; lists and maps become FIELD_JSON. False when it is broken or has no key. */
 bool otlp_attribute(struct arena *a, struct slice key_value, enum field_scope scope, struct field_list *out);
+/* The bytes of the last such field of a message; empty when there is none. */
+struct slice otlp_message_in(struct slice message, uint32_t number);
 /* All attributes of the message (in field number) appended. */
 bool otlp_attributes(struct arena *a, struct slice message, uint32_t number, enum field_scope scope, struct field_list *out);
 /* An AnyValue as text: strings as they are, everything else as JSON would have it. */

@@ -12,7 +12,7 @@
 
 enum { LENGTH_BYTES = 5, ID_DIGITS_MAX = 64 };
 
-enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_DOUBLE, K_BOOL, K_SINT, K_MESSAGE };
+enum kind { K_STRING, K_BYTES, K_ID, K_VARINT, K_FIXED64, K_FIXED32, K_DOUBLE, K_BOOL, K_SINT, K_MESSAGE };
 
 enum message { M_NONE, M_METRICS, M_LOGS, M_TRACES, M_RESOURCE_METRICS, M_RESOURCE_LOGS, M_RESOURCE_SPANS, M_RESOURCE, M_SCOPE_METRICS,
                M_SCOPE_LOGS, M_SCOPE_SPANS, M_SCOPE, M_KEY_VALUE, M_ANY, M_ARRAY, M_KVLIST, M_METRIC, M_GAUGE, M_SUM, M_HISTOGRAM,
@@ -35,16 +35,20 @@ static const struct member members[] = {
     { M_RESOURCE_LOGS, 2, K_MESSAGE, M_SCOPE_LOGS, SLICE_INIT("scopeLogs") },
     { M_RESOURCE_SPANS, 1, K_MESSAGE, M_RESOURCE, SLICE_INIT("resource") },
     { M_RESOURCE_SPANS, 2, K_MESSAGE, M_SCOPE_SPANS, SLICE_INIT("scopeSpans") },
+    { M_RESOURCE_SPANS, 3, K_STRING, M_NONE, SLICE_INIT("schemaUrl") },
     { M_RESOURCE, 1, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
+    { M_RESOURCE, 2, K_VARINT, M_NONE, SLICE_INIT("droppedAttributesCount") },
     { M_SCOPE_METRICS, 1, K_MESSAGE, M_SCOPE, SLICE_INIT("scope") },
     { M_SCOPE_METRICS, 2, K_MESSAGE, M_METRIC, SLICE_INIT("metrics") },
     { M_SCOPE_LOGS, 1, K_MESSAGE, M_SCOPE, SLICE_INIT("scope") },
     { M_SCOPE_LOGS, 2, K_MESSAGE, M_RECORD, SLICE_INIT("logRecords") },
     { M_SCOPE_SPANS, 1, K_MESSAGE, M_SCOPE, SLICE_INIT("scope") },
     { M_SCOPE_SPANS, 2, K_MESSAGE, M_SPAN, SLICE_INIT("spans") },
+    { M_SCOPE_SPANS, 3, K_STRING, M_NONE, SLICE_INIT("schemaUrl") },
     { M_SCOPE, 1, K_STRING, M_NONE, SLICE_INIT("name") },
     { M_SCOPE, 2, K_STRING, M_NONE, SLICE_INIT("version") },
     { M_SCOPE, 3, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
+    { M_SCOPE, 4, K_VARINT, M_NONE, SLICE_INIT("droppedAttributesCount") },
     { M_KEY_VALUE, 1, K_STRING, M_NONE, SLICE_INIT("key") },
     { M_KEY_VALUE, 2, K_MESSAGE, M_ANY, SLICE_INIT("value") },
     { M_ANY, 1, K_STRING, M_NONE, SLICE_INIT("stringValue") },
@@ -136,16 +140,23 @@ static const struct member members[] = {
     { M_SPAN, 7, K_FIXED64, M_NONE, SLICE_INIT("startTimeUnixNano") },
     { M_SPAN, 8, K_FIXED64, M_NONE, SLICE_INIT("endTimeUnixNano") },
     { M_SPAN, 9, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
+    { M_SPAN, 10, K_VARINT, M_NONE, SLICE_INIT("droppedAttributesCount") },
     { M_SPAN, 11, K_MESSAGE, M_EVENT, SLICE_INIT("events") },
+    { M_SPAN, 12, K_VARINT, M_NONE, SLICE_INIT("droppedEventsCount") },
     { M_SPAN, 13, K_MESSAGE, M_LINK, SLICE_INIT("links") },
+    { M_SPAN, 14, K_VARINT, M_NONE, SLICE_INIT("droppedLinksCount") },
     { M_SPAN, 15, K_MESSAGE, M_STATUS, SLICE_INIT("status") },
+    { M_SPAN, 16, K_FIXED32, M_NONE, SLICE_INIT("flags") },
     { M_EVENT, 1, K_FIXED64, M_NONE, SLICE_INIT("timeUnixNano") },
     { M_EVENT, 2, K_STRING, M_NONE, SLICE_INIT("name") },
     { M_EVENT, 3, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
+    { M_EVENT, 4, K_VARINT, M_NONE, SLICE_INIT("droppedAttributesCount") },
     { M_LINK, 1, K_ID, M_NONE, SLICE_INIT("traceId") },
     { M_LINK, 2, K_ID, M_NONE, SLICE_INIT("spanId") },
     { M_LINK, 3, K_STRING, M_NONE, SLICE_INIT("traceState") },
     { M_LINK, 4, K_MESSAGE, M_KEY_VALUE, SLICE_INIT("attributes") },
+    { M_LINK, 5, K_VARINT, M_NONE, SLICE_INIT("droppedAttributesCount") },
+    { M_LINK, 6, K_FIXED32, M_NONE, SLICE_INIT("flags") },
     { M_STATUS, 2, K_STRING, M_NONE, SLICE_INIT("message") },
     { M_STATUS, 3, K_VARINT, M_NONE, SLICE_INIT("code") },
 };
@@ -242,6 +253,8 @@ static void put_integer(struct writer *w, const struct member *m)
         buf_varint(&w->out, v);
     else if (m->kind == K_SINT)
         buf_zigzag(&w->out, (int64_t)v);
+    else if (m->kind == K_FIXED32)
+        buf_u32(&w->out, (uint32_t)v);
     else
         buf_u64(&w->out, v);
 }
@@ -259,7 +272,7 @@ static void put_double(struct writer *w)
 static void put_tag(struct buf *out, const struct member *m)
 {
     static const uint8_t wires[] = { [K_STRING] = PB_BYTES, [K_BYTES] = PB_BYTES, [K_ID] = PB_BYTES, [K_VARINT] = PB_VARINT,
-                                     [K_FIXED64] = PB_FIXED64, [K_DOUBLE] = PB_FIXED64,
+                                     [K_FIXED64] = PB_FIXED64, [K_FIXED32] = PB_FIXED32, [K_DOUBLE] = PB_FIXED64,
                                      [K_BOOL] = PB_VARINT, [K_SINT] = PB_VARINT, [K_MESSAGE] = PB_BYTES };
     buf_varint(out, (uint64_t)m->number << 3 | wires[m->kind]);
 }

@@ -6,10 +6,11 @@
 #include "base/utf8.h"
 #include "ingest/otlp.h"
 
-enum { RESOURCE_SPANS = 1, SCOPE_SPANS = 2, SPANS = 2, SPAN_KIND_MAX = 5, SPAN_STATUS_MAX = 2 };
+enum { RESOURCE_SPANS = 1, SCOPE_SPANS = 2, SPANS = 2, SPAN_KIND_MAX = 5, SPAN_STATUS_MAX = 2, SCHEMA_URL = 3, RESOURCE_DROPPED = 2, SCOPE_DROPPED = 4 };
 
 enum span_field { SPAN_TRACE = 1, SPAN_ID = 2, SPAN_STATE = 3, SPAN_PARENT = 4, SPAN_NAME = 5, SPAN_KIND = 6, SPAN_START = 7, SPAN_END = 8,
-                  SPAN_ATTRIBUTES = 9, SPAN_EVENTS = 11, SPAN_LINKS = 13, SPAN_STATUS = 15 };
+                  SPAN_ATTRIBUTES = 9, SPAN_DROPPED_ATTRIBUTES = 10, SPAN_EVENTS = 11, SPAN_DROPPED_EVENTS = 12, SPAN_LINKS = 13,
+                  SPAN_DROPPED_LINKS = 14, SPAN_STATUS = 15, SPAN_FLAGS = 16 };
 
 struct span_lists {
     struct field_list fields;
@@ -17,6 +18,21 @@ struct span_lists {
     struct span_link *links;
     size_t event_count, event_cap, link_count, link_cap, cut;
 };
+
+/* What is no attribute, among them; 0 says nothing. */
+static void hidden_int(struct arena *a, struct field_list *out, enum field_scope scope, struct slice name, uint64_t value)
+{
+    if (value)
+        ARENA_PUSH(a, out->items, out->count, out->cap) =
+            (struct field){ .scope = (uint8_t)scope, .type = FIELD_INT, .name = name, .i = (int64_t)(uint32_t)value };
+}
+
+static void hidden_text(struct arena *a, struct field_list *out, enum field_scope scope, struct slice name, struct slice text)
+{
+    if (text.len)
+        ARENA_PUSH(a, out->items, out->count, out->cap) =
+            (struct field){ .scope = (uint8_t)scope, .type = FIELD_STRING, .name = name, .text = text };
+}
 
 static bool event_read(struct slice bytes, struct arena *a, struct span_lists *lists)
 {
@@ -38,6 +54,9 @@ static bool event_read(struct slice bytes, struct arena *a, struct span_lists *l
             break;
         case 3:
             ok = otlp_attribute(a, p.bytes, SCOPE_RECORD, &fields) && ok;
+            break;
+        case 4:
+            hidden_int(a, &fields, SCOPE_RECORD, OTLP_DROPPED_ATTRIBUTES, p.value);
             break;
         }
     }
@@ -71,6 +90,12 @@ static bool link_read(struct slice bytes, struct arena *a, struct span_lists *li
         case 4:
             ok = otlp_attribute(a, p.bytes, SCOPE_RECORD, &fields) && ok;
             break;
+        case 5:
+            hidden_int(a, &fields, SCOPE_RECORD, OTLP_DROPPED_ATTRIBUTES, p.value);
+            break;
+        case 6:
+            hidden_int(a, &fields, SCOPE_RECORD, OTLP_FLAGS, p.value);
+            break;
         }
     }
     l.fields = fields.items;
@@ -89,6 +114,12 @@ static bool status_read(struct slice bytes, struct event *e)
             e->span_status = p.value <= SPAN_STATUS_MAX ? (uint8_t)p.value : 0;
     }
     return !p.bad;
+}
+
+static struct slice hidden_name(enum span_field field)
+{
+    return field == SPAN_FLAGS ? OTLP_FLAGS : field == SPAN_DROPPED_EVENTS ? OTLP_DROPPED_EVENTS :
+           field == SPAN_DROPPED_LINKS ? OTLP_DROPPED_LINKS : OTLP_DROPPED_ATTRIBUTES;
 }
 
 /* False, with the reason, when the span cannot be kept. */
@@ -128,6 +159,12 @@ static bool span_read(struct slice bytes, struct arena *a, struct event *e, stru
             break;
         case SPAN_ATTRIBUTES:
             ok = otlp_attribute(a, p.bytes, SCOPE_RECORD, &lists->fields) && ok;
+            break;
+        case SPAN_DROPPED_ATTRIBUTES:
+        case SPAN_DROPPED_EVENTS:
+        case SPAN_DROPPED_LINKS:
+        case SPAN_FLAGS:
+            hidden_int(a, &lists->fields, SCOPE_RECORD, hidden_name((enum span_field)p.field), p.value);
             break;
         case SPAN_EVENTS:
             ok = event_read(p.bytes, a, lists) && ok;
@@ -187,6 +224,16 @@ static void span_add(const struct ingest_ctx *ctx, struct slice bytes, const str
                                 SLICE_FMT(utf8_cut(e->body, 80)), lists.cut, SPAN_EVENTS_MAX), &why));
 }
 
+/* What stands beside the attributes of a ResourceSpans or ScopeSpans message: of what it is about (field 1), and of itself. */
+static void hidden_read(struct arena *a, struct slice message, uint32_t dropped_number, enum field_scope scope, struct field_list *out)
+{
+    struct pb p = pb_of(otlp_message_in(message, 1));
+    while (pb_next(&p))
+        if (p.field == dropped_number)
+            hidden_int(a, out, scope, OTLP_DROPPED_ATTRIBUTES, p.value);
+    hidden_text(a, out, scope, OTLP_SCHEMA_URL, otlp_message_in(message, SCHEMA_URL));
+}
+
 static enum status resource_decode(const struct ingest_ctx *ctx, struct slice message, struct batch *out, struct ingest_result *r, struct err *err)
 {
     struct otlp_resource resource, scope;
@@ -203,12 +250,14 @@ static enum status resource_decode(const struct ingest_ctx *ctx, struct slice me
         ingest_reject(r, INGEST_SPANS, otlp_count(message, SCOPE_SPANS, SPANS), &why);
         return ST_OK;
     }
+    hidden_read(out->arena, message, RESOURCE_DROPPED, SCOPE_RESOURCE, &resource.fields);
     struct pb p = pb_of(message);
     while (pb_next(&p)) {
         if (p.field != SCOPE_SPANS)
             continue;
         if (!otlp_scope_read(out->arena, p.bytes, &resource, &scope))
             ingest_warn(r, (err_set(&why, ST_INVALID, "scope of spans: an attribute is no valid message, left out"), &why));
+        hidden_read(out->arena, p.bytes, SCOPE_DROPPED, SCOPE_INSTRUMENTATION, &scope.fields);
         /* A scope copies its resource's fields: a request of many empty scopes must end, too. */
         st = ingest_check(out, err);
         if (st)

@@ -28,6 +28,11 @@ bool event_has_trace(const struct event *e)
     return memcmp(e->trace_id, none, sizeof none) != 0;
 }
 
+bool field_is_hidden(struct slice name)
+{
+    return slice_starts(name, EVENT_HIDDEN_PREFIX);
+}
+
 const struct field *event_field(const struct event *e, struct slice name)
 {
     static const uint8_t order[] = { SCOPE_RECORD, SCOPE_RESOURCE, SCOPE_INSTRUMENTATION };

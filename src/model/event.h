@@ -87,6 +87,9 @@ struct slice service_of_labels(struct slice labels);
 bool event_has_trace(const struct event *e);
 /* First field of that name in any scope (record, then resource, then instrumentation); NULL when absent. */
 const struct field *event_field(const struct event *e, struct slice name);
+/* Fields named so say of a span what no attribute says (what a client dropped, flags): no list of attributes has them. */
+#define EVENT_HIDDEN_PREFIX SLICE("otlp:")
+bool field_is_hidden(struct slice name);
 /* As text: strings as they are, numbers shortest, bools true/false, bytes in hex. Lives in a. */
 struct slice field_text(struct arena *a, const struct field *f);
 
