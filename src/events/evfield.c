@@ -66,6 +66,20 @@ static bool is_clean_string(struct slice text)
     return !is_bad && (!is_high || utf8_is_valid(text));
 }
 
+static bool is_quoted_string(struct slice text)
+{
+    bool is_high = false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (c < ' ' || c == '"')
+            return false;
+        is_high |= c >= 0x80;
+        if (c == '\\' && (++i == text.len || text.ptr[i] == 0 || memchr("\"\\/bfnrt", text.ptr[i], 8) == NULL))
+            return false;
+    }
+    return !is_high || utf8_is_valid(text);
+}
+
 /* Less than JSON has: digits, then perhaps a dot and digits, 15 together; so that none is too large. */
 static bool is_small_number(struct slice text)
 {
@@ -89,8 +103,9 @@ bool evfield_fits(struct slice text, unsigned roles)
             has_blank |= (uint8_t)text.ptr[i] <= ' ';
             has_backslash |= text.ptr[i] == '\\';
         }
-    return !(roles & EVFIELD_WORD && has_blank) && !(roles & EVFIELD_PLAIN && has_backslash) && !(roles & EVFIELD_FILLED && text.len == 0) &&
-           !(roles & EVFIELD_STRING && !is_clean_string(text)) && !(roles & EVFIELD_NUMBER && !is_small_number(text));
+    bool is_bad = (roles & EVFIELD_WORD && has_blank) || (roles & EVFIELD_PLAIN && has_backslash) || (roles & EVFIELD_FILLED && text.len == 0);
+    return !is_bad && !(roles & EVFIELD_STRING && !is_clean_string(text)) && !(roles & EVFIELD_QUOTED && !is_quoted_string(text)) &&
+           !(roles & EVFIELD_NUMBER && !is_small_number(text));
 }
 
 struct slice evfield_number(struct slice text, struct arena *a)
@@ -134,8 +149,9 @@ static bool walk_string(struct walk *w, bool is_key, struct evfield_leaf *leaf)
     for (; w->at < w->len && w->t[w->at] != '"'; w->at++) {
         uint8_t c = w->t[w->at];
         is_high |= c >= 0x80;
+        bool is_alone = c == 0 && w->at == leaf->from && w->at + 1 < w->len && w->t[w->at + 1] == '"'; /* (2) */
         if (c == 0 && !is_key)
-            w->out->roles[w->slot++] |= EVFIELD_STRING;
+            w->out->roles[w->slot++] |= is_alone ? EVFIELD_QUOTED : EVFIELD_STRING;
         else if (c == '\\' || (c < ' ' && (is_key || !evstamp_is_mark(c))))
             return false;
     }
@@ -199,6 +215,8 @@ static bool note_json(struct walk *w, size_t path_len, struct evfield_leaf leaf,
         }
         if (is_leaf && !add_leaf(w, i, leaf))
             return false;
+        for (uint32_t k = leaf.slot; is_leaf && !leaf.is_number && k < w->slot; k++)
+            w->out->roles[k] |= EVFIELD_STRING;
     }
     return true;
 }

@@ -19,7 +19,8 @@ enum evfield_role {
     EVFIELD_WORD = 2,   /* no byte up to the blank */
     EVFIELD_NUMBER = 4, /* a JSON number */
     EVFIELD_PLAIN = 8,  /* no backslash */
-    EVFIELD_FILLED = 16 /* not empty */
+    EVFIELD_FILLED = 16, /* not empty */
+    EVFIELD_QUOTED = 32 /* as STRING, but with the short escapes of JSON */
 };
 
 struct evfield_leaf { /* shape.text[from, to) is the value: variables, times and what is the same in all lines */

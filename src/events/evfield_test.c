@@ -106,7 +106,7 @@ TEST(fields_of_logfmt_lines_are_found_beside_lines_that_have_them_in_quotes)
 TEST(lines_that_do_not_fit_their_shape_come_whole)
 {
     struct world w;
-    struct slice names[] = { SLICE("n") };
+    struct slice names[] = { SLICE("n"), SLICE("msg") };
     struct event odd = { .kind = EVENT_LOG, .weight = 1, .time_ns = world_start_ns, .service = SLICE("s"),
                          .body = SLICE("{\"msg\":\"say \\\"no\\\"\",\"n\":7}") };
     world_open(&w);
@@ -117,6 +117,9 @@ TEST(lines_that_do_not_fit_their_shape_come_whole)
     struct counts c = count_lots(&w, LOT_JSON, names, COUNT_OF(names));
     CHECK_INT(c.lot_rows, LINES);
     CHECK_INT(c.rows, 1);
+    c = count_lots(&w, LOT_JSON, names, 1); /* what is escaped is not asked for */
+    CHECK_INT(c.lot_rows, LINES + 1);
+    CHECK_INT(c.rows, 0);
     world_close(&w);
 }
 

@@ -27,7 +27,8 @@ static bool is_clean_run(const char *at, size_t n, unsigned roles)
         has_backslash |= c == '\\';
         has_high |= c >= 0x80;
     }
-    return !(roles & EVFIELD_STRING && has_low | has_quote | has_backslash | has_high) && !(roles & EVFIELD_WORD && has_low | has_blank) &&
+    bool is_string = roles & (EVFIELD_STRING | EVFIELD_QUOTED);
+    return !(is_string && has_low | has_quote | has_backslash | has_high) && !(roles & EVFIELD_WORD && has_low | has_blank) &&
            !(roles & EVFIELD_PLAIN && has_backslash);
 }
 
@@ -116,7 +117,12 @@ static bool check_column(const struct evfield_lines *l, struct evtext_column *c,
             is_bad[i] |= bad[c->ids[l->pos[i]]];
         return true;
     }
-    for (size_t i = 0; i < l->n; i++)
+    bool is_stored = c->type == EVTEXT_BYTES && c->before.len + c->behind.len == 0;
+    for (size_t i = 0; is_stored && i < l->n; i++) {
+        uint32_t from = l->pos[i] ? c->ends[l->pos[i] - 1] : 0;
+        is_bad[i] |= !evfield_fits(slice_of(c->chars + from, c->ends[l->pos[i]] - from), roles);
+    }
+    for (size_t i = 0; !is_stored && i < l->n; i++)
         if (!is_bad[i])
             is_bad[i] = !value_at(l->t, c, l->pos[i], room, &v) || !evfield_fits(v, roles);
     return true;
