@@ -51,7 +51,8 @@ static void put_log(struct json_writer *w, struct arena *a, const struct correla
     json_key(w, SLICE("fields"));
     json_object_begin(w);
     for (uint32_t i = 0; i < e->field_count; i++)
-        if (event_field(e, e->fields[i].name) == &e->fields[i] && !field_is_hidden(e->fields[i].name)) /* the record's own before the resource's of that name */
+        if (event_field(e, e->fields[i].name) == &e->fields[i] && /* the record's own before the resource's of that name */
+            !field_is_hidden(e->fields[i].name))
             put_key_text(w, e->fields[i].name, field_text(a, &e->fields[i]));
     json_object_end(w);
     if (event_has_trace(e))

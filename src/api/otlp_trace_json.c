@@ -2,6 +2,7 @@
 /* https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. What is zero or empty is left out, as protobuf's JSON does. */
 #include "api/otlp_trace_json.h"
 
+#include "base/num.h"
 #include "codec/hex.h"
 #include "ingest/otlp.h"
 
@@ -23,6 +24,12 @@ static void any_begin(struct json_writer *w, const char *key)
     json_key(w, slice_str(key));
 }
 
+static void put_i64(struct json_writer *w, int64_t v)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    json_string(w, slice_of(text, num_format_i64(v, text)));
+}
+
 static void put_list(struct json_writer *w, struct json_value list);
 
 /* A value of a list or map, as an AnyValue. */
@@ -41,9 +48,8 @@ static void put_nested(struct json_writer *w, struct json_value v)
     case JSON_INT:
     case JSON_UINT:
         if (json_get_int(v, &i)) {
-            char text[24];
             any_begin(w, "intValue");
-            json_string(w, slice_of(text, (size_t)snprintf(text, sizeof text, "%lld", (long long)i)));
+            put_i64(w, i);
             break;
         }
         __attribute__((fallthrough));
@@ -103,12 +109,6 @@ static void put_base64(struct json_writer *w, struct slice bytes)
     base64_encode(bytes, &text);
     json_string(w, buf_as_slice(&text));
     buf_free(&text);
-}
-
-static void put_i64(struct json_writer *w, int64_t v)
-{
-    char text[24];
-    json_string(w, slice_of(text, (size_t)snprintf(text, sizeof text, "%lld", (long long)v)));
 }
 
 static void put_value(struct json_writer *w, struct json_parser *p, const struct field *f)
