@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shim to RE2. A pattern is compiled as it is given, with options and an anchor: text put around it would let "a)(b" pass. */
+#include <re2/filtered_re2.h>
 #include <re2/re2.h>
 
 #include <memory>
@@ -12,6 +13,7 @@ extern "C" {
 }
 
 enum { GROUP_NUMBER_MAX = 1000 };
+enum { NEEDLE_BYTES_MIN = 3, NEEDLE_BYTES_LONG = 6, NEEDLES_FEW = 4, NEEDLES_MAX = 16, NEEDLE_ATOMS_MAX = 64 };
 
 struct regex {
     std::unique_ptr<re2::RE2> re;
@@ -230,6 +232,125 @@ extern "C" void regex_replace_all(const struct regex *re, struct slice text, str
 extern "C" struct slice regex_prefix(const struct regex *re)
 {
     return slice{ re->prefix.data(), re->prefix.size() };
+}
+
+/* Could letters of ASCII stand for others, as k does for the sign of Kelvin when case is left aside? */
+static bool may_fold(const re2::RE2 &re)
+{
+    const std::string &p = re.pattern();
+    if (!re.options().case_sensitive())
+        return true;
+    for (size_t i = 0; i < p.size(); i++) {
+        if ((unsigned char)p[i] >= 0x80)
+            return true;
+        if (p[i] == '\\' && i + 1 < p.size() && !ispunct((unsigned char)p[i + 1]) && !strchr("dDsSwWbBtnrfvAz", p[i + 1]))
+            return true;
+        if (p.compare(i, 2, "(?") == 0 && p.find_first_not_of("imsU-", i + 2) > p.find('i', i + 2))
+            return true;
+    }
+    return false;
+}
+
+static bool has_capital(const std::string &s)
+{
+    for (char c : s)
+        if (c >= 'A' && c <= 'Z')
+            return true;
+    return false;
+}
+
+/* The longest run of ASCII. */
+static std::string ascii_of(const std::string &s)
+{
+    std::string best, run;
+    for (char c : s) {
+        run = (unsigned char)c < 0x80 ? run + c : std::string();
+        if (run.size() > best.size())
+            best = run;
+    }
+    return best;
+}
+
+/* What all of them begin with, or end with: the longer. */
+static std::string common_of(const std::vector<std::string> &list)
+{
+    size_t front = list[0].size(), back = front;
+    for (const auto &s : list) {
+        size_t i = 0, k = 0;
+        while (i < std::min(front, s.size()) && s[i] == list[0][i])
+            i++;
+        while (k < std::min(back, s.size()) && s[s.size() - 1 - k] == list[0][list[0].size() - 1 - k])
+            k++;
+        front = i;
+        back = k;
+    }
+    return front >= back ? list[0].substr(0, front) : list[0].substr(list[0].size() - back);
+}
+
+/* What RE2 says is in every match, in small letters: the longest text that no match can be without, or what a list of which each match
+ * has one has in common, or the list. Empty: nothing. */
+static std::vector<std::string> find_needles(const re2::RE2 &re)
+{
+    std::vector<std::string> atoms, out;
+    re2::FilteredRE2 filter(NEEDLE_BYTES_MIN);
+    int id;
+    if (filter.Add(re.pattern(), re.options(), &id) != re2::RE2::NoError)
+        return out;
+    filter.Compile(&atoms);
+    std::vector<int> potentials;
+    filter.AllPotentials({}, &potentials);
+    if (atoms.empty() || atoms.size() > NEEDLE_ATOMS_MAX || !potentials.empty())
+        return out;
+    std::string best;
+    for (size_t k = 0; k < atoms.size(); k++) {
+        std::vector<int> others;
+        for (size_t i = 0; i < atoms.size(); i++)
+            if (i != k)
+                others.push_back((int)i);
+        potentials.clear();
+        filter.AllPotentials(others, &potentials);
+        std::string needle = ascii_of(atoms[k]);
+        if (potentials.empty() && needle.size() > best.size())
+            best = needle;
+    }
+    if (best.size() >= NEEDLE_BYTES_MIN)
+        return { best };
+    for (const auto &atom : atoms)
+        out.push_back(ascii_of(atom));
+    best = common_of(out);
+    if (best.size() >= NEEDLE_BYTES_LONG || (best.size() >= NEEDLE_BYTES_MIN && out.size() > NEEDLES_FEW))
+        return { best };
+    for (const auto &needle : out)
+        if (needle.size() < NEEDLE_BYTES_MIN || out.size() > NEEDLES_MAX)
+            return {};
+    return out;
+}
+
+extern "C" size_t regex_needles(const struct regex *re, struct arena *a, const struct slice **out, bool *is_nocase)
+{
+    bool folds = may_fold(*re->re), has_k = false, has_s = false;
+    std::vector<std::string> needles = find_needles(*re->re);
+    *out = nullptr;
+    *is_nocase = folds || has_capital(re->re->pattern());
+    if (re->prefix.size() >= NEEDLE_BYTES_MIN && needles.size() <= 1 && (needles.empty() || re->prefix.size() >= needles[0].size())) {
+        needles = { re->prefix };
+        folds = *is_nocase = false;
+    }
+    for (const auto &needle : needles) {
+        has_k |= needle.find('k') != std::string::npos;
+        has_s |= needle.find('s') != std::string::npos;
+    }
+    if (folds && has_k)
+        needles.push_back("\u212a");
+    if (folds && has_s)
+        needles.push_back("\u017f");
+    if (needles.empty())
+        return 0;
+    slice *list = (slice *)arena_alloc(a, needles.size() * sizeof(slice));
+    for (size_t i = 0; i < needles.size(); i++)
+        list[i] = arena_copy(a, slice{ needles[i].data(), needles[i].size() });
+    *out = list;
+    return needles.size();
 }
 
 extern "C" size_t regex_literals(const struct regex *re, const struct slice **out)

@@ -33,6 +33,9 @@ void regex_expand(const struct regex *re, struct slice format, const struct slic
 void regex_replace_all(const struct regex *re, struct slice text, struct slice format, struct buf *out);
 /* When every match starts with one literal text: that text (empty when there is none). Lives as long as re. */
 struct slice regex_prefix(const struct regex *re);
+/* Texts of which every match has at least one inside; *is_nocase: whether as it is or with other case of ASCII letters. Returns how
+ * many; 0: nothing is known. They live in a. To be asked once, not for every text: the pattern is compiled again. */
+size_t regex_needles(const struct regex *re, struct arena *a, const struct slice **out, bool *is_nocase);
 /* When the regex is a plain list of texts, "a|b|c": how many and which; 0 when it is not. Live as long as re. */
 size_t regex_literals(const struct regex *re, const struct slice **out);
 

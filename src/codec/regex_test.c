@@ -86,3 +86,43 @@ TEST(regex_limits_the_length_of_a_pattern)
     CHECK_INT(regex_compile(&re, slice_of(long_pattern, sizeof long_pattern), 0, &err), ST_LIMIT);
     CHECK_INT(regex_compile(&re, SLICE("((a{100}){100}){100}"), 0, &err), ST_INVALID);
 }
+
+static bool has_any(struct slice text, const struct slice *needles, size_t count, bool is_nocase)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t at = 0; at + needles[i].len <= text.len; at++) {
+            struct slice here = slice_sub(text, at, at + needles[i].len);
+            if (is_nocase ? slice_eq_nocase(here, needles[i]) : slice_eq(here, needles[i]))
+                return true;
+        }
+    return false;
+}
+
+TEST(regex_needles_are_in_every_match)
+{
+    static const struct {
+        const char *pattern, *match;
+        size_t count; /* SIZE_MAX: any */
+    } cases[] = {
+        { "quicksilver-[0-9a-f]+", "a quicksilver-7f", 1 }, { "[a-z]+silver-7f", "quicksilver-7f", 1 }, { "zzznot|qqqnot", "a qqqnot", 2 },
+        { "(?i)quicksilver", "a QUIC\xe2\x84\xaasilver", 3 }, { "(?i)quicksilver", "QuickSilver", 3 }, { "(?i)mass", "ma\xc5\xbfs", 2 },
+        { "a|bcd", "xax", 0 }, { "", "x", 0 }, { ".*", "", 0 }, { "Error: .* (failed|broken)", "an Error: it failed", 1 },
+        { "[Ee]rror [0-9]{3}", "Error 500", SIZE_MAX }, { "foo(bar)?baz", "foobaz", SIZE_MAX }, { "(abc|abd)x*", "zabd", SIZE_MAX },
+        { "\\x{212a}elvin", "\xe2\x84\xaa" "elvin", SIZE_MAX }, { "gr\xc3\xbc\xc3\x9f" "e", "gr\xc3\xbc\xc3\x9f" "e", SIZE_MAX },
+        { "\\bstatus=5\\d\\d\\b", "x status=503 y", 1 }, { "(?s-i:a.c)def", "a\ncdef", SIZE_MAX }, { "(?:x(?i)yes)", "xYE\xc5\xbf", SIZE_MAX },
+        { "GET /(api|v1)/", "GET /v1/", 2 }, { "\\Qa.b.c\\E", "xa.b.cx", SIZE_MAX }, { "[\\x41]BC", "ABC", SIZE_MAX },
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct regex *re = compiled(cases[i].pattern, 0);
+        struct arena *a = arena_new(0);
+        const struct slice *needles;
+        bool is_nocase;
+        size_t count = regex_needles(re, a, &needles, &is_nocase);
+        CHECK(regex_match(re, slice_str(cases[i].match)));
+        CHECK(count == 0 || has_any(slice_str(cases[i].match), needles, count, is_nocase));
+        if (cases[i].count != SIZE_MAX)
+            CHECK_INT(count, cases[i].count);
+        arena_free(a);
+        regex_free(re);
+    }
+}

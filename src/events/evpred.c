@@ -7,18 +7,31 @@
 #include "codec/regex.h"
 #include "events/evfilter.h"
 
+/* Words of a needle that a word may go on around are not asked for; words know no case. */
+static void prepare_body(struct evpred *n, const struct pred *p, struct arena *a)
+{
+    bool is_contains = p->op == PRED_CONTAINS || p->op == PRED_CONTAINS_NOCASE;
+    if (p->op == PRED_EQ && p->type != FIELD_INT && p->type != FIELD_DOUBLE)
+        n->words = evfilter_words(p->text, true, a, &n->word_count);
+    if (is_contains && p->text.len) {
+        n->needles = &p->text;
+        n->needle_count = 1;
+        n->is_nocase = p->op == PRED_CONTAINS_NOCASE;
+    } else if (p->op == PRED_RE && p->re) {
+        n->needle_count = regex_needles(p->re, a, &n->needles, &n->is_nocase);
+    }
+    if (n->needle_count == 1)
+        n->words = evfilter_words(n->needles[0], false, a, &n->word_count);
+}
+
 static void prepare_leaf(struct evpred *n, const struct pred *p, struct arena *a)
 {
     bool is_text = p->type != FIELD_INT && p->type != FIELD_DOUBLE;
-    if (p->column == COL_BODY && (p->op == PRED_CONTAINS || p->op == PRED_CONTAINS_NOCASE))
-        n->words = evfilter_words(p->text, false, a, &n->word_count);
-    else if (p->column == COL_BODY && p->op == PRED_EQ && is_text)
-        n->words = evfilter_words(p->text, true, a, &n->word_count);
-    else if (p->column == COL_FIELD && p->op == PRED_EQ && is_text && p->text.len) {
+    if (p->column == COL_BODY) {
+        prepare_body(n, p, a);
+    } else if (p->column == COL_FIELD && p->op == PRED_EQ && is_text && p->text.len) {
         n->has_value_hash = true;
         n->value_hash = evfilter_value_hash(p->name, p->text);
-    } else if (p->column == COL_BODY && p->op == PRED_RE && p->re) {
-        n->words = evfilter_words(regex_prefix(p->re), false, a, &n->word_count);
     }
 }
 

@@ -19,6 +19,10 @@ struct evpred {
     /* Leaves a filter can answer: every one of these words must be in the block. */
     const uint64_t *words;
     size_t word_count;
+    /* Of a body: at least one of these is in every text the leaf is true of. 0: nothing is known. */
+    const struct slice *needles;
+    size_t needle_count;
+    bool is_nocase; /* letters of ASCII with other case count, too */
     bool has_value_hash; /* a field equal to a text that is not empty */
     uint64_t value_hash;
 };

@@ -5,7 +5,7 @@
 #include "events/evplan.h"
 #include "events/evtextfind.h"
 
-enum { SMALL_INTS = 256 };
+enum { SMALL_INTS = 256, FEW_OF = 2 /* rows: so many are put together one by one rather than with all others */ };
 
 enum memo { MEMO_UNKNOWN = 0, MEMO_FALSE = 1, MEMO_TRUE = 2 };
 
@@ -130,14 +130,6 @@ static enum status eval_texts(struct evselect *s, const struct evpred *n, const 
     return ST_OK;
 }
 
-/* What every body must contain that the leaf is true of. */
-static struct slice needle_of(const struct evpred *n)
-{
-    if (n->op == PRED_CONTAINS)
-        return n->p->text;
-    return n->op == PRED_RE && n->p->re ? regex_prefix(n->p->re) : SLICE_EMPTY;
-}
-
 /* Those few that have the needle are put together one by one. */
 static enum status eval_found(struct evselect *s, const struct evpred *n, uint8_t *sel)
 {
@@ -155,17 +147,46 @@ static enum status eval_found(struct evselect *s, const struct evpred *n, uint8_
     return st;
 }
 
+/* Clears sel where the text has none of the needles. */
+static bool find_needles(struct evselect *s, const struct evpred *n, struct evtext *t, uint8_t *sel)
+{
+    bool (*find)(struct evtext *, struct slice, uint8_t *, struct arena *) = n->is_nocase ? evtextfind_nocase : evtextfind;
+    if (n->needle_count == 1)
+        return find(t, n->needles[0], sel, s->scratch);
+    uint8_t *found = arena_zalloc(s->scratch, s->n), *one = arena_alloc(s->scratch, s->n);
+    for (size_t i = 0; i < n->needle_count; i++) {
+        for (size_t r = 0; r < s->n; r++)
+            one[r] = sel[r] & (found[r] ^ 1);
+        if (!find(t, n->needles[i], one, s->scratch))
+            return false;
+        for (size_t r = 0; r < s->n; r++)
+            found[r] |= one[r];
+    }
+    memcpy(sel, found, s->n);
+    return true;
+}
+
+static bool are_few(const uint8_t *sel, size_t n)
+{
+    size_t count = 0;
+    for (size_t r = 0; r < n; r++)
+        count += sel[r];
+    return count <= n / FEW_OF;
+}
+
 static enum status eval_body(struct evselect *s, const struct evpred *n, uint8_t *sel)
 {
     const struct evcol_strings *v;
     struct evtext *t = NULL;
-    struct slice needle = needle_of(n);
-    enum status st = needle.len ? evread_text(s->x, &t, s->err) : ST_OK;
+    enum status st = n->needle_count ? evread_text(s->x, &t, s->err) : ST_OK;
     if (st == ST_OK && t) {
-        if (!evtextfind(t, needle, sel, s->scratch))
+        if (!find_needles(s, n, t, sel))
             return err_set(s->err, ST_CORRUPT, "part %016llx: bodies of a block of events do not parse",
                            (unsigned long long)part_info(evplan_part(s->plan))->id);
-        return n->op == PRED_CONTAINS ? ST_OK : eval_found(s, n, sel);
+        if (n->op == PRED_CONTAINS || n->op == PRED_CONTAINS_NOCASE)
+            return ST_OK;
+        if (are_few(sel, s->n))
+            return eval_found(s, n, sel);
     }
     if (st == ST_OK)
         st = evread_strings(s->x, EVCOL_BODY, &v, s->err);
