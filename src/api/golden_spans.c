@@ -1,70 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Golden signals from server and consumer spans, of services that metrics do not tell of.
  *
- * Durations are counted in logarithmic buckets, each 5 % wider than the last, so a quantile is off by at most 2.5 %. A span
- * counts as often as its weight says: rates over sampled spans are right. No span is read when metrics suffice. */
+ * A span counts as often as its weight says: rates over sampled spans are right. No span is read when metrics suffice. */
 #include "api/golden.h"
+#include "api/span_report.h"
 
 #include <math.h>
 
-enum { BUCKETS = 460, KIND_SERVER = 2, KIND_CONSUMER = 5, STATUS_ERROR = 2, NAMES_MAX = 10000, PRED_SERVICES_MAX = 64 };
-#define BUCKET_GROWTH 1.05
-
-/* Requests of one step, or of one endpoint. */
-struct tally {
-    double count, errors, seconds;
-    float *buckets; /* BUCKETS of them, made with the first span; bucket i ends at BUCKET_GROWTH^i microseconds */
-};
+enum { KIND_SERVER = 2, KIND_CONSUMER = 5, NAMES_MAX = 10000, PRED_SERVICES_MAX = 64 };
 
 struct reading {
     struct golden *g;
     const struct golden_service *only;      /* NULL: all that spans may tell of */
-    struct tally *tallies[GOLDEN_SERVICES_MAX]; /* steps of each service; or with `only` of each endpoint */
+    struct span_tally *tallies[GOLDEN_SERVICES_MAX]; /* steps of each service; or with `only` of each endpoint */
     struct golden_endpoint *endpoints;
     size_t endpoint_count;
 };
 
-static size_t bucket_of(int64_t duration_ns)
-{
-    double us = (double)duration_ns / 1000;
-    if (!(us > 1))
-        return 0;
-    double i = ceil(log(us) / log(BUCKET_GROWTH));
-    return i < BUCKETS - 1 ? (size_t)i : BUCKETS - 1;
-}
-
-static void tally_add(struct arena *a, struct tally *t, const struct event *e)
-{
-    if (t->buckets == NULL)
-        t->buckets = arena_zalloc(a, BUCKETS * sizeof *t->buckets);
-    t->count += e->weight;
-    t->errors += e->span_status == STATUS_ERROR ? e->weight : 0;
-    t->seconds += (double)e->duration_ns / 1e9 * e->weight;
-    t->buckets[bucket_of(e->duration_ns)] += e->weight;
-}
-
-/* In seconds: the middle of the bucket in which the q-th span lies. */
-static double quantile(const struct tally *t, double q)
-{
-    double rank = q * t->count, seen = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        seen += t->buckets[i];
-        if (seen >= rank && t->buckets[i] > 0)
-            return pow(BUCKET_GROWTH, (double)i) * (2 / (1 + BUCKET_GROWTH)) / 1e6;
-    }
-    return NAN;
-}
-
-static double signal_value(const struct tally *t, enum signal what, double seconds)
+static double signal_value(const struct span_tally *t, enum signal what, double seconds)
 {
     if (t->count <= 0)
         return what == SIGNAL_RATE ? 0 : NAN;
     switch (what) {
     case SIGNAL_RATE: return t->count / seconds;
     case SIGNAL_ERRORS: return t->errors / t->count;
-    case SIGNAL_P50: return quantile(t, 0.50);
-    case SIGNAL_P95: return quantile(t, 0.95);
-    case SIGNAL_P99: return quantile(t, 0.99);
+    case SIGNAL_P50: return span_tally_quantile(t, 0.50);
+    case SIGNAL_P95: return span_tally_quantile(t, 0.95);
+    case SIGNAL_P99: return span_tally_quantile(t, 0.99);
     case SIGNAL_COUNT: break;
     }
     return NAN;
@@ -91,10 +53,10 @@ static void count_span(struct reading *r, const struct event *e)
     struct golden_service *s = golden_service(g, e->service, SOURCE_SPANS);
     if (s == NULL)
         return;
-    struct tally **t = &r->tallies[s - g->services];
+    struct span_tally **t = &r->tallies[s - g->services];
     if (*t == NULL)
         *t = arena_zalloc(g->a, g->step_count * sizeof **t);
-    tally_add(g->a, &(*t)[i], e);
+    span_tally_add(g->a, &(*t)[i], e);
 }
 
 static void count_endpoint(struct reading *r, const struct event *e)
@@ -110,7 +72,7 @@ static void count_endpoint(struct reading *r, const struct event *e)
         return;
     if (r->tallies[0] == NULL)
         r->tallies[0] = arena_zalloc(r->g->a, GOLDEN_ENDPOINTS_MAX * sizeof *r->tallies[0]);
-    tally_add(r->g->a, &r->tallies[0][at - r->endpoints], e);
+    span_tally_add(r->g->a, &r->tallies[0][at - r->endpoints], e);
 }
 
 static enum status read_spans(struct reading *r, const struct pred *pred, unsigned want, void (*count)(struct reading *, const struct event *),
@@ -203,7 +165,7 @@ enum status golden_spans_endpoints(struct golden *g, const struct golden_service
     r->only = s;
     enum status st = read_spans(r, service_is(g->a, s->name), WANT_SPAN | WANT_FIELDS | WANT_BODY, count_endpoint, err);
     for (size_t i = 0; !st && i < r->endpoint_count; i++) {
-        const struct tally *t = &r->tallies[0][i];
+        const struct span_tally *t = &r->tallies[0][i];
         for (int what = 0; what < SIGNAL_COUNT; what++)
             r->endpoints[i].signals[what] = signal_value(t, (enum signal)what, seconds);
         r->endpoints[i].busy = t->seconds / seconds;

@@ -155,6 +155,12 @@ HANDLER(stoa_golden_rules);
 HANDLER(stoa_service);
 HANDLER(stoa_tools);
 
+/* service_map.c, error_groups.c, calls.c, deploys.c: what falls out of spans */
+HANDLER(service_map_http);
+HANDLER(error_groups_http);
+HANDLER(calls_http);
+HANDLER(deploys_http);
+
 /* redact_http.c */
 HANDLER(redaction_get);
 HANDLER(redaction_try);

@@ -14,7 +14,7 @@ enum { KIND_CLIENT = 3, KIND_PRODUCER = 4, STATUS_ERROR = 2, NO_NAME = UINT32_MA
 struct small_span {
     uint64_t id, parent; /* hashes of trace id and span id; parent 0: none */
     uint32_t service, peer;
-    float weight;
+    float weight, seconds;
     bool is_error, is_call, has_child;
 };
 
@@ -29,7 +29,7 @@ struct gathering {
     size_t slot_mask;
     struct trace_link *list;
     size_t count, cap;
-    bool is_part;
+    bool is_part, is_timed;
 };
 
 static uint32_t name_of(struct gathering *g, struct slice name)
@@ -75,7 +75,8 @@ static void take(struct gathering *g, const struct event *e)
     struct slice peer = is_call ? peer_of(e) : SLICE_EMPTY;
     ARENA_PUSH(g->a, g->spans, g->span_count, g->span_cap) = (struct small_span){
         .id = key_of(e->trace_id, e->span_id), .parent = key_of(e->trace_id, e->parent_id), .service = name_of(g, e->service),
-        .peer = peer.len ? name_of(g, peer) : NO_NAME, .weight = e->weight, .is_error = e->span_status == STATUS_ERROR, .is_call = is_call };
+        .peer = peer.len ? name_of(g, peer) : NO_NAME, .weight = e->weight,
+        .seconds = (float)((double)e->duration_ns / 1e9), .is_error = e->span_status == STATUS_ERROR, .is_call = is_call };
 }
 
 static void index_spans(struct gathering *g)
@@ -115,7 +116,7 @@ static struct small_span *parent_of(struct gathering *g, const struct small_span
     return half ? half : span_of(g, s->parent, s, false);
 }
 
-static void add_link(struct gathering *g, uint32_t parent, uint32_t child, const struct small_span *s)
+static void add_link(struct gathering *g, uint32_t parent, uint32_t child, const struct small_span *s, bool is_peer)
 {
     uint32_t pair[] = { parent, child };
     struct slice key = slice_of((const char *)pair, sizeof pair);
@@ -127,10 +128,15 @@ static void add_link(struct gathering *g, uint32_t parent, uint32_t child, const
         }
         at = map_put(&g->links, arena_copy(g->a, key), NULL);
         *at = g->count;
-        ARENA_PUSH(g->a, g->list, g->count, g->cap) = (struct trace_link){ g->name_list[parent], g->name_list[child], 0, 0 };
+        ARENA_PUSH(g->a, g->list, g->count, g->cap) =
+            (struct trace_link){ .parent = g->name_list[parent], .child = g->name_list[child], .is_peer = is_peer };
     }
     g->list[*at].calls += s->weight;
     g->list[*at].errors += s->is_error ? s->weight : 0;
+    struct event like = { .weight = s->weight, .span_status = s->is_error ? STATUS_ERROR : 0,
+                          .duration_ns = (int64_t)((double)s->seconds * 1e9) };
+    if (g->is_timed)
+        span_tally_add(g->a, &g->list[*at].tally, &like);
 }
 
 static void link_spans(struct gathering *g)
@@ -140,12 +146,12 @@ static void link_spans(struct gathering *g)
         if (p == NULL || p->service == s->service)
             continue;
         p->has_child = true;
-        add_link(g, p->service, s->service, s);
+        add_link(g, p->service, s->service, s, false);
     }
     for (size_t i = 0; i < g->span_count; i++) {
         const struct small_span *s = &g->spans[i];
         if (s->is_call && !s->has_child && s->peer != NO_NAME && s->peer != s->service)
-            add_link(g, s->service, s->peer, s);
+            add_link(g, s->service, s->peer, s, true);
     }
 }
 
@@ -182,10 +188,10 @@ static int by_names(const void *x, const void *y)
     return order ? order : slice_cmp(a->child, b->child);
 }
 
-enum status trace_links(struct api_query *q, int64_t start_ns, int64_t end_ns, struct trace_link **list, size_t *count, bool *is_part,
-                        struct err *err)
+static enum status read_links(struct api_query *q, int64_t start_ns, int64_t end_ns, bool is_timed, struct trace_link **list, size_t *count,
+                              bool *is_part, struct err *err)
 {
-    struct gathering g = { .a = q->arena };
+    struct gathering g = { .a = q->arena, .is_timed = is_timed };
     map_init(&g.names);
     map_init(&g.links);
     enum status st = read_spans(q, &g, start_ns, end_ns, err);
@@ -202,6 +208,18 @@ enum status trace_links(struct api_query *q, int64_t start_ns, int64_t end_ns, s
     *count = g.count;
     *is_part = g.is_part;
     return st;
+}
+
+enum status trace_links(struct api_query *q, int64_t start_ns, int64_t end_ns, struct trace_link **list, size_t *count, bool *is_part,
+                        struct err *err)
+{
+    return read_links(q, start_ns, end_ns, false, list, count, is_part, err);
+}
+
+enum status trace_links_timed(struct api_query *q, int64_t start_ns, int64_t end_ns, struct trace_link **list, size_t *count, bool *is_part,
+                              struct err *err)
+{
+    return read_links(q, start_ns, end_ns, true, list, count, is_part, err);
 }
 
 void trace_links_warn(struct http_exchange *x, bool is_part)

@@ -15,6 +15,7 @@ int cardinality_print(struct slice body);
 int running_print(struct slice body);
 /* The answer of --patterns. */
 int patterns_print(struct slice body);
+int services_command(int argc, char **argv);
 int tail_command(int argc, char **argv);
 int agent_command(int argc, char **argv);
 int check_command(int argc, char **argv);
