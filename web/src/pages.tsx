@@ -25,6 +25,7 @@ import { Queries } from './pages/Queries'
 import { RealUsers } from './pages/RealUsers'
 import { Security } from './pages/Security'
 import { Service } from './pages/Service'
+import { ServiceMap } from './pages/ServiceMap'
 import { Trace } from './pages/Trace'
 import { Traces } from './pages/Traces'
 
@@ -55,6 +56,7 @@ export const PAGES: PageRow[] = [
   { path: '/checks', name: W.pages.checks, key: 'c', refresh: '10s', draw: () => <Checks /> },
   { path: '/checks/', name: W.pages.check, under: '/checks', refresh: '10s', draw: (id) => <Check name={id} /> },
   { path: '/services/', name: W.pages.service, under: '/', refresh: '10s', draw: (id) => <Service name={id} key={id} /> },
+  { path: '/service-map', name: W.pages.map, key: 'p', menu: true, refresh: '30s', draw: () => <ServiceMap /> },
   { path: '/real-users', name: W.pages.realUsers, key: 'u', menu: true, refresh: '30s', draw: () => <RealUsers /> },
   { path: '/correlate', name: W.pages.correlate, key: 'i', menu: true, draw: () => <Correlate id="" /> },
   { path: '/correlate/', name: W.pages.correlate, under: '/correlate', draw: (id) => <Correlate id={id} key={id} /> },

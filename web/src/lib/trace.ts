@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace as a tree in the order people read it: parents before children, children by their start.
+import { correctSkew, skewSummary, type SkewSummary } from './skew'
+import { endOf, forest, type Node } from './tree'
 
 export interface Tag {
   key: string
@@ -24,102 +26,55 @@ export interface JaegerTrace {
   processes: Record<string, { serviceName: string; tags?: Tag[] }>
   warnings?: string[] | null
 }
-export interface Node {
-  span: JaegerSpan
-  service: string
-  depth: number
-  children: number
-  parent: string | null
-  error: boolean
-  selfUs: number
-}
+export type { Node } from './tree'
+export { isError } from './tree'
 export interface TraceView {
   id: string
-  nodes: Node[]
+  nodes: Node[] // parents before children, children by their start
   startUs: number
   durationUs: number
   services: string[]
   errors: number
   orphans: number
+  circles: number // of spans that are each other's parents
   root: Node | null
-}
-
-export function isError(span: JaegerSpan): boolean {
-  return (span.tags ?? []).some(
-    (t) => (t.key === 'error' && (t.value === true || t.value === 'true')) || (t.key === 'otel.status_code' && t.value === 'ERROR'),
-  )
+  skew: SkewSummary
 }
 
 export function tagText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value) ?? ''
 }
 
-function parentOf(span: JaegerSpan): string | null {
-  const ref = (span.references ?? []).find((r) => r.refType === 'CHILD_OF' && r.traceID === span.traceID) ?? null
-  return ref && ref.spanID !== span.spanID ? ref.spanID : null
-}
-
-// Time inside a span that no child covers.
-function selfTime(span: JaegerSpan, children: JaegerSpan[]): number {
-  const end = span.startTime + span.duration
-  let at = span.startTime
-  let own = 0
-  for (const c of children) {
-    const from = Math.max(span.startTime, c.startTime)
-    const to = Math.min(end, c.startTime + c.duration)
-    if (from > at) own += from - at
-    if (to > at) at = to
-  }
-  return own + Math.max(0, end - at)
-}
-
-export function viewTrace(t: JaegerTrace): TraceView {
-  const byId = new Map<string, JaegerSpan>()
-  for (const s of t.spans) if (!byId.has(s.spanID)) byId.set(s.spanID, s)
-  const spans = [...byId.values()].sort((a, b) => a.startTime - b.startTime || b.duration - a.duration)
-  const children = new Map<string, JaegerSpan[]>()
-  const roots: JaegerSpan[] = []
+// corrected: clocks of hosts that differ are put right for the eye.
+export function viewTrace(t: JaegerTrace, corrected = true): TraceView {
+  const { nodes, circles } = forest(t, (list) => corrected && correctSkew(list, t))
+  let startUs = Infinity
+  let endUs = -Infinity
+  let errors = 0
   let orphans = 0
-  for (const s of spans) {
-    const p = parentOf(s)
-    if (p !== null && byId.has(p)) {
-      const list = children.get(p)
-      if (list) list.push(s)
-      else children.set(p, [s])
-    } else {
-      roots.push(s)
-      if (p !== null) orphans++
-    }
+  for (const n of nodes) {
+    startUs = Math.min(startUs, n.startUs)
+    endUs = Math.max(endUs, endOf(n))
+    errors += n.error ? 1 : 0
+    orphans += n.orphan ? 1 : 0
   }
-  const nodes: Node[] = []
-  const seen = new Set<string>()
-  const serviceOf = (s: JaegerSpan) => t.processes[s.processID]?.serviceName ?? '?'
-  const stack: { s: JaegerSpan; depth: number; parent: string | null }[] = []
-  const walk = (first: JaegerSpan) => {
-    stack.push({ s: first, depth: 0, parent: null })
-    while (stack.length > 0) {
-      const { s, depth, parent } = stack.pop()!
-      if (seen.has(s.spanID)) continue
-      seen.add(s.spanID)
-      const kids = children.get(s.spanID) ?? []
-      nodes.push({ span: s, service: serviceOf(s), depth, children: kids.length, parent, error: isError(s), selfUs: selfTime(s, kids) })
-      for (let i = kids.length - 1; i >= 0; i--) stack.push({ s: kids[i], depth: depth + 1, parent: s.spanID })
-    }
-  }
-  roots.forEach(walk)
-  spans.forEach((s) => !seen.has(s.spanID) && walk(s)) // parents in a circle
-  const startUs = spans[0]?.startTime ?? 0
-  const endUs = spans.reduce((m, s) => Math.max(m, s.startTime + s.duration), startUs)
   return {
     id: t.traceID,
     nodes,
-    startUs,
-    durationUs: endUs - startUs,
+    startUs: nodes.length ? startUs : 0,
+    durationUs: nodes.length ? endUs - startUs : 0,
     services: [...new Set(nodes.map((n) => n.service))],
-    errors: nodes.filter((n) => n.error).length,
+    errors,
     orphans,
-    root: nodes[0] ?? null,
+    circles,
+    root: rootOf(nodes),
+    skew: skewSummary(nodes),
   }
+}
+
+// The first that has no parent at all; else, with orphans and circles alone, the first.
+function rootOf(nodes: Node[]): Node | null {
+  return nodes.find((n) => n.up === null && !n.orphan && !n.cut) ?? nodes[0] ?? null
 }
 
 // `http.status_code=500 error=true peer="shop api"` as Jaeger's JSON object.
@@ -137,4 +92,12 @@ export function parseTags(text: string): { tags: Record<string, string> } | { ba
 
 export function isDuration(text: string): boolean {
   return /^\d+(\.\d+)?(ns|us|µs|ms|s|m|h)$/.test(text.trim())
+}
+
+const UNIT_US: Record<string, number> = { ns: 0.001, us: 1, µs: 1, ms: 1000, s: 1e6, m: 6e7, h: 3.6e9 }
+
+// "1.5ms" in microseconds; NaN: it is no duration.
+export function durationUs(text: string): number {
+  const m = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)$/.exec(text.trim())
+  return m ? Number(m[1]) * UNIT_US[m[2]] : NaN
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every sentence the page says, in one place. Data from outside never passes through here.
 
+import { TRACING } from './words_traces'
 import { VIEWS } from './words_views'
 
 export const W = {
   ...VIEWS,
+  tracing: TRACING,
   product: 'Stoa',
   pages: {
     home: 'Home',
@@ -27,6 +29,7 @@ export const W = {
     queries: 'Queries',
     correlate: 'One id',
     logReport: 'Log report',
+    map: 'Service map',
     service: 'Service',
   },
   goAnywhere: 'Go to page, service, metric, trace id',

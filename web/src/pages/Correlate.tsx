@@ -101,7 +101,7 @@ function MiniWaterfall({ view }: { view: TraceView }) {
   return (
     <div class="mini-wf">
       {shown.map((n) => (
-        <a key={n.span.spanID} class="mini-row" href={link(`/trace/${view.id}`, { span: n.span.spanID })} title={`${safe(n.service)}: ${safe(n.span.operationName)}`}>
+        <a key={n.key} class="mini-row" href={link(`/trace/${view.id}`, { span: n.span.spanID })} title={`${safe(n.service)}: ${safe(n.span.operationName)}`}>
           <span class="mini-name" style={{ paddingLeft: `${Math.min(n.depth, 8) * 10}px` }}>
             <span class="dim">{safe(n.service)}</span> {safe(n.span.operationName)}
             {n.error && <b class="bad"> ✕ {W.trace.error}</b>}
@@ -109,7 +109,7 @@ function MiniWaterfall({ view }: { view: TraceView }) {
           <span class="wf-lane">
             <i
               class={`wf-bar c${((slots.get(n.service) ?? 0) % COLOURS) + 1} ${n.error ? 'failed' : ''}`}
-              style={{ left: `${Math.min(99.4, ((n.span.startTime - view.startUs) / all) * 100)}%`, width: `${Math.max(0.6, Math.min(100 - ((n.span.startTime - view.startUs) / all) * 100, (n.span.duration / all) * 100))}%` }}
+              style={{ left: `${Math.min(99.4, ((n.startUs - view.startUs) / all) * 100)}%`, width: `${Math.max(0.6, Math.min(100 - ((n.startUs - view.startUs) / all) * 100, (n.span.duration / all) * 100))}%` }}
             />
           </span>
           <span class="n dim">{seconds(n.span.duration / 1e6)}</span>

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces: a search, and what it found as bars of duration.
+// Traces: a search, and what it found: its spans as a heatmap of latency, its traces as bars of duration.
 import { useEffect, useState } from 'preact/hooks'
 import { operations, search, services } from '../api/jaeger'
 import { change, go, link, useAddress, useRange } from '../state/address'
 import { refreshNow } from '../state/refresh'
 import { useFetch } from '../state/fetch'
 import { useListKeys } from '../state/keys'
-import { isDuration, parseTags, viewTrace, type TraceView } from '../lib/trace'
+import { durationUs, isDuration, parseTags, viewTrace, type TraceView } from '../lib/trace'
 import { clock, day, sameDay, utc } from '../lib/time'
 import { seconds } from '../lib/units'
-import { safe } from '../lib/text'
+import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
+import type { HeatSpan } from '../lib/heat'
+import { HeatMap } from '../panels/HeatMap'
 import { Badge } from '../widgets/Badge'
 import { ChoiceField, FormError, TextField } from '../widgets/Field'
 import { Empty, Fetch } from '../widgets/States'
@@ -19,9 +21,7 @@ import { VirtualList } from '../widgets/VirtualList'
 const LIMIT_DEFAULT = 20
 const LIMITS = ['20', '50', '100', '200', '500']
 const ROW_PX = 29
-const PLOT_W = 1000
-const PLOT_H = 90
-const DOT_PX = 4 // half a dot, kept free above and below
+const NAME_MAX = 200
 const SERVICES_SHOWN = 4
 
 function Form({ known }: { known: string[] }) {
@@ -63,62 +63,49 @@ function Form({ known }: { known: string[] }) {
   )
 }
 
-function Plot({ list, startMs, endMs }: { list: TraceView[]; startMs: number; endMs: number }) {
-  const longest = Math.max(...list.map((t) => t.durationUs), 1)
-  const x = (t: TraceView) => ((t.startUs / 1000 - startMs) / (endMs - startMs)) * PLOT_W
-  return (
-    <div class="plot">
-      <span class="plot-y">
-        <span>{seconds(longest / 1e6)}</span>
-        <span>0</span>
-      </span>
-      <div class="plot-area">
-        <svg viewBox={`0 0 ${PLOT_W} ${PLOT_H}`} role="img" aria-label={W.traces.overTime} preserveAspectRatio="none">
-          <line x1="0" x2={PLOT_W} y1={PLOT_H - 0.5} y2={PLOT_H - 0.5} />
-          <line x1="0" x2={PLOT_W} y1={PLOT_H / 2} y2={PLOT_H / 2} />
-        </svg>
-        {list.map((t) => (
-          <a
-            key={t.id}
-            class={`plot-dot ${t.errors ? 'bad' : ''}`}
-            href={link(`/trace/${t.id}`)}
-            tabIndex={-1}
-            aria-label={`${safe(t.root?.span.operationName ?? t.id)}, ${seconds(t.durationUs / 1e6)}`}
-            title={`${safe(t.root?.span.operationName ?? t.id)} · ${seconds(t.durationUs / 1e6)}`}
-            style={{ left: `${Math.max(0, Math.min(100, (x(t) / PLOT_W) * 100))}%`, top: `${(1 - t.durationUs / longest) * (PLOT_H - 2 * DOT_PX) + DOT_PX}px` }}
-          />
-        ))}
-        <div class="hist-axis">
-          <span>{clock(startMs)}</span>
-          <span>{clock(endMs)}</span>
-        </div>
-      </div>
-    </div>
-  )
+// The spans that the search is about: of its service and operation, within its durations.
+function matching(list: TraceView[], service: string, operation: string, min: string, max: string): HeatSpan[] {
+  const low = min ? durationUs(min) : 0
+  const high = max ? durationUs(max) : Infinity
+  const out: HeatSpan[] = []
+  for (const t of list)
+    for (const n of t.nodes) {
+      const us = n.span.duration
+      if (n.service === service && (!operation || n.span.operationName === operation) && us >= low && us <= high) out.push({ startMs: n.span.startTime / 1000, us, error: n.error })
+    }
+  return out
 }
 
 const idOf = (t: TraceView) => t.id
 
-function Found({ list, limit, startMs, endMs }: { list: TraceView[]; limit: number; startMs: number; endMs: number }) {
+function Found({ list, spans, limit, startMs, endMs }: { list: TraceView[]; spans: HeatSpan[]; limit: number; startMs: number; endMs: number }) {
   const a = useAddress()
   const byLength = a.get('sort') === 'longest'
   const sorted = [...list].sort((x, y) => (byLength ? y.durationUs - x.durationUs : y.startUs - x.startUs))
-  const longest = Math.max(...list.map((t) => t.durationUs), 1)
+  const longest = list.reduce((m, t) => Math.max(m, t.durationUs), 1)
   const keys = useListKeys(sorted.map(idOf), (i) => go(link(`/trace/${sorted[i].id}`)))
   // At the limit these are the newest of more: the plot shows their time, not the empty range around them.
-  const starts = list.map((t) => t.startUs / 1000)
+  const starts = spans.length ? spans.map((s) => s.startMs) : list.map((t) => t.startUs / 1000)
   const all = list.length < limit
-  const plotMs = { start: all ? startMs : Math.min(...starts), end: all ? endMs : Math.max(...starts) + 1 }
+  const plotMs = { start: all ? startMs : starts.reduce((m, t) => Math.min(m, t), endMs), end: all ? endMs : starts.reduce((m, t) => Math.max(m, t), startMs) + 1 }
   return (
     <>
       <h2>
         {W.traces.count(list.length)}
         {!all && <small>{W.traces.atLimit}</small>}
+        {(a.get('min') || a.get('max')) && (
+          <button type="button" class="chip" onClick={() => change({ min: null, max: null })}>
+            {W.tracing.heat.any}
+          </button>
+        )}
+        <a class="chip" href={link('/service-map')}>
+          {W.tracing.map.link}
+        </a>
         <button type="button" class="chip more" onClick={() => change({ sort: byLength ? null : 'longest' }, true)}>
           {byLength ? W.traces.longest : W.traces.newest}{'\u00a0'}⇅
         </button>
       </h2>
-      <Plot list={list} startMs={plotMs.start} endMs={plotMs.end} />
+      <HeatMap spans={spans} startMs={plotMs.start} endMs={plotMs.end} />
       <VirtualList items={sorted} keyOf={idOf} rowPx={ROW_PX} listRef={keys.ref} label={W.traces.list} class="trace-list">
         {(t, i) => {
           const ms = t.startUs / 1000
@@ -130,7 +117,7 @@ function Found({ list, limit, startMs, endMs }: { list: TraceView[]; limit: numb
               </span>
               <span class="what">
                 <Badge state={t.errors ? 'bad' : 'ok'} word={t.errors ? W.traces.errors(t.errors) : W.traces.fine}>
-                  <span class="dim">{safe(t.root?.service ?? '')}</span> {safe(t.root?.span.operationName ?? '')}
+                  <span class="dim">{safe(t.root?.service ?? '')}</span> {safe(cut(t.root?.span.operationName ?? '', NAME_MAX))}
                 </Badge>
               </span>
               <span class="sizes dim">
@@ -161,7 +148,8 @@ export function Traces() {
     const parsed = parseTags(params[1])
     const q = { service, operation: params[0], tags: 'tags' in parsed ? parsed.tags : {}, min: params[2], max: params[3], limit }
     const found = await search({ ...q, startMs: Math.floor(r.startMs), endMs: Math.ceil(r.endMs) }, signal)
-    return { list: found.map(viewTrace).filter((t) => t.root), startMs: r.startMs, endMs: r.endMs }
+    const list = found.map((t) => viewTrace(t)).filter((t) => t.root)
+    return { list, spans: matching(list, service, params[0], params[2], params[3]), startMs: r.startMs, endMs: r.endMs }
   })
   const command = W.home.servicesCommand(location.origin)
   return (
@@ -172,7 +160,7 @@ export function Traces() {
       {service && (
         <section class="card" data-panel="traces" aria-busy={f.busy}>
           <Fetch of={f} rows={8} isEmpty={(d) => d.list.length === 0} empty={<Empty why={W.traces.empty} hint={W.traces.emptyHint} command={command} />}>
-            {(d) => <Found list={d.list} limit={limit} startMs={d.startMs} endMs={d.endMs} />}
+            {(d) => <Found list={d.list} spans={d.spans} limit={limit} startMs={d.startMs} endMs={d.endMs} />}
           </Fetch>
         </section>
       )}

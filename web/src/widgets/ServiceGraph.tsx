@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services and who calls whom, from left to right. Boxes are links; lines carry how often and how many failed, in words, too.
+import { useMemo } from 'preact/hooks'
+import { link } from '../state/address'
+import { layered, type Spot } from '../lib/layers'
+import { cut, safe } from '../lib/text'
+import { W } from '../lib/words'
+import type { State } from './Badge'
+
+const BOX_W = 168
+const BOX_H = 50
+const GAP_X = 128
+const GAP_Y = 22
+const PAD = 10
+const NAME_MAX = 24
+const BACK_DROP = 26 // how far a line that goes back hangs below its boxes
+const STROKE_LEAST = 1.2
+const STROKE_MOST = 6
+
+export interface MapNode {
+  name: string
+  state: State
+  lines: string[] // what is known of it, shortest first
+}
+export interface MapEdge {
+  from: string
+  to: string
+  calls: number
+  errors: number
+  label: string
+}
+
+const x = (s: Spot) => PAD + s.layer * (BOX_W + GAP_X)
+
+function curve(a: { x: number; y: number }, b: { x: number; y: number }, back: boolean): string {
+  if (!back) {
+    const bend = (b.x - a.x) / 2
+    return `M${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x} ${b.y}`
+  }
+  const low = Math.max(a.y, b.y) + BOX_H / 2 + BACK_DROP
+  return `M${a.x} ${a.y}C${a.x + 60} ${low} ${a.x} ${low} ${(a.x + b.x) / 2} ${low}S${b.x - 60} ${low} ${b.x} ${b.y}`
+}
+
+export function ServiceGraph({ nodes, edges }: { nodes: MapNode[]; edges: MapEdge[] }) {
+  const l = useMemo(() => layered(nodes.map((n) => n.name), edges), [nodes, edges])
+  const tallest = Math.max(1, ...l.layers.map((c) => c.length))
+  const height = PAD * 2 + tallest * (BOX_H + GAP_Y) + BACK_DROP
+  const width = PAD * 2 + l.layers.length * (BOX_W + GAP_X) - GAP_X
+  const y = (s: Spot) => PAD + (s.row + (tallest - l.layers[s.layer].length) / 2) * (BOX_H + GAP_Y)
+  const most = Math.max(1, ...edges.map((e) => e.calls))
+  return (
+    <div class="scroll map-scroll">
+      <div class="map" style={{ width: `${width}px`, height: `${height}px` }}>
+        <svg width={width} height={height} aria-hidden="true">
+          <defs>
+            {['', 'bad'].map((tone) => (
+              <marker key={tone} id={`arrow${tone}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">
+                <path d="M0 0L8 4L0 8Z" class={`tip-${tone || 'ok'}`} />
+              </marker>
+            ))}
+          </defs>
+          {edges.map((e, i) => {
+            const from = l.spots.get(e.from)!
+            const to = l.spots.get(e.to)!
+            if (e.from === e.to) return null
+            const back = l.back.has(i)
+            const a = { x: x(from) + BOX_W, y: y(from) + BOX_H / 2 }
+            const b = { x: x(to), y: y(to) + BOX_H / 2 }
+            const bad = e.errors > 0
+            const at = back ? { x: (a.x + b.x) / 2, y: Math.max(a.y, b.y) + BOX_H / 2 + BACK_DROP - 4 } : { x: b.x - GAP_X / 2, y: (a.y + b.y) / 2 - 5 + (to.layer - from.layer > 1 ? (b.y - a.y) * 0.25 : 0) }
+            return (
+              <g key={i} class={`edge-line ${bad ? 'bad' : ''} ${back ? 'back' : ''}`}>
+                <path d={curve(a, b, back)} stroke-width={STROKE_LEAST + (STROKE_MOST - STROKE_LEAST) * Math.sqrt(e.calls / most)} marker-end={`url(#arrow${bad ? 'bad' : ''})`} />
+                <text x={at.x} y={at.y} text-anchor="middle">
+                  {e.label}
+                </text>
+              </g>
+            )
+          })}
+        </svg>
+        {nodes.map((n) => {
+          const s = l.spots.get(n.name)!
+          const own = edges.find((e) => e.from === n.name && e.to === n.name)
+          return (
+            <a key={n.name} class={`map-node ${n.state}`} href={link(`/services/${encodeURIComponent(n.name)}`)} title={W.tracing.map.open(safe(n.name))} style={{ left: `${x(s)}px`, top: `${y(s)}px`, width: `${BOX_W}px`, height: `${BOX_H}px` }}>
+              <b>
+                {n.state === 'bad' ? '✕ ' : n.state === 'warn' ? '⚠ ' : ''}
+                {safe(cut(n.name, NAME_MAX))}
+                {own && <span title={W.tracing.map.self}> ↻</span>}
+              </b>
+              <span class="dim">{n.lines.join(' · ')}</span>
+            </a>
+          )
+        })}
+      </div>
+    </div>
+  )
+}
