@@ -31,7 +31,8 @@ TEST(a_regex_selects_the_same_lines_from_columns_as_from_the_lines)
 {
     static const char *const patterns[] = {
         "(?i)task", "(?i)TIMEOUT|refused", "time(out)? of", "status=50[0-3]", "[a-z]+efused", "error.*/api/v[12]", "(?i)error.*/API/v[12]",
-        "timeout|refused|task", "gr\xc3\xbc\xc3\x9f" "e", "(?i)gr\xc3\x9c", "of [0-9a-f]{4}00", "\"id\":\"[0-9A-F]*7F", "^worker 3", "\\btask\\b", "T(?i)ask",
+        "timeout|refused|task", "gr\xc3\xbc\xc3\x9f" "e", "(?i)gr\xc3\x9c", "of [0-9a-f]{4}00", "\"id\":\"[0-9A-F]*7F",
+        "^worker 3", "\\btask\\b", "T(?i)ask",
         "\\x{17f}", "[^a]ask", "after .*9ms$", "nothing of this|nor of that",
     };
     struct world *w = mem_new(struct world);
