@@ -109,6 +109,23 @@ HANDLER(jaeger_search);
 HANDLER(jaeger_trace);
 HANDLER(jaeger_dependencies);
 
+/* jaeger_v3.c */
+HANDLER(jaeger_v3_services);
+HANDLER(jaeger_v3_operations);
+HANDLER(jaeger_v3_traces);
+HANDLER(jaeger_v3_trace);
+
+/* tempo.c, tempo_search.c, tempo_tags.c: Tempo's API */
+HANDLER(tempo_echo);
+HANDLER(tempo_buildinfo);
+HANDLER(tempo_trace);
+HANDLER(tempo_trace_v2);
+HANDLER(tempo_search);
+HANDLER(tempo_tags);
+HANDLER(tempo_tags_v2);
+HANDLER(tempo_tag_values);
+HANDLER(tempo_tag_values_v2);
+
 /* zipkin_query.c: https://zipkin.io/zipkin-api/ */
 HANDLER(zipkin_services);
 HANDLER(zipkin_spans);

@@ -323,14 +323,19 @@ static void put_resource(struct writer *s, const struct otlp_resource_spans *g)
     json_object_end(s->w);
 }
 
-void otlp_trace_json(struct json_writer *w, struct arena *a, enum otlp_json_style style, const struct event *const *spans, size_t count)
+void otlp_trace_json_members(struct json_writer *w, struct arena *a, enum otlp_json_style style, const struct event *const *spans, size_t count)
 {
     struct otlp_trace t;
     struct writer s = { w, json_parser_new(), style };
     otlp_trace_group(a, spans, count, &t);
-    json_array_begin(w);
     for (size_t i = 0; i < t.count; i++)
         put_resource(&s, &t.resources[i]);
-    json_array_end(w);
     json_parser_free(s.p);
+}
+
+void otlp_trace_json(struct json_writer *w, struct arena *a, enum otlp_json_style style, const struct event *const *spans, size_t count)
+{
+    json_array_begin(w);
+    otlp_trace_json_members(w, a, style, spans, count);
+    json_array_end(w);
 }

@@ -228,6 +228,22 @@ static const struct row rows[] = {
     ROW(READ, "traces.read", GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
     ROW(READ, "traces.names", GET, "/jaeger/api/dependencies", 0, BODY_NONE, jaeger_dependencies),
 
+    ROW(READ, "traces.names", GET, "/jaeger/api/v3/services", 0, BODY_NONE, jaeger_v3_services),
+    ROW(READ, "traces.names", GET, "/jaeger/api/v3/operations", 0, BODY_NONE, jaeger_v3_operations),
+    ROW(READ, "traces.read", GET, "/jaeger/api/v3/traces", 0, BODY_NONE, jaeger_v3_traces),
+    ROW(READ, "traces.read", GET, "/jaeger/api/v3/traces/{id}", 0, BODY_NONE, jaeger_v3_trace),
+
+    SECTION("Tempo"),
+    ROW(READ, NULL, GET, "/tempo/api/echo", ROUTE_ON_LOOP, BODY_NONE, tempo_echo),
+    ROW(READ, NULL, GET, "/tempo/api/status/buildinfo", ROUTE_ON_LOOP, BODY_NONE, tempo_buildinfo),
+    ROW(READ, "traces.read", GET, "/tempo/api/traces/{id}", 0, BODY_NONE, tempo_trace),
+    ROW(READ, "traces.read", GET, "/tempo/api/v2/traces/{id}", 0, BODY_NONE, tempo_trace_v2),
+    ROW(READ, "traces.read", GET, "/tempo/api/search", 0, BODY_NONE, tempo_search),
+    ROW(READ, "traces.names", GET, "/tempo/api/search/tags", 0, BODY_NONE, tempo_tags),
+    ROW(READ, "traces.names", GET, "/tempo/api/v2/search/tags", 0, BODY_NONE, tempo_tags_v2),
+    ROW(READ, "traces.names", GET, "/tempo/api/search/tag/{tag}/values", 0, BODY_NONE, tempo_tag_values),
+    ROW(READ, "traces.names", GET, "/tempo/api/v2/search/tag/{tag}/values", 0, BODY_NONE, tempo_tag_values_v2),
+
     SECTION("Zipkin"),
     ROW(WRITE, NULL, POST, "/zipkin/api/v2/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin),
     ROW(WRITE, NULL, POST, "/api/v2/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin),
@@ -423,7 +439,7 @@ static const struct {
     { SLICE_INIT("otlp_http"), SLICE_INIT(""), false },   { SLICE_INIT("otlp_grpc"), SLICE_INIT(""), false },
     { SLICE_INIT("pushgateway"), SLICE_INIT(""), false }, { SLICE_INIT("jaeger_query"), SLICE_INIT("/jaeger"), false },
     { SLICE_INIT("jaeger_thrift"), SLICE_INIT("/jaeger"), false }, { SLICE_INIT("zipkin"), SLICE_INIT("/zipkin"), false },
-    { SLICE_INIT("elastic"), SLICE_INIT("/elastic"), true },
+    { SLICE_INIT("elastic"), SLICE_INIT("/elastic"), true }, { SLICE_INIT("tempo"), SLICE_INIT("/tempo"), false },
 };
 
 int api_listener_tag(struct slice dialect)

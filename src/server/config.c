@@ -128,10 +128,10 @@ static enum status read_login(struct config *c, const struct yaml_node *root, st
 
 static enum status read_listener(struct config *c, const struct yaml_node *n, struct err *err)
 {
-    static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls")};
+    static const struct slice keys[] = {SLICE_INIT("dialect"), SLICE_INIT("address"), SLICE_INIT("tls"), SLICE_INIT("parser")};
     static const struct slice tls_keys[] = {SLICE_INIT("cert_file"), SLICE_INIT("key_file")};
     static const struct slice dialects[] = {SLICE_INIT("prometheus"), SLICE_INIT("loki"), SLICE_INIT("otlp_http"), SLICE_INIT("otlp_grpc"),
-                                            SLICE_INIT("jaeger_query"), SLICE_INIT("jaeger_thrift"), SLICE_INIT("zipkin"),
+                                            SLICE_INIT("jaeger_query"), SLICE_INIT("jaeger_thrift"), SLICE_INIT("zipkin"), SLICE_INIT("tempo"),
                                             SLICE_INIT("pushgateway"), SLICE_INIT("elastic"), SLICE_INIT("statsd"), SLICE_INIT("dogstatsd"),
                                             SLICE_INIT("syslog")};
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
@@ -149,6 +149,8 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
         st = yaml_text(yaml_get(n, keys[2]), tls_keys[0], &l->tls_cert, err);
     if (!st)
         st = yaml_text(yaml_get(n, keys[2]), tls_keys[1], &l->tls_key, err);
+    if (!st)
+        st = yaml_text(n, keys[3], &l->parser, err);
     if (st)
         return st;
     while (i < COUNT_OF(dialects) && !slice_eq(dialects[i], l->dialect))
@@ -156,8 +158,10 @@ static enum status read_listener(struct config *c, const struct yaml_node *n, st
     if (i == COUNT_OF(dialects) || l->address.len == 0)
         return yaml_fail(n, err,
                          "listeners: dialect \"%.*s\", address \"%.*s\": allowed are prometheus, loki, otlp_http, otlp_grpc, jaeger_query, "
-                         "jaeger_thrift, zipkin, pushgateway, elastic, statsd, dogstatsd, syslog and an address such as 127.0.0.1:9090",
+                         "jaeger_thrift, zipkin, tempo, pushgateway, elastic, statsd, dogstatsd, syslog and an address such as 127.0.0.1:9090",
                          SLICE_FMT(l->dialect), SLICE_FMT(l->address));
+    if (l->parser.len && !slice_eq(l->dialect, SLICE("syslog")))
+        return yaml_fail(n, err, "listeners: %.*s: parser is of syslog alone", SLICE_FMT(l->dialect));
     if (slice_eq(l->dialect, SLICE("syslog")) && l->tls_key.len && l->tls_cert.len == 0)
         return yaml_fail(n, err, "listeners: syslog: tls needs cert_file");
     c->listener_count++;

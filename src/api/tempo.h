@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of Tempo's API share. */
+#ifndef STOA_API_TEMPO_H
+#define STOA_API_TEMPO_H
+
+#include "api/trace_read.h"
+#include "codec/json.h"
+
+enum { TEMPO_ANSWER_BYTES_MAX = 256 * MIB };
+
+/* Answers with what went wrong, if anything, and ends the query. */
+void tempo_end(struct api_query *q, enum status st, const struct err *err);
+/* start and end in seconds; the whole of the last second. Absent: the last TRACE_LOOKBACK_HOURS. */
+MUST_CHECK enum status tempo_window(struct api_query *q, const struct api_params *p, int64_t *start_ns, int64_t *end_ns, struct err *err);
+/* A duration as Go writes it, of a parameter; absent is -1. */
+MUST_CHECK enum status tempo_duration(const struct api_params *p, struct slice name, int64_t *out_ns, struct err *err);
+bool tempo_wants_protobuf(struct http_exchange *x);
+void tempo_reply_protobuf(struct http_exchange *x, struct buf *body); /* takes body */
+
+/* {"inspectedTraces":...}: what the query read. */
+void tempo_put_metrics(struct json_writer *w, const struct api_query *q, size_t traces);
+void tempo_put_id(struct json_writer *w, const uint8_t *id, size_t bytes); /* in hexadecimal */
+
+/* Spans by a hand, newest first, until it has seen enough or rows_max of them. */
+struct tempo_scan {
+    const struct pred *pred;
+    int64_t start_ns, end_ns;
+    unsigned want;
+    size_t rows_max;
+    bool (*see)(void *arg, const struct event *e); /* false: enough */
+    void *arg;
+};
+MUST_CHECK enum status tempo_scan(struct api_query *q, const struct tempo_scan *s, struct err *err);
+
+/* What a name of TraceQL means: an attribute of a scope, or something of the span itself. */
+enum tempo_scope { TEMPO_ANY, TEMPO_SPAN, TEMPO_RESOURCE, TEMPO_INSTRUMENTATION, TEMPO_EVENT, TEMPO_LINK, TEMPO_INTRINSIC };
+enum tempo_intrinsic { TEMPO_NONE, TEMPO_NAME, TEMPO_STATUS, TEMPO_STATUS_MESSAGE, TEMPO_KIND, TEMPO_ROOT_NAME, TEMPO_ROOT_SERVICE, TEMPO_EVENT_NAME,
+                       TEMPO_SCOPE_NAME, TEMPO_SCOPE_VERSION, TEMPO_NUMBER /* durations, times, ids: have no list of values */ };
+struct tempo_tag {
+    enum tempo_scope scope;
+    enum tempo_intrinsic intrinsic;
+    struct slice name; /* of an attribute */
+};
+struct tempo_tag tempo_tag_of(struct slice text);
+/* The index of a status ("unset", "ok", "error") or a kind of spans by its name; -1: there is none of that name. */
+int tempo_status_of(struct slice text);
+int tempo_kind_of(struct slice text);
+struct slice tempo_status_name(unsigned status);
+struct slice tempo_kind_name(unsigned kind);
+/* What of {a = "b" && ...} can be told by equal texts, as a predicate in a; the rest is passed over. NULL: nothing. */
+struct pred *tempo_filter(struct arena *a, struct slice query);
+
+#endif

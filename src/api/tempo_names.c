@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of TraceQL as the lists of tags and values need them: which attribute of what, or which part of a span. */
+#include "api/tempo.h"
+
+#include "ingest/otlp.h"
+
+enum { FILTER_TERMS_MAX = 32 };
+
+static const char *const statuses[] = { "unset", "ok", "error" };
+static const char *const kinds[] = { "unspecified", "internal", "server", "client", "producer", "consumer" };
+
+static int index_of(const char *const *list, size_t n, struct slice text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq(text, slice_str(list[i])))
+            return (int)i;
+    return -1;
+}
+
+int tempo_status_of(struct slice text)
+{
+    return index_of(statuses, COUNT_OF(statuses), text);
+}
+
+int tempo_kind_of(struct slice text)
+{
+    return index_of(kinds, COUNT_OF(kinds), text);
+}
+
+struct slice tempo_status_name(unsigned status)
+{
+    return slice_str(statuses[MIN(status, COUNT_OF(statuses) - 1)]);
+}
+
+struct slice tempo_kind_name(unsigned kind)
+{
+    return slice_str(kinds[MIN(kind, COUNT_OF(kinds) - 1)]);
+}
+
+static const struct {
+    struct slice name;
+    enum tempo_intrinsic what;
+} intrinsics[] = {
+    { SLICE_INIT("name"), TEMPO_NAME }, { SLICE_INIT("span:name"), TEMPO_NAME },
+    { SLICE_INIT("status"), TEMPO_STATUS }, { SLICE_INIT("span:status"), TEMPO_STATUS },
+    { SLICE_INIT("statusMessage"), TEMPO_STATUS_MESSAGE }, { SLICE_INIT("span:statusMessage"), TEMPO_STATUS_MESSAGE },
+    { SLICE_INIT("kind"), TEMPO_KIND }, { SLICE_INIT("span:kind"), TEMPO_KIND },
+    { SLICE_INIT("rootName"), TEMPO_ROOT_NAME }, { SLICE_INIT("trace:rootName"), TEMPO_ROOT_NAME }, { SLICE_INIT("root.name"), TEMPO_ROOT_NAME },
+    { SLICE_INIT("rootServiceName"), TEMPO_ROOT_SERVICE }, { SLICE_INIT("trace:rootService"), TEMPO_ROOT_SERVICE },
+    { SLICE_INIT("root.service.name"), TEMPO_ROOT_SERVICE }, { SLICE_INIT("event:name"), TEMPO_EVENT_NAME },
+    { SLICE_INIT("instrumentation:name"), TEMPO_SCOPE_NAME }, { SLICE_INIT("instrumentation:version"), TEMPO_SCOPE_VERSION },
+    { SLICE_INIT("duration"), TEMPO_NUMBER }, { SLICE_INIT("span:duration"), TEMPO_NUMBER }, { SLICE_INIT("trace:duration"), TEMPO_NUMBER },
+    { SLICE_INIT("traceDuration"), TEMPO_NUMBER }, { SLICE_INIT("event:timeSinceStart"), TEMPO_NUMBER }, { SLICE_INIT("span:id"), TEMPO_NUMBER },
+    { SLICE_INIT("trace:id"), TEMPO_NUMBER }, { SLICE_INIT("span:parentID"), TEMPO_NUMBER }, { SLICE_INIT("link:spanID"), TEMPO_NUMBER },
+    { SLICE_INIT("link:traceID"), TEMPO_NUMBER },
+};
+
+static const struct {
+    struct slice prefix;
+    enum tempo_scope scope;
+} prefixes[] = {
+    { SLICE_INIT("span."), TEMPO_SPAN }, { SLICE_INIT("resource."), TEMPO_RESOURCE },
+    { SLICE_INIT("instrumentation."), TEMPO_INSTRUMENTATION }, { SLICE_INIT("event."), TEMPO_EVENT }, { SLICE_INIT("link."), TEMPO_LINK },
+    { SLICE_INIT("."), TEMPO_ANY },
+};
+
+static struct slice unquoted(struct slice s)
+{
+    return s.len > 1 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"' ? slice_sub(s, 1, s.len - 1) : s;
+}
+
+struct tempo_tag tempo_tag_of(struct slice text)
+{
+    for (size_t i = 0; i < COUNT_OF(intrinsics); i++)
+        if (slice_eq(text, intrinsics[i].name))
+            return (struct tempo_tag){ .scope = TEMPO_INTRINSIC, .intrinsic = intrinsics[i].what, .name = text };
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+        if (slice_starts(text, prefixes[i].prefix))
+            return (struct tempo_tag){ .scope = prefixes[i].scope, .name = unquoted(slice_skip(text, prefixes[i].prefix.len)) };
+    return (struct tempo_tag){ .scope = TEMPO_ANY, .name = text };
+}
+
+/* ---- a filter for lists of values ---- */
+
+/* NULL: a predicate cannot say it. */
+static struct pred *equal_pred(struct arena *a, struct tempo_tag t, struct slice value)
+{
+    struct pred *p = NULL;
+    switch (t.intrinsic) {
+    case TEMPO_NAME:
+        return pred_text(a, COL_BODY, SLICE_EMPTY, value);
+    case TEMPO_STATUS:
+        return tempo_status_of(value) < 0 ? NULL : pred_int(a, PRED_EQ, COL_SPAN_STATUS, tempo_status_of(value));
+    case TEMPO_KIND:
+        return tempo_kind_of(value) < 0 ? NULL : pred_int(a, PRED_EQ, COL_SPAN_KIND, tempo_kind_of(value));
+    case TEMPO_NONE:
+        break;
+    case TEMPO_STATUS_MESSAGE:
+    case TEMPO_ROOT_NAME:
+    case TEMPO_ROOT_SERVICE:
+    case TEMPO_EVENT_NAME:
+    case TEMPO_SCOPE_NAME:
+    case TEMPO_SCOPE_VERSION:
+    case TEMPO_NUMBER:
+        return NULL;
+    }
+    if (t.scope == TEMPO_EVENT || t.scope == TEMPO_LINK)
+        return NULL;
+    if (slice_eq(t.name, SLICE("service.name")) && (t.scope == TEMPO_RESOURCE || t.scope == TEMPO_ANY))
+        return pred_text(a, COL_SERVICE, SLICE_EMPTY, value);
+    p = pred_text(a, COL_FIELD, t.name, value);
+    p->scope = t.scope == TEMPO_SPAN ? SCOPE_RECORD : t.scope == TEMPO_RESOURCE ? SCOPE_RESOURCE :
+               t.scope == TEMPO_INSTRUMENTATION ? SCOPE_INSTRUMENTATION : -1;
+    return p;
+}
+
+/* The closing quote of a text that begins behind from, or its end. */
+static size_t quote_end(struct slice s, size_t from)
+{
+    while (from < s.len && s.ptr[from] != '"')
+        from += s.ptr[from] == '\\' ? 2 : 1;
+    return MIN(from, s.len);
+}
+
+struct pred *tempo_filter(struct arena *a, struct slice query)
+{
+    struct preds k = { 0 };
+    query = slice_trim(query);
+    if (query.len < 2 || query.ptr[0] != '{' || query.ptr[query.len - 1] != '}' || slice_contains(query, SLICE("||")))
+        return NULL;
+    query = slice_sub(query, 1, query.len - 1);
+    while ((query = slice_trim(query)).len && k.count < FILTER_TERMS_MAX) {
+        size_t end = 0;
+        while (end < query.len && query.ptr[end] != '&')
+            end = query.ptr[end] == '"' ? quote_end(query, end + 1) + 1 : end + 1;
+        struct slice term = slice_sub(query, 0, MIN(end, query.len)), name, value;
+        query = slice_skip(query, MIN(end + 2, query.len));
+        if (!slice_cut(term, '=', &name, &value) || value.len == 0 || value.ptr[0] == '~' || slice_contains(name, SLICE("!")) ||
+            slice_contains(name, SLICE("<")) || slice_contains(name, SLICE(">")) || slice_contains(value, SLICE("\\")))
+            continue;
+        value = slice_trim(value);
+        struct pred *p = value.len == 0 ? NULL : equal_pred(a, tempo_tag_of(slice_trim(name)), unquoted(value));
+        if (p)
+            preds_add(a, &k, p);
+    }
+    return pred_node(a, PRED_AND, &k);
+}
