@@ -33,10 +33,11 @@ static double number_of(struct json_value v, const char *key)
     return d;
 }
 
-static struct json_value list_of(struct json_value v, const char *key)
+/* Nothing when it is absent. */
+static struct json_iter list_of(struct json_value v, const char *key)
 {
-    struct json_value member = { 0 };
-    return json_get(v, slice_str(key), &member) ? member : (struct json_value){ 0 };
+    struct json_value member;
+    return json_get(v, slice_str(key), &member) ? json_array(member) : (struct json_iter){ 0 };
 }
 
 /* On one line. */
@@ -88,7 +89,7 @@ static void print_map(struct json_value data)
 {
     struct json_value item;
     printf("%12s %8s%10s%10s%10s\n", "requests", "errors", "p50", "p95", "p99");
-    for (struct json_iter it = json_array(list_of(data, "nodes")); json_array_next(&it, &item);) {
+    for (struct json_iter it = list_of(data, "nodes"); json_array_next(&it, &item);) {
         struct slice type = text_of(item, "type");
         print_signals(item);
         print_text(text_of(item, "service"));
@@ -96,7 +97,7 @@ static void print_map(struct json_value data)
             printf(" (%.*s)", SLICE_FMT(type));
         printf("\n");
     }
-    for (struct json_iter it = json_array(list_of(data, "edges")); json_array_next(&it, &item);) {
+    for (struct json_iter it = list_of(data, "edges"); json_array_next(&it, &item);) {
         print_signals(item);
         print_text(text_of(item, "client"));
         printf(" -> ");
@@ -108,8 +109,10 @@ static void print_map(struct json_value data)
 static void print_errors(struct json_value data)
 {
     struct json_value item, frame;
-    for (struct json_iter it = json_array(list_of(data, "groups")); json_array_next(&it, &item);) {
-        struct json_value example = list_of(item, "example");
+    for (struct json_iter it = list_of(data, "groups"); json_array_next(&it, &item);) {
+        struct json_value example;
+        if (!json_get(item, SLICE("example"), &example))
+            continue;
         printf("%10.0f  ", number_of(item, "count"));
         print_time(number_of(item, "last_seen_ms"));
         printf("  ");
@@ -119,7 +122,7 @@ static void print_errors(struct json_value data)
         printf(": ");
         print_text(text_of(item, "message"));
         printf("\n");
-        for (struct json_iter frames = json_array(list_of(item, "stack")); json_array_next(&frames, &frame);) {
+        for (struct json_iter frames = list_of(item, "stack"); json_array_next(&frames, &frame);) {
             printf("%14s", "");
             print_text(json_get_string(frame));
             printf("\n");
@@ -133,7 +136,7 @@ static void print_errors(struct json_value data)
 static void print_calls(struct json_value data)
 {
     struct json_value item, repeats, example;
-    for (struct json_iter it = json_array(list_of(data, "calls")); json_array_next(&it, &item);) {
+    for (struct json_iter it = list_of(data, "calls"); json_array_next(&it, &item);) {
         struct slice service = text_of(item, "service"), peer = text_of(item, "peer"), kind = text_of(item, "kind");
         printf("%10.0f %9.2f s ", number_of(item, "count"), number_of(item, "seconds"));
         print_seconds(number_of(item, "p95_seconds"));
@@ -145,7 +148,7 @@ static void print_calls(struct json_value data)
             continue;
         printf("%14sN+1: %.0f times in %.0f places, up to %.0f in one", "", number_of(repeats, "calls"), number_of(repeats, "places"),
                number_of(repeats, "repeats_max"));
-        struct json_iter examples = json_array(list_of(repeats, "examples"));
+        struct json_iter examples = list_of(repeats, "examples");
         struct slice trace = json_array_next(&examples, &example) ? text_of(example, "trace_id") : SLICE_EMPTY;
         printf(", trace %.*s\n", SLICE_FMT(trace));
     }
@@ -154,7 +157,7 @@ static void print_calls(struct json_value data)
 static void print_deploys(struct json_value data)
 {
     struct json_value item, back;
-    for (struct json_iter it = json_array(list_of(data, "deploys")); json_array_next(&it, &item);) {
+    for (struct json_iter it = list_of(data, "deploys"); json_array_next(&it, &item);) {
         struct slice service = text_of(item, "service"), version = text_of(item, "version"), previous = text_of(item, "previous");
         print_time(number_of(item, "time_ms"));
         printf("  %.*s  %.*s -> %.*s%s\n", SLICE_FMT(service), SLICE_FMT(previous), SLICE_FMT(version),
@@ -226,7 +229,7 @@ static int print_answer(const struct options *o, const struct client_response *r
         fprintf(stderr, "stoa services: %d: %.*s\n", resp->status, SLICE_FMT(text));
     } else {
         o->view->print(data);
-        for (struct json_iter it = json_array(list_of(answer, "warnings")); json_array_next(&it, &note);) {
+        for (struct json_iter it = list_of(answer, "warnings"); json_array_next(&it, &note);) {
             struct slice text = json_get_string(note);
             fprintf(stderr, "warning: %.*s\n", SLICE_FMT(text));
         }
