@@ -13,6 +13,7 @@ import { cut, safe } from '../lib/text'
 import { W } from '../lib/words'
 import { homeGrid } from '../panels/HostPanel'
 import { ServiceGlance } from '../panels/Glance'
+import { Failures, Neighbours } from '../panels/ServiceAround'
 import { Card } from '../widgets/Card'
 import { CopyBox } from '../widgets/CopyBox'
 import { Spark } from '../widgets/Spark'
@@ -82,7 +83,11 @@ function SignalChart({ title, note, signals, unit, g, source, least, limit }: { 
 
 function Endpoints({ d }: { d: ServiceDetail }) {
   const columns: Column<Endpoint>[] = [
-    { title: W.service.endpoint, class: () => 'mono', draw: (e) => safe(cut(e.endpoint, 90)) || '–' },
+    {
+      title: W.service.endpoint,
+      class: () => 'mono',
+      draw: (e) => (d.source === 'spans' && !e.method ? <a href={link('/traces', { service: d.service, operation: e.endpoint })}>{safe(cut(e.endpoint, 90))}</a> : safe(cut(e.endpoint, 90)) || '–'),
+    },
     { title: W.service.method, wide: true, class: () => 'mono', draw: (e) => safe(e.method) },
     { title: W.home.requests, number: true, draw: (e) => format(e.requests_per_second, '/s') },
     { title: W.home.errors, number: true, class: (e) => ((e.error_ratio ?? 0) >= 0.05 ? 'bad' : (e.error_ratio ?? 0) >= 0.01 ? 'warn' : ''), draw: (e) => format(e.error_ratio, 'ratio') },
@@ -251,6 +256,8 @@ export function Service({ name }: { name: string }) {
                 />
               </div>
               <Endpoints d={d} />
+              <Failures name={name} />
+              <Neighbours name={name} />
               <Metrics name="business" title={W.service.business} note={W.service.businessNote} list={d.metrics?.business ?? []} g={grid} />
               <Metrics name="resources" title={W.service.resources} list={d.metrics?.resources ?? []} g={grid} />
               <Sources d={d} />

@@ -20,7 +20,8 @@ const STROKE_MOST = 6
 export interface MapNode {
   name: string
   state: State
-  lines: string[] // what is known of it, shortest first
+  lines: string[] // what is known of it, the most important first
+  isService?: boolean // false: it has no page
 }
 export interface MapEdge {
   from: string
@@ -81,8 +82,9 @@ export function ServiceGraph({ nodes, edges }: { nodes: MapNode[]; edges: MapEdg
         {nodes.map((n) => {
           const s = l.spots.get(n.name)!
           const own = edges.find((e) => e.from === n.name && e.to === n.name)
+          const to = n.isService === false ? undefined : link(`/services/${encodeURIComponent(n.name)}`)
           return (
-            <a key={n.name} class={`map-node ${n.state}`} href={link(`/services/${encodeURIComponent(n.name)}`)} title={W.tracing.map.open(safe(n.name))} style={{ left: `${x(s)}px`, top: `${y(s)}px`, width: `${BOX_W}px`, height: `${BOX_H}px` }}>
+            <a key={n.name} class={`map-node ${n.state}`} href={to} title={to && W.tracing.map.open(safe(n.name))} style={{ left: `${x(s)}px`, top: `${y(s)}px`, width: `${BOX_W}px`, height: `${BOX_H}px` }}>
               <b>
                 {n.state === 'bad' ? '✕ ' : n.state === 'warn' ? '⚠ ' : ''}
                 {safe(cut(n.name, NAME_MAX))}
