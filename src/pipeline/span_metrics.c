@@ -118,7 +118,7 @@ void span_metrics_take(struct span_metrics *m, const struct batch *b, struct spa
     struct span_edges_result edges = { 0 };
     const struct event *before = NULL;
     *out = (struct span_metrics_result){ 0 };
-    if (b->event_count == 0 || !atomic_load_explicit(&m->is_on, memory_order_relaxed))
+    if (b->event_count == 0 || b->is_own || !atomic_load_explicit(&m->is_on, memory_order_relaxed))
         return;
     mutex_lock(&m->lock);
     m->now_ns = MAX(m->now_ns, b->received_ns);

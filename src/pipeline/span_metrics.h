@@ -34,7 +34,7 @@ void span_metrics_switch(struct span_metrics *m, bool on);
 struct span_metrics_result {
     uint64_t folded, left_out; /* spans counted as __overflow__, or not at all */
 };
-/* Counts the spans of b, each as often as it weighs, and the versions of its spans and logs. Borrows b. */
+/* Counts the spans of b, each as often as it weighs, and the versions of its spans and logs; nothing of a batch that is our own. Borrows b. */
 void span_metrics_take(struct span_metrics *m, const struct batch *b, struct span_metrics_result *out);
 
 /* Since the start: halves of calls that found no other; that had no place to wait in; calls counted as __overflow__; calls, and
