@@ -5,7 +5,8 @@
  * (1) A client's call to a database is whole by itself: no server of it sends spans.
  * (2) A server's half is looked for by its parent's id, and by its own, as Zipkin's clients and servers share one.
  * (3) A producer's half stays when it is paired: a message may have several consumers.
- * (4) A server's span without a parent was called by "user": a browser, a program outside. */
+ * (4) A server's span without a parent was called by "user": a browser, a program outside.
+ * (5) Beyond SPAN_EDGES_PENDING_MAX the one that waited longest gives way: what comes now is likelier to be paired. */
 #include "pipeline/span_edges.h"
 
 #include "base/hash.h"
@@ -183,9 +184,13 @@ static void half_wait(struct span_edges *s, struct span_table *t, const struct h
         half_alone(t, same, out);
         half_remove(s, same);
     }
-    if (s->index.count >= SPAN_EDGES_PENDING_MAX) {
-        out->dropped++;
-        return;
+    if (s->index.count >= SPAN_EDGES_PENDING_MAX) { /* (5) */
+        struct span_edges_result early = { 0 };
+        half_alone(t, s->oldest, &early);
+        half_remove(s, s->oldest);
+        out->dropped += early.unpaired;
+        out->folded += early.folded;
+        out->left_out += early.left_out;
     }
     char *texts = mem_alloc(sizeof(struct half) + like->tenant.len + like->service.len + like->peer.len);
     struct half *h = (struct half *)(void *)texts;

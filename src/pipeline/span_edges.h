@@ -8,7 +8,7 @@
 
 enum {
     SPAN_EDGE_WAIT_SECONDS = 10,       /* for the other half of a call, from when the first came */
-    SPAN_EDGES_PENDING_MAX = 50 * 1000, /* halves that wait; further ones are dropped */
+    SPAN_EDGES_PENDING_MAX = 50 * 1000, /* halves that wait; then the oldest goes, and counts as dropped */
     SPAN_EDGE_NAME_BYTES_MAX = 200     /* of a peer; longer names are cut */
 };
 

@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#include "base/buf.h"
 #include "codec/hex.h"
 #include "model/exemplar.h"
 #include "model/histogram.h"
@@ -87,6 +86,7 @@ void span_table_init(struct span_table *t, enum span_row_kind kind, size_t rows_
     *t = (struct span_table){ .kind = kind, .rows_max = rows_max, .group_max = group_max };
     map_init(&t->index);
     map_init(&t->groups);
+    buf_init(&t->key, KEY_BYTES_MAX);
 }
 
 static void row_free(struct span_row *r)
@@ -112,6 +112,7 @@ void span_table_free(struct span_table *t)
     groups_clear(t);
     map_free(&t->index);
     map_free(&t->groups);
+    buf_free(&t->key);
 }
 
 /* How many rows have that first label. */
@@ -171,26 +172,23 @@ static struct slice key_of(struct buf *b, struct slice tenant, const struct labe
 struct span_row *span_table_row(struct span_table *t, struct slice tenant, struct label *labels, size_t count, size_t fold, bool *folded)
 {
     struct span_row *r = NULL;
-    struct buf b;
-    buf_init(&b, KEY_BYTES_MAX);
-    struct slice key = key_of(&b, tenant, labels, count);
+    struct slice key = key_of(&t->key, tenant, labels, count);
     uint64_t *found = map_get(&t->index, key), *group = found ? NULL : group_of(t, tenant, labels[0].value);
     bool is_full = group && *group >= t->group_max;
     *folded = is_full && fold < count;
     if (*folded) {
         labels[fold].value = SPAN_OVERFLOW;
-        key = key_of(&b, tenant, labels, count);
+        key = key_of(&t->key, tenant, labels, count);
         found = map_get(&t->index, key);
     }
     if (found) {
         r = (struct span_row *)(uintptr_t)*found;
-    } else if (t->index.count < t->rows_max && (!is_full || *folded) && !buf_over(&b)) {
+    } else if (t->index.count < t->rows_max && (!is_full || *folded) && !buf_over(&t->key)) {
         ++*group;
         r = row_new(t, key, tenant, labels, count);
     }
     if (r)
         r->rest_ms = 0;
-    buf_free(&b);
     return r;
 }
 

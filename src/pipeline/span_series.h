@@ -4,6 +4,7 @@
 #ifndef STOA_PIPELINE_SPAN_SERIES_H
 #define STOA_PIPELINE_SPAN_SERIES_H
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "model/batch.h"
 
@@ -47,6 +48,7 @@ struct span_row {
 struct span_table {
     struct map index;  /* key -> struct span_row */
     struct map groups; /* tenant and first label -> how many rows, keys of their own */
+    struct buf key;    /* for looking up */
     enum span_row_kind kind;
     size_t rows_max, group_max;
 };
