@@ -141,6 +141,7 @@ struct table {
     const struct evdir_block *b;
     size_t stream_count;              /* at least 1 */
     bool is_by_stream, is_by_severity, may_be_odd;
+    uint8_t severity;                 /* one that is there: of all rows when groups do not differ by it */
     uint32_t first[EVDIR_SEVERITIES]; /* the first stream's groups */
     const int64_t *times, *severities, *streams, *weights; /* NULL severities, streams: of no matter; NULL weights: 1 */
     uint32_t *counts; /* of the cell at hand, by stream * SEVERITY_VALUES + severity */
@@ -163,6 +164,7 @@ static enum status table_init(struct evcount *c, const struct groups *g, const s
     for (size_t v = 0; st == ST_OK && v < EVDIR_SEVERITIES; v++) {
         if (b->severities[v] == 0)
             continue;
+        t->severity = (uint8_t)v;
         st = group_of(c, g, b, 0, v, &t->first[v], err);
         t->is_by_severity |= any != GROUP_NONE && any != t->first[v];
         any = t->first[v];
@@ -236,7 +238,7 @@ static bool has_odd(const struct table *t)
 
 static size_t place_of(const struct table *t, size_t row)
 {
-    return (t->streams ? (size_t)t->streams[row] * SEVERITY_VALUES : 0) + (t->severities ? (size_t)t->severities[row] : 0);
+    return (t->streams ? (size_t)t->streams[row] * SEVERITY_VALUES : 0) + (t->severities ? (size_t)t->severities[row] : t->severity);
 }
 
 static void use(struct table *t, size_t place)
@@ -267,8 +269,8 @@ static enum status add_some(struct evcount *c, struct table *t, size_t from, siz
 static void add_all(struct table *t, size_t from, size_t to)
 {
     if (t->severities == NULL && t->streams == NULL) {
-        use(t, 0);
-        t->counts[0] += (uint32_t)(to - from);
+        use(t, t->severity);
+        t->counts[t->severity] += (uint32_t)(to - from);
         return;
     }
     uint32_t *counts = t->counts, *used = t->used;

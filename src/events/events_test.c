@@ -524,6 +524,22 @@ TEST(counts_by_cell_and_group_are_the_rows)
     world_close(&w);
 }
 
+TEST(counts_of_a_block_with_one_severity_are_of_that_severity)
+{
+    enum { ROWS = 200 };
+    struct event list[ROWS];
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < ROWS; i++)
+        list[i] = (struct event){ .kind = EVENT_LOG, .severity = SEVERITY_ERROR, .weight = 1, .time_ns = world_start_ns + (int64_t)i * NS_S,
+                                  .stream = world_stream(w.arena, i % 2), .body = SLICE("x") };
+    world_append(&w, 0, list, ROWS);
+    world_flush(&w);
+    check_counts(&w, SLICE_EMPTY, 7 * NS_S);
+    check_counts(&w, SLICE_EMPTY, 100000 * NS_S);
+    world_close(&w);
+}
+
 static void check_streams(struct world *w, int64_t end_ns)
 {
     struct slice tenant = world_tenant(1), *got;
