@@ -47,7 +47,8 @@ int tempo_status_of(struct slice text);
 int tempo_kind_of(struct slice text);
 struct slice tempo_status_name(unsigned status);
 struct slice tempo_kind_name(unsigned kind);
-/* What of {a = "b" && ...} can be told by equal texts, as a predicate in a; the rest is passed over. NULL: nothing. */
-struct pred *tempo_filter(struct arena *a, struct slice query);
+/* What of {a = "b" && duration > 1s ...} a predicate can tell, living in a. NULL: nothing. *whole: that is all that was asked; else it lets
+ * more through. */
+struct pred *tempo_filter(struct arena *a, struct slice query, bool *whole);
 
 #endif

@@ -2,7 +2,7 @@
 /* Names of TraceQL as the lists of tags and values need them: which attribute of what, or which part of a span. */
 #include "api/tempo.h"
 
-#include "ingest/otlp.h"
+#include "base/date.h"
 
 enum { FILTER_TERMS_MAX = 32 };
 
@@ -80,7 +80,7 @@ struct tempo_tag tempo_tag_of(struct slice text)
     return (struct tempo_tag){ .scope = TEMPO_ANY, .name = text };
 }
 
-/* ---- a filter for lists of values ---- */
+/* ---- a filter by predicates alone ---- */
 
 /* NULL: a predicate cannot say it. */
 static struct pred *equal_pred(struct arena *a, struct tempo_tag t, struct slice value)
@@ -122,26 +122,52 @@ static size_t quote_end(struct slice s, size_t from)
     return MIN(from, s.len);
 }
 
-struct pred *tempo_filter(struct arena *a, struct slice query)
+/* "name op value"; NULL: a predicate cannot say it. */
+static struct pred *term_pred(struct arena *a, struct slice term)
+{
+    static const struct {
+        struct slice text;
+        enum pred_op op;
+    } orders[] = { { SLICE_INIT(">="), PRED_GE }, { SLICE_INIT("<="), PRED_LE }, { SLICE_INIT(">"), PRED_GT }, { SLICE_INIT("<"), PRED_LT } };
+    size_t at = 0;
+    while (at < term.len && term.ptr[at] != '=' && term.ptr[at] != '!' && term.ptr[at] != '<' && term.ptr[at] != '>')
+        at++;
+    struct slice name = slice_trim(slice_sub(term, 0, at)), rest = slice_skip(term, at), value;
+    struct tempo_tag t = tempo_tag_of(name);
+    if (slice_eq(name, SLICE("duration")) || slice_eq(name, SLICE("span:duration")))
+        for (size_t i = 0; i < COUNT_OF(orders); i++) {
+            int64_t ns;
+            if (slice_starts(rest, orders[i].text))
+                return duration_parse_go(slice_trim(slice_skip(rest, orders[i].text.len)), &ns) ? pred_int(a, orders[i].op, COL_DURATION, ns) : NULL;
+        }
+    if (!slice_starts(rest, SLICE("=")) || slice_starts(rest, SLICE("=~")) || slice_contains(rest, SLICE("\\")))
+        return NULL;
+    value = slice_trim(slice_skip(rest, 1));
+    bool is_quoted = value.len > 1 && value.ptr[0] == '"' && quote_end(value, 1) == value.len - 1;
+    bool is_word = value.len && slice_find_char(value, '"', 0) == SIZE_MAX && slice_find_char(value, ' ', 0) == SIZE_MAX;
+    return is_quoted || is_word ? equal_pred(a, t, unquoted(value)) : NULL;
+}
+
+struct pred *tempo_filter(struct arena *a, struct slice query, bool *whole)
 {
     struct preds k = { 0 };
     query = slice_trim(query);
-    if (query.len < 2 || query.ptr[0] != '{' || query.ptr[query.len - 1] != '}' || slice_contains(query, SLICE("||")))
+    *whole = query.len == 0;
+    if (query.len < 2 || query.ptr[0] != '{' || query.ptr[query.len - 1] != '}' || slice_contains(query, SLICE("||")) ||
+        slice_contains(slice_skip(query, 1), SLICE("{")))
         return NULL;
+    *whole = true;
     query = slice_sub(query, 1, query.len - 1);
-    while ((query = slice_trim(query)).len && k.count < FILTER_TERMS_MAX) {
+    while ((query = slice_trim(query)).len) {
         size_t end = 0;
         while (end < query.len && query.ptr[end] != '&')
             end = query.ptr[end] == '"' ? quote_end(query, end + 1) + 1 : end + 1;
-        struct slice term = slice_sub(query, 0, MIN(end, query.len)), name, value;
+        struct pred *p = k.count < FILTER_TERMS_MAX ? term_pred(a, slice_trim(slice_sub(query, 0, MIN(end, query.len)))) : NULL;
         query = slice_skip(query, MIN(end + 2, query.len));
-        if (!slice_cut(term, '=', &name, &value) || value.len == 0 || value.ptr[0] == '~' || slice_contains(name, SLICE("!")) ||
-            slice_contains(name, SLICE("<")) || slice_contains(name, SLICE(">")) || slice_contains(value, SLICE("\\")))
-            continue;
-        value = slice_trim(value);
-        struct pred *p = value.len == 0 ? NULL : equal_pred(a, tempo_tag_of(slice_trim(name)), unquoted(value));
         if (p)
             preds_add(a, &k, p);
+        else
+            *whole = false;
     }
     return pred_node(a, PRED_AND, &k);
 }

@@ -78,6 +78,7 @@ static enum status gather_names(struct api_query *q, const struct api_params *p,
     struct tempo_scan s = { .rows_max = SCAN_SPANS_MAX, .see = see_names, .arg = n };
     struct slice scope = api_param(p, SLICE("scope"), NULL);
     size_t known = 0;
+    bool whole; /* names and values that fit some of it are good enough for who still writes it */
     while (known < LISTS && !slice_eq(scope, scope_names[known]))
         known++;
     if (scope.len && known == LISTS && !slice_eq(scope, SLICE("none")))
@@ -85,7 +86,7 @@ static enum status gather_names(struct api_query *q, const struct api_params *p,
                        SLICE_FMT(scope));
     n->with_children = known == OF_EVENT || known == OF_LINK || known == LISTS;
     s.want = WANT_FIELDS | (n->with_children ? WANT_SPAN : 0);
-    s.pred = tempo_filter(q->arena, api_param(p, SLICE("q"), NULL));
+    s.pred = tempo_filter(q->arena, api_param(p, SLICE("q"), NULL), &whole);
     enum status st = tempo_window(q, p, &s.start_ns, &s.end_ns, err);
     if (!st && known != OF_INTRINSIC)
         st = tempo_scan(q, &s, err);
@@ -296,7 +297,8 @@ static unsigned wanted(const struct tempo_tag *t)
 static enum status gather_values(struct api_query *q, const struct api_params *p, struct values *v, struct err *err)
 {
     struct preds both = { 0 };
-    struct pred *has = having(q->arena, &v->tag), *filter = tempo_filter(q->arena, api_param(p, SLICE("q"), NULL));
+    bool whole;
+    struct pred *has = having(q->arena, &v->tag), *filter = tempo_filter(q->arena, api_param(p, SLICE("q"), NULL), &whole);
     struct tempo_scan s = { .rows_max = SCAN_SPANS_MAX, .see = see_values, .arg = v, .want = wanted(&v->tag) };
     if (has)
         preds_add(q->arena, &both, has);

@@ -218,6 +218,17 @@ class Test(unittest.TestCase):
         for bad in (dict(minDuration="fast"), dict(limit="x"), dict(limit=0), dict(tags='a="b'), dict(start=20, end=10)):
             self.assertEqual(self.s.get("/tempo/api/search", bad).status, 400, bad)
 
+    def test_search_by_a_query(self):
+        def found(q, **params):
+            return sorted(t["traceID"] for t in self.get("search", q=q, **params)["traces"])
+        for q, expected in [("{}", sorted([TRACE, "abc", "5af7183fb1d4cf5f"])), ('{ resource.service.name = "shop" }', [TRACE]), ('{span.http.status_code=500}', [TRACE]),
+                            ('{ resource.service.name = "shop" && duration > 1s && status = error }', [TRACE]), ('{ name = "a && b" }', []), ('{ kind = client }', [TRACE]),
+                            ('{ .job = "sum up" }', ["abc"]), ('{ duration >= 1500ms }', sorted([TRACE, "abc"]))]:
+            self.assertEqual(found(q), expected, q)
+        sets = self.get("search", q='{ resource.service.name = "shop" }', spss=1)["traces"][0]["spanSets"]
+        self.assertEqual(sets, [{"spans": [{"spanID": "eee19b7ec3c1b174", "name": "GET /cart", "startTimeUnixNano": str(self.now + 1), "durationNanos": "1500000000"}], "matched": 2}])
+        self.assertEqual(self.s.get("/tempo/api/search", dict(q="{ oops")).status, 400)
+
     def test_names(self):
         self.assertTrue({"http.method", "host.name", "job", "service.name"} <= set(self.get("search/tags")["tagNames"]))
         scopes = {s["name"]: set(s["tags"]) for s in self.get("v2/search/tags")["scopes"]}
