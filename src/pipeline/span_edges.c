@@ -175,15 +175,6 @@ static struct half *half_of(const struct span_edges *s, struct slice tenant, con
 static void half_wait(struct span_edges *s, struct span_table *t, const struct half *like, const struct event *e, const uint8_t *span_id,
                       struct span_edges_result *out)
 {
-    struct half *same;
-    uint8_t key[KEY_BYTES];
-    key_of(key, like->tenant, e, span_id);
-    uint64_t *found = map_get(&s->index, slice_of(key, KEY_BYTES));
-    if (found) { /* sent again, or a second one under one parent */
-        same = (struct half *)(uintptr_t)*found;
-        half_alone(t, same, out);
-        half_remove(s, same);
-    }
     if (s->index.count >= SPAN_EDGES_PENDING_MAX) { /* (5) */
         struct span_edges_result early = { 0 };
         half_alone(t, s->oldest, &early);
@@ -201,13 +192,21 @@ static void half_wait(struct span_edges *s, struct span_table *t, const struct h
     h->peer = put_text(&texts, like->peer);
     h->older = s->newest;
     h->newer = NULL;
+    key_of(h->key, like->tenant, e, span_id);
     h->e.time_ns = e->time_ns;
     memcpy(h->e.trace_id, e->trace_id, sizeof e->trace_id);
     memcpy(h->e.span_id, e->span_id, sizeof e->span_id);
-    memcpy(h->key, key, KEY_BYTES);
     *(s->newest ? &s->newest->newer : &s->oldest) = h;
     s->newest = h;
-    *map_put(&s->index, slice_of(h->key, KEY_BYTES), NULL) = (uintptr_t)h;
+    bool is_new;
+    uint64_t *at = map_put(&s->index, slice_of(h->key, KEY_BYTES), &is_new);
+    if (!is_new) { /* sent again, or a second one under one parent: the key in the map is the one before's */
+        struct half *same = (struct half *)(uintptr_t)*at;
+        half_alone(t, same, out);
+        half_remove(s, same);
+        at = map_put(&s->index, slice_of(h->key, KEY_BYTES), NULL);
+    }
+    *at = (uintptr_t)h;
 }
 
 static void take_client(struct span_edges *s, struct span_table *t, struct slice tenant, const struct event *e, int64_t now_ns,

@@ -156,6 +156,21 @@ struct tenant_batches {
     int64_t now_ms;
 };
 
+static const struct {
+    struct slice name, help, unit;
+    enum metric_type type;
+} about[] = {
+    { SLICE_INIT("traces_spanmetrics_calls_total"), SLICE_INIT("Spans, by operation."), SLICE_INIT(""), METRIC_COUNTER },
+    { SLICE_INIT("traces_spanmetrics_latency"), SLICE_INIT("How long spans took."), SLICE_INIT("seconds"), METRIC_HISTOGRAM },
+    { SLICE_INIT("traces_service_graph_request_total"), SLICE_INIT("Calls between services."), SLICE_INIT(""), METRIC_COUNTER },
+    { SLICE_INIT("traces_service_graph_request_failed_total"), SLICE_INIT("Calls between services that failed."), SLICE_INIT(""), METRIC_COUNTER },
+    { SLICE_INIT("traces_service_graph_request_server_seconds"), SLICE_INIT("How long calls took as their server saw it."), SLICE_INIT("seconds"),
+      METRIC_HISTOGRAM },
+    { SLICE_INIT("traces_service_graph_request_client_seconds"), SLICE_INIT("How long calls took as their client saw it."), SLICE_INIT("seconds"),
+      METRIC_HISTOGRAM },
+    { SLICE_INIT("traces_target_info"), SLICE_INIT("Versions of services that spans and logs came of."), SLICE_INIT(""), METRIC_INFO },
+};
+
 static struct batch *batch_of(void *arg, struct slice tenant)
 {
     struct tenant_batches *all = arg;
@@ -167,6 +182,8 @@ static struct batch *batch_of(void *arg, struct slice tenant)
     t->b->tenant = arena_copy(t->b->arena, tenant);
     t->b->received_ns = all->now_ms * NS_MS;
     t->b->is_own = true;
+    for (size_t i = 0; i < COUNT_OF(about); i++)
+        batch_metadata(t->b, about[i].name, about[i].type, about[i].help, about[i].unit);
     t->next = all->list;
     all->list = t;
     return t->b;

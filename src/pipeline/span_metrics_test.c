@@ -242,6 +242,19 @@ TEST(a_message_pairs_with_each_of_its_consumers_and_zipkins_halves_share_an_id)
     buf_free(&out);
 }
 
+TEST(a_half_that_comes_again_takes_the_place_of_the_one_before)
+{
+    static const struct half_of_call list[] = { { "shop", 3, 1, 2, 1, 0, 30, NULL, NULL }, { "shop", 3, 1, 2, 1, 0, 40, NULL, NULL },
+                                                { "cart", 2, 1, 3, 2, 0, 20, NULL, NULL }, { "cart", 2, 1, 4, 9, 0, 20, NULL, NULL },
+                                                { "cart", 2, 1, 5, 9, 0, 20, NULL, NULL } };
+    struct buf out;
+    uint64_t unpaired;
+    edges_of(list, COUNT_OF(list), NOW_MS, &out, &unpaired);
+    CHECK(has(&out, "request_client_seconds{client=\"shop\",server=\"cart\"} 0 {count:1, sum:0.04,"));
+    CHECK_INT(unpaired, 2);
+    buf_free(&out);
+}
+
 TEST(halves_that_wait_are_bounded_and_a_client_of_too_many_servers_folds)
 {
     struct span_metrics *m = span_metrics_new();
