@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-enum { TEMPO_TRACES_DEFAULT = 20, TEMPO_TRACES_MAX = 1500, TEMPO_TAGS_MAX = 32, TEMPO_SPANS_DEFAULT = 3, TEMPO_SPANS_MAX = 1000, TEMPO_SERVICES_MAX = 200 /* told of a trace */,
+enum { TEMPO_TRACES_DEFAULT = 20, TEMPO_TRACES_MAX = 1500, TEMPO_TAGS_MAX = 32, TEMPO_SPANS_DEFAULT = 3, TEMPO_SPANS_MAX = 1000,
+       TEMPO_SERVICES_MAX = 200 /* told of a trace */,
        STATUS_ERROR = 2 };
 
 /* What is found: whole traces, and which of their spans fit. */
