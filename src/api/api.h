@@ -13,6 +13,7 @@
 #include "sys/thread.h"
 
 struct alert_eval;
+struct parse_rules;
 struct posted_rules;
 struct dispatch;
 struct pipeline;
@@ -85,6 +86,7 @@ struct api {
     struct fold *fold;                  /* labels that name a request; never NULL while HTTP is served */
     struct reads *reads;                /* when metrics were last read; never NULL while HTTP is served */
     struct alert_eval *alerts;          /* rules at work; NULL: none are evaluated */
+    const struct parse_rules *parsers;  /* of lines that are sent; never NULL while HTTP is served */
     struct posted_rules *posted_rules;  /* that came over Loki's API; NULL: none are taken */
     bool (*has_receiver)(void *server, struct slice name); /* of notifications; NULL: nobody knows */
     struct follow *follow;                /* who follows the logs; never NULL while HTTP is served */

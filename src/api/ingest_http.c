@@ -13,6 +13,7 @@
 #include "ingest/ingest.h"
 #include "ingest/join.h"
 #include "ingest/otlp.h"
+#include "ingest/parse_rule.h"
 #include "pipeline/pipeline.h"
 
 enum { BATCH_ARENA_BYTES_MAX = 512 * MIB, GRPC_OK = 0, GRPC_INVALID_ARGUMENT = 3, GRPC_PERMISSION_DENIED = 7,
@@ -33,6 +34,7 @@ struct pending {
     struct splunk_hec *splunk;
     struct slice stream;          /* of lines */
     const struct join_rule *join;
+    const struct parse_rule *parse;
     struct batch *kept; /* what the answer's texts live in */
     struct batch *held; /* for those who follow the logs */
 };
@@ -263,6 +265,7 @@ static enum status decode(struct pending *p, struct slice tenant, struct batch *
     ctx.splunk = p->splunk;
     ctx.stream = p->stream;
     ctx.join = p->join;
+    ctx.parse = p->parse;
     enum status st = ingest_decode(p->protocol, &ctx, body, b, &p->result, err);
     snap_drop(options ? &options->snap : NULL);
     if (!st && intake && p->signal == OTLP_METRICS)
@@ -346,7 +349,7 @@ void ingest_splunk(struct api *api, struct http_exchange *x, struct splunk_hec *
     serve_pending(p);
 }
 
-/* Every parameter is a label of the lines, but multiline=off. Of NDJSON no line belongs to another. */
+/* Every parameter is a label of the lines, but multiline=off and parser=NAME. Of NDJSON no line belongs to another. */
 static enum status lines_labels(struct pending *p, struct err *err)
 {
     static const struct join_rule automatic = { .mode = JOIN_AUTO };
@@ -360,7 +363,10 @@ static enum status lines_labels(struct pending *p, struct err *err)
         struct label l = { params.list[i].name, params.list[i].value };
         if (slice_eq(l.name, SLICE("multiline")))
             multiline = l.value;
-        else if (!label_name_is_legacy(l.name))
+        else if (slice_eq(l.name, SLICE("parser"))) {
+            if ((p->parse = parse_rules_find(p->api->parsers, l.value, err)) == NULL)
+                return ST_INVALID;
+        } else if (!label_name_is_legacy(l.name))
             return err_set(err, ST_INVALID, "parameter \"%.*s\" is no name of a label", SLICE_FMT(slice_sub(l.name, 0, 100)));
         else if (n == COUNT_OF(list) - 1)
             return err_set(err, ST_LIMIT, "more than %zu labels", COUNT_OF(list) - 1);

@@ -13,6 +13,8 @@ enum { BATCH_ARENA_BYTES_MAX = 512 * MIB };
 enum reason { REASON_EMPTY, REASON_OVERLOADED, REASON_STORE, REASON_COUNT };
 
 struct ear {
+    struct syslog *syslog;
+    const struct parse_rule *parse;
     struct udp *udp;
     struct stream *stream;
 };
@@ -44,8 +46,9 @@ static int32_t zone_offset_s(int64_t wall_ns)
 
 static void on_message(void *arg, struct slice message)
 {
-    struct syslog *s = arg;
-    struct syslog_ctx ctx = { .received_ns = clock_wall_ns(s->env.clock) };
+    const struct ear *e = arg;
+    struct syslog *s = e->syslog;
+    struct syslog_ctx ctx = { .received_ns = clock_wall_ns(s->env.clock), .parse = e->parse };
     ctx.zone_offset_s = zone_offset_s(ctx.received_ns);
     mutex_lock(&s->lock);
     s->lines++;
@@ -118,16 +121,19 @@ enum status syslog_new(struct syslog **out, const struct syslog_env *env, struct
     return ST_OK;
 }
 
-enum status syslog_listen(struct syslog *s, struct slice address, const char *tls_cert, const char *tls_key, struct err *err)
+enum status syslog_listen(struct syslog *s, struct slice address, const char *tls_cert, const char *tls_key, const struct parse_rule *parse,
+                          struct err *err)
 {
     bool is_udp = slice_starts(address, SLICE("udp://")), is_tcp = slice_starts(address, SLICE("tcp://"));
-    struct message_options opt = { .loop = s->loop, .arg = s, .message = on_message, .is_syslog = true, .tls_cert = tls_cert,
+    struct ear *e = &s->ears[s->ear_count];
+    struct message_options opt = { .loop = s->loop, .arg = e, .message = on_message, .is_syslog = true, .tls_cert = tls_cert,
                                    .tls_key = tls_key };
     if (s->ear_count == SYSLOG_LISTENERS_MAX)
         return err_set(err, ST_LIMIT, "more than %d listeners of syslog", SYSLOG_LISTENERS_MAX);
     if (tls_cert && is_udp)
         return err_set(err, ST_INVALID, "%.*s: TLS is for TCP", SLICE_FMT(address));
-    struct ear *e = &s->ears[s->ear_count++];
+    *e = (struct ear){ .syslog = s, .parse = parse };
+    s->ear_count++;
     address = slice_skip(address, is_udp || is_tcp ? SLICE("udp://").len : 0);
     enum status st = is_tcp || tls_cert ? ST_OK : udp_open(&e->udp, &opt, address, err);
     if (!st && e->udp)

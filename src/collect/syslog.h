@@ -25,10 +25,13 @@ struct syslog_env {
 
 /* Starts its threads. */
 struct syslog;
+struct parse_rule;
 MUST_CHECK enum status syslog_new(struct syslog **out, const struct syslog_env *env, struct err *err);
 /* address: host:port for both UDP and TCP, or one of them with "udp://" or "tcp://" before it. With tls_cert, files of PEM, it is
- * RFC 5425: TCP alone. ST_EXISTS: taken. ST_INVALID: the files, or UDP with TLS. */
-MUST_CHECK enum status syslog_listen(struct syslog *s, struct slice address, const char *tls_cert, const char *tls_key, struct err *err);
+ * RFC 5425: TCP alone. ST_EXISTS: taken. ST_INVALID: the files, or UDP with TLS.
+ * parse: how messages are read, which outlives s; NULL: as they look. */
+MUST_CHECK enum status syslog_listen(struct syslog *s, struct slice address, const char *tls_cert, const char *tls_key,
+                                     const struct parse_rule *parse, struct err *err);
 /* Closes the sockets, then appends what is left; accepts NULL. */
 void syslog_free(struct syslog *s);
 /* Own metrics, as Prometheus's text. Any thread. */

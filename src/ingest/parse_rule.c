@@ -6,6 +6,7 @@
 #include "codec/regex.h"
 #include "ingest/times.h"
 
+enum { NAMES_TOLD_BYTES_MAX = 200 };
 enum role { ROLE_FIELD, ROLE_NONE, ROLE_TIME, ROLE_LEVEL, ROLE_SERVICE, ROLE_HOST, ROLE_LOGGER, ROLE_PID, ROLE_MESSAGE };
 enum time_format { TIME_ANY, TIME_ISO, TIME_SYSLOG, TIME_CLF, TIME_ASCTIME, TIME_UNIX, TIME_FORMATS };
 
@@ -243,4 +244,22 @@ bool parse_rule_apply(const struct parse_rule *rule, struct slice line, int64_t 
     for (size_t i = 0; i < rule->count; i++)
         part_apply(rule, &rule->parts[i], parts[i], received_ns, zone_offset_s, r, fields, count);
     return true;
+}
+
+const struct parse_rule *parse_rules_find(const struct parse_rules *rules, struct slice name, struct err *err)
+{
+    struct buf known;
+    buf_init(&known, 0);
+    for (size_t i = 0; i < rules->count; i++) {
+        if (slice_eq(rules->list[i].name, name)) {
+            buf_free(&known);
+            return rules->list[i].rule;
+        }
+        buf_printf(&known, "%s%.*s", i ? ", " : "", SLICE_FMT(rules->list[i].name));
+    }
+    struct slice list = known.len ? slice_sub(buf_as_slice(&known), 0, MIN(known.len, (size_t)NAMES_TOLD_BYTES_MAX)) : SLICE("none");
+    err_set(err, ST_INVALID, "parser: found \"%.*s\", the configuration's logs: parsers: has %.*s",
+            SLICE_FMT(slice_sub(name, 0, MIN(name.len, (size_t)NAMES_TOLD_BYTES_MAX))), SLICE_FMT(list));
+    buf_free(&known);
+    return NULL;
 }

@@ -16,6 +16,17 @@
 enum { PARSE_FIELDS_MAX = 32 };
 
 struct parse_rule;
+/* Rules by name, for those who send lines to choose from. */
+struct parse_named {
+    struct slice name;
+    struct parse_rule *rule;
+};
+struct parse_rules {
+    const struct parse_named *list;
+    size_t count;
+};
+/* NULL with an error that names those there are. */
+const struct parse_rule *parse_rules_find(const struct parse_rules *rules, struct slice name, struct err *err);
 /* n: the map. *out lives in a, its regex until parse_rule_close. ST_INVALID tells file and line. */
 MUST_CHECK enum status parse_rule_read(struct arena *a, const struct yaml_node *n, struct parse_rule **out, struct err *err);
 void parse_rule_close(struct parse_rule *rule); /* accepts NULL */

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "codec/hex.h"
+#include "ingest/parse_rule.h"
 #include "ingest/recognise.h"
 #include "ingest/times.h"
 
@@ -360,8 +361,12 @@ static void record_add(struct reading *r, struct slice line, bool has_priority, 
     struct recognised said;
     struct slice inner = slice_starts(line, SLICE("@cee:")) ? skip_spaces(slice_skip(line, 5)) : line;
     recognise(inner, r->ctx->received_ns, r->ctx->zone_offset_s, &said);
-    bool is_structured = slice_eq(said.format, SLICE("json")) || slice_eq(said.format, SLICE("logfmt"));
-    struct slice service = r->app.len ? r->app : said.service.len ? said.service : SLICE("unknown_service");
+    struct field found[PARSE_FIELDS_MAX];
+    uint32_t found_count = 0;
+    bool is_parsed = r->ctx->parse && parse_rule_apply(r->ctx->parse, inner, r->ctx->received_ns, r->ctx->zone_offset_s, &said, found, &found_count);
+    bool is_structured = is_parsed || slice_eq(said.format, SLICE("json")) || slice_eq(said.format, SLICE("logfmt"));
+    bool is_said = said.service.len && (is_parsed || r->app.len == 0);
+    struct slice service = is_said ? said.service : r->app.len ? r->app : SLICE("unknown_service");
     struct event *e = batch_event(r->out);
     e->kind = EVENT_LOG;
     e->body = line;
@@ -378,10 +383,13 @@ static void record_add(struct reading *r, struct slice line, bool has_priority, 
     field_add_told(r, SLICE("pid"), r->pid.len ? r->pid : said.pid);
     field_add_told(r, SLICE("msgid"), r->id);
     field_add_told(r, SLICE("logger"), said.logger);
-    e->fields = arena_array(r->out->arena, struct field, r->field_count);
+    e->fields = arena_array(r->out->arena, struct field, r->field_count + found_count);
     for (uint32_t i = 0; i < r->field_count; i++)
-        e->fields[i] = r->fields[i];
-    e->field_count = r->field_count;
+        e->fields[e->field_count++] = r->fields[i];
+    for (uint32_t i = 0; i < found_count; i++) {
+        found[i].name = arena_copy(r->out->arena, found[i].name);
+        e->fields[e->field_count++] = found[i];
+    }
 }
 
 /* Without line breaks and zeros at its end, which are framing. */

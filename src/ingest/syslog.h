@@ -17,9 +17,12 @@ enum {
     SYSLOG_ZONE_SECONDS_MAX = 14 * 3600
 };
 
+struct parse_rule;
+
 struct syslog_ctx {
     int64_t received_ns;
     int32_t zone_offset_s; /* local time minus UTC, for times without a zone */
+    const struct parse_rule *parse; /* how messages are read; NULL: as they look */
 };
 
 /* One whole message, without its framing; copied. False: it is empty. */

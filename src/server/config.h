@@ -9,6 +9,7 @@
 #include "collect/collect.h"
 #include "collect/fold.h"
 #include "collect/statsd.h"
+#include "ingest/parse_rule.h"
 #include "pipeline/class.h"
 #include "pipeline/firewall.h"
 #include "pipeline/redact.h"
@@ -22,7 +23,7 @@
 enum { CONFIG_FILES_MAX = 32, CONFIG_LISTENERS_MAX = 32, CONFIG_FILE_BYTES_MAX = 4 * MIB, CONFIG_LOG_LINE_BYTES_MIN = 1 * KIB };
 
 struct config_listener {
-    struct slice dialect, address, tls_cert, tls_key;
+    struct slice dialect, address, tls_cert, tls_key, parser;
 };
 
 /* What queries may cost. Zero: the default. */
@@ -35,6 +36,7 @@ struct config_query {
 
 struct config {
     struct arena *arena;              /* owns everything */
+    struct parse_rules parsers;       /* of lines that are sent: logs: parsers: */
     struct slice listen, data;
     struct slice external_url;        /* of the page, for links in messages; empty: from the address */
     enum redact_profile redaction;

@@ -3,7 +3,9 @@
  *
  *     files:
  *       - /var/log/shop.log
- *       - {path: /srv/old.log, service: billing, charset: latin1, multiline: {start: "^\\d{4}-"}} */
+ *       - {path: /srv/old.log, service: billing, charset: latin1, multiline: {start: "^\\d{4}-"}}
+ *
+ * and parsers by name, for lines that are sent. */
 #include "ingest/parse_rule.h"
 #include "server/config.h"
 
@@ -80,10 +82,28 @@ static enum status read_files(struct config *c, const struct yaml_node *n, struc
     return st;
 }
 
+static enum status read_parsers(struct config *c, const struct yaml_node *n, struct err *err)
+{
+    enum status st = ST_OK;
+    if (n == NULL)
+        return ST_OK;
+    if (n->type != YAML_MAP)
+        return yaml_fail(n, err, "parsers: expected a map of names, each with {regex}, {pattern} or {cut, fields}");
+    struct parse_named *list = arena_array(c->arena, struct parse_named, n->count + 1);
+    c->parsers.list = list;
+    for (size_t i = 0; i < n->count && !st; i++) {
+        struct parse_rule *rule = NULL;
+        st = parse_rule_read(c->arena, n->items[i], &rule, err);
+        if (!st)
+            list[c->parsers.count++] = (struct parse_named){ n->keys[i], rule };
+    }
+    return st;
+}
+
 enum status config_logs_read(struct config *c, const struct yaml_node *root, struct err *err)
 {
     static const struct slice keys[] = { SLICE_INIT("journal"), SLICE_INIT("journal_dir"), SLICE_INIT("files"), SLICE_INIT("line_max"),
-                                         SLICE_INIT("multiline") };
+                                         SLICE_INIT("multiline"), SLICE_INIT("parsers") };
     const struct yaml_node *n = yaml_get(root, SLICE("logs"));
     uint64_t line_max = c->logs.line_bytes_max;
     enum status st = yaml_only(n, keys, COUNT_OF(keys), err);
@@ -102,7 +122,7 @@ enum status config_logs_read(struct config *c, const struct yaml_node *root, str
     if (!st && (line_max < CONFIG_LOG_LINE_BYTES_MIN || line_max > EVENT_BODY_BYTES_MAX))
         return yaml_fail(yaml_get(n, keys[3]), err, "line_max: found %llu bytes, allowed 1KiB to 1MiB", (unsigned long long)line_max);
     c->logs.line_bytes_max = line_max;
-    return st;
+    return st ? st : read_parsers(c, yaml_get(n, keys[5]), err);
 }
 
 void config_logs_defaults(struct config *c)
@@ -122,6 +142,8 @@ void config_logs_defaults(struct config *c)
 
 void config_logs_free(struct config *c)
 {
+    for (size_t i = 0; i < c->parsers.count; i++)
+        parse_rule_close(c->parsers.list[i].rule);
     for (size_t i = 0; i < c->logs.file_count; i++)
         parse_rule_close((struct parse_rule *)(uintptr_t)c->logs.files[i].parse);
     for (size_t i = 0; i < c->logs.file_count; i++)

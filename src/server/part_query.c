@@ -20,6 +20,7 @@ enum status part_query_prepare(struct server *s, struct err *err)
     s->api.limits = (struct api_limits){ .samples_max = c->samples_max, .timeout_ns = c->timeout_ns, .lookback_ns = c->lookback_ns,
                                          .running_max = c->running_max };
     s->api.external_labels = on_external_labels;
+    s->api.parsers = &s->config->parsers; /* of the first configuration, which stays */
     server_snapshots_sweep(s);
     s->api.snapshot = server_snapshot;
     s->api.pools = &server_pools;

@@ -20,11 +20,14 @@ enum status part_syslog_run(struct server *s, struct err *err)
     for (size_t i = 0; !st && i < c->listener_count; i++) {
         if (!part_syslog_has(c->listeners[i].dialect))
             continue;
+        const struct parse_rule *parse = NULL;
+        if (c->listeners[i].parser.len && (parse = parse_rules_find(&c->parsers, c->listeners[i].parser, err)) == NULL)
+            return err_prefix(err, "listeners: syslog: ");
         struct syslog_env env = { .clock = s->clock, .log = &s->log, .arg = s, .append = server_append_pushed };
         if (s->syslog == NULL)
             st = syslog_new(&s->syslog, &env, err);
         if (!st && (st = syslog_listen(s->syslog, c->listeners[i].address, file_of(c, c->listeners[i].tls_cert),
-                                      file_of(c, c->listeners[i].tls_key), err)))
+                                      file_of(c, c->listeners[i].tls_key), parse, err)))
             st = err_prefix(err, "listeners: syslog: ");
     }
     if (!st)

@@ -253,8 +253,8 @@ static enum status start_http(struct server *s, struct err *err)
 /* Without a list: OTLP's two well-known ports on loopback, skipped with one line when taken. `--listen …:0` opens nothing else. */
 static enum status start_listeners(struct server *s, struct err *err)
 {
-    static const struct config_listener usual[] = { { SLICE_INIT("otlp_http"), SLICE_INIT("127.0.0.1:4318"), SLICE_INIT(""), SLICE_INIT("") },
-                                                    { SLICE_INIT("otlp_grpc"), SLICE_INIT("127.0.0.1:4317"), SLICE_INIT(""), SLICE_INIT("") } };
+    static const struct config_listener usual[] = { { .dialect = SLICE_INIT("otlp_http"), .address = SLICE_INIT("127.0.0.1:4318") },
+                                                    { .dialect = SLICE_INIT("otlp_grpc"), .address = SLICE_INIT("127.0.0.1:4317") } };
     const struct config *c = s->config;
     bool given = c->listeners_given, nothing_else = slice_ends(s->flags.listen, SLICE(":0"));
     const struct config_listener *list = given ? c->listeners : usual;

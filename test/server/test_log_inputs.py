@@ -88,8 +88,31 @@ class LogInputs(harness.Case):
         self.assertEqual(self.lines(s, '{service_name="odd"}', 1), ["not like that"])
         self.assertEqual(self.metric(s, "stoa_logs_records_unparsed_total"), 1)
 
+    def test_lines_that_are_sent_are_read_by_a_named_rule(self):
+        port = free_port()
+        s = self.follow(f"""logs:
+  journal: false
+  files: []
+  parsers:
+    shop: {{pattern: "<level>|<service>|user <user>|<message>"}}
+listeners:
+  - {{dialect: syslog, address: "udp://127.0.0.1:{port}", parser: shop}}
+""")
+        r = s.post("/api/stoa/v1/logs?parser=shop&region=eu", b"ERR|cart|user 7|no stock\nnot like that\n", {"Content-Type": "text/plain"})
+        self.assertEqual(r.json["accepted"], 2, r.text)
+        self.assertEqual(self.lines(s, '{service_name="cart", region="eu"} | detected_level="error" | user="7"', 1), ["ERR|cart|user 7|no stock"])
+        r = s.post("/api/stoa/v1/logs?parser=other", b"x\n", {"Content-Type": "text/plain"})
+        self.assertEqual(r.status, 400)
+        self.assertIn('found "other", the configuration\'s logs: parsers: has shop', r.text)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            for text in ("<14>1 - h-1 app 3 - - CRIT|pay|user 8|card refused", "<11>1 - h-1 app 3 - - not like that"):
+                u.sendto(text.encode(), ("127.0.0.1", port))
+        self.assertEqual(self.lines(s, '{service_name="pay", source="syslog"} | detected_level="critical" | user="8" | pid="3"', 1),
+                         ["CRIT|pay|user 8|card refused"])
+        self.assertEqual(self.lines(s, '{service_name="app", source="syslog"} | detected_level="error"', 1), ["not like that"])
+
     def test_wrong_settings_are_told_with_their_place(self):
-        for text, word in (("multiline: {start: '('}", "start"), ("multiline: loud", "auto, off"), ("multiline: {}", "multiline"),
+        for text, word in (("multiline: {start: '('}", "start"), ("multiline: loud", "auto, off"), ("multiline: {}", "multiline"), ("parsers: {a: {regex: '('}}", "regex"), ("parsers: [a]", "a map of names"),
                            ("files: [{service: x}]", "path is missing"), ("files: [{path: /x, parse: {regex: '('}}]", "regex"), ("files: [{path: /x, charset: ebcdic}]", "latin1"),
                            ("files: [{path: /x, multiline: {start: a, continue: b}}]", "one of start and continue")):
             with self.subTest(text):
