@@ -78,7 +78,7 @@ function DiffRow({ d }: { d: Difference }) {
       <span class="diff-name" style={{ paddingLeft: `${Math.min(d.depth, INDENT_MAX) * INDENT_PX}px` }} title={safe(cut(d.name, NAME_MAX))}>
         <span class="dim">{safe(d.service)}</span> {safe(cut(d.name, NAME_MAX))}
       </span>
-      <span class={`verdict ${TONES[d.verdict]}`}>{W.tracing.compare.verdict[d.verdict]}</span>
+      <span class={`diff-verdict ${TONES[d.verdict]}`}>{W.tracing.compare.verdict[d.verdict]}</span>
       <span class="n wide">
         {d.a ? count(d.a.count) : '–'} → {d.b ? count(d.b.count) : '–'}
       </span>

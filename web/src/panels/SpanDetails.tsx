@@ -17,7 +17,7 @@ const LINES_FIRST = 50
 const LINE_MAX = 2000
 const KEY_MAX = 300
 
-export const isScope = (key: string): boolean => /^otel\.(scope|library)\./.test(key)
+export const isScope = (key: string): boolean => /^(otel\.)?(scope|library)\./.test(key)
 const STATUS = ['otel.status_code', 'otel.status_description', 'error', 'span.kind', 'w3c.tracestate']
 
 export function Value({ text }: { text: string }) {
@@ -55,7 +55,7 @@ function Tags({ title, tags }: { title: string; tags: Tag[] }) {
         <tbody>
           {tags.slice(0, shown).map((t, i) => (
             <tr key={t.key + i}>
-              <th scope="row" class="break">
+              <th scope="row" title={safe(cut(t.key, KEY_MAX))}>
                 {safe(cut(t.key, KEY_MAX))}
               </th>
               <td class={`break ${t.key === 'error' && tagText(t.value) === 'true' ? 'bad' : ''}`}>
