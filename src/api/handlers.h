@@ -121,6 +121,7 @@ HANDLER(tempo_buildinfo);
 HANDLER(tempo_trace);
 HANDLER(tempo_trace_v2);
 HANDLER(tempo_search);
+HANDLER(tempo_search_grpc);
 HANDLER(tempo_tags);
 HANDLER(tempo_tags_v2);
 HANDLER(tempo_tag_values);

@@ -32,6 +32,38 @@ struct tempo_scan {
 };
 MUST_CHECK enum status tempo_scan(struct api_query *q, const struct tempo_scan *s, struct err *err);
 
+/* What a search finds: whole traces, newest first, and which of their spans fit. */
+struct tempo_found {
+    struct trace_spans spans, hits;
+    struct tempo_range {
+        size_t from, to; /* of spans */
+        int64_t start_ns;
+    } *traces;
+    size_t trace_count;
+    bool with_hits;
+    size_t hits_shown; /* of a trace */
+};
+/* The hits of the trace of that id: their first, and behind their last. */
+void tempo_hits_of(const struct tempo_found *f, const uint8_t id[16], size_t *from, size_t *to);
+
+struct tempo_summary {
+    const struct event *root; /* NULL: it has not come */
+    int64_t start_ns, end_ns;
+    struct tempo_stats {
+        struct slice name;
+        size_t spans, errors;
+    } *services;
+    size_t service_count, service_cap;
+    char id[32]; /* as Tempo writes it: without leading zeros */
+    size_t id_len;
+    struct slice root_service;
+};
+struct tempo_summary tempo_summary_of(struct arena *a, const struct event *const *spans, size_t count);
+
+/* A SearchRequest as the parameters of api/search, in a; the answer as a SearchResponse. */
+MUST_CHECK enum status tempo_grpc_params(struct arena *a, struct slice message, struct api_params *out, struct err *err);
+void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, struct buf *out);
+
 /* What a name of TraceQL means: an attribute of a scope, or something of the span itself. */
 enum tempo_scope { TEMPO_ANY, TEMPO_SPAN, TEMPO_RESOURCE, TEMPO_INSTRUMENTATION, TEMPO_EVENT, TEMPO_LINK, TEMPO_INTRINSIC };
 enum tempo_intrinsic { TEMPO_NONE, TEMPO_NAME, TEMPO_STATUS, TEMPO_STATUS_MESSAGE, TEMPO_KIND, TEMPO_ROOT_NAME, TEMPO_ROOT_SERVICE, TEMPO_EVENT_NAME,

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "codec/hex.h"
 #include "codec/logfmt.h"
+#include "net/grpc.h"
 
 #include <stdlib.h>
 
@@ -12,26 +13,7 @@ enum { TEMPO_TRACES_DEFAULT = 20, TEMPO_TRACES_MAX = 1500, TEMPO_TAGS_MAX = 32, 
        TEMPO_SERVICES_MAX = 200 /* told of a trace */,
        STATUS_ERROR = 2 };
 
-/* What is found: whole traces, and which of their spans fit. */
-struct found {
-    struct trace_spans spans, hits;
-    bool with_hits;
-    size_t hits_shown; /* of a trace */
-};
-
 /* ---- what is told of a trace ---- */
-
-struct service_stats {
-    struct slice name;
-    size_t spans, errors;
-};
-
-struct summary {
-    const struct event *root; /* NULL: it has not come */
-    int64_t start_ns, end_ns;
-    struct service_stats *services;
-    size_t service_count, service_cap;
-};
 
 static bool is_root(const struct event *e)
 {
@@ -40,23 +22,24 @@ static bool is_root(const struct event *e)
 }
 
 /* NULL: there are too many. */
-static struct service_stats *service_of(struct arena *a, struct summary *m, struct slice name)
+static struct tempo_stats *service_of(struct arena *a, struct tempo_summary *m, struct slice name)
 {
     for (size_t i = 0; i < m->service_count; i++)
         if (slice_eq(m->services[i].name, name))
             return &m->services[i];
     if (m->service_count == TEMPO_SERVICES_MAX)
         return NULL;
-    ARENA_PUSH(a, m->services, m->service_count, m->service_cap) = (struct service_stats){ .name = name };
+    ARENA_PUSH(a, m->services, m->service_count, m->service_cap) = (struct tempo_stats){ .name = name };
     return &m->services[m->service_count - 1];
 }
 
-static struct summary summary_of(struct arena *a, const struct event *const *spans, size_t count)
+struct tempo_summary tempo_summary_of(struct arena *a, const struct event *const *spans, size_t count)
 {
-    struct summary m = { .start_ns = INT64_MAX, .end_ns = INT64_MIN };
+    struct tempo_summary m = { .start_ns = INT64_MAX, .end_ns = INT64_MIN };
+    char digits[sizeof m.id];
     for (size_t i = 0; i < count; i++) {
         const struct event *e = spans[i];
-        struct service_stats *s = service_of(a, &m, e->service);
+        struct tempo_stats *s = service_of(a, &m, e->service);
         if (s) {
             s->spans++;
             s->errors += e->span_status == STATUS_ERROR;
@@ -66,18 +49,14 @@ static struct summary summary_of(struct arena *a, const struct event *const *spa
         if (m.root == NULL && is_root(e))
             m.root = e;
     }
+    hex_encode(slice_of(spans[0]->trace_id, 16), digits);
+    size_t zeros = 0;
+    while (zeros < sizeof digits - 1 && digits[zeros] == '0')
+        zeros++;
+    m.id_len = sizeof digits - zeros;
+    memcpy(m.id, digits + zeros, m.id_len);
+    m.root_service = m.root ? m.root->service : SLICE("<root span not yet received>");
     return m;
-}
-
-/* As Tempo writes it: without leading zeros. */
-static void put_trace_id(struct json_writer *w, const uint8_t id[16])
-{
-    char text[32];
-    hex_encode(slice_of(id, 16), text);
-    struct slice digits = slice_of(text, sizeof text);
-    while (digits.len > 1 && digits.ptr[0] == '0')
-        digits = slice_skip(digits, 1);
-    json_string(w, digits);
 }
 
 static void put_text(struct json_writer *w, const char *key, struct slice text)
@@ -92,18 +71,24 @@ static void put_i64(struct json_writer *w, const char *key, int64_t v)
     put_text(w, key, slice_of(text, num_format_i64(v, text)));
 }
 
-/* The spans that fit, of the trace that begins at *at among the hits, which are in the same order as the traces. */
-static void put_span_sets(struct json_writer *w, const struct found *f, const uint8_t id[16])
+void tempo_hits_of(const struct tempo_found *f, const uint8_t id[16], size_t *from, size_t *to)
 {
-    size_t from = 0, to = f->hits.count;
-    while (from < to) { /* the first of that trace */
-        size_t mid = from + (to - from) / 2;
+    size_t low = 0, high = f->hits.count;
+    while (low < high) { /* the first of that trace */
+        size_t mid = low + (high - low) / 2;
         if (memcmp(f->hits.list[mid]->trace_id, id, 16) < 0)
-            from = mid + 1;
+            low = mid + 1;
         else
-            to = mid;
+            high = mid;
     }
-    to = from < f->hits.count && memcmp(f->hits.list[from]->trace_id, id, 16) == 0 ? trace_end(&f->hits, from) : from;
+    *from = low;
+    *to = low < f->hits.count && memcmp(f->hits.list[low]->trace_id, id, 16) == 0 ? trace_end(&f->hits, low) : low;
+}
+
+static void put_span_sets(struct json_writer *w, const struct tempo_found *f, const uint8_t id[16])
+{
+    size_t from, to;
+    tempo_hits_of(f, id, &from, &to);
     json_key(w, SLICE("spanSets"));
     json_array_begin(w);
     json_object_begin(w);
@@ -126,7 +111,7 @@ static void put_span_sets(struct json_writer *w, const struct found *f, const ui
     json_array_end(w);
 }
 
-static void put_stats(struct json_writer *w, const struct summary *m)
+static void put_stats(struct json_writer *w, const struct tempo_summary *m)
 {
     json_key(w, SLICE("serviceStats"));
     json_object_begin(w);
@@ -142,13 +127,12 @@ static void put_stats(struct json_writer *w, const struct summary *m)
     json_object_end(w);
 }
 
-static void put_summary(struct json_writer *w, struct arena *a, const struct found *f, const struct event *const *spans, size_t count)
+static void put_summary(struct json_writer *w, struct arena *a, const struct tempo_found *f, const struct event *const *spans, size_t count)
 {
-    struct summary m = summary_of(a, spans, count);
+    struct tempo_summary m = tempo_summary_of(a, spans, count);
     json_object_begin(w);
-    json_key(w, SLICE("traceID"));
-    put_trace_id(w, spans[0]->trace_id);
-    put_text(w, "rootServiceName", m.root ? m.root->service : SLICE("<root span not yet received>"));
+    put_text(w, "traceID", slice_of(m.id, m.id_len));
+    put_text(w, "rootServiceName", m.root_service);
     if (m.root)
         put_text(w, "rootTraceName", m.root->body);
     put_i64(w, "startTimeUnixNano", m.start_ns);
@@ -160,42 +144,39 @@ static void put_summary(struct json_writer *w, struct arena *a, const struct fou
     json_object_end(w);
 }
 
-struct trace_range {
-    size_t from, to;
-    int64_t start_ns;
-};
-
 static int newest_first(const void *a, const void *b)
 {
-    const struct trace_range *x = a, *y = b;
+    const struct tempo_range *x = a, *y = b;
     return x->start_ns > y->start_ns ? -1 : x->start_ns < y->start_ns;
 }
 
-static void answer_found(struct api_query *q, struct found *f)
+static void put_in_order(struct arena *a, struct tempo_found *f)
 {
     struct trace_spans *s = &f->spans;
-    struct buf out;
-    struct json_writer w;
-    struct trace_range *list = arena_array(q->arena, struct trace_range, s->count + 1);
-    size_t n = 0;
+    f->traces = arena_array(a, struct tempo_range, s->count + 1);
     trace_spans_sort(s);
     trace_spans_sort(&f->hits);
     for (size_t i = 0, end; i < s->count; i = end) {
         end = trace_end(s, i);
-        list[n++] = (struct trace_range){ i, end, s->list[i]->time_ns };
+        f->traces[f->trace_count++] = (struct tempo_range){ i, end, s->list[i]->time_ns };
     }
-    if (n)
-        qsort(list, n, sizeof *list, newest_first);
-    api_audit_note(q->x, SLICE_EMPTY, s->count);
+    if (f->trace_count)
+        qsort(f->traces, f->trace_count, sizeof *f->traces, newest_first);
+}
+
+static void answer_json(struct api_query *q, const struct tempo_found *f)
+{
+    struct buf out;
+    struct json_writer w;
     buf_init(&out, TEMPO_ANSWER_BYTES_MAX);
     json_writer_init(&w, &out);
     json_object_begin(&w);
     json_key(&w, SLICE("traces"));
     json_array_begin(&w);
-    for (size_t i = 0; i < n; i++)
-        put_summary(&w, q->arena, f, s->list + list[i].from, list[i].to - list[i].from);
+    for (size_t i = 0; i < f->trace_count; i++)
+        put_summary(&w, q->arena, f, f->spans.list + f->traces[i].from, f->traces[i].to - f->traces[i].from);
     json_array_end(&w);
-    tempo_put_metrics(&w, q, n);
+    tempo_put_metrics(&w, q, f->trace_count);
     json_object_end(&w);
     api_reply_json(q->x, 200, &out);
 }
@@ -245,10 +226,10 @@ static enum status tags_read(struct arena *a, struct slice text, struct preds *k
     return bad ? err_set(err, ST_INVALID, "parameter \"tags\": found %.*s, expected logfmt: name=value name=\"a value\"", SLICE_FMT(text)) : ST_OK;
 }
 
-static enum status search_by_tags(struct api_query *q, const struct api_params *p, struct trace_search *t, struct err *err)
+static enum status search_by_tags(struct api_query *q, const struct api_params *p, struct trace_search *t, struct tempo_found *f,
+                                  struct err *err)
 {
     struct preds k = { 0 };
-    struct found f = { .with_hits = false };
     int64_t min_ns, max_ns;
     enum status st = tags_read(q->arena, api_param(p, SLICE("tags"), NULL), &k, err);
     if (!st)
@@ -263,20 +244,18 @@ static enum status search_by_tags(struct api_query *q, const struct api_params *
         preds_add(q->arena, &k, pred_int(q->arena, PRED_LE, COL_DURATION, max_ns));
     t->pred = pred_node(q->arena, PRED_AND, &k);
     q->is_running = true;
-    st = trace_search(q, t, &f.spans, err);
-    if (!st)
-        answer_found(q, &f);
-    return st;
+    return trace_search(q, t, &f->spans, err);
 }
 
 /* ---- by a query ---- */
 
-static enum status search_by_query(struct api_query *q, const struct api_params *p, struct slice text, struct trace_search *t, struct err *err)
+static enum status search_by_query(struct api_query *q, const struct api_params *p, struct slice text, struct trace_search *t,
+                                   struct tempo_found *f, struct err *err)
 {
-    struct found f = { .with_hits = true };
     struct preds ids = { 0 }, both = { 0 };
     bool whole;
-    enum status st = api_param_size(p, SLICE("spss"), TEMPO_SPANS_DEFAULT, TEMPO_SPANS_MAX, &f.hits_shown, err);
+    f->with_hits = true;
+    enum status st = api_param_size(p, SLICE("spss"), TEMPO_SPANS_DEFAULT, TEMPO_SPANS_MAX, &f->hits_shown, err);
     if (st)
         return st;
     struct pred *filter = tempo_filter(q->arena, text, &whole);
@@ -284,18 +263,34 @@ static enum status search_by_query(struct api_query *q, const struct api_params 
     if (!whole)
         return err_set(err, ST_INVALID, "parameter \"q\": found %.*s; of TraceQL, { a = b && duration > 1s } is served", SLICE_FMT(text));
     q->is_running = true;
-    st = trace_search(q, t, &f.spans, err);
-    trace_spans_sort(&f.spans);
-    for (size_t i = 0; !st && i < f.spans.count; i = trace_end(&f.spans, i))
-        preds_add(q->arena, &ids, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, slice_of(f.spans.list[i]->trace_id, 16)));
+    st = trace_search(q, t, &f->spans, err);
+    trace_spans_sort(&f->spans);
+    for (size_t i = 0; !st && i < f->spans.count; i = trace_end(&f->spans, i))
+        preds_add(q->arena, &ids, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, slice_of(f->spans.list[i]->trace_id, 16)));
     if (filter)
         preds_add(q->arena, &both, filter);
     if (ids.count)
         preds_add(q->arena, &both, pred_node(q->arena, PRED_OR, &ids));
     if (!st && ids.count)
-        st = trace_read(q, pred_node(q->arena, PRED_AND, &both), t->start_ns, t->end_ns, &f.hits, err);
+        st = trace_read(q, pred_node(q->arena, PRED_AND, &both), t->start_ns, t->end_ns, &f->hits, err);
+    return st;
+}
+
+static enum status search(struct api_query *q, const struct api_params *p, struct tempo_found *f, struct err *err)
+{
+    struct trace_search t = { 0 };
+    struct slice text = api_param(p, SLICE("q"), NULL);
+    enum status st = tempo_window(q, p, &t.start_ns, &t.end_ns, err);
     if (!st)
-        answer_found(q, &f);
+        st = api_param_size(p, SLICE("limit"), TEMPO_TRACES_DEFAULT, TEMPO_TRACES_MAX, &t.limit, err);
+    if (!st && t.limit == 0)
+        st = err_set(err, ST_INVALID, "parameter \"limit\": found 0, allowed 1 to %d", TEMPO_TRACES_MAX);
+    if (!st)
+        st = text.len ? search_by_query(q, p, text, &t, f, err) : search_by_tags(q, p, &t, f, err);
+    if (!st) {
+        put_in_order(q->arena, f);
+        api_audit_note(q->x, SLICE_EMPTY, f->spans.count);
+    }
     return st;
 }
 
@@ -303,19 +298,37 @@ void tempo_search(void *user, struct http_exchange *x)
 {
     struct api_query q;
     struct api_params p;
-    struct trace_search t = { 0 };
+    struct tempo_found f = { .with_hits = false };
     struct err err;
     if (!api_query_begin(user, x, &q))
         return;
     enum status st = api_params_read(x, &p, &err);
     if (!st)
-        st = tempo_window(&q, &p, &t.start_ns, &t.end_ns, &err);
+        st = search(&q, &p, &f, &err);
     if (!st)
-        st = api_param_size(&p, SLICE("limit"), TEMPO_TRACES_DEFAULT, TEMPO_TRACES_MAX, &t.limit, &err);
-    if (!st && t.limit == 0)
-        st = err_set(&err, ST_INVALID, "parameter \"limit\": found 0, allowed 1 to %d", TEMPO_TRACES_MAX);
-    struct slice text = st ? SLICE_EMPTY : api_param(&p, SLICE("q"), NULL);
-    if (!st)
-        st = text.len ? search_by_query(&q, &p, text, &t, &err) : search_by_tags(&q, &p, &t, &err);
+        answer_json(&q, &f);
     tempo_end(&q, st, &err);
+}
+
+/* A stream of one message: clients take any number. */
+void tempo_search_grpc(void *user, struct http_exchange *x)
+{
+    struct api_query q;
+    struct api_params p;
+    struct tempo_found f = { .with_hits = false };
+    struct buf out;
+    struct err err;
+    if (!api_query_begin(user, x, &q))
+        return;
+    buf_init(&out, TEMPO_ANSWER_BYTES_MAX);
+    enum status st = tempo_grpc_params(q.arena, http_body(x), &p, &err);
+    if (!st)
+        st = search(&q, &p, &f, &err);
+    if (!st)
+        tempo_grpc_found(&q, &f, &out);
+    if (!st && buf_over(&out))
+        st = err_set(&err, ST_LIMIT, "the answer has over %d bytes, which is the limit", TEMPO_ANSWER_BYTES_MAX);
+    http_reply_grpc(x, st ? grpc_status_of_http(api_http_status(st)) : 0, st ? slice_str(err.text) : buf_as_slice(&out));
+    buf_free(&out);
+    api_query_end(&q, "tempo", st, &err);
 }

@@ -6,7 +6,10 @@ import http.client
 import json
 import os
 import re
+import struct
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -228,6 +231,43 @@ class Test(unittest.TestCase):
         sets = self.get("search", q='{ resource.service.name = "shop" }', spss=1)["traces"][0]["spanSets"]
         self.assertEqual(sets, [{"spans": [{"spanID": "eee19b7ec3c1b174", "name": "GET /cart", "startTimeUnixNano": str(self.now + 1), "durationNanos": "1500000000"}], "matched": 2}])
         self.assertEqual(self.s.get("/tempo/api/search", dict(q="{ oops")).status, 400)
+
+    def grpc(self, message):
+        """StreamingQuerier/Search over HTTP/2 by curl: the messages of the stream, and the status."""
+        with tempfile.TemporaryDirectory() as folder:
+            sent, got = os.path.join(folder, "sent"), os.path.join(folder, "got")
+            with open(sent, "wb") as f:
+                f.write(struct.pack(">BI", 0, len(message)) + message)
+            headers = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-o", got, "-D", "-", "-H", "Content-Type: application/grpc", "-H", "TE: trailers", "--data-binary",
+                                      "@" + sent, self.s.url + "/tempopb.StreamingQuerier/Search"], capture_output=True, text=True, timeout=30).stdout
+            data = b""
+            if os.path.exists(got):
+                with open(got, "rb") as f:
+                    data = f.read()
+        messages = []
+        while data:
+            n = struct.unpack(">I", data[1:5])[0]
+            messages.append(data[5:5 + n])
+            data = data[5 + n:]
+        return messages, re.search(r"grpc-status: (\d+)", headers)[1], headers
+
+    def test_search_by_grpc(self):
+        def text(number, s):
+            return varint(number << 3 | 2) + varint(len(s)) + s.encode()
+        tag = text(1, "job") + text(2, "sum up")
+        for message, expected in [(text(8, '{ resource.service.name = "shop" }') + varint(9 << 3) + varint(1), TRACE),
+                                  (varint(1 << 3 | 2) + varint(len(tag)) + tag + varint(2 << 3) + varint(1900), "abc")]:
+            messages, status, _ = self.grpc(message)
+            self.assertEqual((len(messages), status), (1, "0"))
+            traces = [dict(fields(v)) for n, v in fields(messages[0]) if n == 1]
+            self.assertEqual([t[1].decode() for t in traces], [expected])
+            if expected == TRACE:
+                self.assertEqual((traces[0][2], traces[0][3], traces[0][4], traces[0][5]), (b"shop", b"GET /cart", self.now + 1, 1500))
+                spans = list(fields(traces[0][7]))
+                self.assertEqual([dict(fields(v))[1] for n, v in spans if n == 1], [b"eee19b7ec3c1b174"])
+                self.assertEqual(dict(spans)[2], 2)
+        messages, status, headers = self.grpc(text(8, "{ oops"))
+        self.assertEqual((messages, status), ([], "3"))
 
     def test_names(self):
         self.assertTrue({"http.method", "host.name", "job", "service.name"} <= set(self.get("search/tags")["tagNames"]))
