@@ -49,6 +49,17 @@ function drawn(d: CallMap): { nodes: MapNode[]; edges: MapEdge[]; left: number }
   return { nodes, edges, left: weight.size - names.size }
 }
 
+// A service has a page; a database, a queue, the users have none.
+export function ServiceName({ of: d, name }: { of: CallMap; name: string }) {
+  const type = d.nodes.find((n) => n.service === name)?.type ?? 'service'
+  if (type === 'service') return <a href={pageOf(name)}>{safe(name)}</a>
+  return (
+    <>
+      {safe(name)} <span class="dim">{W.tracing.map.types[type] ?? safe(type)}</span>
+    </>
+  )
+}
+
 // What is known of a connection, for any table of them.
 export const callColumns: Column<Call>[] = [
   { title: W.tracing.map.rate, number: true, draw: (c) => format(c.requests_per_second, '/s') },
@@ -63,8 +74,8 @@ function Shown({ d }: { d: CallMap }) {
   const rows = useMemo(() => [...d.edges].sort((a, b) => (b.error_ratio ?? 0) - (a.error_ratio ?? 0) || (b.requests_per_second ?? 0) - (a.requests_per_second ?? 0)).slice(0, EDGES_SHOWN), [d])
   const keys = useListKeys(rows.map(keyOf), (i) => go(pageOf(rows[i].server)))
   const columns: Column<Call>[] = [
-    { title: W.tracing.map.from, draw: (c) => <a href={pageOf(c.client)}>{safe(c.client)}</a> },
-    { title: W.tracing.map.to, draw: (c) => (c.client === c.server ? <span class="dim">{W.tracing.map.self}</span> : <a href={pageOf(c.server)}>{safe(c.server)}</a>) },
+    { title: W.tracing.map.from, draw: (c) => <ServiceName of={d} name={c.client} /> },
+    { title: W.tracing.map.to, draw: (c) => (c.client === c.server ? <span class="dim">{W.tracing.map.self}</span> : <ServiceName of={d} name={c.server} />) },
     ...callColumns,
   ]
   return (

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What spans say of one service: who calls it, whom it calls, and what fails in it.
-import { callMap, errorGroups, type Call, type ErrorGroup } from '../api/map'
+import { callMap, errorGroups, type Call, type CallMap, type ErrorGroup } from '../api/map'
 import { link, useRange } from '../state/address'
 import { useFetch } from '../state/fetch'
 import { cut, safe } from '../lib/text'
 import { day, clock, sameDay, utc } from '../lib/time'
 import { count } from '../lib/units'
 import { W } from '../lib/words'
-import { callColumns, pageOf } from '../pages/ServiceMap'
+import { callColumns, ServiceName } from '../pages/ServiceMap'
 import { Card } from '../widgets/Card'
 import { Fetch } from '../widgets/States'
 import { Spark } from '../widgets/Spark'
@@ -17,8 +17,8 @@ const GROUPS_SHOWN = 15
 const CAUSE_MAX = 160
 const OPERATIONS_SHOWN = 2
 
-function Side({ title, rows, other }: { title: string; rows: Call[]; other: (c: Call) => string }) {
-  const columns: Column<Call>[] = [{ title, draw: (c) => <a href={pageOf(other(c))}>{safe(other(c))}</a> }, ...callColumns]
+function Side({ of: d, title, rows, other }: { of: CallMap; title: string; rows: Call[]; other: (c: Call) => string }) {
+  const columns: Column<Call>[] = [{ title, draw: (c) => <ServiceName of={d} name={other(c)} /> }, ...callColumns]
   const sorted = [...rows].sort((a, b) => (b.error_ratio ?? 0) - (a.error_ratio ?? 0) || (b.requests_per_second ?? 0) - (a.requests_per_second ?? 0))
   return (
     <div>
@@ -41,8 +41,8 @@ export function Neighbours({ name }: { name: string }) {
       <Fetch of={f}>
         {(d) => (
           <div class="grid2">
-            <Side title={W.tracing.neighbours.callers} rows={d.edges.filter((e) => e.server === name && e.client !== name)} other={(c) => c.client} />
-            <Side title={W.tracing.neighbours.callees} rows={d.edges.filter((e) => e.client === name && e.server !== name)} other={(c) => c.server} />
+            <Side of={d} title={W.tracing.neighbours.callers} rows={d.edges.filter((e) => e.server === name && e.client !== name)} other={(c) => c.client} />
+            <Side of={d} title={W.tracing.neighbours.callees} rows={d.edges.filter((e) => e.client === name && e.server !== name)} other={(c) => c.server} />
           </div>
         )}
       </Fetch>
