@@ -3,6 +3,7 @@
 #include "api/tempo.h"
 
 #include "base/date.h"
+#include "base/num.h"
 
 enum { FILTER_TERMS_MAX = 32 };
 
@@ -122,6 +123,12 @@ static size_t quote_end(struct slice s, size_t from)
     return MIN(from, s.len);
 }
 
+static bool is_literal(struct slice text)
+{
+    double d;
+    return slice_eq(text, SLICE("true")) || slice_eq(text, SLICE("false")) || num_parse_double(text, &d);
+}
+
 /* "name op value"; NULL: a predicate cannot say it. */
 static struct pred *term_pred(struct arena *a, struct slice term)
 {
@@ -144,8 +151,11 @@ static struct pred *term_pred(struct arena *a, struct slice term)
         return NULL;
     value = slice_trim(slice_skip(rest, 1));
     bool is_quoted = value.len > 1 && value.ptr[0] == '"' && quote_end(value, 1) == value.len - 1;
-    bool is_word = value.len && slice_find_char(value, '"', 0) == SIZE_MAX && slice_find_char(value, ' ', 0) == SIZE_MAX;
-    return is_quoted || is_word ? equal_pred(a, t, unquoted(value)) : NULL;
+    bool is_word = t.intrinsic == TEMPO_STATUS || t.intrinsic == TEMPO_KIND;
+    bool is_text = is_quoted && !is_word, is_bare = !is_quoted && (is_word || is_literal(value));
+    if (t.scope == TEMPO_ANY && !slice_starts(name, SLICE(".")))
+        return NULL;
+    return t.name.len && (is_text || is_bare) ? equal_pred(a, t, unquoted(value)) : NULL;
 }
 
 struct pred *tempo_filter(struct arena *a, struct slice query, bool *whole)
@@ -163,7 +173,9 @@ struct pred *tempo_filter(struct arena *a, struct slice query, bool *whole)
         while (end < query.len && query.ptr[end] != '&')
             end = query.ptr[end] == '"' ? quote_end(query, end + 1) + 1 : end + 1;
         struct pred *p = k.count < FILTER_TERMS_MAX ? term_pred(a, slice_trim(slice_sub(query, 0, MIN(end, query.len)))) : NULL;
+        bool is_and = end >= query.len || slice_starts(slice_skip(query, end), SLICE("&&"));
         query = slice_skip(query, MIN(end + 2, query.len));
+        *whole = *whole && is_and;
         if (p)
             preds_add(a, &k, p);
         else
