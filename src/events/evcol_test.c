@@ -106,6 +106,15 @@ static bool has_all(struct slice filter, struct slice needle, bool is_whole, str
     return all;
 }
 
+static bool has_grams(struct slice filter, struct slice needle, struct arena *a, size_t *count)
+{
+    bool is_bad, all = true;
+    const uint64_t *grams = evfilter_grams(needle, a, count);
+    for (size_t i = 0; i < *count; i++)
+        all = all && evfilter_has(filter, grams[i], &is_bad) && !is_bad;
+    return all;
+}
+
 TEST(a_filter_never_denies_a_part_of_a_text_it_has)
 {
     struct rand r;
@@ -127,6 +136,21 @@ TEST(a_filter_never_denies_a_part_of_a_text_it_has)
         size_t from = (size_t)rand_below(&r, line.len);
         CHECK(has_all(buf_as_slice(&b), slice_sub(line, from, from + (size_t)rand_below(&r, 60)), false, a));
         CHECK(has_all(buf_as_slice(&b), line, true, a));
+    }
+    static const struct {
+        const char *part;
+        size_t grams;
+        bool is_there;
+    } parts[] = {
+        { "user", 1, true }, { "WAIT", 1, true }, { "AITE", 1, true }, { "sked", 1, true }, { "asked /v", 2, true }, { "item0000", 1, true },
+        { "abed", 0, true }, { "use", 0, true }, { "1234567", 0, true }, { "waiter", 3, false }, { "unasked", 4, false }, { "quicksilver", 8, false },
+        { "gdeadbee", 1, false }, { "deadbeeg", 1, false }, { "\xe2\x84\xaa", 1, false }, { "\xc5\xbf", 1, false }, { "us-er", 0, true },
+    };
+    CHECK(evfilter_has_grams(buf_as_slice(&b)));
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        size_t count;
+        CHECK(has_grams(buf_as_slice(&b), slice_str(parts[i].part), a, &count) == parts[i].is_there);
+        CHECK_INT(count, parts[i].grams);
     }
     unsigned wrong = 0;
     for (unsigned i = 0; i < 1000; i++)

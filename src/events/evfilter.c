@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words are runs of letters, digits, '_' and bytes over 127, lower-cased so that searches of either kind of case can use
  * them. Not kept, and not asked for: words under 3 bytes, words with a digit under 6 (short numbers are everywhere), words
- * over 64. The filter is a Bloom filter of 10 bits a word and 6 probes. */
+ * over 64. The filter is a Bloom filter of 10 bits a word and 6 probes.
+ *
+ * Four letters in a row of a word are a gram, if one of them is no hexadecimal digit: ids would fill the filter, and a search for a
+ * part of one reads its column anyway. A needle need not be made of whole words to have grams. */
 #include "events/evfilter.h"
 
 #include "base/hash.h"
@@ -13,8 +16,14 @@ enum {
     BITS_PER_WORD = 10,
     PROBES = 6,
     SLOTS_MIN = 1024,
-    FILTER_BLOOM = 0, /* codec id */
+    FILTER_BLOOM = 0, FILTER_BLOOM_GRAMS = 1, /* codec ids */
+    GRAM_LETTERS = 4,
+    LETTER_BITS = 5,
+    GRAM_KELVIN = 1 << GRAM_LETTERS * LETTER_BITS, GRAM_LONG_S = 2 << GRAM_LETTERS * LETTER_BITS,
 };
+
+#define GRAM_MASK  ((1u << GRAM_LETTERS * LETTER_BITS) - 1)
+#define GRAM_SEED  0x2545f4914f6cdd1dull
 
 #define WORD_SEED  0x9e3779b97f4a7c15ull
 #define WORD_PRIME 0x100000001b3ull
@@ -65,29 +74,80 @@ void evfilter_clear(struct evfilter_set *s)
     s->count = 0;
 }
 
-static void add(struct evfilter_set *s, uint64_t hash);
+static bool add(struct evfilter_set *s, uint64_t hash);
 
 static void grow(struct evfilter_set *s)
 {
     struct evfilter_set big = { .cap = s->cap * 2, .slots = mem_zalloc(s->cap * 2 * sizeof(uint64_t)) };
     for (size_t i = 0; i < s->cap; i++)
         if (s->slots[i])
-            add(&big, s->slots[i]);
+            (void)add(&big, s->slots[i]);
     mem_free(s->slots);
     *s = big;
 }
 
-static void add(struct evfilter_set *s, uint64_t hash)
+/* False: it is there already. */
+static bool add(struct evfilter_set *s, uint64_t hash)
 {
     hash += hash == 0;
     size_t i = (size_t)hash & (s->cap - 1);
     while (s->slots[i] && s->slots[i] != hash)
         i = (i + 1) & (s->cap - 1);
     if (s->slots[i])
-        return;
+        return false;
     s->slots[i] = hash;
     if (++s->count > s->cap / 2)
         grow(s);
+    return true;
+}
+
+/* The letters read so far: how many in a row, the last four of them, and how long ago one was no hexadecimal digit. */
+struct gram {
+    unsigned run, letters, plain;
+};
+
+/* Is there a gram that ends with this byte? */
+static bool gram_next(struct gram *g, char c)
+{
+    uint8_t letter = (uint8_t)((uint8_t)(c | 0x20) - 'a');
+    if (letter >= 26) {
+        *g = (struct gram){ 0 };
+        return false;
+    }
+    g->run++;
+    g->letters = (g->letters << LETTER_BITS | letter) & GRAM_MASK;
+    g->plain = letter > 'f' - 'a' ? GRAM_LETTERS : g->plain - (g->plain > 0);
+    return g->run >= GRAM_LETTERS && g->plain;
+}
+
+static uint64_t gram_hash(unsigned gram)
+{
+    return hash_u64(GRAM_SEED + gram);
+}
+
+/* The two letters beyond ASCII that a search may find for one of ASCII are grams of their own: 0, or one of them ends at i. */
+static unsigned folded_at(struct slice text, size_t i)
+{
+    struct slice before = slice_sub(text, 0, i + 1);
+    return slice_ends(before, SLICE("\xe2\x84\xaa")) ? GRAM_KELVIN : slice_ends(before, SLICE("\xc5\xbf")) ? GRAM_LONG_S : 0;
+}
+
+/* The gram that ends at i, in the order of i; 0: none does. */
+static unsigned gram_at(struct gram *g, struct slice text, size_t i)
+{
+    if (gram_next(g, text.ptr[i]))
+        return g->letters;
+    return (uint8_t)text.ptr[i] < 0x80 ? 0 : folded_at(text, i);
+}
+
+static void add_grams(struct evfilter_set *s, struct slice word)
+{
+    struct gram g = { 0 };
+    for (size_t i = 0; i < word.len; i++) {
+        unsigned gram = gram_at(&g, word, i);
+        if (gram)
+            (void)add(s, gram_hash(gram));
+    }
 }
 
 void evfilter_add_text(struct evfilter_set *s, struct slice text)
@@ -98,8 +158,8 @@ void evfilter_add_text(struct evfilter_set *s, struct slice text)
             continue;
         }
         struct word w = word_at(text, i);
-        if (w.is_kept)
-            add(s, w.hash);
+        if (!w.is_kept || add(s, w.hash)) /* a word that is there has its grams there */
+            add_grams(s, slice_sub(text, i, w.end));
         i = w.end;
     }
 }
@@ -111,7 +171,7 @@ uint64_t evfilter_value_hash(struct slice name, struct slice value)
 
 void evfilter_add_value(struct evfilter_set *s, struct slice name, struct slice value)
 {
-    add(s, evfilter_value_hash(name, value));
+    (void)add(s, evfilter_value_hash(name, value));
 }
 
 /* Probe i lies at the high half of (hash + i * step) scaled to the number of bits. */
@@ -124,7 +184,7 @@ static uint64_t probe(uint64_t hash, unsigned i, uint64_t bits)
 void evfilter_build(const struct evfilter_set *s, struct buf *out)
 {
     size_t bytes = (s->count * BITS_PER_WORD + 7) / 8 + 8;
-    buf_u8(out, FILTER_BLOOM);
+    buf_u8(out, FILTER_BLOOM_GRAMS);
     uint8_t *at = (uint8_t *)buf_room(out, bytes);
     if (at == NULL)
         return;
@@ -139,7 +199,7 @@ void evfilter_build(const struct evfilter_set *s, struct buf *out)
 
 bool evfilter_has(struct slice bytes, uint64_t hash, bool *bad)
 {
-    *bad = bytes.len < 2 || bytes.ptr[0] != FILTER_BLOOM;
+    *bad = bytes.len < 2 || (uint8_t)bytes.ptr[0] > FILTER_BLOOM_GRAMS;
     if (*bad)
         return false;
     hash += hash == 0;
@@ -169,4 +229,23 @@ const uint64_t *evfilter_words(struct slice needle, bool is_whole, struct arena 
         i = w.end;
     }
     return list;
+}
+
+const uint64_t *evfilter_grams(struct slice needle, struct arena *a, size_t *count)
+{
+    uint64_t *list = NULL;
+    size_t cap = 0;
+    struct gram g = { 0 };
+    *count = 0;
+    for (size_t i = 0; i < needle.len; i++) {
+        unsigned gram = gram_at(&g, needle, i);
+        if (gram)
+            ARENA_PUSH(a, list, *count, cap) = gram_hash(gram);
+    }
+    return list;
+}
+
+bool evfilter_has_grams(struct slice bytes)
+{
+    return bytes.len > 1 && bytes.ptr[0] == FILTER_BLOOM_GRAMS;
 }

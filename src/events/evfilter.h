@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A filter of one block: which words its bodies have and which values its fields have. It may say yes wrongly (under 1 %),
- * never no. */
+/* A filter of one block: which words its bodies have, which runs of four letters, and which values its fields have. It may say
+ * yes wrongly (under 1 %), never no. */
 #ifndef STOA_EVENTS_EVFILTER_H
 #define STOA_EVENTS_EVFILTER_H
 
@@ -25,5 +25,9 @@ uint64_t evfilter_value_hash(struct slice name, struct slice value);
 /* Hashes of the words any text must have that is (is_whole) or contains needle. The first and last word of a needle that
  * may go on outside it do not count. */
 const uint64_t *evfilter_words(struct slice needle, bool is_whole, struct arena *a, size_t *count);
+/* Hashes of the runs of four letters that any text must have that contains needle, in this case of letters or another. Only a filter
+ * with evfilter_has_grams may be asked for them. */
+const uint64_t *evfilter_grams(struct slice needle, struct arena *a, size_t *count);
+bool evfilter_has_grams(struct slice bytes);
 
 #endif

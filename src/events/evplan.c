@@ -154,13 +154,30 @@ static bool filter_lacks(struct evread *x, const uint64_t *hashes, size_t count)
     return false;
 }
 
+/* True when the filter says that the block surely has none of the needles. */
+static bool filter_lacks_needles(struct evread *x, const struct evpred *n)
+{
+    struct slice filter;
+    struct err err;
+    if (x == NULL || n->needle_count == 0 || evread_filter(x, &filter, &err) != ST_OK || !evfilter_has_grams(filter))
+        return false;
+    for (size_t i = 0; i < n->needle_count; i++) {
+        bool is_bad = false, may_be = true;
+        for (size_t k = 0; k < n->grams[i].count && may_be; k++)
+            may_be = evfilter_has(filter, n->grams[i].list[k], &is_bad);
+        if (may_be)
+            return false;
+    }
+    return true;
+}
+
 static enum evplan_verdict judge_body(const struct evpred *n, const struct evdir_block *b, struct evread *x)
 {
     if (evdir_place_of(b, EVCOL_BODY) == NULL) {
         struct evvalue empty = evvalue_of_text(SLICE_EMPTY);
         return verdict_of(evpred_test(n->p, &empty));
     }
-    return filter_lacks(x, n->words, n->word_count) ? EVPLAN_FALSE : EVPLAN_BOTH;
+    return filter_lacks(x, n->words, n->word_count) || filter_lacks_needles(x, n) ? EVPLAN_FALSE : EVPLAN_BOTH;
 }
 
 static enum evplan_verdict judge_field(struct evplan *plan, const struct evpred *n, const struct evdir_block *b, struct evread *x)

@@ -20,6 +20,9 @@ static void prepare_body(struct evpred *n, const struct pred *p, struct arena *a
     } else if (p->op == PRED_RE && p->re) {
         n->needle_count = regex_needles(p->re, a, &n->needles, &n->is_nocase);
     }
+    n->grams = n->needle_count ? arena_array(a, struct evpred_grams, n->needle_count) : NULL;
+    for (size_t i = 0; i < n->needle_count; i++)
+        n->grams[i].list = evfilter_grams(n->needles[i], a, &n->grams[i].count);
     if (n->needle_count == 1)
         n->words = evfilter_words(n->needles[0], false, a, &n->word_count);
 }

@@ -22,6 +22,11 @@ struct evpred {
     /* Of a body: at least one of these is in every text the leaf is true of. 0: nothing is known. */
     const struct slice *needles;
     size_t needle_count;
+    /* Of each of the needles, what a filter with grams must have; NULL without needles. */
+    struct evpred_grams {
+        const uint64_t *list;
+        size_t count;
+    } *grams;
     bool is_nocase; /* letters of ASCII with other case count, too */
     bool has_value_hash; /* a field equal to a text that is not empty */
     uint64_t value_hash;

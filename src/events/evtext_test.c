@@ -110,6 +110,9 @@ static bool filter_knows(const struct evfilter_set *set, struct slice text, stru
     const uint64_t *list = evfilter_words(text, true, a, &count);
     for (size_t i = 0; i < count; i++)
         knows = knows && evfilter_has(buf_as_slice(&b), list[i], &bad);
+    list = evfilter_grams(text, a, &count);
+    for (size_t i = 0; i < count; i++)
+        knows = knows && evfilter_has(buf_as_slice(&b), list[i], &bad);
     buf_free(&b);
     return knows;
 }
