@@ -405,7 +405,7 @@ class QueryTest(Shared):
         # Times so far apart that their difference is beyond 64 bits.
         far = dict(start=-9200000000, end=9200000000)
         self.bad("/api/v1/query_range", "11000", query="1", step="1s", **far)
-        self.bad("/loki/api/v1/query_range", "11000", query='count_over_time({a="b"}[1m])', step="1s", **far)
+        self.bad("/loki/api/v1/query_range", "11,000", query='count_over_time({a="b"}[1m])', step="1s", **far)
         self.bad("/api/stoa/v1/services", "steps", start=0, end=9200000000, step="1s")
         self.bad("/api/stoa/v1/services", "1970", step="1s", **far)
         for path in ("/loki/api/v1/labels", "/jaeger/api/traces"):
