@@ -13,7 +13,11 @@ const GAP_X = 128
 const GAP_Y = 22
 const PAD = 10
 const NAME_MAX = 24
-const BACK_DROP = 26 // how far a line that goes back hangs below its boxes
+const SIDE = 56 // room for lines that go back, at either end
+const BACK_DROP = 10 // how far a line that goes back hangs below its boxes
+const BACK_STEP = 14 // and for each layer it goes back
+const OVER = 48 // how far one that leaves out a layer rises
+const OVER_STEP = 14
 const STROKE_LEAST = 1.2
 const STROKE_MOST = 6
 
@@ -31,24 +35,42 @@ export interface MapEdge {
   label: string
 }
 
-const x = (s: Spot) => PAD + s.layer * (BOX_W + GAP_X)
+const x = (s: Spot) => SIDE + s.layer * (BOX_W + GAP_X)
 
-function curve(a: { x: number; y: number }, b: { x: number; y: number }, back: boolean): string {
-  if (!back) {
+// How far a line leaves the straight way: over what stands between, or below it on the way back.
+const rise = (span: number): number => (span > 1 ? OVER + OVER_STEP * (span - 2) : 0)
+const drop = (span: number): number => BOX_H / 2 + BACK_DROP + BACK_STEP * span
+
+interface Point {
+  x: number
+  y: number
+}
+
+function curve(a: Point, b: Point, span: number): string {
+  if (span > 0) {
     const bend = (b.x - a.x) / 2
-    return `M${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x} ${b.y}`
+    const up = rise(span)
+    return `M${a.x} ${a.y}C${a.x + bend} ${a.y - up} ${b.x - bend} ${b.y - up} ${b.x} ${b.y}`
   }
-  const low = Math.max(a.y, b.y) + BOX_H / 2 + BACK_DROP
-  return `M${a.x} ${a.y}C${a.x + 60} ${low} ${a.x} ${low} ${(a.x + b.x) / 2} ${low}S${b.x - 60} ${low} ${b.x} ${b.y}`
+  const low = Math.max(a.y, b.y) + drop(-span)
+  return `M${a.x} ${a.y}C${a.x + SIDE} ${low} ${a.x} ${low} ${(a.x + b.x) / 2} ${low}S${b.x - SIDE} ${low} ${b.x} ${b.y}`
+}
+
+function labelAt(a: Point, b: Point, span: number): Point {
+  if (span > 0) return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 - rise(span) * 0.75 - 5 }
+  return { x: (a.x + b.x) / 2, y: Math.max(a.y, b.y) + drop(-span) - 4 }
 }
 
 export function ServiceGraph({ nodes, edges }: { nodes: MapNode[]; edges: MapEdge[] }) {
   const l = useMemo(() => layered(nodes.map((n) => n.name), edges), [nodes, edges])
   const tallest = Math.max(1, ...l.layers.map((c) => c.length))
-  const height = PAD * 2 + tallest * (BOX_H + GAP_Y) + BACK_DROP
-  const width = PAD * 2 + l.layers.length * (BOX_W + GAP_X) - GAP_X
-  const y = (s: Spot) => PAD + (s.row + (tallest - l.layers[s.layer].length) / 2) * (BOX_H + GAP_Y)
-  const most = Math.max(1, ...edges.map((e) => e.calls))
+  const spans = edges.map((e) => l.spots.get(e.to)!.layer - l.spots.get(e.from)!.layer)
+  const top = PAD + rise(spans.reduce((m, n) => Math.max(m, n), 0)) * 0.75
+  const below = spans.reduce((m, n) => Math.max(m, n < 0 ? drop(-n) - BOX_H / 2 : 0), 0)
+  const height = top + tallest * (BOX_H + GAP_Y) + below + PAD
+  const width = SIDE * 2 + l.layers.length * (BOX_W + GAP_X) - GAP_X
+  const y = (s: Spot) => top + (s.row + (tallest - l.layers[s.layer].length) / 2) * (BOX_H + GAP_Y)
+  const most = edges.reduce((m, e) => Math.max(m, e.calls), Number.MIN_VALUE)
   return (
     <div class="scroll map-scroll">
       <div class="map" style={{ width: `${width}px`, height: `${height}px` }}>
@@ -64,14 +86,13 @@ export function ServiceGraph({ nodes, edges }: { nodes: MapNode[]; edges: MapEdg
             const from = l.spots.get(e.from)!
             const to = l.spots.get(e.to)!
             if (e.from === e.to) return null
-            const back = l.back.has(i)
             const a = { x: x(from) + BOX_W, y: y(from) + BOX_H / 2 }
             const b = { x: x(to), y: y(to) + BOX_H / 2 }
             const bad = e.errors > 0
-            const at = back ? { x: (a.x + b.x) / 2, y: Math.max(a.y, b.y) + BOX_H / 2 + BACK_DROP - 4 } : { x: b.x - GAP_X / 2, y: (a.y + b.y) / 2 - 5 + (to.layer - from.layer > 1 ? (b.y - a.y) * 0.25 : 0) }
+            const at = labelAt(a, b, spans[i])
             return (
-              <g key={i} class={`edge-line ${bad ? 'bad' : ''} ${back ? 'back' : ''}`}>
-                <path d={curve(a, b, back)} stroke-width={STROKE_LEAST + (STROKE_MOST - STROKE_LEAST) * Math.sqrt(e.calls / most)} marker-end={`url(#arrow${bad ? 'bad' : ''})`} />
+              <g key={i} class={`edge-line ${bad ? 'bad' : ''} ${spans[i] < 0 ? 'back' : ''}`}>
+                <path d={curve(a, b, spans[i])} stroke-width={STROKE_LEAST + (STROKE_MOST - STROKE_LEAST) * Math.sqrt(e.calls / most)} marker-end={`url(#arrow${bad ? 'bad' : ''})`} />
                 <text x={at.x} y={at.y} text-anchor="middle">
                   {e.label}
                 </text>
