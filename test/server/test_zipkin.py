@@ -5,11 +5,13 @@ import gzip
 import json
 import os
 import struct
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
 from harness import Server, main  # noqa: E402
 
 US = 10**6
@@ -139,6 +141,43 @@ class Test(unittest.TestCase):
         r = self.s.request("POST", "/jaeger/api/traces", b"\x0c\0\1\x0b", {"Content-Type": "application/x-thrift"})
         self.assertEqual(r.status, 400)
         self.assertIn("no Batch", r.text)
+
+    def test_py_zipkin(self):
+        packages = ["python3-py-zipkin", "python3-thriftpy", "python3-ply", "python3-six"]
+        r = subprocess.run([str(harness.ROOT / "tools" / "peers.sh"), *packages], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        path = ":".join(str(harness.ROOT / "build" / "peers" / p / "usr/lib/python3/dist-packages") for p in packages)
+        r = subprocess.run(["/usr/bin/python3", "-c", PY_ZIPKIN, self.s.url + "/zipkin/api/v2/spans"], capture_output=True, text=True, timeout=60,
+                           env={**os.environ, "PYTHONPATH": path})
+        self.assertEqual(r.returncode, 0, r.stderr)
+        trace = self.get("trace/" + r.stdout.strip())
+        server, client = (next(s for s in trace if s["kind"] == kind) for kind in ("SERVER", "CLIENT"))
+        self.assertEqual((server["name"], server["localEndpoint"]["serviceName"], server["tags"]["http.route"]), ("get /order", "py-shop", "/order"))
+        self.assertEqual((client["parentId"], client["name"], client["tags"]["error"]), (server["id"], "insert", "deadlock"))
+        self.assertEqual([a["value"] for a in client["annotations"]], ["locked"])
+        self.assertEqual(self.s.get("/jaeger/api/traces/" + r.stdout.strip()).json["data"][0]["processes"]["p1"]["serviceName"], "py-shop")
+
+
+# A program with py-zipkin, as its README shows one; prints its trace's id.
+PY_ZIPKIN = """
+import sys, time, urllib.request
+from py_zipkin import Encoding, Kind, zipkin
+from py_zipkin.transport import BaseTransportHandler
+
+class Http(BaseTransportHandler):
+    def get_max_payload_bytes(self):
+        return None
+    def send(self, encoded):
+        body = encoded.encode() if isinstance(encoded, str) else encoded
+        reply = urllib.request.urlopen(urllib.request.Request(sys.argv[1], body, {"Content-Type": "application/json"}))
+        assert reply.status == 202, reply.status
+
+with zipkin.zipkin_span(service_name="py-shop", span_name="get /order", kind=Kind.SERVER, transport_handler=Http(), sample_rate=100,
+                        encoding=Encoding.V2_JSON, binary_annotations={"http.route": "/order"}) as span:
+    with zipkin.zipkin_client_span(service_name="py-shop", span_name="insert", annotations={"locked": time.time()}) as inner:
+        inner.update_binary_annotations({"error": "deadlock"})
+    print(span.zipkin_attrs.trace_id)
+"""
 
 
 if __name__ == "__main__":
