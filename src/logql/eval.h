@@ -46,6 +46,11 @@ struct grid {
     int64_t start_ns, step_ns;
     size_t count;
 };
+/* The i-th of them. Unsigned on the way: from the first to the last may be more than an int64_t of nanoseconds. */
+static inline int64_t grid_time(const struct grid *g, size_t i)
+{
+    return (int64_t)((uint64_t)g->start_ns + (uint64_t)i * (uint64_t)g->step_ns);
+}
 /* Series over a grid: v[i] is not set where !has[i]. */
 struct grid_series {
     struct slice labels;

@@ -52,7 +52,7 @@ static void to_value(struct query_env *env, const struct grid *g, const struct g
         for (size_t k = 0; k < g->count; k++) {
             if (!r->list[i].has[k])
                 continue;
-            s.t_ms[s.n] = (g->start_ns + (int64_t)k * g->step_ns) / NS_MS;
+            s.t_ms[s.n] = grid_time(g, k) / NS_MS;
             s.v[s.n++] = r->list[i].v[k];
         }
         if (s.n)

@@ -122,5 +122,9 @@ TEST(steps_are_counted_over_all_of_time)
     struct query_params p = { .start_ns = INT64_MIN, .end_ns = INT64_MAX, .step_ns = NS_S };
     CHECK_INT(logql_lang.range(&env, SLICE("vector(1)"), &p, &v, &err), ST_INVALID);
     CHECK(slice_contains(slice_str(err.text), SLICE("at most 11000 points")));
+    p.step_ns = INT64_MAX / 500;
+    CHECK_INT(logql_lang.range(&env, SLICE("vector(1)"), &p, &v, &err), ST_OK);
+    CHECK_INT(v.series[0].n, 1001);
+    CHECK_INT(v.series[0].t_ms[1000], (int64_t)((uint64_t)p.start_ns + 1000 * (uint64_t)p.step_ns) / NS_MS);
     arena_free(a);
 }

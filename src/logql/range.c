@@ -421,7 +421,7 @@ static enum status slide(struct range *x, const struct points *s, struct grid_se
     bool is_rate = x->e->range_op == RANGE_RATE || x->e->range_op == RANGE_BYTES_RATE;
     double *sums = running_sums(x, s, scratch), unit = is_rate ? (double)x->e->range_ns / 1e9 : 1;
     for (size_t i = 0; i < x->grid->count; i++) {
-        int64_t t = sat_sub(x->grid->start_ns + (int64_t)i * x->grid->step_ns, x->e->offset_ns), before = sat_sub(t, x->e->range_ns);
+        int64_t t = sat_sub(grid_time(x->grid, i), x->e->offset_ns), before = sat_sub(t, x->e->range_ns);
         while (to < s->count && s->list[to].time_ns <= t)
             to++;
         while (from < to && s->list[from].time_ns <= before)
@@ -486,7 +486,7 @@ static enum status open_rows(struct range *x, const struct events_count_by *by, 
 {
     const struct grid *g = x->grid;
     const struct expr *e = x->e;
-    int64_t last = g->start_ns + (int64_t)(g->count - 1) * g->step_ns;
+    int64_t last = grid_time(g, g->count - 1);
     struct events_query q = { .start_ns = sat_add(sat_sub(sat_sub(g->start_ns, e->offset_ns), e->range_ns), 1),
                               .end_ns = sat_add(sat_sub(last, e->offset_ns), 1), .kinds = 1u << EVENT_LOG,
                               .pred = logql_push(x->env->result, e->left), .want = WANT_STREAM | WANT_BODY | WANT_FIELDS | WANT_IDS,
