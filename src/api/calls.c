@@ -298,7 +298,7 @@ void calls_http(void *user, struct http_exchange *x)
     preds_add(a, &any, pred_int(a, PRED_EQ, COL_SPAN_KIND, KIND_CLIENT));
     preds_add(a, &any, pred_int(a, PRED_EQ, COL_SPAN_KIND, KIND_PRODUCER));
     for (size_t i = 0; systems[i]; i++)
-        preds_add(a, &any, pred_leaf(a, PRED_EXISTS, COL_FIELD, slice_str(systems[i])));
+        preds_add(a, &any, pred_leaf(a, PRED_EXISTS, COL_FIELD, slice_str(systems[i]), SLICE_EMPTY));
     enum status st = span_report_read(&w.r, SPAN_KINDS, pred_node(a, PRED_OR, &any), WANT_BODY | WANT_IDS | WANT_FIELDS, take, &w);
     if (!st)
         answer(&w);

@@ -253,7 +253,7 @@ void error_groups_http(void *user, struct http_exchange *x)
     map_init(&w.index);
     map_init(&w.stacks);
     struct pred *failed = pred_int(a, PRED_EQ, COL_SPAN_STATUS, STATUS_ERROR);
-    struct pred *has_type = pred_leaf(a, PRED_EXISTS, COL_FIELD, SLICE("exception.type"));
+    struct pred *has_type = pred_leaf(a, PRED_EXISTS, COL_FIELD, SLICE("exception.type"), SLICE_EMPTY);
     enum status st = span_report_read(&w.r, SPAN_KINDS, failed, WANT_BODY | WANT_IDS | WANT_FIELDS | WANT_SPAN, take_span, &w);
     if (!st)
         st = span_report_read(&w.r, 1u << EVENT_LOG, has_type, WANT_BODY | WANT_IDS | WANT_FIELDS, take_log, &w);

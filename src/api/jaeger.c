@@ -82,14 +82,8 @@ void jaeger_services(void *user, struct http_exchange *x)
 
 /* ---- operations ---- */
 
-static int by_key(const void *a, const void *b)
-{
-    return slice_cmp(((const struct map_entry *)a)->key, ((const struct map_entry *)b)->key);
-}
-
 static void serve_operations(struct api *api, struct http_exchange *x, struct slice service, bool with_kind)
 {
-    static const char *const kinds[] = { "", "internal", "server", "client", "producer", "consumer" };
     struct api_query q;
     struct map seen;
     struct err err;
@@ -100,14 +94,10 @@ static void serve_operations(struct api *api, struct http_exchange *x, struct sl
     if (!st) {
         struct buf out;
         struct json_writer w;
-        struct map_entry *list = arena_array(q.arena, struct map_entry, seen.count + 1), *e;
-        size_t n = 0, i = 0;
-        while ((e = map_each(&seen, &i)))
-            list[n++] = *e;
-        qsort(list, n, sizeof *list, by_key);
+        const struct map_entry *list = trace_names_in_order(q.arena, &seen);
         begin_data(&w, &out);
-        api_audit_note(x, SLICE_EMPTY, n);
-        for (i = 0; i < n; i++) {
+        api_audit_note(x, SLICE_EMPTY, seen.count);
+        for (size_t i = 0; i < seen.count; i++) {
             if (!with_kind) {
                 json_string(&w, list[i].key);
                 continue;
@@ -116,10 +106,10 @@ static void serve_operations(struct api *api, struct http_exchange *x, struct sl
             json_key(&w, SLICE("name"));
             json_string(&w, list[i].key);
             json_key(&w, SLICE("spanKind"));
-            json_string(&w, slice_str(kinds[list[i].value < COUNT_OF(kinds) ? list[i].value : 0]));
+            json_string(&w, list[i].value ? trace_kind_name((unsigned)list[i].value) : SLICE_EMPTY);
             json_object_end(&w);
         }
-        end_data(&w, n);
+        end_data(&w, seen.count);
         api_reply_json(x, 200, &out);
     }
     map_free(&seen);
@@ -166,15 +156,9 @@ void jaeger_trace(void *user, struct http_exchange *x)
     struct api_query q;
     struct err err;
     struct trace_spans spans = { 0 };
-    uint8_t id[16] = { 0 };
-    struct slice text = api_path_part(x, SLICE("id"));
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = trace_id_read(text, id, &err);
-    if (!st)
-        st = trace_read(&q, pred_text(q.arena, COL_TRACE_ID, SLICE_EMPTY, slice_of(id, sizeof id)), 0, INT64_MAX, &spans, &err);
-    if (!st && spans.count == 0)
-        st = err_set(&err, ST_NOT_FOUND, "trace not found");
+    enum status st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
     if (!st)
         answer_traces(&q, &spans);
     end_query(&q, st, &err);
@@ -217,12 +201,8 @@ static struct pred *tag_pred(struct arena *a, struct slice name, struct slice va
         preds_add(a, &either, pred_text(a, COL_FIELD, name, value));
         return pred_node(a, PRED_OR, &either);
     }
-    if (slice_eq(name, SLICE("span.kind"))) {
-        static const char *const kinds[] = { "unspecified", "internal", "server", "client", "producer", "consumer" };
-        for (size_t i = 0; i < COUNT_OF(kinds); i++)
-            if (slice_eq(value, slice_str(kinds[i])))
-                return pred_int(a, PRED_EQ, COL_SPAN_KIND, (int64_t)i);
-    }
+    if (slice_eq(name, SLICE("span.kind")) && trace_kind_of(value) >= 0)
+        return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
     return pred_text(a, COL_FIELD, name, value);
 }
 
@@ -276,7 +256,7 @@ static enum status search_read(struct api_query *q, struct search *s, struct err
         st = api_param_size(&s->p, SLICE("limit"), TRACES_DEFAULT, TRACES_MAX, &s->limit, err);
     if (!st)
         st = add_tags(q->arena, &s->p, &k, err);
-    s->pred = k.count ? pred_node(q->arena, PRED_AND, &k) : NULL;
+    s->pred = pred_node(q->arena, PRED_AND, &k);
     return st;
 }
 
@@ -333,16 +313,7 @@ void jaeger_dependencies(void *user, struct http_exchange *x)
         struct buf out;
         struct json_writer w;
         begin_data(&w, &out);
-        for (size_t i = 0; i < count; i++) {
-            json_object_begin(&w);
-            json_key(&w, SLICE("parent"));
-            json_string(&w, links[i].parent);
-            json_key(&w, SLICE("child"));
-            json_string(&w, links[i].child);
-            json_key(&w, SLICE("callCount"));
-            json_uint(&w, (uint64_t)(links[i].calls + 0.5));
-            json_object_end(&w);
-        }
+        trace_links_put(&w, links, count, false);
         end_data(&w, count);
         trace_links_warn(x, is_part);
         api_reply_json(x, 200, &out);

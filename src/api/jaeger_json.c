@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/jaeger_json.h"
+#include "api/trace_read.h"
 
 #include "base/map.h"
 #include "codec/hex.h"
@@ -54,13 +55,12 @@ static void put_tag(struct json_writer *w, struct arena *a, const struct field *
 
 static void put_tags(struct json_writer *w, struct arena *a, const struct event *e)
 {
-    static const char *const kinds[] = { NULL, "internal", "server", "client", "producer", "consumer" };
     json_array_begin(w);
     for (uint32_t i = 0; i < e->field_count; i++)
         if (e->fields[i].scope != SCOPE_RESOURCE && !field_is_hidden(e->fields[i].name))
             put_tag(w, a, &e->fields[i]);
-    if (e->span_kind < COUNT_OF(kinds) && kinds[e->span_kind])
-        put_text_tag(w, SLICE("span.kind"), slice_str(kinds[e->span_kind]));
+    if (e->span_kind)
+        put_text_tag(w, SLICE("span.kind"), trace_kind_name(e->span_kind));
     if (e->span_status == 1)
         put_text_tag(w, SLICE("otel.status_code"), SLICE("OK"));
     if (e->span_status == 2) {

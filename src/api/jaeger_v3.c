@@ -5,8 +5,6 @@
 #include "base/date.h"
 #include "base/num.h"
 
-#include <stdlib.h>
-
 enum { V3_TRACES_DEFAULT = 100, V3_TRACES_MAX = 1500, V3_ATTRIBUTES_MAX = 32, V3_ANSWER_BYTES_MAX = 256 * MIB, V3_NAME_BYTES_MAX = 64 };
 
 static void end_query(struct api_query *q, enum status st, const struct err *err)
@@ -60,26 +58,15 @@ void jaeger_v3_services(void *user, struct http_exchange *x)
     end_query(&q, st, &err);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    return slice_cmp(((const struct map_entry *)a)->key, ((const struct map_entry *)b)->key);
-}
-
 static void answer_operations(struct api_query *q, const struct map *names, struct slice kind)
 {
-    static const char *const kinds[] = { "", "internal", "server", "client", "producer", "consumer" };
-    struct map_entry *list = arena_array(q->arena, struct map_entry, names->count + 1), *e;
+    struct map_entry *list = trace_names_in_order(q->arena, names);
     struct buf out;
     struct json_writer w;
-    size_t n = 0, at = 0;
-    while ((e = map_each(names, &at)))
-        list[n++] = *e;
-    if (n)
-        qsort(list, n, sizeof *list, by_key);
     begin_answer(&w, &out, SLICE("operations"));
     json_array_begin(&w);
-    for (size_t i = 0; i < n; i++) {
-        struct slice its = slice_str(kinds[list[i].value < COUNT_OF(kinds) ? list[i].value : 0]);
+    for (size_t i = 0; i < names->count; i++) {
+        struct slice its = list[i].value ? trace_kind_name((unsigned)list[i].value) : SLICE_EMPTY;
         if (kind.len && !slice_eq(kind, its))
             continue;
         json_object_begin(&w);
@@ -91,7 +78,7 @@ static void answer_operations(struct api_query *q, const struct map *names, stru
     }
     json_array_end(&w);
     json_object_end(&w);
-    api_audit_note(q->x, SLICE_EMPTY, n);
+    api_audit_note(q->x, SLICE_EMPTY, names->count);
     api_reply_json(q->x, 200, &out);
 }
 
@@ -140,14 +127,9 @@ void jaeger_v3_trace(void *user, struct http_exchange *x)
     struct api_query q;
     struct trace_spans spans = { 0 };
     struct err err;
-    uint8_t id[16];
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = trace_id_read(api_path_part(x, SLICE("id")), id, &err);
-    if (!st)
-        st = trace_read(&q, pred_text(q.arena, COL_TRACE_ID, SLICE_EMPTY, slice_of(id, sizeof id)), 0, INT64_MAX, &spans, &err);
-    if (!st && spans.count == 0)
-        st = err_set(&err, ST_NOT_FOUND, "No traces found");
+    enum status st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
     if (!st)
         answer_traces(&q, &spans);
     end_query(&q, st, &err);

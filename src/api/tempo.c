@@ -133,13 +133,7 @@ void tempo_buildinfo(void *user, struct http_exchange *x)
 
 static enum status read_trace(struct api_query *q, struct trace_spans *spans, struct err *err)
 {
-    uint8_t id[16];
-    struct slice text = api_path_part(q->x, SLICE("id"));
-    enum status st = trace_id_read(text, id, err);
-    if (!st)
-        st = trace_read(q, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, arena_copy(q->arena, slice_of(id, sizeof id))), 0, INT64_MAX, spans, err);
-    if (!st && spans->count == 0)
-        st = err_set(err, ST_NOT_FOUND, "trace %.*s not found", SLICE_FMT(text));
+    enum status st = trace_read_id(q, api_path_part(q->x, SLICE("id")), spans, err);
     if (!st)
         api_audit_note(q->x, SLICE_EMPTY, spans->count);
     return st;

@@ -8,7 +8,6 @@
 enum { FILTER_TERMS_MAX = 32 };
 
 static const char *const statuses[] = { "unset", "ok", "error" };
-static const char *const kinds[] = { "unspecified", "internal", "server", "client", "producer", "consumer" };
 
 static int index_of(const char *const *list, size_t n, struct slice text)
 {
@@ -23,19 +22,9 @@ int tempo_status_of(struct slice text)
     return index_of(statuses, COUNT_OF(statuses), text);
 }
 
-int tempo_kind_of(struct slice text)
-{
-    return index_of(kinds, COUNT_OF(kinds), text);
-}
-
 struct slice tempo_status_name(unsigned status)
 {
     return slice_str(statuses[MIN(status, COUNT_OF(statuses) - 1)]);
-}
-
-struct slice tempo_kind_name(unsigned kind)
-{
-    return slice_str(kinds[MIN(kind, COUNT_OF(kinds) - 1)]);
 }
 
 static const struct {
@@ -93,7 +82,7 @@ static struct pred *equal_pred(struct arena *a, struct tempo_tag t, struct slice
     case TEMPO_STATUS:
         return tempo_status_of(value) < 0 ? NULL : pred_int(a, PRED_EQ, COL_SPAN_STATUS, tempo_status_of(value));
     case TEMPO_KIND:
-        return tempo_kind_of(value) < 0 ? NULL : pred_int(a, PRED_EQ, COL_SPAN_KIND, tempo_kind_of(value));
+        return trace_kind_of(value) < 0 ? NULL : pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
     case TEMPO_NONE:
         break;
     case TEMPO_STATUS_MESSAGE:

@@ -186,9 +186,7 @@ static void answer_json(struct api_query *q, const struct tempo_found *f)
 /* A value is found inside of others, in any case, as Tempo does. */
 static struct pred *part_pred(struct arena *a, enum event_column column, struct slice name, struct slice value)
 {
-    struct pred *p = pred_leaf(a, PRED_CONTAINS_NOCASE, column, name);
-    p->text = value;
-    return p;
+    return pred_leaf(a, PRED_CONTAINS_NOCASE, column, name, value);
 }
 
 static struct pred *either(struct arena *a, struct pred *x, struct pred *y)
@@ -209,8 +207,8 @@ static struct pred *tag_pred(struct arena *a, struct slice name, struct slice va
         return either(a, pred_int(a, PRED_EQ, COL_SPAN_STATUS, STATUS_ERROR), part_pred(a, COL_FIELD, name, value));
     if ((slice_eq(name, SLICE("status")) || slice_eq(name, SLICE("status.code"))) && tempo_status_of(value) >= 0)
         return pred_int(a, PRED_EQ, COL_SPAN_STATUS, tempo_status_of(value));
-    if (slice_eq(name, SLICE("kind")) && tempo_kind_of(value) >= 0)
-        return pred_int(a, PRED_EQ, COL_SPAN_KIND, tempo_kind_of(value));
+    if (slice_eq(name, SLICE("kind")) && trace_kind_of(value) >= 0)
+        return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
     return part_pred(a, COL_FIELD, name, value);
 }
 
@@ -221,7 +219,7 @@ static enum status tags_read(struct arena *a, struct slice text, struct preds *k
     while (logfmt_next(&rest, a, &name, &value, &has_value, &bad)) {
         if (k->count == TEMPO_TAGS_MAX)
             return err_set(err, ST_LIMIT, "parameter \"tags\": over %d tags", TEMPO_TAGS_MAX);
-        preds_add(a, k, has_value ? tag_pred(a, name, value) : pred_leaf(a, PRED_EXISTS, COL_FIELD, name));
+        preds_add(a, k, has_value ? tag_pred(a, name, value) : pred_leaf(a, PRED_EXISTS, COL_FIELD, name, SLICE_EMPTY));
     }
     return bad ? err_set(err, ST_INVALID, "parameter \"tags\": found %.*s, expected logfmt: name=value name=\"a value\"", SLICE_FMT(text)) : ST_OK;
 }

@@ -13,22 +13,6 @@ static const struct slice scope_names[] = { SLICE_INIT("span"), SLICE_INIT("reso
                                             SLICE_INIT("link"), SLICE_INIT("intrinsic") };
 enum list_of { OF_SPAN, OF_RESOURCE, OF_INSTRUMENTATION, OF_EVENT, OF_LINK, OF_INTRINSIC, LISTS };
 
-static int by_key(const void *a, const void *b)
-{
-    return slice_cmp(((const struct map_entry *)a)->key, ((const struct map_entry *)b)->key);
-}
-
-static struct map_entry *in_order(struct arena *a, const struct map *m)
-{
-    struct map_entry *list = arena_array(a, struct map_entry, m->count + 1), *e;
-    size_t n = 0, at = 0;
-    while ((e = map_each(m, &at)))
-        list[n++] = *e;
-    if (n)
-        qsort(list, n, sizeof *list, by_key);
-    return list;
-}
-
 /* ---- names ---- */
 
 struct names {
@@ -99,7 +83,7 @@ static enum status gather_names(struct api_query *q, const struct api_params *p,
 
 static void put_names(struct json_writer *w, struct arena *a, const struct map *m)
 {
-    struct map_entry *list = in_order(a, m);
+    struct map_entry *list = trace_names_in_order(a, m);
     json_array_begin(w);
     for (size_t i = 0; i < m->count; i++)
         json_string(w, list[i].key);
@@ -276,12 +260,12 @@ static struct pred *having(struct arena *a, const struct tempo_tag *t)
     struct preds none = { 0 };
     struct pred *p;
     if (t->intrinsic == TEMPO_ROOT_NAME || t->intrinsic == TEMPO_ROOT_SERVICE) {
-        preds_add(a, &none, pred_leaf(a, PRED_EXISTS, COL_PARENT_ID, SLICE_EMPTY));
+        preds_add(a, &none, pred_leaf(a, PRED_EXISTS, COL_PARENT_ID, SLICE_EMPTY, SLICE_EMPTY));
         return pred_node(a, PRED_NOT, &none);
     }
     if (t->scope > TEMPO_INSTRUMENTATION || slice_eq(t->name, SLICE("service.name")))
         return NULL;
-    p = pred_leaf(a, PRED_EXISTS, COL_FIELD, t->name);
+    p = pred_leaf(a, PRED_EXISTS, COL_FIELD, t->name, SLICE_EMPTY);
     p->scope = t->scope == TEMPO_SPAN ? SCOPE_RECORD : t->scope == TEMPO_RESOURCE ? SCOPE_RESOURCE :
                t->scope == TEMPO_INSTRUMENTATION ? SCOPE_INSTRUMENTATION : -1;
     return p;
@@ -311,13 +295,13 @@ static enum status gather_values(struct api_query *q, const struct api_params *p
     for (unsigned i = 0; v->tag.intrinsic == TEMPO_STATUS && i <= 2; i++)
         add_value(v, tempo_status_name(i), TYPE_KEYWORD);
     for (unsigned i = 0; v->tag.intrinsic == TEMPO_KIND && i <= 5; i++)
-        add_value(v, tempo_kind_name(i), TYPE_KEYWORD);
+        add_value(v, trace_kind_name(i), TYPE_KEYWORD);
     return v->seen.count ? ST_OK : tempo_scan(q, &s, err);
 }
 
 static void put_values(struct json_writer *w, struct arena *a, const struct map *m, bool is_v2)
 {
-    struct map_entry *list = in_order(a, m);
+    struct map_entry *list = trace_names_in_order(a, m);
     json_key(w, SLICE("tagValues"));
     json_array_begin(w);
     for (size_t i = 0; i < m->count; i++) {

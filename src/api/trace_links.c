@@ -222,6 +222,27 @@ enum status trace_links_timed(struct api_query *q, int64_t start_ns, int64_t end
     return read_links(q, start_ns, end_ns, true, list, count, is_part, err);
 }
 
+static void put_count(struct json_writer *w, struct slice key, double weight)
+{
+    json_key(w, key);
+    json_uint(w, (uint64_t)(weight + 0.5));
+}
+
+void trace_links_put(struct json_writer *w, const struct trace_link *list, size_t count, bool with_errors)
+{
+    for (size_t i = 0; i < count; i++) {
+        json_object_begin(w);
+        json_key(w, SLICE("parent"));
+        json_string(w, list[i].parent);
+        json_key(w, SLICE("child"));
+        json_string(w, list[i].child);
+        put_count(w, SLICE("callCount"), list[i].calls);
+        if (with_errors && list[i].errors > 0)
+            put_count(w, SLICE("errorCount"), list[i].errors);
+        json_object_end(w);
+    }
+}
+
 void trace_links_warn(struct http_exchange *x, bool is_part)
 {
     if (is_part)

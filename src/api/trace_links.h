@@ -21,6 +21,8 @@ MUST_CHECK enum status trace_links(struct api_query *q, int64_t start_ns, int64_
 /* The same with durations: of a call as its server saw it, or of a peer's as its client did. */
 MUST_CHECK enum status trace_links_timed(struct api_query *q, int64_t start_ns, int64_t end_ns, struct trace_link **list, size_t *count,
                                          bool *is_part, struct err *err);
+/* The links as items of a list that is open; with_errors: with an errorCount where there are errors. */
+void trace_links_put(struct json_writer *w, const struct trace_link *list, size_t count, bool with_errors);
 /* Says so on the answer when it is a part. */
 void trace_links_warn(struct http_exchange *x, bool is_part);
 

@@ -9,44 +9,6 @@
 
 #include <stdlib.h>
 
-/* ---- predicates ---- */
-
-struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name)
-{
-    struct pred *p = arena_new_of(a, struct pred);
-    *p = (struct pred){ .op = op, .column = column, .scope = -1, .name = name };
-    return p;
-}
-
-struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text)
-{
-    struct pred *p = pred_leaf(a, PRED_EQ, column, name);
-    p->text = text;
-    return p;
-}
-
-struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i)
-{
-    struct pred *p = pred_leaf(a, op, column, SLICE_EMPTY);
-    p->type = FIELD_INT;
-    p->i = i;
-    return p;
-}
-
-void preds_add(struct arena *a, struct preds *k, struct pred *p)
-{
-    ARENA_PUSH(a, k->list, k->count, k->cap) = p;
-}
-
-struct pred *pred_node(struct arena *a, enum pred_op op, const struct preds *k)
-{
-    if (k->count == 0)
-        return NULL;
-    struct pred *p = arena_new_of(a, struct pred);
-    *p = (struct pred){ .op = op, .kids = k->list, .kid_count = k->count };
-    return p;
-}
-
 /* ---- traces ---- */
 
 /* Rows live only until the next block: what the answer needs is copied. */
@@ -142,6 +104,17 @@ enum status trace_id_read(struct slice text, uint8_t id[16], struct err *err)
     return ST_OK;
 }
 
+enum status trace_read_id(struct api_query *q, struct slice text, struct trace_spans *out, struct err *err)
+{
+    uint8_t id[16];
+    enum status st = trace_id_read(text, id, err);
+    if (!st)
+        st = trace_read(q, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, arena_copy(q->arena, slice_of(id, sizeof id))), 0, INT64_MAX, out, err);
+    if (!st && out->count == 0)
+        st = err_set(err, ST_NOT_FOUND, "trace %.*s not found", SLICE_FMT(text));
+    return st;
+}
+
 struct found {
     struct preds ids;
     int64_t min_ns, max_ns;
@@ -190,6 +163,38 @@ enum status trace_search(struct api_query *q, const struct trace_search *t, stru
 }
 
 /* ---- names ---- */
+
+static const struct slice kinds[] = { SLICE_INIT("unspecified"), SLICE_INIT("internal"), SLICE_INIT("server"), SLICE_INIT("client"),
+                                      SLICE_INIT("producer"), SLICE_INIT("consumer") };
+
+struct slice trace_kind_name(unsigned kind)
+{
+    return kinds[kind < COUNT_OF(kinds) ? kind : 0];
+}
+
+int trace_kind_of(struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (slice_eq(name, kinds[i]))
+            return (int)i;
+    return -1;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return slice_cmp(((const struct map_entry *)a)->key, ((const struct map_entry *)b)->key);
+}
+
+struct map_entry *trace_names_in_order(struct arena *a, const struct map *names)
+{
+    struct map_entry *list = arena_array(a, struct map_entry, names->count + 1), *e;
+    size_t n = 0, at = 0;
+    while ((e = map_each(names, &at)))
+        list[n++] = *e;
+    if (n)
+        qsort(list, n, sizeof *list, by_key);
+    return list;
+}
 
 enum status trace_operations(struct api_query *q, struct slice service, struct map *names, struct err *err)
 {

@@ -120,7 +120,7 @@ static enum status peers_of(struct api_query *q, struct slice service, struct ma
     unsigned did;
     struct preds both = { 0 };
     preds_add(q->arena, &both, pred_text(q->arena, COL_SERVICE, SLICE_EMPTY, service));
-    preds_add(q->arena, &both, pred_leaf(q->arena, PRED_EXISTS, COL_FIELD, SPAN_PEER));
+    preds_add(q->arena, &both, pred_leaf(q->arena, PRED_EXISTS, COL_FIELD, SPAN_PEER, SLICE_EMPTY));
     struct events_query eq = { .start_ns = sat_sub(clock_wall_ns(q->api->clock), TRACE_LOOKBACK_HOURS * 3600 * NS_S), .end_ns = INT64_MAX,
                                .kinds = SPAN_KINDS, .pred = pred_node(q->arena, PRED_AND, &both), .want = WANT_FIELDS, .order = ORDER_NONE };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
@@ -193,24 +193,14 @@ static void answer_traces(struct api_query *q, struct trace_spans *s)
     api_reply_json(q->x, 200, &out);
 }
 
-static struct pred *trace_pred(struct arena *a, const uint8_t id[16])
-{
-    return pred_text(a, COL_TRACE_ID, SLICE_EMPTY, arena_copy(a, slice_of(id, 16)));
-}
-
 void zipkin_trace(void *user, struct http_exchange *x)
 {
     struct api_query q;
     struct trace_spans spans = { 0 };
     struct err err;
-    uint8_t id[16];
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = trace_id_read(api_path_part(x, SLICE("id")), id, &err);
-    if (!st)
-        st = trace_read(&q, trace_pred(q.arena, id), 0, INT64_MAX, &spans, &err);
-    if (!st && spans.count == 0)
-        st = err_set(&err, ST_NOT_FOUND, "trace %.*s not found", SLICE_FMT(api_path_part(x, SLICE("id"))));
+    enum status st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
     if (!st) {
         struct buf out;
         struct json_writer w;
@@ -235,7 +225,7 @@ static enum status ids_read(struct api_query *q, struct slice list, struct preds
             return st;
         if (ids->count == ZIPKIN_IDS_MAX)
             return err_set(err, ST_LIMIT, "parameter \"traceIds\": over %d ids", ZIPKIN_IDS_MAX);
-        preds_add(q->arena, ids, trace_pred(q->arena, id));
+        preds_add(q->arena, ids, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, arena_copy(q->arena, slice_of(id, sizeof id))));
     }
     return ids->count ? ST_OK : err_set(err, ST_INVALID, "parameter \"traceIds\": expected ids with commas between them, found none");
 }
@@ -409,20 +399,7 @@ void zipkin_dependencies(void *user, struct http_exchange *x)
         struct buf out;
         struct json_writer w;
         list_begin(&w, &out);
-        for (size_t i = 0; i < count; i++) {
-            json_object_begin(&w);
-            json_key(&w, SLICE("parent"));
-            json_string(&w, links[i].parent);
-            json_key(&w, SLICE("child"));
-            json_string(&w, links[i].child);
-            json_key(&w, SLICE("callCount"));
-            json_uint(&w, (uint64_t)(links[i].calls + 0.5));
-            if (links[i].errors > 0) {
-                json_key(&w, SLICE("errorCount"));
-                json_uint(&w, (uint64_t)(links[i].errors + 0.5));
-            }
-            json_object_end(&w);
-        }
+        trace_links_put(&w, links, count, true);
         json_array_end(&w);
         trace_links_warn(x, is_part);
         api_reply_json(x, 200, &out);

@@ -11,6 +11,7 @@
 #include "logql/search_parts.h"
 #include "model/access_line.h"
 #include "model/body_field.h"
+#include "store/pred.h"
 
 enum { LINES_DEFAULT = 100, LEVELS = 8, NAME_VARIANTS_MAX = 16 /* spellings of a name that are pushed down */, ID_TEXT_BYTES_MAX = 32 };
 
@@ -136,23 +137,6 @@ static bool is_named_service(const struct search_node *n)
     return n->kind == SEARCH_FIELD && is_service(n->name) && n->op == SEARCH_IS && n->re == NULL && n->text.len;
 }
 
-static struct pred *leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name, struct slice text)
-{
-    struct pred *p = arena_new_of(a, struct pred);
-    *p = (struct pred){ .op = op, .column = column, .scope = -1, .name = name, .text = text };
-    return p;
-}
-
-struct kids {
-    struct pred **list;
-    size_t count, cap;
-};
-
-static void add_kid(struct arena *a, struct kids *k, struct pred *p)
-{
-    ARENA_PUSH(a, k->list, k->count, k->cap) = p;
-}
-
 /* A label or field of that name, or of one that is as good: the n-th of 4 to the power of its separators. */
 static struct slice variant(struct arena *a, struct slice name, size_t n)
 {
@@ -166,20 +150,20 @@ static struct slice variant(struct arena *a, struct slice name, size_t n)
 }
 
 /* What a line has inside of which the field has this value, or any. */
-static void push_body(struct arena *a, const struct search_node *n, bool is_exact, struct kids *any)
+static void push_body(struct arena *a, const struct search_node *n, bool is_exact, struct preds *any)
 {
-    add_kid(a, any, leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, is_exact ? n->text : n->name));
+    preds_add(a, any, pred_leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, is_exact ? n->text : n->name));
     if (is_exact)
-        add_kid(a, any, leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, SLICE("\\"))); /* it may stand there escaped */
+        preds_add(a, any, pred_leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, SLICE("\\"))); /* it may stand there escaped */
     else
-        add_kid(a, any, leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, SLICE("] \""))); /* an access log names nothing */
+        preds_add(a, any, pred_leaf(a, PRED_CONTAINS, COL_BODY, SLICE_EMPTY, SLICE("] \""))); /* an access log names nothing */
 }
 
 /* Wherever the field may stand. NULL when that is too many places. */
 static struct pred *push_field(struct arena *a, const struct search_node *n)
 {
     bool is_exact = n->op == SEARCH_IS && n->re == NULL && n->text.len, is_trace = same_name(n->name, SLICE("trace_id"));
-    struct kids any = { 0 };
+    struct preds any = { 0 };
     size_t variants = 1, id_bytes = is_trace ? 16 : same_name(n->name, SLICE("span_id")) ? 8 : 0;
     for (size_t i = 0; i < n->name.len; i++)
         variants *= plain(n->name.ptr[i]) == '_' ? 4 : 1;
@@ -188,16 +172,13 @@ static struct pred *push_field(struct arena *a, const struct search_node *n)
     push_body(a, n, is_exact, &any);
     for (size_t i = 0; i < variants; i++) {
         struct slice name = variant(a, n->name, i);
-        add_kid(a, &any, leaf(a, is_exact ? PRED_EQ : PRED_EXISTS, COL_STREAM, name, n->text));
-        add_kid(a, &any, leaf(a, is_exact ? PRED_EQ : PRED_EXISTS, COL_FIELD, name, n->text));
+        preds_add(a, &any, pred_leaf(a, is_exact ? PRED_EQ : PRED_EXISTS, COL_STREAM, name, n->text));
+        preds_add(a, &any, pred_leaf(a, is_exact ? PRED_EQ : PRED_EXISTS, COL_FIELD, name, n->text));
     }
     uint8_t *id = arena_alloc(a, 16);
     if (id_bytes && n->text.len == 2 * id_bytes && hex_decode(n->text, id))
-        add_kid(a, &any, leaf(a, PRED_EQ, is_trace ? COL_TRACE_ID : COL_SPAN_ID, SLICE_EMPTY, slice_of(id, id_bytes)));
-    struct pred *p = leaf(a, PRED_OR, COL_FIELD, SLICE_EMPTY, SLICE_EMPTY);
-    p->kids = any.list;
-    p->kid_count = any.count;
-    return p;
+        preds_add(a, &any, pred_leaf(a, PRED_EQ, is_trace ? COL_TRACE_ID : COL_SPAN_ID, SLICE_EMPTY, slice_of(id, id_bytes)));
+    return pred_node(a, PRED_OR, &any);
 }
 
 /* NULL: nothing. Never lets a row go that fits. */

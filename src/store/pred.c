@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/pred.h"
+
+struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name, struct slice text)
+{
+    struct pred *p = arena_new_of(a, struct pred);
+    *p = (struct pred){ .op = op, .column = column, .scope = -1, .name = name, .text = text };
+    return p;
+}
+
+struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text)
+{
+    return pred_leaf(a, PRED_EQ, column, name, text);
+}
+
+struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i)
+{
+    struct pred *p = pred_leaf(a, op, column, SLICE_EMPTY, SLICE_EMPTY);
+    p->type = FIELD_INT;
+    p->i = i;
+    return p;
+}
+
+void preds_add(struct arena *a, struct preds *k, struct pred *p)
+{
+    ARENA_PUSH(a, k->list, k->count, k->cap) = p;
+}
+
+struct pred *pred_node(struct arena *a, enum pred_op op, const struct preds *k)
+{
+    if (k->count == 0)
+        return NULL;
+    struct pred *p = arena_new_of(a, struct pred);
+    *p = (struct pred){ .op = op, .kids = k->list, .kid_count = k->count };
+    return p;
+}
+
+struct pred *pred_not(struct arena *a, struct pred *p)
+{
+    struct preds one = { 0 };
+    preds_add(a, &one, p);
+    return pred_node(a, PRED_NOT, &one);
+}

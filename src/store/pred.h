@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Predicates put together (engine.h says what they mean). Everything lives in the arena; texts are borrowed. */
+#ifndef STOA_STORE_PRED_H
+#define STOA_STORE_PRED_H
+
+#include "store/engine.h"
+
+struct preds {
+    struct pred **list;
+    size_t count, cap;
+};
+/* A leaf over fields is over those of any scope. */
+struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name, struct slice text);
+/* The column is that text, or of ids those bytes. */
+struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text);
+struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i);
+void preds_add(struct arena *a, struct preds *k, struct pred *p);
+/* NULL when there are none. Takes the list. */
+struct pred *pred_node(struct arena *a, enum pred_op op, const struct preds *k);
+struct pred *pred_not(struct arena *a, struct pred *p);
+
+#endif
