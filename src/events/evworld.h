@@ -41,6 +41,7 @@ void world_merge(struct world *w);
 struct slice world_tenant(unsigned i);
 
 struct event world_event(struct world *w, struct arena *a);
+struct event world_span(struct world *w, struct arena *a);
 struct slice world_stream(struct arena *a, unsigned i);
 /* All but seq. */
 bool world_same(const struct event *a, const struct event *b);

@@ -205,10 +205,9 @@ static void make_span(struct world *w, struct arena *a, struct event *e)
     }
 }
 
-struct event world_event(struct world *w, struct arena *a)
+static struct event event_of(struct world *w, struct arena *a, uint8_t kind)
 {
-    static const uint8_t kinds[] = { EVENT_LOG, EVENT_LOG, EVENT_LOG, EVENT_SPAN, EVENT_SPAN, EVENT_AUDIT };
-    struct event e = { .kind = kinds[rand_below(&w->rand, COUNT_OF(kinds))], .weight = 1, .trace_state = SLICE_EMPTY, .status_message = SLICE_EMPTY };
+    struct event e = { .kind = kind, .weight = 1, .trace_state = SLICE_EMPTY, .status_message = SLICE_EMPTY };
     e.severity = (uint8_t)rand_below(&w->rand, 25);
     e.time_ns = world_start_ns + (int64_t)rand_below(&w->rand, 100000) * (rand_one_in(&w->rand, 3) ? 2 * NS_S : NS_MS);
     e.observed_ns = rand_one_in(&w->rand, 3) ? 0 : e.time_ns + (int64_t)rand_below(&w->rand, 1000);
@@ -223,6 +222,17 @@ struct event world_event(struct world *w, struct arena *a)
         make_span(w, a, &e);
     e.fields = fields_any(w, a, 7, &e.field_count);
     return e;
+}
+
+struct event world_event(struct world *w, struct arena *a)
+{
+    static const uint8_t kinds[] = { EVENT_LOG, EVENT_LOG, EVENT_LOG, EVENT_SPAN, EVENT_SPAN, EVENT_AUDIT };
+    return event_of(w, a, kinds[rand_below(&w->rand, COUNT_OF(kinds))]);
+}
+
+struct event world_span(struct world *w, struct arena *a)
+{
+    return event_of(w, a, EVENT_SPAN);
 }
 
 /* ---- the same? ---- */
