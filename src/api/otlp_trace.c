@@ -101,7 +101,7 @@ const struct field *otlp_attributes_next(struct otlp_attributes *it)
         const struct field *f = &it->fields[it->next++];
         if (f->scope != it->scope || field_is_hidden(f->name))
             continue;
-        if (f->scope == SCOPE_INSTRUMENTATION && (slice_eq(f->name, OTLP_SCOPE_NAME) || slice_eq(f->name, OTLP_SCOPE_VERSION)))
+        if (f->scope == SCOPE_INSTRUMENTATION && (slice_eq(f->name, EVENT_SCOPE_NAME) || slice_eq(f->name, EVENT_SCOPE_VERSION)))
             continue;
         return f;
     }

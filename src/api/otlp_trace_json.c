@@ -291,8 +291,8 @@ static void put_scope(struct writer *s, const struct otlp_scope_spans *g)
     json_object_begin(s->w);
     json_key(s->w, SLICE("scope"));
     json_object_begin(s->w);
-    put_text(s, "name", otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_SCOPE_NAME));
-    put_text(s, "version", otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_SCOPE_VERSION));
+    put_text(s, "name", otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME));
+    put_text(s, "version", otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION));
     put_attributes(s, otlp_attributes_of(e, SCOPE_INSTRUMENTATION));
     put_uint(s, "droppedAttributesCount", otlp_hidden_int(e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_DROPPED_ATTRIBUTES));
     json_object_end(s->w);

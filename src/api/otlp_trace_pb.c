@@ -186,8 +186,8 @@ static void put_scope(struct buf *out, struct json_parser *p, const struct otlp_
 {
     const struct event *e = g->first;
     size_t mark = proto_nested_begin(out, 2), scope = proto_nested_begin(out, 1);
-    put_text(out, 1, otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_SCOPE_NAME));
-    put_text(out, 2, otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_SCOPE_VERSION));
+    put_text(out, 1, otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME));
+    put_text(out, 2, otlp_hidden_text(e->fields, e->field_count, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION));
     put_attributes(out, 3, p, otlp_attributes_of(e, SCOPE_INSTRUMENTATION));
     put_uint(out, 4, otlp_hidden_int(e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_DROPPED_ATTRIBUTES));
     proto_nested_end(out, scope);

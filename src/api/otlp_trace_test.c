@@ -83,8 +83,8 @@ static struct list some_resource(struct maker *m, struct slice service)
     some_fields(m, &l, SCOPE_RESOURCE);
     maybe_int(m, &l, SCOPE_RESOURCE, OTLP_DROPPED_ATTRIBUTES);
     maybe_text(m, &l, SCOPE_RESOURCE, OTLP_SCHEMA_URL);
-    maybe_text(m, &l, SCOPE_INSTRUMENTATION, OTLP_SCOPE_NAME);
-    maybe_text(m, &l, SCOPE_INSTRUMENTATION, OTLP_SCOPE_VERSION);
+    maybe_text(m, &l, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME);
+    maybe_text(m, &l, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION);
     some_fields(m, &l, SCOPE_INSTRUMENTATION);
     maybe_int(m, &l, SCOPE_INSTRUMENTATION, OTLP_DROPPED_ATTRIBUTES);
     maybe_text(m, &l, SCOPE_INSTRUMENTATION, OTLP_SCHEMA_URL);
@@ -248,8 +248,8 @@ TEST(otlp_spans_share_resources_and_scopes)
     struct arena *a = arena_new(0);
     struct otlp_trace t;
     struct field f[] = { { .scope = SCOPE_RESOURCE, .name = SLICE("r"), .text = SLICE("1") },
-                         { .scope = SCOPE_INSTRUMENTATION, .name = OTLP_SCOPE_NAME, .text = SLICE("a") } };
-    struct field g[] = { f[0], { .scope = SCOPE_INSTRUMENTATION, .name = OTLP_SCOPE_NAME, .text = SLICE("b") } };
+                         { .scope = SCOPE_INSTRUMENTATION, .name = EVENT_SCOPE_NAME, .text = SLICE("a") } };
+    struct field g[] = { f[0], { .scope = SCOPE_INSTRUMENTATION, .name = EVENT_SCOPE_NAME, .text = SLICE("b") } };
     struct event e[] = { { .service = SLICE("s"), .fields = f, .field_count = 2, .weight = 1 },
                          { .service = SLICE("s"), .fields = g, .field_count = 2, .weight = 1 },
                          { .service = SLICE("s"), .fields = f, .field_count = 2, .weight = 1 },

@@ -34,7 +34,7 @@ static bool see_names(void *arg, const struct event *e)
     struct names *n = arg;
     for (uint32_t i = 0; i < e->field_count; i++)
         if (e->fields[i].scope != SCOPE_INSTRUMENTATION ||
-            (!slice_eq(e->fields[i].name, OTLP_SCOPE_NAME) && !slice_eq(e->fields[i].name, OTLP_SCOPE_VERSION)))
+            (!slice_eq(e->fields[i].name, EVENT_SCOPE_NAME) && !slice_eq(e->fields[i].name, EVENT_SCOPE_VERSION)))
             add_name(n, lists[e->fields[i].scope], e->fields[i].name);
     if (e->service.len)
         add_name(n, OF_RESOURCE, SLICE("service.name"));
@@ -208,10 +208,10 @@ static void see_intrinsic(struct values *v, const struct event *e)
             add_value(v, e->events[i].name, TYPE_STRING);
         break;
     case TEMPO_SCOPE_NAME:
-        add_fields(v, e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_SCOPE_NAME);
+        add_fields(v, e->fields, e->field_count, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME);
         break;
     case TEMPO_SCOPE_VERSION:
-        add_fields(v, e->fields, e->field_count, SCOPE_INSTRUMENTATION, OTLP_SCOPE_VERSION);
+        add_fields(v, e->fields, e->field_count, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION);
         break;
     case TEMPO_STATUS:
     case TEMPO_KIND:

@@ -11,40 +11,10 @@
 
 /* ---- traces ---- */
 
-/* Rows live only until the next block: what the answer needs is copied. */
-static struct field *copy_fields(struct arena *a, const struct field *from, uint32_t count)
-{
-    struct field *to = arena_array(a, struct field, count + 1);
-    for (uint32_t i = 0; i < count; i++) {
-        to[i] = from[i];
-        to[i].name = arena_copy(a, from[i].name);
-        to[i].text = arena_copy(a, from[i].text);
-    }
-    return to;
-}
-
-static const struct event *copy_span(struct arena *a, const struct event *from)
+static const struct event *kept(struct arena *a, const struct event *row)
 {
     struct event *e = arena_new_of(a, struct event);
-    *e = *from;
-    e->body = arena_copy(a, from->body);
-    e->service = arena_copy(a, from->service);
-    e->status_message = arena_copy(a, from->status_message);
-    e->trace_state = arena_copy(a, from->trace_state);
-    e->stream = SLICE_EMPTY;
-    e->fields = copy_fields(a, from->fields, from->field_count);
-    e->events = arena_array(a, struct span_event, from->event_count + 1);
-    for (uint32_t i = 0; i < from->event_count; i++) {
-        e->events[i] = from->events[i];
-        e->events[i].name = arena_copy(a, from->events[i].name);
-        e->events[i].fields = copy_fields(a, from->events[i].fields, from->events[i].field_count);
-    }
-    e->links = arena_array(a, struct span_link, from->link_count + 1);
-    for (uint32_t i = 0; i < from->link_count; i++) {
-        e->links[i] = from->links[i];
-        e->links[i].trace_state = arena_copy(a, from->links[i].trace_state);
-        e->links[i].fields = copy_fields(a, from->links[i].fields, from->links[i].field_count);
-    }
+    *e = event_copy(a, row);
     return e;
 }
 
@@ -59,7 +29,7 @@ enum status trace_read(struct api_query *q, const struct pred *pred, int64_t sta
         return st;
     while ((st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n; i++)
-            ARENA_PUSH(q->arena, out->list, out->count, out->cap) = copy_span(q->arena, &block.rows[i]);
+            ARENA_PUSH(q->arena, out->list, out->count, out->cap) = kept(q->arena, &block.rows[i]);
         if (out->count > TRACE_SPANS_MAX || arena_over(q->arena)) {
             st = err_set(err, ST_LIMIT, "the traces have over %d spans or %d bytes, which is the limit of one answer", TRACE_SPANS_MAX,
                          QUERY_RESULT_BYTES_MAX);

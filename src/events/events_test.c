@@ -59,7 +59,7 @@ static bool naive_leaf(const struct pred *p, const struct event *e, struct arena
     case COL_FIELD:
         f = naive_field(p, e);
         if (p->op == PRED_EXISTS)
-            return f != NULL;
+            return f != NULL && (p->type != FIELD_JSON || f->type == FIELD_JSON);
         if (f && p->type != FIELD_STRING && (f->type == FIELD_INT || f->type == FIELD_DOUBLE) && p->op <= PRED_GE)
             return naive_number(p, true, f->type == FIELD_INT ? (double)f->i : f->d);
         return naive_text(p, f != NULL, f ? field_text(a, f) : SLICE_EMPTY);
@@ -173,6 +173,8 @@ static struct pred *leaf_any(struct world *w, struct arena *a)
         value_any(w, a, p, 600);
     else if (p->column == COL_FIELD)
         p->text = arena_printf(a, "%u", (unsigned)rand_below(&w->rand, 600));
+    if (p->op == PRED_EXISTS && rand_one_in(&w->rand, 2))
+        p->type = FIELD_JSON;
     return p;
 }
 

@@ -184,16 +184,19 @@ static enum evplan_verdict judge_field(struct evplan *plan, const struct evpred 
 {
     size_t count;
     const struct evplan_field *fields = evplan_fields(plan, n, &count);
-    bool is_there = false, is_string = true;
+    bool is_there = false, is_string = true, is_json = false;
     if (b->has_cells)
         return EVPLAN_BOTH;
     for (size_t i = 0; i < count; i++)
         if (evdir_place_of(b, EVCOL_FIELD_FIRST + fields[i].number)) {
             is_there = true;
             is_string = is_string && plan->d->fields[fields[i].number].type == FIELD_STRING;
+            is_json = is_json || plan->d->fields[fields[i].number].type == FIELD_JSON;
         }
     if (!is_there)
         return judge_none(n);
+    if (n->op == PRED_EXISTS && n->p->type == FIELD_JSON)
+        return is_json ? EVPLAN_BOTH : EVPLAN_FALSE;
     bool is_lacking = n->has_value_hash && is_string && filter_lacks(x, &n->value_hash, 1);
     return is_lacking ? EVPLAN_FALSE : EVPLAN_BOTH;
 }

@@ -134,6 +134,8 @@ static bool test_exists(const struct pred *p, const struct evvalue *v)
         return false;
     if (p->column == COL_SEVERITY)
         return v->kind == EVVALUE_INT && v->i != 0;
+    if (p->column == COL_FIELD && p->type == FIELD_JSON)
+        return v->is_json;
     return p->column == COL_FIELD || v->kind != EVVALUE_TEXT || v->text.len != 0;
 }
 
@@ -176,7 +178,7 @@ struct evvalue evvalue_of_field(const struct field *f, struct arena *scratch)
         return (struct evvalue){ .kind = EVVALUE_INT, .i = f->i };
     if (f->type == FIELD_DOUBLE)
         return (struct evvalue){ .kind = EVVALUE_DOUBLE, .d = f->d };
-    return evvalue_of_text(field_text(scratch, f));
+    return (struct evvalue){ .kind = EVVALUE_TEXT, .is_json = f->type == FIELD_JSON, .text = field_text(scratch, f) };
 }
 
 struct evvalue evvalue_of_int(const struct pred *p, uint8_t kind, int64_t v)

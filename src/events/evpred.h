@@ -38,6 +38,7 @@ struct evpred *evpred_compile(const struct pred *p, struct arena *a, unsigned *c
 enum evvalue_kind { EVVALUE_NONE, EVVALUE_TEXT, EVVALUE_INT, EVVALUE_DOUBLE };
 struct evvalue {
     enum evvalue_kind kind;
+    bool is_json; /* a list or a map, as text */
     struct slice text;
     union {
         int64_t i;

@@ -207,9 +207,9 @@ static bool tag_place(struct span_parts *s, const struct field *f)
     else if (is_text && slice_eq(f->name, SLICE("w3c.tracestate")))
         s->e.trace_state = f->text;
     else if (is_text && (slice_eq(f->name, SLICE("otel.scope.name")) || slice_eq(f->name, SLICE("otel.library.name"))))
-        span_text(s, SCOPE_INSTRUMENTATION, OTLP_SCOPE_NAME, f->text);
+        span_text(s, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME, f->text);
     else if (is_text && (slice_eq(f->name, SLICE("otel.scope.version")) || slice_eq(f->name, SLICE("otel.library.version"))))
-        span_text(s, SCOPE_INSTRUMENTATION, OTLP_SCOPE_VERSION, f->text);
+        span_text(s, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION, f->text);
     else
         return false;
     return true;

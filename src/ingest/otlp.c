@@ -235,7 +235,7 @@ bool otlp_scope_read(struct arena *a, struct slice scope_message, const struct o
 {
     struct slice scope = otlp_message_in(scope_message, 1);
     struct slice names[] = { otlp_message_in(scope, 1), otlp_message_in(scope, 2) };
-    const struct slice keys[] = { OTLP_SCOPE_NAME, OTLP_SCOPE_VERSION };
+    const struct slice keys[] = { EVENT_SCOPE_NAME, EVENT_SCOPE_VERSION };
     *out = *resource;
     out->fields = (struct field_list){ 0 };
     for (size_t i = 0; i < resource->fields.count; i++)

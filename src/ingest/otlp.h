@@ -21,10 +21,6 @@ struct otlp_resource {
     struct slice service, service_namespace, instance;
 };
 
-/* Names of the scope itself among its fields: SCOPE_INSTRUMENTATION. */
-#define OTLP_SCOPE_NAME    SLICE("scope.name")
-#define OTLP_SCOPE_VERSION SLICE("scope.version")
-
 /* What spans say beside their attributes; hidden fields (model/event.h) of the span, its resource, its scope, an event or a link. */
 #define OTLP_DROPPED_ATTRIBUTES SLICE("otlp:dropped_attributes_count")
 #define OTLP_DROPPED_EVENTS     SLICE("otlp:dropped_events_count")

@@ -43,6 +43,41 @@ const struct field *event_field(const struct event *e, struct slice name)
     return NULL;
 }
 
+static struct field *copy_fields(struct arena *a, const struct field *from, uint32_t count)
+{
+    struct field *to = arena_array(a, struct field, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = from[i];
+        to[i].name = arena_copy(a, from[i].name);
+        to[i].text = arena_copy(a, from[i].text);
+    }
+    return to;
+}
+
+struct event event_copy(struct arena *a, const struct event *from)
+{
+    struct event e = *from;
+    e.stream = arena_copy(a, from->stream);
+    e.service = arena_copy(a, from->service);
+    e.body = arena_copy(a, from->body);
+    e.trace_state = arena_copy(a, from->trace_state);
+    e.status_message = arena_copy(a, from->status_message);
+    e.fields = copy_fields(a, from->fields, from->field_count);
+    e.events = arena_array(a, struct span_event, from->event_count + 1);
+    for (uint32_t i = 0; i < from->event_count; i++) {
+        e.events[i] = from->events[i];
+        e.events[i].name = arena_copy(a, from->events[i].name);
+        e.events[i].fields = copy_fields(a, from->events[i].fields, from->events[i].field_count);
+    }
+    e.links = arena_array(a, struct span_link, from->link_count + 1);
+    for (uint32_t i = 0; i < from->link_count; i++) {
+        e.links[i] = from->links[i];
+        e.links[i].trace_state = arena_copy(a, from->links[i].trace_state);
+        e.links[i].fields = copy_fields(a, from->links[i].fields, from->links[i].field_count);
+    }
+    return e;
+}
+
 static struct slice hex_text(struct arena *a, struct slice bytes)
 {
     static const char digits[] = "0123456789abcdef";

@@ -90,6 +90,11 @@ const struct field *event_field(const struct event *e, struct slice name);
 /* Fields named so say of a span what no attribute says (what a client dropped, flags): no list of attributes has them. */
 #define EVENT_HIDDEN_PREFIX SLICE("otlp:")
 bool field_is_hidden(struct slice name);
+/* Names of an instrumentation scope's own name and version among the fields of SCOPE_INSTRUMENTATION. */
+#define EVENT_SCOPE_NAME    SLICE("scope.name")
+#define EVENT_SCOPE_VERSION SLICE("scope.version")
+/* All of it, living in a. */
+struct event event_copy(struct arena *a, const struct event *e);
 /* As text: strings as they are, numbers shortest, bools true/false, bytes in hex. Lives in a. */
 struct slice field_text(struct arena *a, const struct field *f);
 

@@ -111,7 +111,7 @@ enum pred_op {
     PRED_RE,                                                /* unanchored search by re; anchor in the pattern if wanted */
     PRED_CONTAINS,                                          /* substring, bytewise */
     PRED_CONTAINS_NOCASE,                                   /* ASCII case-insensitive */
-    PRED_EXISTS
+    PRED_EXISTS                                             /* of fields with type JSON: as a list or a map */
 };
 
 struct pred {
