@@ -8,6 +8,7 @@
  * Another site's page must not act through a visitor's browser: a change that comes with the session cookie, or without any
  * login where none is needed, must come from our own page, or from no page at all where there is no cookie. */
 #include "api/access.h"
+#include "api/cors.h"
 #include "api/splunk.h"
 
 #include "auth/auth.h"
@@ -123,7 +124,7 @@ static bool is_foreign(struct http_exchange *x, const struct auth_caller *c, enu
 enum access_verdict access_check(struct api *api, struct http_exchange *x, struct access_rule rule, bool may_block)
 {
     if (rule.permission == PERMIT_WRITE && !is_safe_method(x))
-        http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
+        cors_open(x);
     if (api->auth == NULL)
         return ACCESS_GRANTED;
     int64_t wait_ns = 0;

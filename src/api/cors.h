@@ -12,4 +12,8 @@ bool cors_allow(const struct regex *origins, struct http_exchange *x);
 /* Answers a preflight for which cors_allow was true. user is not used. */
 void cors_preflight(void *user, struct http_exchange *x);
 
+/* Of what takes events from anybody's pages: every origin may read the answer, and bring cookies, as beacons do. Before the answer. */
+void cors_open(struct http_exchange *x);
+void cors_open_preflight(void *user, struct http_exchange *x);
+
 #endif

@@ -29,24 +29,34 @@ static void put_text_tag(struct json_writer *w, struct slice key, struct slice v
     json_object_end(w);
 }
 
+/* Names and versions of scopes have tags of their own. */
+static struct slice tag_name(const struct field *f)
+{
+    bool is_scope = f->scope == SCOPE_INSTRUMENTATION;
+    return is_scope && slice_eq(f->name, EVENT_SCOPE_NAME)      ? SLICE("otel.scope.name")
+           : is_scope && slice_eq(f->name, EVENT_SCOPE_VERSION) ? SLICE("otel.scope.version")
+                                                                : f->name;
+}
+
 static void put_tag(struct json_writer *w, struct arena *a, const struct field *f)
 {
+    struct slice name = tag_name(f);
     switch ((enum field_type)f->type) {
     case FIELD_STRING:
     case FIELD_JSON:
     case FIELD_BYTES:
-        put_text_tag(w, f->name, field_text(a, f));
+        put_text_tag(w, name, field_text(a, f));
         return;
     case FIELD_INT:
-        tag_begin(w, f->name, SLICE("int64"));
+        tag_begin(w, name, SLICE("int64"));
         json_int(w, f->i);
         break;
     case FIELD_DOUBLE:
-        tag_begin(w, f->name, SLICE("float64"));
+        tag_begin(w, name, SLICE("float64"));
         json_double(w, f->d);
         break;
     case FIELD_BOOL:
-        tag_begin(w, f->name, SLICE("bool"));
+        tag_begin(w, name, SLICE("bool"));
         json_bool(w, f->i != 0);
         break;
     }

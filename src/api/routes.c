@@ -341,14 +341,6 @@ struct api_routes {
     struct http_route preflight, cors, options;
 };
 
-static void preflight(void *user, struct http_exchange *x)
-{
-    http_set_header(x, SLICE("Access-Control-Allow-Origin"), SLICE("*"));
-    http_set_header(x, SLICE("Access-Control-Allow-Methods"), SLICE("GET, POST, PUT, DELETE, OPTIONS"));
-    http_set_header(x, SLICE("Access-Control-Allow-Headers"), SLICE("Accept, Authorization, Content-Type, Content-Encoding, Origin, X-Scope-OrgID"));
-    http_reply(x, 204, SLICE_EMPTY, SLICE_EMPTY);
-}
-
 /* What is not ingest is no other site's business unless web.cors_origin says so: no CORS, so browsers keep it from them. */
 static void options(void *user, struct http_exchange *x)
 {
@@ -554,7 +546,7 @@ void api_init(struct api *api)
     struct api_routes *r = mem_new(struct api_routes);
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         bind_row(api, r, i);
-    r->preflight = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, preflight, api };
+    r->preflight = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, cors_open_preflight, api };
     r->cors = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, cors_preflight, api };
     r->options = (struct http_route){ ROUTE_ON_LOOP, BODY_NONE, options, api };
     api->routes = r;

@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 stoa=${STOA:-$root/build/stoa}
-[ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs node_http2.mjs hot_shots.mjs elastic.mjs splunk.mjs zipkin.mjs
+[ $# -gt 0 ] || set -- winston_loki.mjs otlp_traces.mjs otlp_metrics.mjs otlp_logs.mjs prometheus_query.mjs node_http2.mjs hot_shots.mjs elastic.mjs splunk.mjs zipkin.mjs otel_browser.mjs
 ready_tenths_max=300
 
 ./install.sh || exit 1

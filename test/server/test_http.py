@@ -84,6 +84,10 @@ class ProtocolTest(Shared):
         r = self.s.request("OPTIONS", "/v1/traces")
         self.assertEqual(r.status, 204)
         self.assertIn("POST", r.headers["Access-Control-Allow-Methods"])
+        self.assertEqual((r.headers["Access-Control-Allow-Origin"], r.headers["Access-Control-Allow-Credentials"]), ("*", None))
+        r = self.s.request("OPTIONS", "/v1/traces", headers={"Origin": "https://shop.example", "Access-Control-Request-Headers": "content-type,x-page"})
+        self.assertEqual((r.headers["Access-Control-Allow-Headers"], r.headers["Access-Control-Allow-Credentials"], r.headers["Vary"]),
+                         ("content-type,x-page", "true", "Origin"))
         r = self.s.request("OPTIONS", "/api/v1/query")
         self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (204, None))
 
