@@ -18,6 +18,9 @@ struct tql_span {
     uint32_t left, right;   /* of a nested set: a descendant's lie between; from 1 */
 };
 
+/* Does it name a parent, be it here or not? */
+bool tql_has_parent_id(const struct event *e);
+
 struct tql_trace {
     struct tql_span *spans; /* in order of time */
     size_t count;
@@ -33,8 +36,8 @@ void tql_tree(struct arena *a, const struct event *const *list, size_t count, st
 
 /* What the span says; NIL when it has none. Of several (events, links): the first. scratch holds what has to be made. */
 struct tql_value tql_field_value(const struct tql_field *f, const struct tql_trace *t, uint32_t span, struct arena *scratch);
-/* The next of several values, from *at 0 on: events', links', the elements of an array. False at the end. */
-bool tql_field_next(const struct tql_field *f, const struct tql_trace *t, uint32_t span, struct arena *scratch, size_t *at, struct tql_value *out);
+/* All it says: of events, of links, the elements of a list. None is NIL; they live in scratch. */
+struct tql_value *tql_field_values(const struct tql_field *f, const struct tql_trace *t, uint32_t span, struct arena *scratch, size_t *count);
 struct tql_value tql_expr_value(const struct tql_expr *e, const struct tql_trace *t, uint32_t span, struct arena *scratch);
 bool tql_expr_is_true(const struct tql_expr *e, const struct tql_trace *t, uint32_t span, struct arena *scratch);
 /* As a number: durations in nanoseconds. False: it is none. */
