@@ -87,6 +87,7 @@ struct tql_feed {
     const struct tql_stage *stages;
     const struct tql_expr *const *exprs; /* what see() will ask of a span */
     size_t expr_count;
+    unsigned want;                       /* enum event_want bits, beside what those need */
     int64_t start_ns, end_ns;            /* [start, end) over the spans' starts */
     /* Each span the stages give that begins in the window, once, in no order. The trace is the span alone (count 1) unless more is looked
      * at. What it is given lives until it returns; scratch as well. */

@@ -301,7 +301,7 @@ static void stage(struct run *r, const struct tql_stage *s, const struct tql_set
         push(r, out, join(r, in));
         return;
     }
-    for (size_t i = 0; i < in->count; i++) {
+    for (size_t i = 0; i < in->count && !arena_over(r->a); i++) { /* who asks looks whether it is over, and says so */
         if (s->kind == TQL_STAGE_SPANS)
             stage_spans(r, s->spans, &in->list[i], out);
         else if (s->kind == TQL_STAGE_SCALAR_FILTER)
