@@ -3,7 +3,7 @@
  *
  *     load metrics PORT PAGE INSTANCES SCRAPES INTERVAL_MS JITTER_MS START_MS    Prometheus remote write, four connections
  *     load logs PORT LINES START_NS SPAN_NS COPY_FILE                            Loki push; the lines also go to COPY_FILE
- *     load spans PORT SPANS START_NS SPAN_NS                                     OTLP over HTTP
+ *     load spans PORT SPANS START_NS SPAN_NS [SAMPLE_FILE SAMPLE_BYTES]          OTLP over HTTP; the first bodies also go to SAMPLE_FILE
  *     load corpus REQUEST_FILE COPY_FILE LINES START_NS SPAN_NS [LOG_FILE...]    makes Loki pushes of real lines, multiplied
  *     load push PORT REQUEST_FILE                                                sends them
  *
@@ -146,8 +146,11 @@ int main(int argc, char **argv)
         load_metrics(&load);
     } else if (slice_eq(kind, SLICE("logs")) && argc == 7) {
         load_logs((uint16_t)number(argv[2]), (uint64_t)number(argv[3]), number(argv[4]), number(argv[5]), argv[6]);
-    } else if (slice_eq(kind, SLICE("spans")) && argc == 6) {
-        load_spans((uint16_t)number(argv[2]), (uint64_t)number(argv[3]), number(argv[4]), number(argv[5]));
+    } else if (slice_eq(kind, SLICE("spans")) && (argc == 6 || argc == 8)) {
+        struct spans_load load = { .port = (uint16_t)number(argv[2]), .spans = (uint64_t)number(argv[3]), .start_ns = number(argv[4]),
+                                   .span_ns = number(argv[5]), .sample_file = argc == 8 ? argv[6] : NULL,
+                                   .sample_bytes = argc == 8 ? (uint64_t)number(argv[7]) : 0 };
+        load_spans(&load);
     } else if (slice_eq(kind, SLICE("corpus")) && argc >= 7) {
         struct corpus_load load = { .request_file = argv[2], .copy_file = argv[3], .lines = (uint64_t)number(argv[4]), .start_ns = number(argv[5]),
                                     .span_ns = number(argv[6]), .files = argv + 7, .file_count = (size_t)argc - 7 };

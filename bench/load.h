@@ -42,6 +42,13 @@ struct corpus_load {
 };
 void load_corpus(const struct corpus_load *load);
 void load_push(uint16_t port, const char *request_file);
-void load_spans(uint16_t port, uint64_t spans, int64_t start_ns, int64_t span_ns);
+struct spans_load {
+    uint16_t port;
+    uint64_t spans;
+    int64_t start_ns, span_ns;
+    const char *sample_file; /* gets the bodies of the first requests, as long as they fit in sample_bytes; NULL: none */
+    uint64_t sample_bytes;
+};
+void load_spans(const struct spans_load *load);
 
 #endif

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log lines by Loki push and spans by OTLP, as a small shop's services would write them.
+/* Log lines by Loki push, as a small shop's services would write them.
  *
  * Lines: a third each of JSON, logfmt and access log, about 200 bytes, from 12 services on 5 hosts; ids, addresses, durations
- * and sizes vary, words come from short lists. One line in the middle holds NEEDLE. Spans: traces of 8 spans through the
- * services, each the child of one before it, with the attributes an HTTP client and a database driver set. */
+ * and sizes vary, words come from short lists. One line in the middle holds NEEDLE. */
 #include <stdio.h>
 #include <time.h>
 
 #include "bench/load.h"
 #include "codec/proto.h"
 
-enum { SERVICES = 12, HOSTS = 5, STREAMS = SERVICES * HOSTS, REQUEST_LINES = 2000, TRACE_SPANS = 8, REQUEST_TRACES = 125,
-       LINE_BYTES_MAX = 1024, LINES_SEED = 41, SPANS_SEED = 42, ID_BYTES = 16, SPAN_ID_BYTES = 8,
-       KIND_SERVER = 2, KIND_CLIENT = 3, STATUS_ERROR = 2 };
+enum { SERVICES = 12, HOSTS = 5, STREAMS = SERVICES * HOSTS, REQUEST_LINES = 2000, LINE_BYTES_MAX = 1024, LINES_SEED = 41 };
 #define NEEDLE "quicksilver-7f3a9c"
 
 static const char *const services[SERVICES] = { "frontend", "checkout", "cart", "catalog", "payment", "shipping", "email", "currency", "search",
@@ -130,130 +127,4 @@ void load_logs(uint16_t port, uint64_t lines, int64_t start_ns, int64_t span_ns,
     buf_free(&body);
     for (size_t i = 0; i < STREAMS; i++)
         buf_free(&streams[i]);
-}
-
-static void put_text(struct buf *b, uint32_t field, const char *key, struct slice value)
-{
-    size_t mark = proto_nested_begin(b, field);
-    proto_put_bytes(b, 1, slice_str(key));
-    size_t inner = proto_nested_begin(b, 2);
-    proto_put_bytes(b, 1, value);
-    proto_nested_end(b, inner);
-    proto_nested_end(b, mark);
-}
-
-static void put_int(struct buf *b, uint32_t field, const char *key, uint64_t value)
-{
-    size_t mark = proto_nested_begin(b, field);
-    proto_put_bytes(b, 1, slice_str(key));
-    size_t inner = proto_nested_begin(b, 2);
-    proto_put_varint(b, 3, value);
-    proto_nested_end(b, inner);
-    proto_nested_end(b, mark);
-}
-
-struct trace {
-    uint8_t id[ID_BYTES];
-    uint8_t spans[TRACE_SPANS][SPAN_ID_BYTES];
-    int64_t start_ns;
-};
-
-static void put_span(struct buf *b, struct rand *r, const struct trace *t, size_t i)
-{
-    char text[128];
-    bool server = i % 2 == 0, failed = rand_one_in(r, 50);
-    size_t mark = proto_nested_begin(b, 2);
-    int64_t start_ns = t->start_ns + (int64_t)i * 400000 + (int64_t)rand_below(r, 300000);
-    proto_put_bytes(b, 1, slice_of(t->id, ID_BYTES));
-    proto_put_bytes(b, 2, slice_of(t->spans[i], SPAN_ID_BYTES));
-    if (i)
-        proto_put_bytes(b, 4, slice_of(t->spans[(i - 1) / 2], SPAN_ID_BYTES));
-    const char *path = PICK(paths, r);
-    int n = snprintf(text, sizeof text, server ? "GET %s" : "SELECT shop%s", path);
-    proto_put_bytes(b, 5, slice_of(text, (size_t)n));
-    proto_put_varint(b, 6, server ? KIND_SERVER : KIND_CLIENT);
-    proto_put_fixed64(b, 7, (uint64_t)start_ns);
-    proto_put_fixed64(b, 8, (uint64_t)start_ns + 200000 + rand_below(r, 50000000));
-    if (server) {
-        put_text(b, 9, "http.request.method", SLICE("GET"));
-        put_text(b, 9, "url.path", slice_str(path));
-        put_int(b, 9, "http.response.status_code", failed ? 500 : 200);
-        n = snprintf(text, sizeof text, "10.%u.%u.%u", (unsigned)rand_below(r, 4), (unsigned)rand_below(r, 256), (unsigned)rand_below(r, 256));
-        put_text(b, 9, "client.address", slice_of(text, (size_t)n));
-        put_int(b, 9, "http.response.body.size", rand_below(r, 60000));
-    } else {
-        put_text(b, 9, "db.system.name", SLICE("postgresql"));
-        put_text(b, 9, "server.address", SLICE("db-1.example"));
-        n = snprintf(text, sizeof text, "SELECT * FROM shop WHERE id = %u", (unsigned)rand_below(r, 100000));
-        put_text(b, 9, "db.query.text", slice_of(text, (size_t)n));
-        put_int(b, 9, "db.response.returned_rows", rand_below(r, 200));
-    }
-    if (failed) {
-        size_t status = proto_nested_begin(b, 15);
-        proto_put_varint(b, 3, STATUS_ERROR);
-        proto_nested_end(b, status);
-    }
-    proto_nested_end(b, mark);
-}
-
-static void send_spans(struct sender *s, struct buf *body, struct buf *by_service)
-{
-    buf_reset(body);
-    for (size_t i = 0; i < SERVICES; i++) {
-        if (by_service[i].len == 0)
-            continue;
-        size_t resource_spans = proto_nested_begin(body, 1), resource = proto_nested_begin(body, 1);
-        put_text(body, 1, "service.name", slice_str(services[i]));
-        put_text(body, 1, "service.version", SLICE("1.14.2"));
-        put_text(body, 1, "host.name", SLICE("host-1"));
-        put_text(body, 1, "telemetry.sdk.language", SLICE("go"));
-        proto_nested_end(body, resource);
-        size_t scope_spans = proto_nested_begin(body, 2), scope = proto_nested_begin(body, 1);
-        proto_put_bytes(body, 1, SLICE("shop/instrumentation"));
-        proto_nested_end(body, scope);
-        buf_slice(body, buf_as_slice(&by_service[i]));
-        proto_nested_end(body, scope_spans);
-        proto_nested_end(body, resource_spans);
-        buf_reset(&by_service[i]);
-    }
-    if (body->len)
-        sender_post(s, buf_as_slice(body), false);
-}
-
-void load_spans(uint16_t port, uint64_t spans, int64_t start_ns, int64_t span_ns)
-{
-    struct buf by_service[SERVICES], body;
-    struct sender sender;
-    struct rand r;
-    struct timespec from;
-    struct trace t, middle = { .start_ns = 0 };
-    uint64_t traces = MAX(spans / TRACE_SPANS, 1);
-    rand_seed(&r, SPANS_SEED);
-    buf_init(&body, 0);
-    for (size_t i = 0; i < SERVICES; i++)
-        buf_init(&by_service[i], 0);
-    sender_open(&sender, port, "/v1/traces", "Content-Type: application/x-protobuf\r\n");
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    for (uint64_t i = 0; i < traces; i++) {
-        rand_bytes(&r, t.id, sizeof t.id);
-        rand_bytes(&r, t.spans, sizeof t.spans);
-        t.start_ns = start_ns + (int64_t)((double)span_ns / (double)traces * (double)i);
-        size_t entry = rand_below(&r, SERVICES);
-        for (size_t k = 0; k < TRACE_SPANS; k++)
-            put_span(&by_service[(entry + k / 2) % SERVICES], &r, &t, k);
-        if (i == traces / 2)
-            middle = t;
-        if ((i + 1) % REQUEST_TRACES == 0 || i + 1 == traces)
-            send_spans(&sender, &body, by_service);
-    }
-    double seconds = seconds_since(&from);
-    printf("{\"spans\":%zu,\"plain_bytes\":%zu,\"requests\":%zu,\"seconds\":%.3f,\"trace_id\":\"", (size_t)traces * TRACE_SPANS,
-           (size_t)sender.plain_bytes, (size_t)sender.requests, seconds);
-    for (size_t i = 0; i < ID_BYTES; i++)
-        printf("%02x", middle.id[i]);
-    puts("\"}");
-    sender_close(&sender);
-    buf_free(&body);
-    for (size_t i = 0; i < SERVICES; i++)
-        buf_free(&by_service[i]);
 }

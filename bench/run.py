@@ -8,16 +8,15 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import corpus  # noqa: E402
+import spans  # noqa: E402
 from servers import PEERS, ROOT, WORK, Server, Stoa, free_port  # noqa: E402
 
 INSTANCES = int(os.environ.get("STOA_BENCH_INSTANCES", "200"))
 HOURS = float(os.environ.get("STOA_BENCH_HOURS", "2"))
 LINES = int(os.environ.get("STOA_BENCH_LINES", "2000000"))
-SPANS = int(os.environ.get("STOA_BENCH_SPANS", "1000000"))
 NAMES = os.environ.get("STOA_BENCH_PEERS", "prometheus victoria-metrics").split()
 PARTS = os.environ.get("STOA_BENCH_PARTS", "metrics steady series months logs spans idle").split()
 NEW_SERIES = int(os.environ.get("STOA_BENCH_SERIES", "1000000"))
@@ -246,36 +245,6 @@ def part_logs():
         copy.unlink(missing_ok=True)
 
 
-def part_spans():
-    say(f"{SPANS} spans")
-    server = Stoa("spans")
-    try:
-        span_ns = 3600 * NS
-        start_ns = (int(time.time()) - 60) * NS - span_ns
-        cpu = server.cpu_s()
-        sent = load("spans", server.port, SPANS, start_ns, span_ns)
-        cpu_load = server.cpu_s() - cpu
-        server.quiet()
-        server.settle()
-        cpu_all = server.cpu_s() - cpu
-        disk = server.disk_bytes()
-
-        def trace(trace_id):
-            status, body = server.request("GET", f"/jaeger/api/traces/{trace_id}")
-            return sum(len(t["spans"]) for t in json.loads(body).get("data") or []) if status == 200 else 0
-
-        miss = "0123456789abcdef" * 2
-        search = "/jaeger/api/traces?" + urllib.parse.urlencode({"service": "checkout", "limit": 20, "start": start_ns // 1000,
-                                                                 "end": (start_ns + span_ns) // 1000, "tags": '{"http.response.status_code":"500"}'})
-        return {**sent, "cpu_s": cpu_load, "cpu_settled_s": cpu_all, "spans_per_cpu_s": sent["spans"] / cpu_load,
-                "spans_per_cpu_s_settled": sent["spans"] / cpu_all, "disk_bytes": disk, "bytes_per_span": disk / sent["spans"],
-                "peak_mb": server.memory_mb(), "trace_spans_found": trace(sent["trace_id"]),
-                "trace_hit": timed(server, lambda: trace(sent["trace_id"])), "trace_miss": timed(server, lambda: trace(miss)),
-                "search": timed(server, lambda: server.request("GET", search))}
-    finally:
-        server.close()
-
-
 def part_idle():
     """A start on an empty store, and the memory after a while with a little of all three signals in it."""
     say("idle")
@@ -363,13 +332,8 @@ def table(result):
         for what, figure, goal in corpus.rows(result["corpus"]):
             rows.append([what, figure, *("-" for _ in NAMES), goal])
     if "spans" in result:
-        r = result["spans"]
-        row("spans: thousand per CPU-s, load", r["spans_per_cpu_s"] / 1000, goal="350", form="{:.0f}")
-        row("spans: thousand per CPU-s, flushed and merged", r["spans_per_cpu_s_settled"] / 1000, form="{:.0f}")
-        row("spans: bytes per span", r["bytes_per_span"], goal="27", form="{:.1f}")
-        row("spans: trace by id, ms", r["trace_hit"]["ms"], goal="1", form="{:.1f}")
-        row("spans: unknown id, ms", r["trace_miss"]["ms"], goal="1", form="{:.1f}")
-        row("spans: by service and attribute, ms", r["search"]["ms"], goal="10", form="{:.1f}")
+        for what, figure, goal in spans.rows(result["spans"]):
+            rows.append([what, figure, *("-" for _ in NAMES), goal])
     if "idle" in result:
         r = result["idle"]
         row("ready with an empty store, ms", r["ready_ms"], goal="200", form="{:.0f}")
@@ -385,7 +349,7 @@ def table(result):
 
 def main():
     WORK.mkdir(parents=True, exist_ok=True)
-    result = {"size": {"instances": INSTANCES, "hours": HOURS, "interval_s": INTERVAL_S, "jitter_ms": JITTER_MS, "lines": LINES, "spans": SPANS},
+    result = {"size": {"instances": INSTANCES, "hours": HOURS, "interval_s": INTERVAL_S, "jitter_ms": JITTER_MS, "lines": LINES, "spans": spans.SPANS},
               "cores": os.cpu_count(), "load_average_before": os.getloadavg()[0]}
     page = scrape_page() if set(PARTS) - {"logs", "corpus", "spans"} else None
     if "metrics" in PARTS:
@@ -401,7 +365,7 @@ def main():
     if "corpus" in PARTS:
         result["corpus"] = corpus.part_corpus(say, load)
     if "spans" in PARTS:
-        result["spans"] = part_spans()
+        result["spans"] = spans.part_spans(say, load)
     if "idle" in PARTS:
         result["idle"] = part_idle()
     result["load_average_after"] = os.getloadavg()[0]
