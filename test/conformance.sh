@@ -4,8 +4,8 @@
 # (promql/.../*.test and logql/.../*.logqltest, at any depth) and OpenMetrics's pages (exposition/.../test.json beside a page that
 # parses or does not), asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), puts lines of known
 # patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), joins the lines of stack traces
-# (logs/.../stack_traces.json), sends lines of logs through the program and reads them back (test/round_trip.py), and tells a line a
-# file. It is a report: cases that fail do not fail it, nor do scripts in another dialect, which stop where it begins; a folder that is
+# (logs/.../stack_traces.json), sends lines of logs through the program and reads them back (test/round_trip.py), runs the cases of traces
+# (traces/, test/trace_cases.py), and tells a line a file. It is a report: cases that fail do not fail it, nor do scripts in another dialect, which stop where it begins; a folder that is
 # not there does, and a runner that breaks.
 set -u
 cd "$(dirname "$0")/.."
@@ -149,8 +149,23 @@ if [ -s "$work/logs" ]; then
     fi
 fi
 
-if [ ! -s "$work/known" ] && [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
-    echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition, no known lines below $folder/logs" >&2
+# Traces: Jaeger's suite of storages, its forms and Zipkin's, OpenTelemetry's examples, W3C's lists of headers.
+if [ -d "$folder/traces" ]; then
+    STOA=$stoa python3 test/trace_cases.py "$folder/traces" >"$work/out" 2>&1
+    last=$(tail -n 1 "$work/out")
+    good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
+    if [ -z "$good" ]; then
+        echo "  traces: the runner broke: $last"
+        broken=$((broken + 1))
+    else
+        sed -e '$d' -e 's|^|  traces: |' "$work/out" | cut -c 1-300
+        passed=$((passed + good))
+        failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
+    fi
+fi
+
+if [ ! -d "$folder/traces" ] && [ ! -s "$work/known" ] && [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
+    echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition, no known lines below $folder/logs, no $folder/traces" >&2
     exit 1
 fi
 echo "conformance total: $passed of $((passed + failed)) cases pass; $stopped scripts are in another dialect, $broken broke the runner"

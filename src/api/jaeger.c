@@ -4,14 +4,13 @@
 #include "api/handlers.h"
 #include "api/jaeger_json.h"
 #include "api/trace_links.h"
-#include "api/trace_read.h"
+#include "api/trace_tags.h"
 #include "base/date.h"
 #include "base/num.h"
 
 #include <stdlib.h>
 
-enum { TRACES_DEFAULT = 20, TRACES_MAX = 1500, SPAN_TAGS_MAX = 32,
-       JAEGER_ANSWER_BYTES_MAX = 256 * MIB };
+enum { TRACES_DEFAULT = 20, TRACES_MAX = 1500, JAEGER_ANSWER_BYTES_MAX = 256 * MIB };
 
 /* {"data":null,...,"errors":[{"code":400,"msg":"..."}]} */
 static void fail(struct http_exchange *x, enum status st, const struct err *err)
@@ -192,33 +191,16 @@ static enum status add_duration(struct arena *a, const struct api_params *p, str
     return ST_OK;
 }
 
-/* error=true means the status, everything else is a field of any scope. */
-static struct pred *tag_pred(struct arena *a, struct slice name, struct slice value)
-{
-    if (slice_eq(name, SLICE("error")) && slice_eq(value, SLICE("true"))) {
-        struct preds either = { 0 };
-        preds_add(a, &either, pred_int(a, PRED_EQ, COL_SPAN_STATUS, 2));
-        preds_add(a, &either, pred_text(a, COL_FIELD, name, value));
-        return pred_node(a, PRED_OR, &either);
-    }
-    if (slice_eq(name, SLICE("span.kind")) && trace_kind_of(value) >= 0)
-        return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
-    return pred_text(a, COL_FIELD, name, value);
-}
-
 /* tags={"a":"b"} and tag=a:b. */
-static enum status add_tags(struct arena *a, const struct api_params *p, struct preds *k, struct err *err)
+static enum status read_tags(struct arena *a, const struct api_params *p, struct trace_tags *t, struct err *err)
 {
-    struct slice names[SPAN_TAGS_MAX], values[SPAN_TAGS_MAX], text = api_param(p, SLICE("tags"), NULL);
-    size_t n = 0;
-    if (text.len && !json_flat_object(a, text, names, values, SPAN_TAGS_MAX, &n))
-        return err_set(err, ST_INVALID, "parameter \"tags\": expected a JSON object of at most %d text values, found %.*s", SPAN_TAGS_MAX,
+    struct slice text = api_param(p, SLICE("tags"), NULL);
+    if (text.len && !trace_tags_read(a, text, t))
+        return err_set(err, ST_INVALID, "parameter \"tags\": expected a JSON object of at most %d text values, found %.*s", TRACE_TAGS_MAX,
                        SLICE_FMT(text));
-    for (size_t i = 0; i < p->count && n < SPAN_TAGS_MAX; i++)
-        if (slice_eq(p->list[i].name, SLICE("tag")) && slice_cut(p->list[i].value, ':', &names[n], &values[n]))
-            n++;
-    for (size_t i = 0; i < n; i++)
-        preds_add(a, k, tag_pred(a, names[i], values[i]));
+    for (size_t i = 0; i < p->count && t->count < TRACE_TAGS_MAX; i++)
+        if (slice_eq(p->list[i].name, SLICE("tag")) && slice_cut(p->list[i].value, ':', &t->names[t->count], &t->values[t->count]))
+            t->count++;
     return ST_OK;
 }
 
@@ -227,6 +209,7 @@ struct search {
     int64_t start_ns, end_ns;
     size_t limit;
     struct pred *pred;
+    struct trace_tags tags;
 };
 
 static enum status search_read(struct api_query *q, struct search *s, struct err *err)
@@ -255,7 +238,7 @@ static enum status search_read(struct api_query *q, struct search *s, struct err
     if (!st)
         st = api_param_size(&s->p, SLICE("limit"), TRACES_DEFAULT, TRACES_MAX, &s->limit, err);
     if (!st)
-        st = add_tags(q->arena, &s->p, &k, err);
+        st = read_tags(q->arena, &s->p, &s->tags, err);
     s->pred = pred_node(q->arena, PRED_AND, &k);
     return st;
 }
@@ -263,14 +246,15 @@ static enum status search_read(struct api_query *q, struct search *s, struct err
 void jaeger_search(void *user, struct http_exchange *x)
 {
     struct api_query q;
-    struct search s;
+    struct search s = { .limit = 0 };
     struct err err;
     struct trace_spans spans = { 0 };
     if (!api_query_begin(user, x, &q))
         return;
     enum status st = search_read(&q, &s, &err);
     if (!st)
-        st = trace_search(&q, &(struct trace_search){ s.pred, s.start_ns, sat_add(s.end_ns, 1), s.limit, NULL, NULL }, &spans, &err);
+        st = trace_tags_search(&q, &(struct trace_search){ NULL, s.start_ns, sat_add(s.end_ns, 1), s.limit, NULL, NULL }, s.pred, &s.tags, &spans,
+                               &err);
     if (!st)
         answer_traces(&q, &spans);
     end_query(&q, st, &err);

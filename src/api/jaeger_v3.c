@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jaeger's query API, version 3: traces as OTLP. https://www.jaegertracing.io/docs/2.0/apis/#http-json */
 #include "api/otlp_trace_json.h"
-#include "api/trace_read.h"
+#include "api/trace_tags.h"
 #include "base/date.h"
 #include "base/num.h"
 
-enum { V3_TRACES_DEFAULT = 100, V3_TRACES_MAX = 1500, V3_ATTRIBUTES_MAX = 32, V3_ANSWER_BYTES_MAX = 256 * MIB, V3_NAME_BYTES_MAX = 64 };
+enum { V3_TRACES_DEFAULT = 100, V3_TRACES_MAX = 1500, V3_ANSWER_BYTES_MAX = 256 * MIB, V3_NAME_BYTES_MAX = 64 };
 
 static void end_query(struct api_query *q, enum status st, const struct err *err)
 {
@@ -185,19 +185,16 @@ static enum status read_limit(struct arena *a, const struct api_params *p, size_
     return ST_OK;
 }
 
-static enum status read_attributes(struct arena *a, const struct api_params *p, struct preds *k, struct err *err)
+static enum status read_attributes(struct arena *a, const struct api_params *p, struct trace_tags *t, struct err *err)
 {
-    struct slice names[V3_ATTRIBUTES_MAX], values[V3_ATTRIBUTES_MAX], text = query_param(a, p, "attributes");
-    size_t n = 0;
-    if (text.len && !json_flat_object(a, text, names, values, V3_ATTRIBUTES_MAX, &n))
+    struct slice text = query_param(a, p, "attributes");
+    if (text.len && !trace_tags_read(a, text, t))
         return err_set(err, ST_INVALID, "parameter \"query.attributes\": expected a JSON object of at most %d text values, found %.*s",
-                       V3_ATTRIBUTES_MAX, SLICE_FMT(text));
-    for (size_t i = 0; i < n; i++)
-        preds_add(a, k, pred_text(a, COL_FIELD, names[i], values[i]));
+                       TRACE_TAGS_MAX, SLICE_FMT(text));
     return ST_OK;
 }
 
-static enum status search_read(struct api_query *q, struct trace_search *t, struct err *err)
+static enum status search_read(struct api_query *q, struct trace_search *t, struct pred **pred, struct trace_tags *tags, struct err *err)
 {
     struct api_params p;
     struct preds k = { 0 };
@@ -216,13 +213,13 @@ static enum status search_read(struct api_query *q, struct trace_search *t, stru
     if (!st)
         st = read_limit(a, &p, &t->limit, err);
     if (!st)
-        st = read_attributes(a, &p, &k, err);
+        st = read_attributes(a, &p, tags, err);
     if (service.len)
         preds_add(a, &k, pred_text(a, COL_SERVICE, SLICE_EMPTY, service));
     if (operation.len)
         preds_add(a, &k, pred_text(a, COL_BODY, SLICE_EMPTY, operation));
     t->end_ns = sat_add(t->end_ns, 1);
-    t->pred = pred_node(a, PRED_AND, &k);
+    *pred = pred_node(a, PRED_AND, &k);
     return st;
 }
 
@@ -230,13 +227,15 @@ void jaeger_v3_traces(void *user, struct http_exchange *x)
 {
     struct api_query q;
     struct trace_search t = { 0 };
+    struct trace_tags tags = { .count = 0 };
+    struct pred *pred = NULL;
     struct trace_spans spans = { 0 };
     struct err err;
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = search_read(&q, &t, &err);
+    enum status st = search_read(&q, &t, &pred, &tags, &err);
     if (!st)
-        st = trace_search(&q, &t, &spans, &err);
+        st = trace_tags_search(&q, &t, pred, &tags, &spans, &err);
     if (!st && spans.count == 0)
         st = err_set(&err, ST_NOT_FOUND, "No traces found");
     if (!st)
