@@ -11,6 +11,7 @@
 #include "api/span_report.h"
 #include "api/span_text.h"
 #include "base/hash.h"
+#include "base/num.h"
 
 enum { STATUS_ERROR = 2, STACK_SHOWN_BYTES_MAX = 8000, MESSAGE_SHOWN_BYTES_MAX = 1000, BUCKETS = 30, STACKS_KNOWN_MAX = 20 * 1000 };
 
@@ -117,8 +118,8 @@ static void count_error(struct work *w, const struct event *e, const struct exce
     }
     g->count += weight;
     *(e->kind == EVENT_LOG ? &g->logs : &g->spans) += weight;
-    int64_t width = (w->r.end_ns - w->r.start_ns) / BUCKETS + 1;
-    size_t at = (size_t)(MAX(e->time_ns - w->r.start_ns, (int64_t)0) / width);
+    int64_t width = sat_sub(w->r.end_ns, w->r.start_ns) / BUCKETS + 1;
+    size_t at = (size_t)(MAX(sat_sub(e->time_ns, w->r.start_ns), (int64_t)0) / width);
     g->buckets[MIN(at, BUCKETS - 1)] += weight;
     g->first_ns = MIN(g->first_ns, time_ns);
     span_words_add(a, &g->services, e->service);

@@ -5,6 +5,7 @@
  * A rule is a table row, and the LogQL queries that a person can copy are made from the same row. */
 #include "api/handlers.h"
 #include "api/log_text.h"
+#include "base/num.h"
 #include "codec/regex.h"
 
 #include <stdio.h>
@@ -224,7 +225,7 @@ void log_kinds_http(void *user, struct http_exchange *x)
     if (!st)
         st = api_param_time(&p, SLICE("end"), clock_wall_ns(q.api->clock), &end_ns, &err);
     if (!st)
-        st = api_param_time(&p, SLICE("start"), end_ns - RANGE_HOURS_DEFAULT * 3600 * NS_S, &start_ns, &err);
+        st = api_param_time(&p, SLICE("start"), sat_sub(end_ns, RANGE_HOURS_DEFAULT * 3600 * NS_S), &start_ns, &err);
     if (!st)
         st = log_matcher_new(&r->m, &err);
     if (!st)

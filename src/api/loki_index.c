@@ -321,7 +321,7 @@ static void add_to(struct index *v, struct slice labels, int64_t time_ns, uint64
     }
     struct group *g = &v->list[*at];
     g->total += bytes;
-    g->points[v->step_ns ? (size_t)((time_ns - v->start_ns) / v->step_ns) : 0] += bytes;
+    g->points[v->step_ns ? (size_t)(sat_sub(time_ns, v->start_ns) / v->step_ns) : 0] += bytes;
 }
 
 static void add_labels(struct index *v, struct slice stream, int64_t time_ns, uint64_t bytes)

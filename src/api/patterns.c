@@ -75,7 +75,7 @@ static void bucket_note(struct work *w, struct tally *t, int64_t time_ns, double
 {
     if (t->buckets == NULL)
         t->buckets = arena_zalloc(w->q->arena, w->bucket_count * sizeof *t->buckets);
-    size_t at = (size_t)((time_ns - w->first_bucket_ns) / w->step_ns);
+    size_t at = (size_t)(sat_sub(time_ns, w->first_bucket_ns) / w->step_ns);
     if (at < w->bucket_count)
         t->buckets[at] += weight;
 }
@@ -264,7 +264,7 @@ static enum status run(struct work *w, struct ranked **list, size_t *count, stru
         return st;
     bool same_query = slice_eq(w->side.query, w->baseline.query);
     if (same_query) /* by time; unlike queries by how many lines they have */
-        w->scale = (double)(w->side.end_ns - w->side.start_ns) / (double)MAX(w->baseline.end_ns - w->baseline.start_ns, 1);
+        w->scale = (double)sat_sub(w->side.end_ns, w->side.start_ns) / (double)MAX(sat_sub(w->baseline.end_ns, w->baseline.start_ns), 1);
     else
         w->scale = w->baseline.count > 0 ? w->side.count / w->baseline.count : 0;
     *list = rank(w, count);
@@ -292,7 +292,7 @@ static enum status window_read(struct work *w, const struct api_params *p, struc
     if (range / w->step_ns >= BUCKETS_MAX - 1)
         w->step_ns *= range / w->step_ns / (BUCKETS_MAX - 1) + 1;
     w->first_bucket_ns = s->start_ns / w->step_ns * w->step_ns;
-    w->bucket_count = (size_t)((s->end_ns - 1 - w->first_bucket_ns) / w->step_ns) + 1;
+    w->bucket_count = (size_t)(sat_sub(s->end_ns - 1, w->first_bucket_ns) / w->step_ns) + 1;
     s->query = api_param(p, SLICE("query"), NULL);
     if (s->query.len == 0)
         s->query = SLICE("{service_name=~\".+\"}");
@@ -309,7 +309,7 @@ static enum status wishes_read(struct work *w, const struct api_params *p, struc
                        SLICE_FMT(compare));
     (void)api_param(p, SLICE("baseline_start"), &has_start);
     w->compares = before || baseline.len || has_start;
-    int64_t range = w->side.end_ns - w->side.start_ns;
+    int64_t range = sat_sub(w->side.end_ns, w->side.start_ns);
     w->baseline.query = baseline.len ? baseline : w->side.query;
     enum status st = api_param_time(p, SLICE("baseline_start"), before ? sat_sub(w->side.start_ns, range) : w->side.start_ns,
                                     &w->baseline.start_ns, err);

@@ -37,7 +37,7 @@ static enum status runs(struct api *api, struct probe *p, struct http_exchange *
     if (!st)
         st = api_param_time(&params, SLICE("end"), now_ns, &end_ns, err);
     if (!st)
-        st = api_param_time(&params, SLICE("start"), end_ns - DAY_HOURS * 3600 * NS_S, &start_ns, err);
+        st = api_param_time(&params, SLICE("start"), sat_sub(end_ns, DAY_HOURS * 3600 * NS_S), &start_ns, err);
     if (!st)
         st = api_param_size(&params, SLICE("limit"), PROBE_RUNS_LIMIT_DEFAULT, PROBE_RUNS_LIMIT_MAX, &limit, err);
     if (st)

@@ -9,6 +9,7 @@
 
 #include "api/handlers.h"
 #include "api/trace_links.h"
+#include "base/num.h"
 
 enum { MAP_NODES_MAX = 5000, MAP_EDGES_MAX = 10 * 1000, KIND_SERVER = 2, KIND_CONSUMER = 5, QUANTILES = 3 };
 
@@ -118,7 +119,7 @@ static enum status ask(struct work *w, struct slice text, bool is_edge, int what
 static enum status from_metrics(struct work *w)
 {
     struct arena *a = w->r.q.arena;
-    long long window = (long long)MAX((w->r.end_ns - w->r.start_ns) / NS_S, INT64_C(1));
+    long long window = (long long)MAX(sat_sub(w->r.end_ns, w->r.start_ns) / NS_S, INT64_C(1));
     enum status st = ask(w, arena_printf(a, "sum by (service) (rate(" CALLS "{" SERVED "}[%llds]))", window), false, WHAT_RATE);
     if (!st)
         st = ask(w, arena_printf(a, "sum by " BY_EDGE " (rate(" GRAPH "total[%llds]))", window), true, WHAT_RATE);
@@ -142,7 +143,7 @@ static enum status from_metrics(struct work *w)
 
 static void signals_of(struct work *w, struct signals *s, const struct span_tally *t)
 {
-    double seconds = (double)(w->r.end_ns - w->r.start_ns) / 1e9;
+    double seconds = (double)sat_sub(w->r.end_ns, w->r.start_ns) / 1e9;
     s->rate = t->count / seconds;
     s->failed = t->errors / seconds;
     for (int i = 0; i < QUANTILES; i++)

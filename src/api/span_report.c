@@ -166,7 +166,7 @@ void span_json_id(struct json_writer *w, const char *key, const uint8_t *id, siz
 
 void span_json_tally(struct json_writer *w, const struct span_report *r, const struct span_tally *t)
 {
-    double window = (double)(r->end_ns - r->start_ns) / 1e9;
+    double window = (double)sat_sub(r->end_ns, r->start_ns) / 1e9;
     span_json_number(w, "count", t->count);
     span_json_number(w, "errors", t->errors);
     span_json_number(w, "error_ratio", t->count > 0 ? t->errors / t->count : NAN);

@@ -6,6 +6,7 @@
 #include "api/handlers.h"
 #include "api/log_text.h"
 #include "base/map.h"
+#include "base/num.h"
 #include "query/token.h"
 
 #include <stdlib.h>
@@ -178,7 +179,8 @@ static struct slice suggestion(struct arena *a, const struct tally *t)
 static void put_findings(struct json_writer *w, struct volume *v)
 {
     size_t shown = 0;
-    qsort(v->list, v->count, sizeof *v->list, by_bytes);
+    if (v->count)
+        qsort(v->list, v->count, sizeof *v->list, by_bytes);
     json_key(w, SLICE("findings"));
     json_array_begin(w);
     for (size_t i = 0; i < v->count && shown < FINDINGS_MAX && v->lines >= FINDING_LINES_MIN; i++) {
@@ -239,7 +241,7 @@ static enum status serve(struct api_query *q, struct volume *v, struct buf *out,
     if (!st)
         st = api_param_time(&p, SLICE("end"), clock_wall_ns(q->api->clock), &end_ns, err);
     if (!st)
-        st = api_param_time(&p, SLICE("start"), end_ns - HOURS_DEFAULT * 3600 * NS_S, &start_ns, err);
+        st = api_param_time(&p, SLICE("start"), sat_sub(end_ns, HOURS_DEFAULT * 3600 * NS_S), &start_ns, err);
     if (!st)
         st = api_param_size(&p, SLICE("limit"), ROWS_DEFAULT, ROWS_MAX, &rows_max, err);
     if (!st)

@@ -69,7 +69,11 @@ static struct cell cell_at(const struct evcount *c, int64_t time_ns)
 {
     struct cell cell = { INT64_MIN, INT64_MAX };
     for (size_t i = 0; i < COUNT_OF(c->by->origin_ns); i++) {
-        int64_t from = sat_add(c->by->origin_ns[i], date_floor(sat_sub(time_ns, c->by->origin_ns[i]), c->by->step_ns));
+        int64_t origin = c->by->origin_ns[i], from;
+        if (time_ns >= origin) /* the distance may be more than an int64_t of nanoseconds */
+            from = time_ns - (int64_t)(((uint64_t)time_ns - (uint64_t)origin) % (uint64_t)c->by->step_ns);
+        else
+            from = sat_add(origin, date_floor(sat_sub(time_ns, origin), c->by->step_ns));
         cell.from_ns = MAX(cell.from_ns, from);
         cell.to_ns = MIN(cell.to_ns, sat_add(from, c->by->step_ns));
     }

@@ -385,7 +385,7 @@ enum status rum_measure(struct engine *e, struct engine_ctx *ctx, int64_t start_
 enum status rum_report(struct engine *e, struct engine_ctx *ctx, const struct rum_query *q, struct arena *a, struct buf *out, struct err *err)
 {
     struct report r;
-    if (q->end_ns <= q->start_ns || q->step_ns < NS_S || (q->end_ns - q->start_ns - 1) / q->step_ns >= RUM_STEPS_MAX)
+    if (q->end_ns <= q->start_ns || q->step_ns < NS_S || sat_sub(q->end_ns - 1, q->start_ns) / q->step_ns >= RUM_STEPS_MAX)
         return err_set(err, ST_INVALID, "start must lie before end, step be at least 1 s, and steps be at most %d", RUM_STEPS_MAX);
     report_begin(&r, q, a);
     enum status st = read_events(&r, e, ctx, err);

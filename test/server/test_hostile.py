@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a sloppy or hostile client asks of the APIs of logs and traces: times at the ends of 64 bits, ids that are all alike, answers without end."""
+import json
+import time
+
+import harness
+
+S = 10**9
+FIRST, LAST = str(-2**63), str(2**63 - 1)
+
+
+def span(trace, number, parent=0, at_ns=None, **more):
+    at_ns = at_ns or time.time_ns()
+    return dict({"traceId": f"{trace:032x}", "spanId": f"{number:016x}", "parentSpanId": f"{parent:016x}" if parent else "", "name": "op", "kind": 3,
+                 "startTimeUnixNano": str(at_ns), "endTimeUnixNano": str(at_ns + 10**6)}, **more)
+
+
+def body_of(service, spans):
+    attributes = [{"key": "service.name", "value": {"stringValue": service}}]
+    return {"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{"spans": spans}]}]}
+
+
+class Times(harness.Case):
+    def test_all_of_time_is_asked_for(self):
+        s = self.server()
+        now = time.time_ns()
+        values = [[str(now - i * S), f"line {i} status=500"] for i in range(5)]
+        self.assertEqual(s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"service_name": "shop"}, "values": values}]}).status, 204)
+        failed = {"status": {"code": 2}, "attributes": [{"key": "db.system", "value": {"stringValue": "mysql"}}]}
+        self.assertEqual(s.post_json("/v1/traces", body_of("shop", [span(1, 1, **failed), span(1, 2, 1)])).status, 200)
+        for _ in range(2):
+            for start, end in ((FIRST, LAST), (FIRST, str(now + S)), ("0", LAST), (FIRST, str(2 - 2**63)), (LAST, LAST)):
+                window = {"start": start, "end": end}
+                has_all = int(start) <= 0 and int(end) > now
+                for path in ("calls", "error_groups", "service_map", "deploys", "volume", "log_kinds", "patterns?step=1h", "rum", "services"):
+                    r = s.get("/api/stoa/v1/" + path.split("?")[0], dict(window, step="1h") if "?" in path else window)
+                    self.assertIn(r.status, (200, 400), f"{path} {start} {end}: {r.text}")
+                    if path == "calls" and has_all:
+                        call = [c for c in r.json["data"]["calls"] if c["system"] == "mysql"][0]
+                        self.assertEqual(call["count"], 1)
+                        self.assertGreater(call["per_second"], 0)
+                for path in ("query_range", "index/volume_range", "index/stats", "index/volume", "patterns", "detected_fields"):
+                    r = s.get("/loki/api/v1/" + path, dict(window, query='{service_name="shop"}'))
+                    self.assertIn(r.status, (200, 400), f"{path} {start} {end}: {r.text}")
+                    if path == "index/stats" and has_all:
+                        self.assertEqual(r.json["entries"], 5)
+                    if path == "index/volume_range" and has_all:
+                        self.assertEqual(len(r.json["data"]["result"][0]["values"]), 1)
+            s.post("/api/stoa/v1/flush")
+
+
+if __name__ == "__main__":
+    harness.main()
