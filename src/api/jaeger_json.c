@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/jaeger/, and back to what Jaeger's own reader (ingest/jaeger.c) was told. */
 #include "api/jaeger_json.h"
+#include "api/otlp_trace.h"
 #include "api/trace_read.h"
 
 #include "base/map.h"
+#include "base/num.h"
 #include "codec/hex.h"
+#include "ingest/span.h"
+
+#define JS_INT_MAX (((int64_t)1 << 53) - 1)
+enum { STATUS_OK = 1, STATUS_ERROR = 2, JAEGER_SAMPLED = 1, JAEGER_DEBUG = 2 };
 
 static void put_hex(struct json_writer *w, const uint8_t *id, size_t n)
 {
@@ -29,27 +36,58 @@ static void put_text_tag(struct json_writer *w, struct slice key, struct slice v
     json_object_end(w);
 }
 
-/* Names and versions of scopes have tags of their own. */
-static struct slice tag_name(const struct field *f)
+static void put_text_tag_of(struct json_writer *w, const char *key, struct slice value)
 {
-    bool is_scope = f->scope == SCOPE_INSTRUMENTATION;
-    return is_scope && slice_eq(f->name, EVENT_SCOPE_NAME)      ? SLICE("otel.scope.name")
-           : is_scope && slice_eq(f->name, EVENT_SCOPE_VERSION) ? SLICE("otel.scope.version")
-                                                                : f->name;
+    if (value.len)
+        put_text_tag(w, slice_str(key), value);
 }
 
-static void put_tag(struct json_writer *w, struct arena *a, const struct field *f)
+/* The scope's name, version and attributes have tags of their own. */
+static struct slice tag_name(struct arena *a, const struct field *f, unsigned told)
 {
-    struct slice name = tag_name(f);
+    bool is_library = told & TOLD_LIBRARY;
+    if (f->scope != SCOPE_INSTRUMENTATION)
+        return f->name;
+    if (slice_eq(f->name, EVENT_SCOPE_NAME))
+        return is_library ? SLICE("otel.library.name") : SLICE("otel.scope.name");
+    if (slice_eq(f->name, EVENT_SCOPE_VERSION))
+        return is_library ? SLICE("otel.library.version") : SLICE("otel.scope.version");
+    return arena_printf(a, "otel.scope.%.*s", SLICE_FMT(f->name));
+}
+
+static void put_binary(struct json_writer *w, struct slice bytes)
+{
+    struct buf text;
+    buf_init(&text, 0); /* four thirds of the bytes */
+    base64_encode(bytes, &text);
+    json_string(w, buf_as_slice(&text));
+    buf_free(&text);
+}
+
+/* JavaScript would read other numbers of more than 53 bits: they are texts. */
+static void put_int(struct json_writer *w, int64_t i)
+{
+    char text[NUM_TEXT_BYTES_MAX];
+    if (i >= -JS_INT_MAX && i <= JS_INT_MAX)
+        json_int(w, i);
+    else
+        json_string(w, slice_of(text, num_format_i64(i, text)));
+}
+
+static void put_named_tag(struct json_writer *w, const struct field *f, struct slice name)
+{
     switch ((enum field_type)f->type) {
     case FIELD_STRING:
     case FIELD_JSON:
-    case FIELD_BYTES:
-        put_text_tag(w, name, field_text(a, f));
+        put_text_tag(w, name, f->text);
         return;
+    case FIELD_BYTES:
+        tag_begin(w, name, SLICE("binary"));
+        put_binary(w, f->text);
+        break;
     case FIELD_INT:
         tag_begin(w, name, SLICE("int64"));
-        json_int(w, f->i);
+        put_int(w, f->i);
         break;
     case FIELD_DOUBLE:
         tag_begin(w, name, SLICE("float64"));
@@ -63,30 +101,61 @@ static void put_tag(struct json_writer *w, struct arena *a, const struct field *
     json_object_end(w);
 }
 
+static void put_tag(struct json_writer *w, const struct field *f)
+{
+    put_named_tag(w, f, f->name);
+}
+
+/* What a client dropped: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/ */
+static void put_dropped(struct json_writer *w, const struct field *fields, uint32_t count)
+{
+    static const struct slice names[][2] = { { SLICE_INIT("otlp:dropped_attributes_count"), SLICE_INIT("otel.dropped_attributes_count") },
+                                             { SLICE_INIT("otlp:dropped_events_count"), SLICE_INIT("otel.dropped_events_count") },
+                                             { SLICE_INIT("otlp:dropped_links_count"), SLICE_INIT("otel.dropped_links_count") } };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        uint32_t n = otlp_hidden_int(fields, count, SCOPE_RECORD, names[i][0]);
+        if (n)
+            put_tag(w, &(struct field){ .type = FIELD_INT, .name = names[i][1], .i = n });
+    }
+}
+
+/* An attribute by the name of a tag that says what the span itself knows: the tag stands for both. */
+static bool is_said(const struct event *e, const struct field *f)
+{
+    struct slice n = f->name;
+    if (f->scope != SCOPE_RECORD)
+        return false;
+    return (e->span_status == STATUS_ERROR && slice_eq(n, SLICE("error"))) || (e->span_status && slice_eq(n, SLICE("otel.status_code"))) ||
+           (e->status_message.len && slice_eq(n, SLICE("otel.status_description"))) ||
+           (e->trace_state.len && slice_eq(n, SLICE("w3c.tracestate"))) || (e->span_kind && slice_eq(n, SLICE("span.kind")));
+}
+
 static void put_tags(struct json_writer *w, struct arena *a, const struct event *e)
 {
+    unsigned told = otlp_hidden_int(e->fields, e->field_count, SCOPE_RECORD, SPAN_TOLD);
     json_array_begin(w);
-    for (uint32_t i = 0; i < e->field_count; i++)
-        if (e->fields[i].scope != SCOPE_RESOURCE && !field_is_hidden(e->fields[i].name))
-            put_tag(w, a, &e->fields[i]);
+    for (uint32_t i = 0; i < e->field_count; i++) {
+        const struct field *f = &e->fields[i];
+        if (f->scope != SCOPE_RESOURCE && !field_is_hidden(f->name) && !is_said(e, f))
+            put_named_tag(w, f, tag_name(a, f, told));
+    }
     if (e->span_kind)
         put_text_tag(w, SLICE("span.kind"), trace_kind_name(e->span_kind));
-    if (e->span_status == 1)
+    if (e->span_status == STATUS_OK)
         put_text_tag(w, SLICE("otel.status_code"), SLICE("OK"));
-    if (e->span_status == 2) {
+    if (e->span_status == STATUS_ERROR && !(told & TOLD_BARE_ERROR))
         put_text_tag(w, SLICE("otel.status_code"), SLICE("ERROR"));
-        put_tag(w, a, &(struct field){ .type = FIELD_BOOL, .name = SLICE("error"), .i = 1 });
-    }
-    if (e->status_message.len)
-        put_text_tag(w, SLICE("otel.status_description"), e->status_message);
-    if (e->trace_state.len)
-        put_text_tag(w, SLICE("w3c.tracestate"), e->trace_state);
+    if (e->span_status == STATUS_ERROR && !(told & TOLD_BARE_CODE))
+        put_tag(w, &(struct field){ .type = FIELD_BOOL, .name = SLICE("error"), .i = 1 });
+    put_text_tag_of(w, "otel.status_description", e->status_message);
+    put_text_tag_of(w, "w3c.tracestate", e->trace_state);
+    put_dropped(w, e->fields, e->field_count);
     if (e->weight != 1)
-        put_tag(w, a, &(struct field){ .type = FIELD_DOUBLE, .name = SLICE("stoa.weight"), .d = e->weight });
+        put_tag(w, &(struct field){ .type = FIELD_DOUBLE, .name = SLICE("stoa.weight"), .d = e->weight });
     json_array_end(w);
 }
 
-static void put_logs(struct json_writer *w, struct arena *a, const struct event *e)
+static void put_logs(struct json_writer *w, const struct event *e)
 {
     json_array_begin(w);
     for (uint32_t i = 0; i < e->event_count; i++) {
@@ -100,7 +169,8 @@ static void put_logs(struct json_writer *w, struct arena *a, const struct event 
             put_text_tag(w, SLICE("event"), s->name);
         for (uint32_t k = 0; k < s->field_count; k++)
             if (!field_is_hidden(s->fields[k].name))
-                put_tag(w, a, &s->fields[k]);
+                put_tag(w, &s->fields[k]);
+        put_dropped(w, s->fields, s->field_count);
         json_array_end(w);
         json_object_end(w);
     }
@@ -119,6 +189,15 @@ static void put_reference(struct json_writer *w, struct slice type, const uint8_
     json_object_end(w);
 }
 
+/* OpenTracing's kind of reference, where a link says it. */
+static struct slice reference_type(const struct span_link *l)
+{
+    for (uint32_t i = 0; i < l->field_count; i++)
+        if (slice_eq(l->fields[i].name, SPAN_REF_TYPE) && slice_eq(l->fields[i].text, SLICE("child_of")))
+            return SLICE("CHILD_OF");
+    return SLICE("FOLLOWS_FROM");
+}
+
 static void put_references(struct json_writer *w, const struct event *e)
 {
     static const uint8_t none[8];
@@ -126,8 +205,20 @@ static void put_references(struct json_writer *w, const struct event *e)
     if (memcmp(e->parent_id, none, sizeof none) != 0)
         put_reference(w, SLICE("CHILD_OF"), e->trace_id, e->parent_id);
     for (uint32_t i = 0; i < e->link_count; i++)
-        put_reference(w, SLICE("FOLLOWS_FROM"), e->links[i].trace_id, e->links[i].span_id);
+        put_reference(w, reference_type(&e->links[i]), e->links[i].trace_id, e->links[i].span_id);
     json_array_end(w);
+}
+
+static void put_flags(struct json_writer *w, const struct event *e)
+{
+    unsigned flags = otlp_hidden_int(e->fields, e->field_count, SCOPE_RECORD, OTLP_FLAGS) & JAEGER_SAMPLED;
+    for (uint32_t i = 0; i < e->field_count; i++)
+        if (e->fields[i].scope == SCOPE_RECORD && slice_eq(e->fields[i].name, SPAN_DEBUG))
+            flags |= JAEGER_DEBUG;
+    if (flags == 0)
+        return;
+    json_key(w, SLICE("flags"));
+    json_uint(w, flags);
 }
 
 static void put_span(struct json_writer *w, struct arena *a, const struct event *e, struct slice process)
@@ -137,6 +228,7 @@ static void put_span(struct json_writer *w, struct arena *a, const struct event 
     put_hex(w, e->trace_id, 16);
     json_key(w, SLICE("spanID"));
     put_hex(w, e->span_id, 8);
+    put_flags(w, e);
     json_key(w, SLICE("operationName"));
     json_string(w, e->body);
     json_key(w, SLICE("references"));
@@ -148,7 +240,7 @@ static void put_span(struct json_writer *w, struct arena *a, const struct event 
     json_key(w, SLICE("tags"));
     put_tags(w, a, e);
     json_key(w, SLICE("logs"));
-    put_logs(w, a, e);
+    put_logs(w, e);
     json_key(w, SLICE("processID"));
     json_string(w, process);
     json_key(w, SLICE("warnings"));
@@ -173,7 +265,7 @@ static struct slice process_key(struct arena *a, const struct event *e)
     return out;
 }
 
-static void put_process(struct json_writer *w, struct arena *a, const struct event *e)
+static void put_process(struct json_writer *w, const struct event *e)
 {
     json_object_begin(w);
     json_key(w, SLICE("serviceName"));
@@ -183,7 +275,7 @@ static void put_process(struct json_writer *w, struct arena *a, const struct eve
     for (uint32_t i = 0; i < e->field_count; i++)
         if (e->fields[i].scope == SCOPE_RESOURCE && !slice_eq(e->fields[i].name, SLICE("service.name")) &&
             !field_is_hidden(e->fields[i].name))
-            put_tag(w, a, &e->fields[i]);
+            put_tag(w, &e->fields[i]);
     json_array_end(w);
     json_object_end(w);
 }
@@ -214,7 +306,7 @@ void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct even
     json_object_begin(w);
     for (size_t i = 0; i < ids.count; i++) {
         json_key(w, names[i]);
-        put_process(w, a, examples[i]);
+        put_process(w, examples[i]);
     }
     json_object_end(w);
     json_key(w, SLICE("warnings"));

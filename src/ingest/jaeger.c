@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 
-enum { THRIFT_NESTING_MAX = 16, TAGS_MAX = 10 * 1000, STATUS_OK = 1, STATUS_ERROR = 2 };
+enum { THRIFT_NESTING_MAX = 16, TAGS_MAX = 10 * 1000, STATUS_OK = 1, STATUS_ERROR = 2, JAEGER_SAMPLED = 1, JAEGER_DEBUG = 2 };
 
 enum thrift_type { T_STOP = 0, T_BOOL = 2, T_BYTE = 3, T_DOUBLE = 4, T_I16 = 6, T_I32 = 8, T_I64 = 10, T_STRING = 11, T_STRUCT = 12, T_MAP = 13,
                    T_SET = 14, T_LIST = 15 };
@@ -185,34 +185,46 @@ static uint8_t kind_of(struct slice name)
     return 0;
 }
 
+static bool scope_place(struct span_parts *s, const struct field *f)
+{
+    static const struct slice names[][2] = { { SLICE_INIT("otel.scope.name"), SLICE_INIT("otel.library.name") },
+                                             { SLICE_INIT("otel.scope.version"), SLICE_INIT("otel.library.version") } };
+    for (size_t i = 0; f->text.len && i < COUNT_OF(names); i++)
+        for (size_t k = 0; k < COUNT_OF(names[i]); k++)
+            if (slice_eq(f->name, names[i][k])) {
+                s->told |= k ? TOLD_LIBRARY : 0;
+                span_text(s, SCOPE_INSTRUMENTATION, i ? EVENT_SCOPE_VERSION : EVENT_SCOPE_NAME, f->text);
+                return true;
+            }
+    return false;
+}
+
 /* True when the tag has a place of its own and went there. */
 static bool tag_place(struct span_parts *s, const struct field *f)
 {
-    bool is_text = f->type == FIELD_STRING;
-    if (is_text && slice_eq(f->name, SLICE("span.kind"))) {
+    if (slice_eq(f->name, SLICE("error")) && f->type == FIELD_BOOL && f->i) {
+        s->told |= TOLD_BARE_ERROR;
+        return true;
+    }
+    if (f->type != FIELD_STRING)
+        return false;
+    if (slice_eq(f->name, SLICE("span.kind"))) {
         s->e.span_kind = kind_of(f->text);
         return s->e.span_kind != 0;
     }
-    if (slice_eq(f->name, SLICE("error")) && f->type == FIELD_BOOL && f->i) {
-        s->e.span_status = STATUS_ERROR;
-        return true;
-    }
-    if (is_text && slice_eq(f->name, SLICE("otel.status_code"))) {
+    if (slice_eq(f->name, SLICE("otel.status_code"))) {
         bool is_error = slice_eq(f->text, SLICE("ERROR")), is_ok = slice_eq(f->text, SLICE("OK"));
-        s->e.span_status = is_error ? STATUS_ERROR : is_ok ? STATUS_OK : s->e.span_status;
+        s->told |= is_error ? TOLD_BARE_CODE : 0;
+        s->e.span_status = is_ok ? STATUS_OK : s->e.span_status;
         return is_error || is_ok;
     }
-    if (is_text && slice_eq(f->name, SLICE("otel.status_description")))
+    if (slice_eq(f->name, SLICE("otel.status_description")))
         s->e.status_message = f->text;
-    else if (is_text && slice_eq(f->name, SLICE("w3c.tracestate")))
+    else if (slice_eq(f->name, SLICE("w3c.tracestate")))
         s->e.trace_state = f->text;
-    else if (is_text && (slice_eq(f->name, SLICE("otel.scope.name")) || slice_eq(f->name, SLICE("otel.library.name"))))
-        span_text(s, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME, f->text);
-    else if (is_text && (slice_eq(f->name, SLICE("otel.scope.version")) || slice_eq(f->name, SLICE("otel.library.version"))))
-        span_text(s, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION, f->text);
     else
-        return false;
-    return true;
+        return scope_place(s, f);
+    return f->text.len != 0;
 }
 
 static void span_tags(struct thrift *t, struct span_parts *s)
@@ -222,6 +234,20 @@ static void span_tags(struct thrift *t, struct span_parts *s)
     for (size_t i = 0; i < tags.count; i++)
         if (!tag_place(s, &tags.items[i]))
             span_field(s, tags.items[i]);
+    unsigned both = TOLD_BARE_ERROR | TOLD_BARE_CODE;
+    if (s->told & both)
+        s->e.span_status = STATUS_ERROR;
+    if ((s->told & both) == both)
+        s->told &= ~both;
+}
+
+/* Whether it was sampled is a flag of OpenTelemetry's, too. */
+static void put_flags(struct span_parts *s, uint64_t flags)
+{
+    if (flags & JAEGER_SAMPLED)
+        span_int(s, SCOPE_RECORD, OTLP_FLAGS, JAEGER_SAMPLED);
+    if (flags & JAEGER_DEBUG)
+        span_true(s, SPAN_DEBUG);
 }
 
 /* A log's field "event" is the name of the event. */
@@ -325,6 +351,8 @@ static void span_read(struct thrift *t, struct span_parts *s)
             s->e.body = get_string(t);
         else if (is_field(t, 6, T_LIST))
             span_refs(t, s, &ids);
+        else if (is_field(t, 7, T_I32))
+            put_flags(s, get_be(t, 4));
         else if (is_field(t, 8, T_I64))
             s->e.time_ns = span_time_of_us(get_be(t, 8));
         else if (is_field(t, 9, T_I64))

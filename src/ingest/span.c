@@ -100,8 +100,12 @@ void span_finish(struct span_parts *s, const struct ingest_ctx *ctx, struct batc
         ingest_reject(r, INGEST_SPANS, 1, &why);
         return;
     }
-    if (s->e.time_ns == 0) /* Zipkin's may come in pieces, the first of them without a time */
+    if (s->e.time_ns == 0) { /* Zipkin's may come in pieces, the first of them without a time */
         s->e.time_ns = ctx->received_ns;
+        s->told |= TOLD_NO_TIME;
+    }
+    if (s->told)
+        span_int(s, SCOPE_RECORD, SPAN_TOLD, s->told);
     s->e.service = service;
     s->e.observed_ns = ctx->received_ns;
     s->e.fields = s->fields.items;

@@ -18,10 +18,24 @@
 #define SPAN_SHARED      SLICE("zipkin.shared")
 #define SPAN_REF_TYPE    SLICE("opentracing.ref_type")
 
+/* Hidden fields: how the format said what the model has a place for, so that its own API says it in the same way. */
+#define SPAN_TOLD        SLICE("otlp:told_as")       /* bits of enum span_told */
+#define SPAN_REMOTE      SLICE("otlp:remote_endpoint") /* Zipkin's, as JSON, when tags have the names of its attributes */
+enum span_told {
+    TOLD_BARE_ERROR = 1,  /* Jaeger: error=true, no otel.status_code */
+    TOLD_BARE_CODE = 2,   /* otel.status_code=ERROR, no error=true */
+    TOLD_LIBRARY = 4,     /* otel.library.name instead of otel.scope.name */
+    TOLD_NO_TIME = 8,     /* Zipkin: no timestamp */
+    TOLD_NO_SERVICE = 16, /* Zipkin: no local service */
+    TOLD_REMOTE = 32,     /* Zipkin: the attributes of the peer are the remote endpoint, and no tags */
+    TOLD_REMOTE_NAME = 64 /* so is peer.service alone; the rest of it is in SPAN_REMOTE */
+};
+
 struct span_parts {
     struct arena *arena;
     struct event e;
     bool has_trace, has_id;
+    unsigned told; /* bits of enum span_told */
     struct slice service;
     struct field_list fields;
     struct span_event *events;

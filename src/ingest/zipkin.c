@@ -2,12 +2,14 @@
 /* Zipkin's second model, as JSON (a list of spans) and as protobuf (ListOfSpans{ spans=1 }).
  * https://github.com/openzipkin/zipkin-api: zipkin2-api.yaml and zipkin.proto.
  *
- * Tags are attributes, annotations events. A tag "error" makes the span's status an error, and its text the status's message; it
- * stays a tag, too. A shared span (the server's half of a call, under the client's id) says so in an attribute. */
+ * Tags are attributes, annotations events; of tags, w3c.tracestate, otel.scope.name and .version have places of their own. A tag
+ * "error" makes the span's status an error, and its text the status's message; it stays a tag, too. A shared span (the server's half
+ * of a call, under the client's id) says so in an attribute. */
 #include "ingest/jread.h"
 #include "ingest/span.h"
 
 #include "base/num.h"
+#include "codec/json.h"
 
 #include <arpa/inet.h>
 
@@ -24,8 +26,10 @@ static void put_endpoint(struct span_parts *s, const struct endpoint *e, bool is
 {
     enum field_scope scope = is_local ? SCOPE_RESOURCE : SCOPE_RECORD;
     struct slice ip = e->ipv4.len ? e->ipv4 : e->ipv6;
-    if (is_local)
+    if (is_local) {
         s->service = e->service;
+        s->told |= e->service.len ? 0 : TOLD_NO_SERVICE;
+    }
     if (e->service.len)
         span_text(s, scope, is_local ? SLICE("service.name") : SPAN_PEER, e->service);
     if (ip.len)
@@ -36,8 +40,79 @@ static void put_endpoint(struct span_parts *s, const struct endpoint *e, bool is
         span_int(s, scope, is_local ? SPAN_LOCAL_PORT : SPAN_PEER_PORT, (int64_t)e->port);
 }
 
+static bool has_own(const struct span_parts *s, struct slice name)
+{
+    for (size_t i = 0; i < s->fields.count; i++)
+        if (s->fields.items[i].scope == SCOPE_RECORD && slice_eq(s->fields.items[i].name, name))
+            return true;
+    return false;
+}
+
+static struct slice endpoint_json(struct arena *a, const struct endpoint *e, bool has_port)
+{
+    const struct slice texts[] = { e->service, e->ipv4, e->ipv6 }, keys[] = { SLICE("serviceName"), SLICE("ipv4"), SLICE("ipv6") };
+    struct json_writer w;
+    struct buf out;
+    buf_init(&out, 0); /* a part of the request */
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (texts[i].len) {
+            json_key(&w, keys[i]);
+            json_string(&w, texts[i]);
+        }
+    if (has_port) {
+        json_key(&w, SLICE("port"));
+        json_uint(&w, e->port);
+    }
+    json_object_end(&w);
+    struct slice text = arena_copy(a, buf_as_slice(&out));
+    buf_free(&out);
+    return text;
+}
+
+/* Tags may have the names of the remote endpoint's attributes, such as peer.service: then they are the attributes, and it stays aside. */
+static void put_remote(struct span_parts *s, const struct endpoint *e)
+{
+    static const struct slice names[] = { SLICE_INIT("peer.service"), SLICE_INIT("net.peer.ip"), SLICE_INIT("net.peer.ipv6"),
+                                          SLICE_INIT("net.peer.port") };
+    bool is_taken = false, has_port = e->port && e->port <= PORT_MAX;
+    if (e->service.len == 0 && e->ipv4.len == 0 && e->ipv6.len == 0 && !has_port)
+        return;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        is_taken |= has_own(s, names[i]);
+    if (!is_taken) {
+        put_endpoint(s, e, false);
+        s->told |= TOLD_REMOTE;
+        return;
+    }
+    if (e->service.len && !has_own(s, SPAN_PEER)) {
+        span_text(s, SCOPE_RECORD, SPAN_PEER, e->service);
+        s->told |= TOLD_REMOTE_NAME;
+    }
+    span_text(s, SCOPE_RECORD, SPAN_REMOTE, endpoint_json(s->arena, e, has_port));
+}
+
+/* True when the tag has a place of its own and went there. */
+static bool tag_place(struct span_parts *s, struct slice key, struct slice value)
+{
+    if (value.len == 0)
+        return false;
+    if (slice_eq(key, SLICE("w3c.tracestate")))
+        s->e.trace_state = value;
+    else if (slice_eq(key, SLICE("otel.scope.name")))
+        span_text(s, SCOPE_INSTRUMENTATION, EVENT_SCOPE_NAME, value);
+    else if (slice_eq(key, SLICE("otel.scope.version")))
+        span_text(s, SCOPE_INSTRUMENTATION, EVENT_SCOPE_VERSION, value);
+    else
+        return false;
+    return true;
+}
+
 static void put_tag(struct span_parts *s, struct slice key, struct slice value)
 {
+    if (tag_place(s, key, value))
+        return;
     if (slice_eq(key, SLICE("error"))) {
         bool is_text = value.len && !slice_eq(value, SLICE("true"));
         s->e.span_status = STATUS_ERROR;
@@ -219,7 +294,7 @@ static void json_member(struct jread *j, enum member m, struct span_parts *s, st
 static void finish(struct span_parts *s, const struct zipkin_span *z, const struct ingest_ctx *ctx, struct batch *out, struct ingest_result *r)
 {
     put_endpoint(s, &z->local, true);
-    put_endpoint(s, &z->remote, false);
+    put_remote(s, &z->remote);
     set_times(s, z->us, z->duration_us);
     span_finish(s, ctx, out, r);
 }
