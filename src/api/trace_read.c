@@ -86,11 +86,12 @@ enum status trace_read_id(struct api_query *q, struct slice text, struct trace_s
 }
 
 struct found {
-    struct preds ids;
+    uint8_t (*ids)[16];
+    size_t count, cap;
     int64_t min_ns, max_ns;
 };
 
-/* The newest traces that fit: their ids as predicates, and the span of their hits. */
+/* The newest traces that fit: their ids, and the span of their hits. */
 static enum status find_traces(struct api_query *q, const struct trace_search *t, struct found *f, struct err *err)
 {
     struct events_iter *it;
@@ -104,15 +105,15 @@ static enum status find_traces(struct api_query *q, const struct trace_search *t
     if (st)
         return st;
     map_init(&seen);
-    while (f->ids.count < t->limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
-        for (size_t i = 0; i < block.n && f->ids.count < t->limit; i++) {
+    while (f->count < t->limit && (st = it->ops->next(it, &block, err)) == ST_OK) {
+        for (size_t i = 0; i < block.n && f->count < t->limit; i++) {
             const struct event *e = &block.rows[i];
             struct slice id = slice_of(e->trace_id, sizeof e->trace_id);
             if (map_get(&seen, id) || (t->fits && !t->fits(t->arg, e)))
                 continue;
             id = arena_copy(q->arena, id);
             *map_put(&seen, id, NULL) = 1;
-            preds_add(q->arena, &f->ids, pred_text(q->arena, COL_TRACE_ID, SLICE_EMPTY, id));
+            memcpy(&ARENA_PUSH(q->arena, f->ids, f->count, f->cap), id.ptr, id.len);
             f->min_ns = MIN(f->min_ns, e->time_ns);
             f->max_ns = MAX(f->max_ns, e->time_ns);
         }
@@ -127,9 +128,9 @@ enum status trace_search(struct api_query *q, const struct trace_search *t, stru
     struct found f = { .min_ns = INT64_MAX, .max_ns = INT64_MIN };
     int64_t around = TRACE_HOURS_MAX * 3600 * NS_S;
     enum status st = find_traces(q, t, &f, err);
-    if (st || f.ids.count == 0)
+    if (st || f.count == 0)
         return st;
-    return trace_read(q, pred_node(q->arena, PRED_OR, &f.ids), sat_sub(f.min_ns, around), sat_add(f.max_ns, around), out, err);
+    return trace_read(q, pred_traces(q->arena, f.ids, f.count), sat_sub(f.min_ns, around), sat_add(f.max_ns, around), out, err);
 }
 
 /* ---- names ---- */

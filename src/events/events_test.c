@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "codec/regex.h"
 #include "events/evworld.h"
+#include "store/pred.h"
 
 /* ---- the naive search ---- */
 
@@ -55,6 +56,11 @@ static bool naive_leaf(const struct pred *p, const struct event *e, struct arena
 {
     const struct field *f;
     bool has_trace = event_has_trace(e), is_span = e->kind == EVENT_SPAN;
+    for (size_t i = 0; p->op == PRED_AMONG && i < p->text.len; i += 16)
+        if (has_trace && memcmp(p->text.ptr + i, e->trace_id, 16) == 0)
+            return true;
+    if (p->op == PRED_AMONG)
+        return false;
     switch (p->column) {
     case COL_FIELD:
         f = naive_field(p, e);
@@ -163,6 +169,13 @@ static struct pred *leaf_any(struct world *w, struct arena *a)
         id[15] = (uint8_t)(1 + rand_below(&w->rand, 70));
         p->op = rand_one_in(&w->rand, 4) ? PRED_NE : PRED_EQ;
         p->text = slice_of(id, 16);
+        if (rand_one_in(&w->rand, 3)) {
+            size_t count = 1 + rand_below(&w->rand, 20);
+            uint8_t(*ids)[16] = arena_zalloc(a, count * sizeof *ids);
+            for (size_t i = 0; i < count; i++)
+                ids[i][15] = (uint8_t)rand_below(&w->rand, 70);
+            return pred_traces(a, ids, count);
+        }
     } else if (p->column == COL_STREAM)
         p->text = rand_one_in(&w->rand, 2) ? arena_printf(a, "app%u", (unsigned)rand_below(&w->rand, 5)) : SLICE("north");
     else if (p->column == COL_SERVICE)

@@ -125,12 +125,15 @@ static enum evplan_verdict judge_duration(const struct evpred *n, const struct e
 static enum evplan_verdict judge_trace(struct evplan *plan, const struct evpred *n, const struct evdir_block *b)
 {
     struct node_memo *m = &plan->memos[n->id];
-    if (n->op != PRED_EQ || n->p->text.len != 16)
+    bool is_one = n->op == PRED_EQ && n->p->text.len == EVPRED_ID_BYTES;
+    if (!is_one && n->op != PRED_AMONG)
         return EVPLAN_BOTH;
     if (m->traces == NULL) {
         struct err err;
+        enum status st = ST_OK;
         m->traces = arena_zalloc(plan->a, plan->d->block_count + 1);
-        enum status st = evtrace_find(plan->p, plan->d, (const uint8_t *)n->p->text.ptr, plan->ctx, m->traces, &err);
+        for (size_t at = 0; !st && at + EVPRED_ID_BYTES <= n->p->text.len; at += EVPRED_ID_BYTES)
+            st = evtrace_find(plan->p, plan->d, (const uint8_t *)n->p->text.ptr + at, plan->ctx, m->traces, &err);
         if (st) {
             engine_warn(plan->ctx, "%s; searching without it", err.text);
             memset(m->traces, 1, plan->d->block_count);

@@ -3,6 +3,8 @@
  * same in memory and on disk. */
 #include "events/evpred.h"
 
+#include <stdlib.h>
+
 #include "base/num.h"
 #include "codec/regex.h"
 #include "events/evfilter.h"
@@ -139,9 +141,22 @@ static bool test_exists(const struct pred *p, const struct evvalue *v)
     return p->column == COL_FIELD || v->kind != EVVALUE_TEXT || v->text.len != 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, EVPRED_ID_BYTES);
+}
+
+static bool test_among(const struct pred *p, const struct evvalue *v)
+{
+    return v->kind == EVVALUE_TEXT && v->text.len == EVPRED_ID_BYTES &&
+           bsearch(v->text.ptr, p->text.ptr, p->text.len / EVPRED_ID_BYTES, EVPRED_ID_BYTES, by_id) != NULL;
+}
+
 bool evpred_test(const struct pred *p, const struct evvalue *v)
 {
     char room[NUM_TEXT_BYTES_MAX];
+    if (p->op == PRED_AMONG)
+        return test_among(p, v);
     if (p->op == PRED_EXISTS)
         return test_exists(p, v);
     if (p->op == PRED_RE || p->op == PRED_CONTAINS || p->op == PRED_CONTAINS_NOCASE)

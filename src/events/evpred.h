@@ -10,6 +10,8 @@
 #include "model/event.h"
 #include "store/engine.h"
 
+enum { EVPRED_ID_BYTES = 16 /* of a trace, in PRED_AMONG */ };
+
 struct evpred {
     enum pred_op op;
     struct evpred **kids;

@@ -80,7 +80,8 @@ static bool selects(const struct pred *p, const struct event *e, struct arena *a
     case PRED_LE:
     case PRED_GT:
     case PRED_GE:
-    case PRED_CONTAINS_NOCASE: break;
+    case PRED_CONTAINS_NOCASE:
+    case PRED_AMONG: break;
     }
     return false;
 }

@@ -111,7 +111,8 @@ enum pred_op {
     PRED_RE,                                                /* unanchored search by re; anchor in the pattern if wanted */
     PRED_CONTAINS,                                          /* substring, bytewise */
     PRED_CONTAINS_NOCASE,                                   /* ASCII case-insensitive */
-    PRED_EXISTS                                             /* of fields with type JSON: as a list or a map */
+    PRED_EXISTS,                                            /* of fields with type JSON: as a list or a map */
+    PRED_AMONG                                              /* a trace id: text has many of 16 bytes each, ascending */
 };
 
 struct pred {

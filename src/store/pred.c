@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/pred.h"
 
+#include <stdlib.h>
+
 struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name, struct slice text)
 {
     struct pred *p = arena_new_of(a, struct pred);
@@ -19,6 +21,19 @@ struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column
     p->type = FIELD_INT;
     p->i = i;
     return p;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, 16);
+}
+
+struct pred *pred_traces(struct arena *a, uint8_t (*ids)[16], size_t count)
+{
+    if (count == 0)
+        return NULL;
+    qsort(ids, count, sizeof *ids, by_bytes);
+    return pred_leaf(a, PRED_AMONG, COL_TRACE_ID, SLICE_EMPTY, slice_of(ids, count * sizeof *ids));
 }
 
 void preds_add(struct arena *a, struct preds *k, struct pred *p)

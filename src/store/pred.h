@@ -14,6 +14,8 @@ struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column colum
 /* The column is that text, or of ids those bytes. */
 struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text);
 struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i);
+/* The trace id is one of those, of 16 bytes each, which are sorted where they are. NULL: count is 0. */
+struct pred *pred_traces(struct arena *a, uint8_t (*ids)[16], size_t count);
 void preds_add(struct arena *a, struct preds *k, struct pred *p);
 /* NULL when there are none. Takes the list. */
 struct pred *pred_node(struct arena *a, enum pred_op op, const struct preds *k);

@@ -76,10 +76,10 @@ struct rows {
 
 static struct pred *ids_pred(struct arena *a, const struct tql_read *r)
 {
-    struct preds k = { 0 };
+    uint8_t(*ids)[16] = arena_alloc(a, (r->count + 1) * sizeof *ids);
     for (size_t i = 0; i < r->count; i++)
-        preds_add(a, &k, pred_text(a, COL_TRACE_ID, SLICE_EMPTY, slice_of(r->ids[i].bytes, sizeof r->ids[i].bytes)));
-    return pred_node(a, PRED_OR, &k);
+        memcpy(ids[i], r->ids[i].bytes, sizeof ids[i]);
+    return pred_traces(a, ids, r->count);
 }
 
 static enum status gather(struct query_env *env, const struct tql_read *r, struct arena *scratch, struct rows *out, struct err *err)
