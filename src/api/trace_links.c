@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { KIND_CLIENT = 3, KIND_PRODUCER = 4, STATUS_ERROR = 2, NO_NAME = UINT32_MAX };
+enum { KIND_CLIENT = 3, KIND_PRODUCER = 4, STATUS_ERROR = 2, NO_NAME = UINT32_MAX, LINK_HALVES_MAX = 16 /* of one id that are told apart */ };
 
 struct small_span {
     uint64_t id, parent; /* hashes of trace id and span id; parent 0: none */
@@ -25,7 +25,7 @@ struct gathering {
     size_t name_count, name_cap;
     struct small_span *spans;
     size_t span_count, span_cap;
-    uint32_t *slots; /* by id: 1 + number of a span; several spans may have one id */
+    uint32_t *slots; /* by id: 1 + number of a span; one id may have several, of unlike services or sides of a call */
     size_t slot_mask;
     struct trace_link *list;
     size_t count, cap;
@@ -87,10 +87,18 @@ static void index_spans(struct gathering *g)
     g->slots = mem_zalloc(cap * sizeof *g->slots);
     g->slot_mask = cap - 1;
     for (size_t i = 0; i < g->span_count; i++) {
-        size_t at = g->spans[i].id & g->slot_mask;
-        while (g->slots[at])
+        const struct small_span *s = &g->spans[i];
+        size_t at = s->id & g->slot_mask, alike = 0;
+        while (g->slots[at]) {
+            const struct small_span *p = &g->spans[g->slots[at] - 1];
+            bool is_same = p->id == s->id && p->service == s->service && p->is_call == s->is_call;
+            alike += p->id == s->id;
+            if (is_same || alike == LINK_HALVES_MAX) /* it would never be found, or would make finding slow */
+                break;
             at = (at + 1) & g->slot_mask;
-        g->slots[at] = (uint32_t)i + 1;
+        }
+        if (g->slots[at] == 0)
+            g->slots[at] = (uint32_t)i + 1;
     }
 }
 
