@@ -9,6 +9,7 @@
 #include "model/histogram.h"
 #include "model/sample.h"
 #include "pipeline/span_edges.h"
+#include "pipeline/span_series.h"
 
 #define NOW_MS (1700000000 * INT64_C(1000))
 
@@ -138,6 +139,24 @@ TEST(a_service_with_too_many_names_folds_and_leaves_room_for_others)
     CHECK(has(&out, "service=\"calm\""));
     span_metrics_free(m);
     buf_free(&out);
+}
+
+TEST(services_for_which_there_is_no_room_leave_nothing_behind)
+{
+    struct span_table t;
+    struct event e = { .kind = EVENT_SPAN };
+    char name[32];
+    bool folded;
+    size_t rows = 0;
+    span_table_init(&t, SPAN_ROW_OPERATION, 10, 5);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "service-%d", i);
+        struct label labels[] = { { SLICE("service"), slice_str(name) }, { SLICE("span_name"), e.body } };
+        rows += span_table_row(&t, SLICE("default"), labels, COUNT_OF(labels), 1, &folded) != NULL;
+    }
+    CHECK_INT(rows, 10);
+    CHECK_INT(t.groups.count, 10);
+    span_table_free(&t);
 }
 
 /* ---- edges ---- */

@@ -115,15 +115,15 @@ void span_table_free(struct span_table *t)
     buf_free(&t->key);
 }
 
-/* How many rows have that first label. */
-static uint64_t *group_of(struct span_table *t, struct slice tenant, struct slice first)
+/* How many rows have that first label; NULL when none do and it is not to be added. */
+static uint64_t *group_of(struct span_table *t, struct slice tenant, struct slice first, bool adds)
 {
     struct buf b;
     buf_init(&b, KEY_BYTES_MAX);
     buf_lenslice(&b, tenant);
     buf_lenslice(&b, first);
     uint64_t *n = map_get(&t->groups, buf_as_slice(&b));
-    if (n == NULL) {
+    if (n == NULL && adds) {
         char *own = mem_alloc(b.len);
         memcpy(own, b.ptr, b.len);
         n = map_put(&t->groups, slice_of(own, b.len), NULL);
@@ -173,7 +173,7 @@ struct span_row *span_table_row(struct span_table *t, struct slice tenant, struc
 {
     struct span_row *r = NULL;
     struct slice key = key_of(&t->key, tenant, labels, count);
-    uint64_t *found = map_get(&t->index, key), *group = found ? NULL : group_of(t, tenant, labels[0].value);
+    uint64_t *found = map_get(&t->index, key), *group = found ? NULL : group_of(t, tenant, labels[0].value, false);
     bool is_full = group && *group >= t->group_max;
     *folded = is_full && fold < count;
     if (*folded) {
@@ -184,7 +184,7 @@ struct span_row *span_table_row(struct span_table *t, struct slice tenant, struc
     if (found) {
         r = (struct span_row *)(uintptr_t)*found;
     } else if (t->index.count < t->rows_max && (!is_full || *folded) && !buf_over(&t->key)) {
-        ++*group;
+        ++*group_of(t, tenant, labels[0].value, true);
         r = row_new(t, key, tenant, labels, count);
     }
     if (r)
@@ -274,7 +274,7 @@ static void sweep(struct span_table *t, struct span_row **gone, size_t n)
     groups_clear(t);
     for (size_t i = 0; (e = map_each(&t->index, &i)) != NULL;) {
         const struct span_row *r = (const struct span_row *)(uintptr_t)e->value;
-        ++*group_of(t, r->tenant, r->labels[0].value);
+        ++*group_of(t, r->tenant, r->labels[0].value, true);
     }
 }
 
