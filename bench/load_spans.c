@@ -467,7 +467,8 @@ void load_spans(const struct spans_load *load)
     }
     send_spans(&m);
     clock_gettime(CLOCK_MONOTONIC, &until);
-    printf("{\"spans\":%zu,\"traces\":%u,\"plain_bytes\":%zu,\"requests\":%zu,\"sample_bytes\":%zu,\"sample_spans\":%zu,\"seconds\":%.3f,\"ids\":[%.*s]}\n",
+    printf("{\"spans\":%zu,\"traces\":%u,\"plain_bytes\":%zu,\"requests\":%zu,"
+           "\"sample_bytes\":%zu,\"sample_spans\":%zu,\"seconds\":%.3f,\"ids\":[%.*s]}\n",
            (size_t)m.spans, t.number, (size_t)m.sender.plain_bytes, (size_t)m.sender.requests, (size_t)m.sample_bytes, (size_t)m.sample_spans,
            (double)(until.tv_sec - from.tv_sec) + (double)(until.tv_nsec - from.tv_nsec) / 1e9, SLICE_FMT(buf_as_slice(&ids)));
     if (m.sample)

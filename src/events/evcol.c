@@ -10,13 +10,12 @@
 
 #include <math.h>
 
-#include "base/map.h"
+#include "events/evdict.h"
 #include "events/evshape.h"
 #include "events/evtext.h"
 #include "model/sample.h"
 
-enum { DICT_EXTRA = 16, DICT_PART = 4, DICT_SAMPLE = 512, DICT_SAMPLE_MAX = 448 /* different ones in a sample: no dictionary */,
-       DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
+enum { DECIMAL_EXPONENT_MAX = 4, CELL_KEY_HEAD_BYTES = 2,
        SHAPES_VALUES_MIN = 64, SHAPES_BYTES_MIN = 6 /* of a value, on average */ };
 
 static const double POWERS[DECIMAL_EXPONENT_MAX + 1] = { 1, 10, 100, 1000, 10000 };
@@ -257,34 +256,6 @@ void evcol_put_plain(struct buf *out, const struct slice *v, size_t n)
     buf_added(out, total);
 }
 
-/* Distinct values in order of appearance; false when there are too many to be worth it. */
-static bool dict_of(const struct slice *v, size_t n, struct slice *dict, size_t *dict_count, int64_t *ids)
-{
-    struct map seen;
-    map_init(&seen);
-    size_t count = 0, max = n / DICT_PART + DICT_EXTRA;
-    for (size_t i = 0; i < n && count <= max; i++) {
-        if (i && v[i].ptr == v[i - 1].ptr && v[i].len == v[i - 1].len) {
-            ids[i] = ids[i - 1];
-            continue;
-        }
-        bool added;
-        uint64_t *id = map_put(&seen, v[i], &added);
-        if (added && i < DICT_SAMPLE && count >= DICT_SAMPLE_MAX) {
-            count = max + 1;
-            break;
-        }
-        if (added && count <= max) {
-            *id = count;
-            dict[count++] = v[i];
-        }
-        ids[i] = (int64_t)*id;
-    }
-    map_free(&seen);
-    *dict_count = count;
-    return count <= max;
-}
-
 struct texts { /* how to put texts; writer NULL: never as shapes */
     struct evtext_writer *writer;
     const struct evtext_rows *rows;
@@ -305,26 +276,29 @@ static bool put_shapes(struct buf *out, const struct slice *v, size_t n, const s
     return false;
 }
 
-static void put_strings(struct buf *out, const struct slice *v, size_t n, struct texts how)
+static void put_strings(struct buf *out, const struct slice *v, size_t n, const struct evdict *d, struct texts how)
 {
-    struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
-    int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
-    size_t dict_count;
-    if (dict_of(v, n, dict, &dict_count, ids)) {
+    if (d->is_worth) {
         buf_u8(out, EVCOL_STRING_DICT);
-        buf_varint(out, dict_count);
-        evcol_put_plain(out, dict, dict_count);
-        evcol_put_ints(out, ids, n);
-        for (size_t i = 0; how.filter && i < dict_count; i++)
-            evfilter_add_text(how.filter, dict[i]);
+        buf_varint(out, d->count);
+        evcol_put_plain(out, d->values, d->count);
+        evcol_put_ints(out, d->ids, n);
+        for (size_t i = 0; how.filter && i < d->count; i++)
+            evfilter_add_text(how.filter, d->values[i]);
     } else if (!put_shapes(out, v, n, &how)) {
         buf_u8(out, EVCOL_STRING_PLAIN);
         evcol_put_plain(out, v, n);
         for (size_t i = 0; how.filter && i < n; i++)
             evfilter_add_text(how.filter, v[i]);
     }
-    mem_free(ids);
-    mem_free(dict);
+}
+
+static void put_any_strings(struct buf *out, const struct slice *v, size_t n, struct texts how)
+{
+    struct evdict d;
+    evdict_make(&d, v, n);
+    put_strings(out, v, n, &d, how);
+    evdict_free(&d);
 }
 
 static bool get_plain(struct reader *r, size_t n, struct arena *a, uint32_t **ends, const char **bytes)
@@ -347,18 +321,23 @@ static bool get_plain(struct reader *r, size_t n, struct arena *a, uint32_t **en
 
 void evcol_put_strings(struct buf *out, const struct slice *v, size_t n)
 {
-    put_strings(out, v, n, (struct texts){ 0 });
+    put_any_strings(out, v, n, (struct texts){ 0 });
 }
 
 void evcol_put_words(struct buf *out, const struct slice *v, size_t n)
 {
-    put_strings(out, v, n, (struct texts){ 0 });
+    put_any_strings(out, v, n, (struct texts){ 0 });
 }
 
 void evcol_put_texts(struct buf *out, const struct slice *v, size_t n, struct evtext_writer *w, const struct evtext_rows *rows,
                      struct evfilter_set *filter)
 {
-    put_strings(out, v, n, (struct texts){ w, rows, filter });
+    put_any_strings(out, v, n, (struct texts){ w, rows, filter });
+}
+
+void evcol_put_known_texts(struct buf *out, const struct slice *v, size_t n, const struct evdict *d, struct evtext_writer *w)
+{
+    put_strings(out, v, n, d, (struct texts){ w, NULL, NULL });
 }
 
 bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a)
@@ -396,7 +375,7 @@ bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, stru
         return !r->bad && evshape_get(r, n, a, &s->bytes, &s->ends);
     uint64_t count = read_varint(r);
     const char *bytes = "";
-    if (r->bad || codec != EVCOL_STRING_DICT || count > n / DICT_PART + DICT_EXTRA || !get_plain(r, (size_t)count, a, &ends, &bytes))
+    if (r->bad || codec != EVCOL_STRING_DICT || count > evdict_count_max(n) || !get_plain(r, (size_t)count, a, &ends, &bytes))
         return false;
     struct slice *dict = arena_array(a, struct slice, (size_t)count + 1);
     for (size_t i = 0; i < count; i++) {
@@ -428,23 +407,21 @@ bool evcol_get_words(struct reader *r, struct evcol_strings *s, size_t n, struct
 void evcol_put_fixed(struct buf *out, const uint8_t *v, size_t width, size_t n)
 {
     struct slice *list = mem_alloc((n + 1) * sizeof *list);
-    struct slice *dict = mem_alloc((n / DICT_PART + DICT_EXTRA + 2) * sizeof *dict);
-    int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
-    size_t dict_count;
+    struct evdict d;
     for (size_t i = 0; i < n; i++)
         list[i] = slice_of(v + i * width, width);
-    if (dict_of(list, n, dict, &dict_count, ids)) {
+    evdict_make(&d, list, n);
+    if (d.is_worth) {
         buf_u8(out, EVCOL_FIXED_DICT);
-        buf_varint(out, dict_count);
-        for (size_t i = 0; i < dict_count; i++)
-            buf_slice(out, dict[i]);
-        evcol_put_ints(out, ids, n);
+        buf_varint(out, d.count);
+        for (size_t i = 0; i < d.count; i++)
+            buf_slice(out, d.values[i]);
+        evcol_put_ints(out, d.ids, n);
     } else {
         buf_u8(out, EVCOL_FIXED_PLAIN);
         buf_put(out, v, width * n);
     }
-    mem_free(ids);
-    mem_free(dict);
+    evdict_free(&d);
     mem_free(list);
 }
 
@@ -460,7 +437,7 @@ bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n)
         return true;
     }
     uint64_t count = read_varint(r);
-    if (r->bad || codec != EVCOL_FIXED_DICT || count > n / DICT_PART + DICT_EXTRA)
+    if (r->bad || codec != EVCOL_FIXED_DICT || count > evdict_count_max(n))
         return false;
     struct slice dict = read_bytes(r, (size_t)count * width);
     int64_t *ids = mem_alloc((n + 1) * sizeof *ids);

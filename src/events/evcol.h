@@ -41,6 +41,9 @@ struct evtext_rows;
 struct evfilter_set;
 void evcol_put_texts(struct buf *out, const struct slice *v, size_t n, struct evtext_writer *w, const struct evtext_rows *rows,
                      struct evfilter_set *filter);
+/* The same bytes as without rows and filter; d was made of v. */
+struct evdict;
+void evcol_put_known_texts(struct buf *out, const struct slice *v, size_t n, const struct evdict *d, struct evtext_writer *w);
 /* Of what evcol_put_strings or evcol_put_texts made, which then ends r; rows as in writing. */
 bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a);
 /* Never as shapes: variables of shapes have none of their own. */

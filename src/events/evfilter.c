@@ -164,14 +164,19 @@ void evfilter_add_text(struct evfilter_set *s, struct slice text)
     }
 }
 
-uint64_t evfilter_value_hash(struct slice name, struct slice value)
+uint64_t evfilter_name_seed(struct slice name)
 {
-    return hash64(value, hash64(name, WORD_SEED));
+    return hash64(name, WORD_SEED);
 }
 
-void evfilter_add_value(struct evfilter_set *s, struct slice name, struct slice value)
+uint64_t evfilter_value_hash(struct slice name, struct slice value)
 {
-    (void)add(s, evfilter_value_hash(name, value));
+    return hash64(value, evfilter_name_seed(name));
+}
+
+void evfilter_add_value(struct evfilter_set *s, uint64_t seed, struct slice value)
+{
+    (void)add(s, hash64(value, seed));
 }
 
 /* Probe i lies at the high half of (hash + i * step) scaled to the number of bits. */

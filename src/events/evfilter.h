@@ -16,7 +16,9 @@ void evfilter_init(struct evfilter_set *s);
 void evfilter_free(struct evfilter_set *s);
 void evfilter_clear(struct evfilter_set *s);
 void evfilter_add_text(struct evfilter_set *s, struct slice text);
-void evfilter_add_value(struct evfilter_set *s, struct slice name, struct slice value);
+/* seed: evfilter_name_seed of the field's name. */
+void evfilter_add_value(struct evfilter_set *s, uint64_t seed, struct slice value);
+uint64_t evfilter_name_seed(struct slice name);
 void evfilter_build(const struct evfilter_set *s, struct buf *out);
 
 /* False when bytes are no filter, or hash is surely not in it. *bad tells which. */

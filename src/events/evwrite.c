@@ -13,6 +13,7 @@
 #include "events/evwrite.h"
 
 #include "base/map.h"
+#include "events/evdict.h"
 #include "events/evencode.h"
 #include "events/evfilter.h"
 #include "events/evmem.h"
@@ -20,8 +21,11 @@
 
 enum {
     OWN_FRAME_BYTES_MIN = 2 * KIB,
-    NAME_CACHE = 512,
+    NAME_CACHE = 1024,
+    NAME_CACHE_LOOKS = 4,
+    NAME_CACHE_SHIFT = 40,
     KNOWN_TEXTS = 256,
+    KNOWN_SHAPES = 256,
     NO_NUMBER = UINT32_MAX,
     FIELD_COST_BYTES = 8, /* what a field counts toward a block's size beside its text */
 };
@@ -30,6 +34,7 @@ struct values { /* of one field in the block being made */
     uint32_t count, cap;
     struct slice *texts;
     int64_t *numbers;
+    struct evdict dict; /* of texts, once they are all there */
 };
 
 struct name_cache {
@@ -174,9 +179,15 @@ static uint32_t field_number_slow(struct evwrite *x, const struct field *f)
 /* Within a block equal pointers mean equal names, which saves hashing most of them. */
 static uint32_t field_number(struct evwrite *x, const struct field *f)
 {
-    struct name_cache *c = &x->names[((uintptr_t)f->name.ptr >> 4 ^ f->type ^ f->name.len) % NAME_CACHE];
-    if (c->ptr == f->name.ptr && c->len == f->name.len && c->type == f->type && c->scope == f->scope && f->name.len)
-        return c->number;
+    size_t at = (((uintptr_t)f->name.ptr + f->name.len * 8 + f->type) * 0x9e3779b97f4a7c15ull >> NAME_CACHE_SHIFT) % NAME_CACHE;
+    struct name_cache *c = &x->names[at];
+    for (size_t i = 0; i < NAME_CACHE_LOOKS; i++) {
+        c = &x->names[(at + i) % NAME_CACHE];
+        if (c->ptr == f->name.ptr && c->len == f->name.len && c->type == f->type && c->scope == f->scope && f->name.len)
+            return c->number;
+        if (c->ptr == NULL)
+            break;
+    }
     *c = (struct name_cache){ f->name.ptr, f->name.len, field_number_slow(x, f), f->scope, f->type };
     return c->number;
 }
@@ -247,28 +258,42 @@ static void push_value(struct evwrite *x, struct values *v, const struct field *
         v->numbers[v->count++] = f->i;
 }
 
+/* Numbers of the row's fields, one more than in the part and 0 for a field without a column; its values go to their columns. */
+static uint32_t *gather_row(struct making *k, const struct event *row, uint64_t *hash)
+{
+    struct evwrite *x = k->x;
+    uint32_t *elements = arena_array(x->block, uint32_t, row->field_count + 1);
+    *hash = row->field_count;
+    for (uint32_t f = 0; f < row->field_count; f++) {
+        uint32_t number = field_number(x, &row->fields[f]);
+        elements[f] = number == NO_NUMBER ? 0 : number + 1;
+        *hash = (*hash ^ elements[f]) * 0x9e3779b97f4a7c15ull;
+        if (number == NO_NUMBER)
+            ARENA_PUSH(x->block, k->cells, k->e.cell_count, k->cell_cap) = &row->fields[f];
+        else
+            push_value(x, &x->values[number], &row->fields[f]);
+    }
+    return elements;
+}
+
 static void gather_fields(struct making *k)
 {
     struct evwrite *x = k->x;
+    struct known { /* of the rows before */
+        const uint32_t *elements;
+        uint32_t count;
+        int64_t id;
+    } known[KNOWN_SHAPES] = { 0 };
     struct map shapes;
     map_init(&shapes);
     int64_t *ids = arena_array(x->block, int64_t, x->n);
-    const uint32_t *before = NULL; /* elements of the row before */
     for (size_t i = 0; i < x->n; i++) {
         const struct event *row = x->rows[i];
-        uint32_t *elements = arena_array(x->block, uint32_t, row->field_count + 1);
-        for (uint32_t f = 0; f < row->field_count; f++) {
-            uint32_t number = field_number(x, &row->fields[f]);
-            elements[f] = number == NO_NUMBER ? 0 : number + 1;
-            if (number == NO_NUMBER)
-                ARENA_PUSH(x->block, k->cells, k->e.cell_count, k->cell_cap) = &row->fields[f];
-            else
-                push_value(x, &x->values[number], &row->fields[f]);
-        }
-        const uint32_t *last = before;
-        before = elements;
-        if (last && x->rows[i - 1]->field_count == row->field_count && memcmp(last, elements, row->field_count * sizeof *elements) == 0) {
-            ids[i] = ids[i - 1];
+        uint64_t hash;
+        uint32_t *elements = gather_row(k, row, &hash);
+        struct known *at = &known[hash >> 32 & (KNOWN_SHAPES - 1)];
+        if (at->elements && at->count == row->field_count && memcmp(at->elements, elements, row->field_count * sizeof *elements) == 0) {
+            ids[i] = at->id;
             continue;
         }
         bool added;
@@ -280,6 +305,7 @@ static void gather_fields(struct making *k)
                 ARENA_PUSH(x->block, k->elements, k->element_count, k->element_cap) = elements[f];
         }
         ids[i] = (int64_t)*id;
+        *at = (struct known){ elements, row->field_count, ids[i] };
     }
     map_free(&shapes);
     size_t starts = k->e.shape_count;
@@ -343,13 +369,27 @@ static void place_fixed(struct making *k)
         place_column_of(k, c);
 }
 
+/* Equal values are told the filter once where there is a dictionary; else neighbours are. */
+static void filter_values(struct evwrite *x, struct slice name, const struct values *v)
+{
+    const struct slice *list = v->dict.is_worth ? v->dict.values : v->texts;
+    size_t n = v->dict.is_worth ? v->dict.count : v->count;
+    uint64_t seed = evfilter_name_seed(name);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || !slice_eq(list[i], list[i - 1]))
+            evfilter_add_value(&x->filter, seed, list[i]);
+}
+
 static void place_filter(struct making *k)
 {
     struct evwrite *x = k->x;
-    for (size_t f = 0; f < x->dir.field_count; f++)
-        for (uint32_t i = 0; x->dir.fields[f].type == FIELD_STRING && i < x->values[f].count; i++)
-            if (i == 0 || !slice_eq(x->values[f].texts[i], x->values[f].texts[i - 1]))
-                evfilter_add_value(&x->filter, x->dir.fields[f].name, x->values[f].texts[i]);
+    for (size_t f = 0; f < x->dir.field_count; f++) {
+        struct values *v = &x->values[f];
+        if (v->texts)
+            evdict_make(&v->dict, v->texts, v->count);
+        if (x->dir.fields[f].type == FIELD_STRING)
+            filter_values(x, x->dir.fields[f].name, v);
+    }
     if (x->filter.count == 0)
         return;
     evfilter_build(&x->filter, &x->own);
@@ -364,12 +404,13 @@ static void place_values(struct making *k)
         if (v->count == 0)
             continue;
         if (v->texts)
-            evcol_put_texts(&x->own, v->texts, v->count, x->texts, NULL, NULL);
+            evcol_put_known_texts(&x->own, v->texts, v->count, &v->dict, x->texts);
         else if (x->dir.fields[f].type == FIELD_DOUBLE)
             evcol_put_doubles(&x->own, (const double *)v->numbers, v->count);
         else
             evcol_put_ints(&x->own, v->numbers, v->count);
         place_column(k, EVCOL_FIELD_FIRST + f, v->count, &x->tail, false);
+        evdict_free(&v->dict);
         *v = (struct values){ 0 };
     }
 }
