@@ -5,6 +5,7 @@
 
 #include "api/trace_read.h"
 #include "codec/json.h"
+#include "traceql/eval.h"
 
 enum { TEMPO_ANSWER_BYTES_MAX = 256 * MIB };
 
@@ -32,19 +33,27 @@ struct tempo_scan {
 };
 MUST_CHECK enum status tempo_scan(struct api_query *q, const struct tempo_scan *s, struct err *err);
 
-/* What a search finds: whole traces, newest first, and which of their spans fit. */
+/* What a search finds: whole traces, newest first. */
 struct tempo_found {
-    struct trace_spans spans, hits;
-    struct tempo_range {
-        size_t from, to; /* of spans */
+    struct tempo_trace {
+        const struct event *const *spans;
+        size_t count;
         int64_t start_ns;
+        const struct traceql_trace *hit; /* the spans a query gave; NULL by tags */
     } *traces;
-    size_t trace_count;
-    bool with_hits;
-    size_t hits_shown; /* of a trace */
+    size_t trace_count, inspected;
+    struct traceql *tree;                /* a query's, which the found borrow from; to be freed */
+    const struct traceql_found *query;
+    size_t hits_shown;                   /* of a set of spans */
 };
-/* The hits of the trace of that id: their first, and behind their last. */
-void tempo_hits_of(const struct tempo_found *f, const uint8_t id[16], size_t *from, size_t *to);
+/* The traces as a JSON array. */
+void tempo_put_found(struct json_writer *w, struct arena *a, const struct tempo_found *f);
+/* A value of a query as an attribute of that name: statuses and kinds as their words, durations as Go writes them. Text may live in a. */
+struct field tempo_field_of(struct arena *a, struct slice name, const struct tql_value *v);
+/* Is it told of every span anyway? */
+bool tempo_is_told(const struct tql_expr *e);
+/* As the attributes of an answer name it: without its scope. */
+struct slice tempo_shown_name(struct arena *a, const struct tql_expr *e);
 
 struct tempo_summary {
     const struct event *root; /* NULL: it has not come */

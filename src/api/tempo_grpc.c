@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tempo's gRPC search, tempopb.StreamingQuerier/Search: its request becomes the parameters of the HTTP call, so both mean the same.
  * SearchRequest{ Tags=1 MinDurationMs=2 MaxDurationMs=3 Limit=4 start=5 end=6 Query=8 SpansPerSpanSet=9 }
- * SearchResponse{ traces=1 { traceID=1 rootServiceName=2 rootTraceName=3 startTimeUnixNano=4 durationMs=5 spanSets=7 serviceStats=8 } metrics=2 } */
+ * SearchResponse{ traces=1 { traceID=1 rootServiceName=2 rootTraceName=3 startTimeUnixNano=4 durationMs=5 spanSet=6 spanSets=7 serviceStats=8 }
+ * metrics=2 }, SpanSet{ spans=1 { spanID=1 name=2 startTimeUnixNano=3 durationNanos=4 attributes=5 } matched=2 attributes=3 } */
+#include "api/otlp_trace_pb.h"
 #include "api/tempo.h"
 #include "base/num.h"
 #include "codec/hex.h"
@@ -63,32 +65,53 @@ enum status tempo_grpc_params(struct arena *a, struct slice message, struct api_
     return st;
 }
 
-static void put_span(struct buf *out, const struct event *e)
+struct found_writer {
+    struct buf *out;
+    struct json_parser *parser;
+    struct arena *a;
+    const struct tempo_found *f;
+};
+
+static void put_attribute(struct found_writer *x, uint32_t number, struct slice name, const struct tql_value *v)
+{
+    struct field f = tempo_field_of(x->a, name, v);
+    otlp_trace_pb_attribute(x->out, number, x->parser, &f);
+}
+
+static void put_span(struct found_writer *x, const struct tql_trace *t, uint32_t span)
 {
     char id[16];
-    size_t mark = proto_nested_begin(out, 1);
+    const struct event *e = t->spans[span].e;
+    const struct traceql_found *query = x->f->query;
+    size_t mark = proto_nested_begin(x->out, 1);
     hex_encode(slice_of(e->span_id, sizeof e->span_id), id);
-    proto_put_bytes(out, 1, slice_of(id, sizeof id));
-    proto_put_bytes(out, 2, e->body);
-    proto_put_varint(out, 3, (uint64_t)e->time_ns);
-    proto_put_varint(out, 4, (uint64_t)e->duration_ns);
-    proto_nested_end(out, mark);
+    proto_put_bytes(x->out, 1, slice_of(id, sizeof id));
+    proto_put_bytes(x->out, 2, e->body);
+    proto_put_varint(x->out, 3, (uint64_t)e->time_ns);
+    proto_put_varint(x->out, 4, (uint64_t)e->duration_ns);
+    for (size_t i = 0; i < query->shown_count; i++) {
+        struct tql_value v = tempo_is_told(query->shown[i]) ? (struct tql_value){ .type = TQL_NIL } : tql_expr_value(query->shown[i], t, span, x->a);
+        if (v.type != TQL_NIL)
+            put_attribute(x, 5, tempo_shown_name(x->a, query->shown[i]), &v);
+    }
+    proto_nested_end(x->out, mark);
 }
 
-static void put_span_set(struct buf *out, const struct tempo_found *f, const uint8_t id[16])
+static void put_span_set(struct found_writer *x, uint32_t number, const struct tql_trace *t, const struct tql_set *set)
 {
-    size_t from, to, mark = proto_nested_begin(out, 7);
-    tempo_hits_of(f, id, &from, &to);
-    for (size_t i = from; i < to && i < from + f->hits_shown; i++)
-        put_span(out, f->hits.list[i]);
-    proto_put_varint(out, 2, to - from);
-    proto_nested_end(out, mark);
+    size_t mark = proto_nested_begin(x->out, number);
+    for (size_t i = 0; i < set->count && i < x->f->hits_shown; i++)
+        put_span(x, t, set->spans[i]);
+    proto_put_varint(x->out, 2, set->count);
+    for (size_t i = 0; i < set->attr_count; i++)
+        put_attribute(x, 3, set->attrs[i].name, &set->attrs[i].value);
+    proto_nested_end(x->out, mark);
 }
 
-static void put_trace(struct buf *out, struct arena *a, const struct tempo_found *f, const struct tempo_range *r)
+static void put_trace(struct found_writer *x, const struct tempo_trace *t)
 {
-    const struct event *const *spans = f->spans.list + r->from;
-    struct tempo_summary m = tempo_summary_of(a, spans, r->to - r->from);
+    struct buf *out = x->out;
+    struct tempo_summary m = tempo_summary_of(x->a, t->spans, t->count);
     size_t mark = proto_nested_begin(out, 1);
     proto_put_bytes(out, 1, slice_of(m.id, m.id_len));
     proto_put_bytes(out, 2, m.root_service);
@@ -96,8 +119,10 @@ static void put_trace(struct buf *out, struct arena *a, const struct tempo_found
         proto_put_bytes(out, 3, m.root->body);
     proto_put_varint(out, 4, (uint64_t)m.start_ns);
     proto_put_varint(out, 5, (uint64_t)(sat_sub(m.end_ns, m.start_ns) / NS_MS));
-    if (f->with_hits)
-        put_span_set(out, f, spans[0]->trace_id);
+    if (t->hit)
+        put_span_set(x, 6, t->hit->trace, &t->hit->sets[0]);
+    for (size_t i = 0; t->hit && i < t->hit->set_count; i++)
+        put_span_set(x, 7, t->hit->trace, &t->hit->sets[i]);
     for (size_t i = 0; i < m.service_count; i++) {
         size_t entry = proto_nested_begin(out, 8);
         proto_put_bytes(out, 1, m.services[i].name);
@@ -112,10 +137,12 @@ static void put_trace(struct buf *out, struct arena *a, const struct tempo_found
 
 void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, struct buf *out)
 {
+    struct found_writer x = { out, json_parser_new(), q->arena, f };
     for (size_t i = 0; i < f->trace_count; i++)
-        put_trace(out, q->arena, f, &f->traces[i]);
+        put_trace(&x, &f->traces[i]);
+    json_parser_free(x.parser);
     size_t mark = proto_nested_begin(out, 2);
-    proto_put_varint(out, 1, f->trace_count);
+    proto_put_varint(out, 1, f->inspected);
     proto_put_varint(out, 2, q->ctx.bytes_read);
     proto_put_varint(out, 4, 1); /* jobs done, of */
     proto_put_varint(out, 5, 1);

@@ -226,11 +226,20 @@ class Test(unittest.TestCase):
             return sorted(t["traceID"] for t in self.get("search", q=q, **params)["traces"])
         for q, expected in [("{}", sorted([TRACE, "abc", "5af7183fb1d4cf5f"])), ('{ resource.service.name = "shop" }', [TRACE]), ('{span.http.status_code=500}', [TRACE]),
                             ('{ resource.service.name = "shop" && duration > 1s && status = error }', [TRACE]), ('{ name = "a && b" }', []), ('{ kind = client }', [TRACE]),
-                            ('{ .job = "sum up" }', ["abc"]), ('{ duration >= 1500ms }', sorted([TRACE, "abc"]))]:
+                            ('{ .job = "sum up" }', ["abc"]), ('{ duration >= 1500ms }', sorted([TRACE, "abc"])),
+                            ('{ resource.service.name = "shop" } >> { resource.service.name = "stock" }', [TRACE]), ('{ kind = client } >> { kind = client }', []),
+                            ('{ status = error } || { .job != nil }', sorted([TRACE, "abc"])), ('{} | count() > 2', [TRACE]), ('{ rootServiceName = "shop" }', [TRACE])]:
             self.assertEqual(found(q), expected, q)
         sets = self.get("search", q='{ resource.service.name = "shop" }', spss=1)["traces"][0]["spanSets"]
-        self.assertEqual(sets, [{"spans": [{"spanID": "eee19b7ec3c1b174", "name": "GET /cart", "startTimeUnixNano": str(self.now + 1), "durationNanos": "1500000000"}], "matched": 2}])
-        self.assertEqual(self.s.get("/tempo/api/search", dict(q="{ oops")).status, 400)
+        self.assertEqual(sets, [{"spans": [{"spanID": "eee19b7ec3c1b174", "name": "GET /cart", "startTimeUnixNano": str(self.now + 1), "durationNanos": "1500000000",
+                                           "attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}], "matched": 2}])
+        by = self.get("search", q='{} | by(resource.service.name) | count() < 2 | select(span:kind)')["traces"]
+        hit = [t for t in by if t["traceID"] == TRACE][0]
+        self.assertEqual(hit["spanSet"], hit["spanSets"][0])
+        self.assertEqual([[a["key"] for a in x["attributes"]] for x in hit["spanSets"]], [["by(resource.service.name)", "count()"]])
+        self.assertEqual([a for a in hit["spanSets"][0]["spans"][0]["attributes"] if a["key"] == "kind"], [{"key": "kind", "value": {"stringValue": "unspecified"}}])
+        for bad in (dict(q="{ oops"), dict(q="{} | rate()"), dict(q="{}", minDuration="1s")):
+            self.assertEqual(self.s.get("/tempo/api/search", bad).status, 400, bad)
 
     def grpc(self, message):
         """StreamingQuerier/Search over HTTP/2 by curl: the messages of the stream, and the status."""
