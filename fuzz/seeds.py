@@ -277,6 +277,9 @@ SEEDS |= {
 }
 SEEDS["fuzz_promql"] = queries("promql")
 SEEDS["fuzz_logql"] = queries("logql")
+SEEDS["fuzz_traceql"] = {
+    str(i): text.encode().decode("unicode_escape").encode("latin-1")
+    for i, text in enumerate(re.findall(r'check_(?:same|format|refused)\("((?:[^"\\\\]|\\\\.)+)"', (SOURCE / "src" / "traceql" / "parser_test.c").read_text()))}
 SEEDS["fuzz_template"] = {
     f"{name}_{i}": value + b"\n" + text.encode()
     for name, query in SEEDS["fuzz_logql"].items() if b"_format" in query

@@ -190,9 +190,11 @@ static enum status lex_one(struct arena *a, struct slice text, size_t at, struct
         t->text = slice_sub(rest, 0, *len);
         return lex_number(text, at, kind, t, err);
     }
-    size_t prefix = attribute_prefix(rest, &t->field);
+    struct tql_field f;
+    size_t prefix = attribute_prefix(rest, &f);
     if (prefix) {
         t->kind = TQL_TOKEN_ATTRIBUTE;
+        t->field = f;
         enum status st = lex_name(a, text, at + prefix, &t->field.name, len, err);
         *len += prefix;
         t->text = slice_sub(rest, 0, *len);

@@ -12,9 +12,11 @@ struct tql_token {
     enum tql_token_kind kind;
     struct slice text;       /* as written; STRING: what it says. A WORD may be one with a scope: "span:duration" */
     size_t position;
-    uint64_t whole;          /* INT; may be one more than an int64 holds, for behind a minus */
-    struct tql_value value;  /* FLOAT, DURATION */
-    struct tql_field field;  /* ATTRIBUTE */
+    union {
+        uint64_t whole;          /* INT; may be one more than an int64 holds, for behind a minus */
+        struct tql_value value;  /* FLOAT, DURATION */
+        struct tql_field field;  /* ATTRIBUTE */
+    };
 };
 
 /* All tokens of text, the last one END. Operators are the longest that fit. Names are parts of text, or live in a. */
