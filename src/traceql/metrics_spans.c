@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions over spans but compare(). Each group has a row of cells, one a point; a span is added to the cells of the points it counts for. */
+#include <math.h>
+
+#include "base/num.h"
+#include "query/agg.h"
+#include "traceql/metrics.h"
+
+#define NAME_LABEL     SLICE("__name__")
+#define BUCKET_LABEL   SLICE("__bucket")
+#define QUANTILE_LABEL SLICE("p")
+
+struct row {
+    double *v;
+    double *comp;   /* sums: what rounding left over */
+    double *weight; /* AVG */
+    struct tql_sketch *sketches;
+};
+
+struct run {
+    const struct tql_asked *q;
+    const struct tql_metric *m;
+    const struct tql_grid *grid;
+    struct tql_groups groups;
+    struct row *rows;
+    size_t row_count, row_cap;
+    struct tql_value *values; /* of the span at hand */
+    struct tql_reservoir reservoir;
+};
+
+/* ---- values ---- */
+
+static bool is_count(enum tql_function f)
+{
+    return f == TQL_RATE || f == TQL_COUNT_OVER_TIME || f == TQL_HISTOGRAM_OVER_TIME;
+}
+
+static bool has_value(enum tql_function f)
+{
+    return f != TQL_RATE && f != TQL_COUNT_OVER_TIME;
+}
+
+/* Durations in seconds. False: the span takes no part. */
+static bool value_of(const struct tql_value *v, double *out)
+{
+    if (!tql_value_number(v, out) || isnan(*out))
+        return false;
+    if (v->type == TQL_DURATION)
+        *out /= (double)NS_S;
+    return true;
+}
+
+/* The least power of two that is not below v; 0 and what is below it is told as 0. */
+static double power_above(double v)
+{
+    int exponent;
+    if (v <= 0 || isinf(v))
+        return v <= 0 ? 0 : v;
+    double m = frexp(v, &exponent);
+    return ldexp(1, m == 0.5 ? exponent - 1 : exponent);
+}
+
+/* Of durations: a power of two of nanoseconds, in seconds. */
+static struct tql_value bucket_of(const struct tql_value *v)
+{
+    double d;
+    if (!tql_value_number(v, &d))
+        d = 0;
+    d = power_above(d);
+    return (struct tql_value){ .type = TQL_FLOAT, .d = v->type == TQL_DURATION ? d / (double)NS_S : d };
+}
+
+static struct tql_value field_value(const struct tql_expr *e, const struct tql_trace *t, uint32_t span, struct arena *scratch)
+{
+    return e->kind == TQL_EXPR_FIELD ? tql_field_value(&e->field, t, span, scratch) : tql_expr_value(e, t, span, scratch);
+}
+
+/* ---- rows ---- */
+
+static double *cells(struct run *r, double v)
+{
+    double *list = arena_array(r->q->env->result, double, r->grid->points);
+    for (size_t i = 0; i < r->grid->points; i++)
+        list[i] = v;
+    return list;
+}
+
+static enum status row_of(struct run *r, size_t group, struct row **out, struct err *err)
+{
+    struct arena *a = r->q->env->result;
+    enum tql_function f = r->m->function;
+    enum status st = ST_OK;
+    while (!st && group >= r->row_count) {
+        struct row row = { 0 };
+        if (f == TQL_QUANTILE_OVER_TIME)
+            row.sketches = arena_zalloc(a, r->grid->points * sizeof *row.sketches);
+        else
+            row.v = cells(r, is_count(f) ? 0 : NAN);
+        if (f == TQL_SUM_OVER_TIME || f == TQL_AVG_OVER_TIME)
+            row.comp = cells(r, 0);
+        if (f == TQL_AVG_OVER_TIME)
+            row.weight = cells(r, 0);
+        ARENA_PUSH(a, r->rows, r->row_count, r->row_cap) = row;
+        st = arena_over(a) ? tql_check(r->q->env, err) : ST_OK;
+    }
+    *out = &r->rows[group];
+    return st;
+}
+
+static void add(struct run *r, struct row *row, size_t k, double v, double weight)
+{
+    switch (r->m->function) {
+    case TQL_RATE:
+    case TQL_COUNT_OVER_TIME:
+    case TQL_HISTOGRAM_OVER_TIME:
+        row->v[k] += weight;
+        break;
+    case TQL_MIN_OVER_TIME:
+        row->v[k] = fmin(row->v[k], v); /* of a NaN and a number: the number */
+        break;
+    case TQL_MAX_OVER_TIME:
+        row->v[k] = fmax(row->v[k], v);
+        break;
+    case TQL_AVG_OVER_TIME:
+        row->weight[k] += weight;
+        __attribute__((fallthrough));
+    case TQL_SUM_OVER_TIME:
+        if (isnan(row->v[k]) && row->comp[k] == 0)
+            row->v[k] = 0;
+        agg_kahan_add(v * weight, &row->v[k], &row->comp[k]);
+        break;
+    case TQL_QUANTILE_OVER_TIME:
+        tql_sketch_add(r->q->env->result, &row->sketches[k], v, weight);
+        break;
+    case TQL_COMPARE:
+        break;
+    }
+}
+
+static enum status see(void *arg, const struct tql_trace *t, uint32_t span, struct arena *scratch, struct err *err)
+{
+    struct run *r = arg;
+    const struct event *e = t->spans[span].e;
+    struct tql_value v = { .type = TQL_NIL };
+    double number = NAN;
+    size_t group, from, to;
+    struct row *row;
+    ++*r->q->inspected;
+    if (has_value(r->m->function)) {
+        v = field_value(r->m->of, t, span, scratch);
+        if (!value_of(&v, &number))
+            return ST_OK;
+    }
+    tql_grid_points(r->grid, e->time_ns, &from, &to);
+    if (e->weight <= 0 || from == to)
+        return ST_OK;
+    r->q->env->ctx->is_sampled |= e->weight != 1;
+    for (size_t i = 0; i < r->m->by_count; i++)
+        r->values[i] = field_value(r->m->by[i], t, span, scratch);
+    if (r->m->function == TQL_HISTOGRAM_OVER_TIME)
+        r->values[r->m->by_count] = bucket_of(&v);
+    enum status st = tql_groups_find(&r->groups, r->values, scratch, &group, err);
+    if (!st)
+        st = row_of(r, group, &row, err);
+    if (st)
+        return st;
+    for (size_t k = from; k < to; k++)
+        add(r, row, k, number, e->weight);
+    tql_reservoir_add(&r->reservoir, e, group, is_count(r->m->function) ? NAN : number);
+    return ST_OK;
+}
+
+/* ---- series ---- */
+
+static void name_series(struct run *r, size_t group, struct traceql_series *s)
+{
+    tql_group_labels(&r->groups, r->m, group, BUCKET_LABEL, s);
+    if (s->label_count || r->m->function == TQL_QUANTILE_OVER_TIME)
+        return;
+    struct tql_value name = { .type = TQL_STRING, .text = traceql_function_name(r->m->function) };
+    s->labels[s->label_count++] = (struct traceql_label){ NAME_LABEL, name };
+}
+
+static void finish_row(struct run *r, struct row *row)
+{
+    double seconds = (double)r->grid->width_ns / (double)NS_S;
+    for (size_t k = 0; k < r->grid->points; k++) {
+        if (r->m->function == TQL_RATE)
+            row->v[k] /= seconds;
+        if (row->comp)
+            row->v[k] += row->comp[k];
+        if (row->weight)
+            row->v[k] /= row->weight[k];
+    }
+}
+
+/* One series for each quantile, in the order asked. */
+static enum status quantile_series(struct run *r, size_t group, struct tql_series_set *out, struct err *err)
+{
+    struct arena *a = r->q->env->result, *scratch = arena_new(0);
+    size_t count = r->m->quantile_count, first = out->count;
+    double *found = arena_array(scratch, double, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        struct traceql_series s = { .v = cells(r, NAN) };
+        struct tql_value p = { .type = TQL_FLOAT, .d = r->m->quantiles[i] };
+        if (r->grid->by_text)
+            p = (struct tql_value){ .type = TQL_STRING, .text = tql_label_text(a, &p) };
+        name_series(r, group, &s);
+        s.labels[s.label_count++] = (struct traceql_label){ QUANTILE_LABEL, p };
+        ARENA_PUSH(a, out->series, out->count, out->cap) = s;
+    }
+    struct arena *work = arena_new(0);
+    for (size_t k = 0; k < r->grid->points; k++) {
+        const struct tql_sketch *sketch = &r->rows[group].sketches[k];
+        if (!sketch->has_any)
+            continue;
+        tql_sketch_quantiles(work, sketch, r->m->quantiles, count, found);
+        for (size_t i = 0; i < count; i++)
+            out->series[first + i].v[k] = found[i];
+        arena_reset(work);
+    }
+    arena_free(work);
+    arena_free(scratch);
+    return tql_check(r->q->env, err);
+}
+
+struct places {
+    const struct run *r;
+    const struct tql_series_set *set;
+};
+
+/* Of quantiles: the first one that is not below it. */
+static size_t place(void *arg, size_t group, size_t point, double v)
+{
+    const struct places *p = arg;
+    size_t count = p->r->m->quantile_count, i = 0;
+    if (p->r->m->function != TQL_QUANTILE_OVER_TIME)
+        return group;
+    while (i + 1 < count && p->set->series[group * count + i].v[point] < v)
+        i++;
+    return group * count + i;
+}
+
+static enum status finish(struct run *r, struct tql_series_set *out, struct err *err)
+{
+    struct arena *a = r->q->env->result;
+    enum status st = ST_OK;
+    for (size_t i = 0; !st && i < r->row_count; i++) {
+        if (r->m->function == TQL_QUANTILE_OVER_TIME) {
+            st = quantile_series(r, i, out, err);
+            if (!st && !r->q->is_unlimited)
+                st = tql_series_limit(out->count, err);
+            continue;
+        }
+        struct traceql_series s = { .v = r->rows[i].v };
+        finish_row(r, &r->rows[i]);
+        name_series(r, i, &s);
+        ARENA_PUSH(a, out->series, out->count, out->cap) = s;
+    }
+    struct places places = { r, out };
+    if (!st)
+        tql_reservoir_put(&r->reservoir, a, out, place, &places);
+    return st;
+}
+
+/* A count of all spans is 0 where there are none. */
+static enum status first_row(struct run *r, struct err *err)
+{
+    struct arena *scratch = arena_new(0);
+    struct row *row;
+    size_t group;
+    enum status st = tql_groups_find(&r->groups, r->values, scratch, &group, err);
+    arena_free(scratch);
+    return st ? st : row_of(r, group, &row, err);
+}
+
+static enum status feed(struct run *r, struct err *err)
+{
+    struct arena *a = r->q->env->result;
+    const struct tql_expr **exprs = arena_array(a, const struct tql_expr *, r->m->by_count + 2);
+    size_t count = 0;
+    for (size_t i = 0; i < r->m->by_count; i++)
+        exprs[count++] = r->m->by[i];
+    if (has_value(r->m->function))
+        exprs[count++] = r->m->of;
+    struct tql_feed f = { .stages = r->m->stages, .exprs = exprs, .expr_count = count, .want = r->q->exemplars ? WANT_IDS : 0,
+                          .start_ns = tql_grid_start(r->grid), .end_ns = tql_grid_end(r->grid), .see = see, .arg = r };
+    return tql_feed_run(r->q->env, &f, err);
+}
+
+enum status tql_function_run(const struct tql_asked *q, struct tql_series_set *out, struct err *err)
+{
+    struct run r = { .q = q, .m = q->m, .grid = q->grid };
+    size_t width = q->m->by_count + (q->m->function == TQL_HISTOGRAM_OVER_TIME);
+    enum status st = ST_OK;
+    r.values = arena_array(q->env->result, struct tql_value, width + 1);
+    tql_groups_init(&r.groups, q->env, width, q->grid->by_text, q->is_unlimited);
+    tql_reservoir_init(&r.reservoir, q->env->result, q->grid, q->exemplars);
+    if (width == 0 && is_count(q->m->function))
+        st = first_row(&r, err);
+    if (!st)
+        st = feed(&r, err);
+    if (!st)
+        st = finish(&r, out, err);
+    tql_groups_free(&r.groups);
+    return st;
+}
