@@ -127,7 +127,8 @@ static bool is_said(const struct event *e, const struct field *f)
         return false;
     return (e->span_status == STATUS_ERROR && slice_eq(n, SLICE("error"))) || (e->span_status && slice_eq(n, SLICE("otel.status_code"))) ||
            (e->status_message.len && slice_eq(n, SLICE("otel.status_description"))) ||
-           slice_eq(n, SPAN_DEBUG) || (e->trace_state.len && slice_eq(n, SLICE("w3c.tracestate"))) || (e->span_kind && slice_eq(n, SLICE("span.kind")));
+           slice_eq(n, SPAN_DEBUG) ||
+           (e->trace_state.len && slice_eq(n, SLICE("w3c.tracestate"))) || (e->span_kind && slice_eq(n, SLICE("span.kind")));
 }
 
 static void put_tags(struct json_writer *w, struct arena *a, const struct event *e)

@@ -7,7 +7,7 @@
 #include "ingest/otlp.h"
 
 enum { RESOURCE_SPANS = 1, SCOPE_SPANS = 2, SPANS = 2, SPAN_KIND_MAX = 5, SPAN_STATUS_MAX = 2,
-       SCHEMA_URL = 3, RESOURCE_DROPPED = 2, SCOPE_DROPPED = 4 };
+       SCHEMA_URL = 3, RESOURCE_DROPPED = 2, SCOPE_DROPPED = 4, NAME_TOLD_BYTES_MAX = 80 };
 
 enum span_field { SPAN_TRACE = 1, SPAN_ID = 2, SPAN_STATE = 3, SPAN_PARENT = 4, SPAN_NAME = 5, SPAN_KIND = 6, SPAN_START = 7, SPAN_END = 8,
                   SPAN_ATTRIBUTES = 9, SPAN_DROPPED_ATTRIBUTES = 10, SPAN_EVENTS = 11, SPAN_DROPPED_EVENTS = 12, SPAN_LINKS = 13,
@@ -17,7 +17,9 @@ struct span_lists {
     struct field_list fields;
     struct span_event *events;
     struct span_link *links;
-    size_t event_count, event_cap, link_count, link_cap, cut;
+    size_t event_count, event_cap, link_count, link_cap;
+    size_t bad_parent_bytes;
+    uint64_t cut_events, cut_links, dropped_events, dropped_links; /* by us, and by the client */
 };
 
 /* What is no attribute, among them; 0 says nothing. */
@@ -42,7 +44,7 @@ static bool event_read(struct slice bytes, struct arena *a, struct span_lists *l
     bool ok = true;
     struct pb p = pb_of(bytes);
     if (lists->event_count == SPAN_EVENTS_MAX) {
-        lists->cut++;
+        lists->cut_events++;
         return true;
     }
     while (pb_next(&p)) {
@@ -74,7 +76,7 @@ static bool link_read(struct slice bytes, struct arena *a, struct span_lists *li
     bool ok = true;
     struct pb p = pb_of(bytes);
     if (lists->link_count == SPAN_EVENTS_MAX) {
-        lists->cut++;
+        lists->cut_links++;
         return true;
     }
     while (pb_next(&p)) {
@@ -117,10 +119,15 @@ static bool status_read(struct slice bytes, struct event *e)
     return !p.bad;
 }
 
-static struct slice hidden_name(enum span_field field)
+/* What the span says of itself beside its attributes. */
+static void hidden_span(struct arena *a, struct span_lists *lists, enum span_field field, uint64_t value)
 {
-    return field == SPAN_FLAGS ? OTLP_FLAGS : field == SPAN_DROPPED_EVENTS ? OTLP_DROPPED_EVENTS :
-           field == SPAN_DROPPED_LINKS ? OTLP_DROPPED_LINKS : OTLP_DROPPED_ATTRIBUTES;
+    switch (field) {
+    case SPAN_DROPPED_EVENTS: lists->dropped_events = (uint32_t)value; return;
+    case SPAN_DROPPED_LINKS: lists->dropped_links = (uint32_t)value; return;
+    case SPAN_FLAGS: hidden_int(a, &lists->fields, SCOPE_RECORD, OTLP_FLAGS, value); return;
+    default: hidden_int(a, &lists->fields, SCOPE_RECORD, OTLP_DROPPED_ATTRIBUTES, value); return;
+    }
 }
 
 /* False, with the reason, when the span cannot be kept. */
@@ -145,6 +152,7 @@ static bool span_read(struct slice bytes, struct arena *a, struct event *e, stru
             break;
         case SPAN_PARENT:
             otlp_id(p.bytes, e->parent_id, sizeof e->parent_id);
+            lists->bad_parent_bytes = p.bytes.len == sizeof e->parent_id ? 0 : p.bytes.len;
             break;
         case SPAN_NAME:
             e->body = p.bytes;
@@ -165,7 +173,7 @@ static bool span_read(struct slice bytes, struct arena *a, struct event *e, stru
         case SPAN_DROPPED_EVENTS:
         case SPAN_DROPPED_LINKS:
         case SPAN_FLAGS:
-            hidden_int(a, &lists->fields, SCOPE_RECORD, hidden_name((enum span_field)p.field), p.value);
+            hidden_span(a, lists, (enum span_field)p.field, p.value);
             break;
         case SPAN_EVENTS:
             ok = event_read(p.bytes, a, lists) && ok;
@@ -178,7 +186,9 @@ static bool span_read(struct slice bytes, struct arena *a, struct event *e, stru
             break;
         }
     }
-    struct slice name = utf8_cut(e->body, 80);
+    struct slice name = utf8_cut(e->body, NAME_TOLD_BYTES_MAX);
+    hidden_int(a, &lists->fields, SCOPE_RECORD, OTLP_DROPPED_EVENTS, lists->dropped_events + lists->cut_events);
+    hidden_int(a, &lists->fields, SCOPE_RECORD, OTLP_DROPPED_LINKS, lists->dropped_links + lists->cut_links);
     e->duration_ns = otlp_time(end) > e->time_ns ? sat_sub(otlp_time(end), e->time_ns) : 0;
     if (!ok || p.bad)
         err_set(why, ST_INVALID, "span \"%.*s\" is no valid message (broken protobuf, or an attribute without a key)", SLICE_FMT(name));
@@ -220,9 +230,13 @@ static void span_add(const struct ingest_ctx *ctx, struct slice bytes, const str
     e->links = lists.links;
     e->link_count = (uint32_t)lists.link_count;
     r->kinds[INGEST_SPANS].accepted++;
-    if (lists.cut)
-        ingest_warn(r, (err_set(&why, ST_LIMIT, "span \"%.*s\": %zu events or links beyond the first %d are left out",
-                                SLICE_FMT(utf8_cut(e->body, 80)), lists.cut, SPAN_EVENTS_MAX), &why));
+    struct slice name = utf8_cut(e->body, NAME_TOLD_BYTES_MAX);
+    if (lists.cut_events + lists.cut_links)
+        ingest_warn(r, (err_set(&why, ST_LIMIT, "span \"%.*s\": %zu events or links beyond the first %d are left out", SLICE_FMT(name),
+                                (size_t)(lists.cut_events + lists.cut_links), SPAN_EVENTS_MAX), &why));
+    if (lists.bad_parent_bytes)
+        ingest_warn(r, (err_set(&why, ST_INVALID, "span \"%.*s\": parent_span_id has %zu bytes, must be 8; the span is kept without a parent",
+                                SLICE_FMT(name), lists.bad_parent_bytes), &why));
 }
 
 /* What stands beside the attributes of a ResourceSpans or ScopeSpans message: of what it is about (field 1), and of itself. */
