@@ -130,10 +130,9 @@ static enum evplan_verdict judge_trace(struct evplan *plan, const struct evpred 
         return EVPLAN_BOTH;
     if (m->traces == NULL) {
         struct err err;
-        enum status st = ST_OK;
         m->traces = arena_zalloc(plan->a, plan->d->block_count + 1);
-        for (size_t at = 0; !st && at + EVPRED_ID_BYTES <= n->p->text.len; at += EVPRED_ID_BYTES)
-            st = evtrace_find(plan->p, plan->d, (const uint8_t *)n->p->text.ptr + at, plan->ctx, m->traces, &err);
+        enum status st = evtrace_find(plan->p, plan->d, (const uint8_t(*)[EVPRED_ID_BYTES])n->p->text.ptr, n->p->text.len / EVPRED_ID_BYTES, plan->ctx,
+                                      m->traces, &err);
         if (st) {
             engine_warn(plan->ctx, "%s; searching without it", err.text);
             memset(m->traces, 1, plan->d->block_count);

@@ -68,7 +68,8 @@ enum status evtrace_write(struct part_writer *w, struct evtrace_pair *pairs, siz
     return ST_OK;
 }
 
-static enum status find_in_frame(const struct part *p, const struct evdir *d, const struct evdir_trace_frame *f, uint64_t key,
+/* keys: ascending. */
+static enum status find_in_frame(const struct part *p, const struct evdir *d, const struct evdir_trace_frame *f, const uint64_t *keys, size_t count,
                                  struct engine_ctx *ctx, bool *is_there, struct err *err)
 {
     struct block *block;
@@ -77,34 +78,47 @@ static enum status find_in_frame(const struct part *p, const struct evdir *d, co
         return st;
     ctx->bytes_read += block->bytes.len;
     struct reader r = reader_of(block->bytes);
-    size_t n = f->count <= FRAME_PAIRS_MAX ? f->count : 0;
-    int64_t *keys = mem_alloc((2 * n + 1) * sizeof *keys), *blocks = keys + n;
-    bool ok = n && evcol_get_ints(&r, keys, n) && evcol_get_ints(&r, blocks, n);
+    size_t n = f->count <= FRAME_PAIRS_MAX ? f->count : 0, asked = 0;
+    int64_t *steps = mem_alloc((2 * n + 1) * sizeof *steps), *blocks = steps + n;
+    bool ok = n && evcol_get_ints(&r, steps, n) && evcol_get_ints(&r, blocks, n);
     uint64_t at = f->first;
     for (size_t i = 0; ok && i < n; i++) {
-        at += (uint64_t)keys[i];
+        at += (uint64_t)steps[i];
+        while (asked < count && keys[asked] < at)
+            asked++;
         ok = (uint64_t)blocks[i] < d->block_count;
-        if (ok && at == key)
+        if (ok && asked < count && keys[asked] == at)
             is_there[blocks[i]] = true;
     }
-    mem_free(keys);
+    mem_free(steps);
     block_drop(block);
     return ok ? ST_OK : err_set(err, ST_CORRUPT, "part %016llx: the table of traces at %llu does not parse",
                                 (unsigned long long)part_info(p)->id, (unsigned long long)f->ref.offset);
 }
 
-enum status evtrace_find(const struct part *p, const struct evdir *d, const uint8_t trace_id[16], struct engine_ctx *ctx,
+static int cmp_keys(const void *x, const void *y)
+{
+    const uint64_t *a = x, *b = y;
+    return (*a > *b) - (*a < *b);
+}
+
+enum status evtrace_find(const struct part *p, const struct evdir *d, const uint8_t (*ids)[16], size_t count, struct engine_ctx *ctx,
                          bool *is_there, struct err *err)
 {
-    uint64_t key = evtrace_hash(trace_id) >> d->trace_shift;
-    for (size_t i = 0; i < d->trace_count; i++) {
-        bool is_past = d->traces[i].first > key;
-        bool is_before = i + 1 < d->trace_count && d->traces[i + 1].first < key;
-        if (is_past || is_before)
-            continue;
-        enum status st = find_in_frame(p, d, &d->traces[i], key, ctx, is_there, err);
-        if (st)
-            return st;
+    uint64_t *keys = mem_alloc((count + 1) * sizeof *keys);
+    enum status st = ST_OK;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = evtrace_hash(ids[i]) >> d->trace_shift;
+    qsort(keys, count, sizeof *keys, cmp_keys);
+    for (size_t i = 0, from = 0; !st && i < d->trace_count; i++) {
+        size_t to;
+        while (from < count && keys[from] < d->traces[i].first)
+            from++;
+        for (to = from; to < count && (i + 1 == d->trace_count || keys[to] <= d->traces[i + 1].first);) /* a key may go on in the next frame */
+            to++;
+        if (to > from)
+            st = find_in_frame(p, d, &d->traces[i], keys + from, to - from, ctx, is_there, err);
     }
-    return ST_OK;
+    mem_free(keys);
+    return st;
 }

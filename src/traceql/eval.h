@@ -74,6 +74,8 @@ struct tql_needs {
 };
 void tql_needs_of_stages(const struct tql_stage *stages, struct tql_needs *n);
 void tql_needs_of_expr(const struct tql_expr *e, struct tql_needs *n);
+/* nestedSetParent < 0: what clients write for "is a root", which a span tells by itself. */
+bool tql_asks_for_root(const struct tql_expr *e);
 
 /* ---- push.c: what an engine can check ---- */
 

@@ -80,11 +80,11 @@ static enum status feed_trace(void *arg, const struct tql_trace *t, struct arena
 static enum status feed_traces(struct query_env *env, const struct tql_feed *f, const struct pred *pred, unsigned want, struct err *err)
 {
     struct tql_ids ids = { .env = env, .pred = pred, .start_ns = f->start_ns, .end_ns = f->end_ns, .arena = arena_new(0) };
-    struct tql_id chunk[TRACEQL_CHUNK];
+    struct tql_id *chunk = arena_array(ids.arena, struct tql_id, TRACEQL_CHUNK);
     size_t count = 1;
     enum status st = ST_OK;
     while (!st && count) {
-        st = tql_ids_next(&ids, chunk, COUNT_OF(chunk), &count, err);
+        st = tql_ids_next(&ids, chunk, TRACEQL_CHUNK, &count, err);
         struct tql_feed copy = *f;
         struct tql_read r = { .ids = chunk, .count = count, .want = want, .see = feed_trace, .arg = &copy };
         if (!st)

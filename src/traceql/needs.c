@@ -27,10 +27,23 @@ static void needs_of_field(const struct tql_field *f, struct tql_needs *n)
     }
 }
 
+bool tql_asks_for_root(const struct tql_expr *e)
+{
+    if (e->kind != TQL_EXPR_BINARY || e->left->kind != TQL_EXPR_FIELD || e->right->kind != TQL_EXPR_VALUE || e->right->value.type != TQL_INT)
+        return false;
+    const struct tql_field *f = &e->left->field;
+    bool is_it = f->scope == TQL_SCOPE_INTRINSIC && f->intrinsic == TQL_NESTED_PARENT && !f->of_parent;
+    return is_it && ((e->op == TQL_LT && e->right->value.i == 0) || (e->op == TQL_EQ && e->right->value.i == -1));
+}
+
 void tql_needs_of_expr(const struct tql_expr *e, struct tql_needs *n)
 {
     if (e == NULL)
         return;
+    if (tql_asks_for_root(e)) {
+        n->want |= WANT_IDS;
+        return;
+    }
     if (e->kind == TQL_EXPR_FIELD)
         needs_of_field(&e->field, n);
     tql_needs_of_expr(e->left, n);

@@ -226,6 +226,8 @@ static struct pushed comparison(struct arena *a, const struct tql_expr *e)
 
 static struct pushed binary(struct arena *a, const struct tql_expr *e)
 {
+    if (tql_asks_for_root(e))
+        return exact(pred_not(a, pred_leaf(a, PRED_EXISTS, COL_PARENT_ID, SLICE_EMPTY, SLICE_EMPTY)));
     if (e->op != TQL_AND && e->op != TQL_OR)
         return e->op >= TQL_EQ ? comparison(a, e) : nothing;
     struct pushed x = expr(a, e->left), y = expr(a, e->right);

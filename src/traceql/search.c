@@ -108,10 +108,10 @@ static enum status see_trace(void *arg, const struct tql_trace *t, struct arena 
     size_t place = 0;
     tql_stages_run(scratch, s->stages, t, &sets);
     s->out->inspected++;
-    while (memcmp(s->chunk[place].bytes, t->spans[0].e->trace_id, sizeof s->chunk[place].bytes) != 0)
-        place++;
     if (sets.count == 0)
         return ST_OK;
+    while (memcmp(s->chunk[place].bytes, t->spans[0].e->trace_id, sizeof s->chunk[place].bytes) != 0)
+        place++;
     s->spans += t->count;
     if (s->spans > TRACEQL_SPANS_MAX)
         return err_set(err, ST_LIMIT, "the traces have over %d spans, which is the limit of one answer; ask for fewer", TRACEQL_SPANS_MAX);
@@ -153,7 +153,7 @@ enum status traceql_search(struct query_env *env, const struct traceql *q, int64
     struct arena *a = env->result;
     struct shown shown = { .a = a };
     struct tql_needs needs = { .want = WANT_BODY };
-    struct tql_id chunk[TRACEQL_CHUNK];
+    struct tql_id *chunk = arena_array(a, struct tql_id, TRACEQL_CHUNK);
     bool is_all;
     if (q->metric)
         return err_set(err, ST_INVALID, "the query gives numbers over time, where traces are asked for");

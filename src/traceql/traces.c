@@ -105,8 +105,7 @@ static enum status gather(struct query_env *env, const struct tql_read *r, struc
             ARENA_PUSH(scratch, out->list, out->count, out->cap) = e;
         }
         if (arena_over(scratch))
-            st = err_set(err, ST_LIMIT, "%zu traces have over %d bytes, which is the limit of what is looked at together; ask for less time",
-                         r->count, TRACEQL_SCRATCH_BYTES_MAX);
+            st = err_set(err, ST_LIMIT, "a trace has over %d bytes, which is the limit", TRACEQL_SCRATCH_BYTES_MAX);
         if (st || (st = tql_check(env, err)) != ST_OK)
             break;
     }
@@ -128,18 +127,15 @@ static size_t trace_end(const struct rows *rows, size_t from)
     return end;
 }
 
-enum status tql_traces_read(struct query_env *env, const struct tql_read *r, struct err *err)
+static enum status see_all(struct query_env *env, const struct tql_read *r, const struct rows *rows, struct err *err)
 {
-    struct arena *scratch = arena_new(TRACEQL_SCRATCH_BYTES_MAX), *work = arena_new(TRACEQL_SCRATCH_BYTES_MAX);
-    struct rows rows = { .count = 0 };
-    enum status st = r->count ? gather(env, r, scratch, &rows, err) : ST_OK;
-    if (rows.count)
-        qsort(rows.list, rows.count, sizeof *rows.list, by_trace);
-    for (size_t i = 0, end; !st && i < rows.count; i = end) {
+    struct arena *work = arena_new(TRACEQL_SCRATCH_BYTES_MAX);
+    enum status st = ST_OK;
+    for (size_t i = 0, end; !st && i < rows->count; i = end) {
         struct tql_trace t;
-        end = trace_end(&rows, i);
+        end = trace_end(rows, i);
         arena_reset(work);
-        tql_tree(work, rows.list + i, end - i, &t);
+        tql_tree(work, rows->list + i, end - i, &t);
         st = r->see(r->arg, &t, work, err);
         if (!st && arena_over(work))
             st = err_set(err, ST_LIMIT, "the query makes over %d bytes of sets of one trace of %zu spans, which is the limit",
@@ -148,6 +144,28 @@ enum status tql_traces_read(struct query_env *env, const struct tql_read *r, str
             st = tql_check(env, err);
     }
     arena_free(work);
+    return st;
+}
+
+enum status tql_traces_read(struct query_env *env, const struct tql_read *r, struct err *err)
+{
+    struct arena *scratch = arena_new(TRACEQL_SCRATCH_BYTES_MAX);
+    struct rows rows = { .count = 0 };
+    enum status st = r->count ? gather(env, r, scratch, &rows, err) : ST_OK;
+    bool is_too_much = st == ST_LIMIT && arena_over(scratch) && r->count > 1;
+    if (!st && rows.count) {
+        qsort(rows.list, rows.count, sizeof *rows.list, by_trace);
+        st = see_all(env, r, &rows, err);
+    }
     arena_free(scratch);
+    if (is_too_much) {
+        struct tql_read half = *r;
+        half.count = r->count / 2;
+        st = tql_traces_read(env, &half, err);
+        half.ids += half.count;
+        half.count = r->count - half.count;
+        if (!st)
+            st = tql_traces_read(env, &half, err);
+    }
     return st;
 }

@@ -6,8 +6,8 @@
 #include "base/map.h"
 #include "traceql/eval.h"
 
-enum { TRACEQL_IDS_MAX = 1000 * 1000 /* of traces a query may look at */, TRACEQL_CHUNK = 256 /* traces that are read at a time */,
-       TRACEQL_SCRATCH_BYTES_MAX = 256 * MIB /* of one such chunk */ };
+enum { TRACEQL_IDS_MAX = 1000 * 1000 /* of traces a query may look at */, TRACEQL_CHUNK = 2048 /* traces that are read at a time */,
+       TRACEQL_SCRATCH_BYTES_MAX = 256 * MIB /* of one such chunk; more are read in halves */ };
 
 struct tql_id {
     uint8_t bytes[16];
