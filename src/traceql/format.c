@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A query as text again, in one canonical layout: parentheses only where the tree would be another without them, and between && and || of one
- * chain. What is read back is the same tree. */
+/* A query as text again, in one canonical layout: parentheses only where the tree would be another without them, so that it is never
+ * nested deeper than what was written. What is read back is the same tree. */
 #include <math.h>
 
 #include "base/buf.h"
@@ -119,16 +119,28 @@ static bool is_apart(int inner, int outer, bool is_right, bool is_power)
     return inner < outer || (inner == outer && is_right != is_power);
 }
 
-static void put_apart(const struct tql_expr *e, bool is_it, struct buf *out)
+static void put_expr(const struct tql_expr *e, int next, struct buf *out);
+
+static void put_apart(const struct tql_expr *e, bool is_it, int next, struct buf *out)
 {
     buf_slice(out, is_it ? SLICE("(") : SLICE_EMPTY);
-    traceql_format_expr(e, out);
+    put_expr(e, is_it ? 0 : next, out);
     buf_slice(out, is_it ? SLICE(")") : SLICE_EMPTY);
 }
 
-void traceql_format_expr(const struct tql_expr *e, struct buf *out)
+/* A side of an operator: a sign would take in what binds tighter behind it. */
+static void put_side(const struct tql_expr *side, const struct tql_expr *whole, bool is_right, int next, struct buf *out)
 {
-    int own = precedence(e);
+    int inner = precedence(side), outer = precedence(whole);
+    if (inner == TQL_PRECEDENCE_UNARY)
+        put_apart(side, next > TQL_PRECEDENCE_UNARY, next, out);
+    else
+        put_apart(side, is_apart(inner, outer, is_right, whole->op == TQL_POW), next, out);
+}
+
+/* next: the precedence of the operator behind it; 0: none. */
+static void put_expr(const struct tql_expr *e, int next, struct buf *out)
+{
     switch (e->kind) {
     case TQL_EXPR_VALUE:
         traceql_format_value(&e->value, out);
@@ -138,15 +150,19 @@ void traceql_format_expr(const struct tql_expr *e, struct buf *out)
         return;
     case TQL_EXPR_UNARY:
         buf_char(out, e->op == TQL_NOT ? '!' : '-');
-        put_apart(e->left, precedence(e->left) < own, out);
+        put_apart(e->left, precedence(e->left) < TQL_PRECEDENCE_UNARY, next, out);
         return;
     case TQL_EXPR_BINARY:
         break;
     }
-    bool is_other = own == 1 && e->left->kind == TQL_EXPR_BINARY && e->left->op != e->op; /* && of || or the reverse */
-    put_apart(e->left, is_apart(precedence(e->left), own, false, e->op == TQL_POW) || (is_other && precedence(e->left) == 1), out);
+    put_side(e->left, e, false, precedence(e), out);
     buf_printf(out, " %.*s ", SLICE_FMT(tql_binary_of_op(e->op)->text));
-    put_apart(e->right, is_apart(precedence(e->right), own, true, e->op == TQL_POW), out);
+    put_side(e->right, e, true, next, out);
+}
+
+void traceql_format_expr(const struct tql_expr *e, struct buf *out)
+{
+    put_expr(e, 0, out);
 }
 
 /* ---- sets of spans and their numbers ---- */
@@ -158,10 +174,8 @@ static void put_spans(const struct tql_spans *s, struct buf *out);
 static void put_spans_side(const struct tql_spans *side, const struct tql_spans *whole, bool is_right, struct buf *out)
 {
     bool is_it = side->kind == TQL_SPANS_PIPELINE;
-    if (side->kind == TQL_SPANS_OPERATION) {
-        int inner = tql_binary_of_spans(side)->precedence, outer = tql_binary_of_spans(whole)->precedence;
-        is_it = is_apart(inner, outer, is_right, false) || (inner == 1 && outer == 1 && side->relation != whole->relation);
-    }
+    if (side->kind == TQL_SPANS_OPERATION)
+        is_it = is_apart(tql_binary_of_spans(side)->precedence, tql_binary_of_spans(whole)->precedence, is_right, false);
     buf_slice(out, is_it ? SLICE("(") : SLICE_EMPTY);
     put_spans(side, out);
     buf_slice(out, is_it ? SLICE(")") : SLICE_EMPTY);

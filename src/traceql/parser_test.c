@@ -77,8 +77,8 @@ TEST(and_and_or_bind_alike_from_the_left)
     check_tree(".a || .b && .c", "((.a||.b)&&.c)");
     check_tree(".a && .b || .c", "((.a&&.b)||.c)");
     check_tree(".a || (.b && .c)", "(.a||(.b&&.c))");
-    check_format("{.a||.b&&.c}", "{ (.a || .b) && .c }");
-    check_format("{} || {} && {}", "({ } || { }) && { }");
+    check_format("{(.a||.b)&&.c||(.d&&.e)}", "{ .a || .b && .c || (.d && .e) }");
+    check_format("({} || {}) && ({} || {})", "{ } || { } && ({ } || { })");
 }
 
 TEST(operators_bind_in_their_order)
@@ -101,6 +101,7 @@ TEST(signs_take_products_but_no_sums)
     check_same("{ (-2) ^ .a = 1 }");
     check_same("{ -2 ^ .a = 1 }");
     check_same("{ --.a = 1 }");
+    check_same("{ 2 * -.a + 1 = 0 && 2 * (-.a) * 3 = 0 && 2 ^ -.a = 1 && 2 ^ (-.a) * 3 > -1 }");
 }
 
 TEST(values_come_back)
@@ -119,7 +120,7 @@ TEST(values_come_back)
 TEST(names_go_on_to_a_blank_or_an_operator)
 {
     check_same("{ .http.status-code = 1 && resource.k8s.io/name = \"a\" && span.a+b*c%d:e@f = 2 }");
-    check_format("{.a>1&&span.b<2||event.c=~\"x\"}", "{ (.a > 1 && span.b < 2) || event.c =~ \"x\" }");
+    check_format("{.a>1&&span.b<2||event.c=~\"x\"}", "{ .a > 1 && span.b < 2 || event.c =~ \"x\" }");
     check_same("{ link.a = 1 && instrumentation.b = 2 && .\xc3\xa4 = 3 }");
     check_format("{ span.\"a b\".c = 1 && .x.\"(\" = 2 && .\"plain\" = 3 }", "{ span.\"a b.c\" = 1 && .\"x.(\" = 2 && .plain = 3 }");
     check_same("{ .\"a\\\"b\\\\c\" = 1 && .\"line\nbreak\" = 2 && .\"9a\" = 3 && span.9a = 4 }");
@@ -148,7 +149,7 @@ TEST(sets_of_spans_are_joined)
     check_format("{}>{}>>{}<{}<<{}~{}", "{ } > { } >> { } < { } << { } ~ { }");
     check_format("{}!>{}!>>{}!<{}!<<{}!~{}", "{ } !> { } !>> { } !< { } !<< { } !~ { }");
     check_format("{}&>{}&>>{}&<{}&<<{}&~{}", "{ } &> { } &>> { } &< { } &<< { } &~ { }");
-    check_format("{.a} && {.b} >> {.c} || {.d}", "({ .a } && { .b } >> { .c }) || { .d }");
+    check_format("{.a} && {.b} >> {.c} || {.d}", "{ .a } && { .b } >> { .c } || { .d }");
     check_same("({ .a } && { .b }) >> ({ .c } > { .d })");
     check_same("({ .a } | count() > 1 | { .b }) >> (by(.c) | avg(duration) > 1s)");
     check_format("(({ .a }))", "{ .a }");
@@ -293,6 +294,7 @@ TEST(queries_have_limits)
     check_many("{ .a", "=~\"a\" || .a ", TRACEQL_REGEXES_MAX + 1, "}", ST_INVALID);
     check_many("{ .a =~ `\\pL{400}`", " || .a =~ `\\pL{400}`", 40, "}", ST_INVALID);
     check_many("{", " ", QUERY_TEXT_BYTES_MAX, "}", ST_LIMIT);
+    check_many("{ 1", "*-1", 100, "> 0 }", ST_OK);
     check_many("", "{", QUERY_TEXT_BYTES_MAX, "", ST_INVALID);
 }
 
