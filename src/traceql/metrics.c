@@ -81,7 +81,8 @@ static enum status eval(struct eval *v, const struct tql_metric *m, bool is_unli
 
 static enum status eval_function(struct eval *v, const struct tql_metric *m, bool is_unlimited, struct tql_series_set *out, struct err *err)
 {
-    struct tql_asked q = { .env = v->env, .m = m, .grid = v->grid, .exemplars = v->exemplars, .is_unlimited = is_unlimited, .inspected = &v->inspected };
+    struct tql_asked q = { .env = v->env, .m = m, .grid = v->grid, .exemplars = v->exemplars, .is_unlimited = is_unlimited,
+                           .inspected = &v->inspected };
     enum status st = m->function == TQL_COMPARE ? tql_compare_run(&q, out, err) : tql_function_run(&q, out, err);
     if (!st)
         sort(out);
@@ -187,7 +188,8 @@ enum status tql_metrics_run(struct query_env *env, const struct traceql *q, cons
 static enum status grid_of(const struct traceql_window *w, struct tql_grid *g, struct err *err)
 {
     if (w->end_ns <= w->start_ns)
-        return err_set(err, ST_INVALID, "end: found %lld ns, where start is %lld ns; it has to be behind it", (long long)w->end_ns, (long long)w->start_ns);
+        return err_set(err, ST_INVALID, "end: found %lld ns, where start is %lld ns; it has to be behind it", (long long)w->end_ns,
+                       (long long)w->start_ns);
     *g = (struct tql_grid){ .first_ns = w->end_ns, .step_ns = w->end_ns - w->start_ns, .points = 1, .exemplars_max = w->exemplars_max };
     g->width_ns = g->step_ns;
     if (w->is_instant)
@@ -207,7 +209,8 @@ static enum status grid_of(const struct traceql_window *w, struct tql_grid *g, s
     return ST_OK;
 }
 
-enum status traceql_metrics(struct query_env *env, const struct traceql *q, const struct traceql_window *w, struct traceql_matrix *out, struct err *err)
+enum status traceql_metrics(struct query_env *env, const struct traceql *q, const struct traceql_window *w, struct traceql_matrix *out,
+                            struct err *err)
 {
     struct tql_grid g;
     if (q->metric == NULL)

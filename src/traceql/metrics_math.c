@@ -88,7 +88,8 @@ static const struct traceql_series *partner(const struct side *s, struct slice k
     return at ? &s->set->series[*at] : s->bare;
 }
 
-static void label_joined(struct arena *a, enum tql_op op, const struct traceql_series *of, struct slice left, struct slice right, struct traceql_series *out)
+static void label_joined(struct arena *a, enum tql_op op, const struct traceql_series *of, struct slice left, struct slice right,
+                         struct traceql_series *out)
 {
     out->labels = arena_array(a, struct traceql_label, of->label_count + 1);
     out->label_count = 0;

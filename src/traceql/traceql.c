@@ -152,4 +152,5 @@ static enum status describe(struct arena *a, struct slice text, uint32_t feature
     return ST_OK;
 }
 
-const struct query_lang traceql_lang = { .name = "traceql", .check = check, .format = format, .instant = instant, .range = range, .describe = describe };
+const struct query_lang traceql_lang = { .name = "traceql", .check = check, .format = format, .instant = instant, .range = range,
+                                         .describe = describe };
