@@ -36,16 +36,16 @@ static struct pred *either(struct arena *a, struct pred *x, struct pred *y)
 static struct pred *tag_pred(struct arena *a, struct slice name, struct slice value)
 {
     if (slice_eq(name, SLICE("service.name")) || slice_eq(name, SLICE("root.service.name")))
-        return either(a, part_pred(a, COL_SERVICE, SLICE_EMPTY, value), part_pred(a, COL_FIELD, name, value));
+        return either(a, part_pred(a, COL_SERVICE, SLICE_EMPTY, value), pred_attribute(a, PRED_CONTAINS_NOCASE, name, value));
     if (slice_eq(name, SLICE("name")) || slice_eq(name, SLICE("root.name")))
-        return either(a, part_pred(a, COL_BODY, SLICE_EMPTY, value), part_pred(a, COL_FIELD, name, value));
+        return either(a, part_pred(a, COL_BODY, SLICE_EMPTY, value), pred_attribute(a, PRED_CONTAINS_NOCASE, name, value));
     if (slice_eq(name, SLICE("error")) && slice_eq(value, SLICE("true")))
-        return either(a, pred_int(a, PRED_EQ, COL_SPAN_STATUS, STATUS_ERROR), part_pred(a, COL_FIELD, name, value));
+        return either(a, pred_int(a, PRED_EQ, COL_SPAN_STATUS, STATUS_ERROR), pred_attribute(a, PRED_CONTAINS_NOCASE, name, value));
     if ((slice_eq(name, SLICE("status")) || slice_eq(name, SLICE("status.code"))) && tempo_status_of(value) >= 0)
         return pred_int(a, PRED_EQ, COL_SPAN_STATUS, tempo_status_of(value));
     if (slice_eq(name, SLICE("kind")) && trace_kind_of(value) >= 0)
         return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
-    return part_pred(a, COL_FIELD, name, value);
+    return pred_attribute(a, PRED_CONTAINS_NOCASE, name, value);
 }
 
 static enum status tags_read(struct arena *a, struct slice text, struct preds *k, struct err *err)
@@ -170,7 +170,7 @@ static void answer_json(struct api_query *q, const struct tempo_found *f)
     tempo_put_found(&w, q->arena, f);
     tempo_put_metrics(&w, q, f->inspected);
     json_object_end(&w);
-    api_reply_json(q->x, 200, &out);
+    tempo_reply_json(q, &out);
 }
 
 void tempo_search(void *user, struct http_exchange *x)

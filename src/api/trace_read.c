@@ -117,6 +117,10 @@ static enum status find_traces(struct api_query *q, const struct trace_search *t
             f->min_ns = MIN(f->min_ns, e->time_ns);
             f->max_ns = MAX(f->max_ns, e->time_ns);
         }
+        if (arena_over(q->arena)) { /* what fits leaves behind */
+            st = err_set(err, ST_LIMIT, "the search needs over %d bytes, the limit of one answer; ask for less time", QUERY_RESULT_BYTES_MAX);
+            break;
+        }
     }
     map_free(&seen);
     it->ops->close(it);

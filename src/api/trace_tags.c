@@ -46,14 +46,14 @@ static int status_of(struct slice name, struct slice value)
 /* What Jaeger shows as tags though it is none here (jaeger_json.c) is found as such; everything else is a field of any scope. */
 static struct pred *tag_pred(struct arena *a, struct slice name, struct slice value)
 {
-    struct pred *field = pred_text(a, COL_FIELD, name, value);
+    struct pred *field = pred_attribute(a, PRED_EQ, name, value);
     struct slice of_scope = scope_field(name);
     int status = status_of(name, value);
     if (status)
         return either(a, pred_int(a, PRED_EQ, COL_SPAN_STATUS, status), field);
     if (slice_eq(name, SLICE("span.kind")) && trace_kind_of(value) >= 0)
         return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
-    return of_scope.len ? either(a, field, pred_text(a, COL_FIELD, of_scope, value)) : field;
+    return of_scope.len ? either(a, field, pred_attribute(a, PRED_EQ, of_scope, value)) : field;
 }
 
 /* ---- by looking ---- */

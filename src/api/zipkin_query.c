@@ -284,7 +284,7 @@ static enum status query_read(struct arena *a, struct slice text, struct preds *
         if (t->count == ZIPKIN_TERMS_MAX || k->count == ZIPKIN_TERMS_MAX)
             return err_set(err, ST_LIMIT, "parameter \"annotationQuery\": over %d terms", ZIPKIN_TERMS_MAX);
         if (slice_cut(term, '=', &name, &value))
-            preds_add(a, k, pred_text(a, COL_FIELD, name, value));
+            preds_add(a, k, pred_attribute(a, PRED_EQ, name, value));
         else if (term.len)
             t->list[t->count++] = term;
     }

@@ -10,6 +10,23 @@ struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column colum
     return p;
 }
 
+struct pred *pred_attribute(struct arena *a, enum pred_op op, struct slice name, struct slice text)
+{
+    static const enum field_scope scopes[] = { SCOPE_RECORD, SCOPE_RESOURCE, SCOPE_INSTRUMENTATION };
+    struct preds any = { 0 };
+    for (size_t i = 0; i < COUNT_OF(scopes); i++) {
+        struct preds both = { 0 };
+        preds_add(a, &both, pred_leaf(a, op, COL_FIELD, name, text));
+        both.list[0]->scope = scopes[i];
+        if (text.len == 0 && op != PRED_EXISTS) {
+            preds_add(a, &both, pred_leaf(a, PRED_EXISTS, COL_FIELD, name, SLICE_EMPTY));
+            both.list[1]->scope = scopes[i];
+        }
+        preds_add(a, &any, both.count == 1 ? both.list[0] : pred_node(a, PRED_AND, &both));
+    }
+    return pred_node(a, PRED_OR, &any);
+}
+
 struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text)
 {
     return pred_leaf(a, PRED_EQ, column, name, text);

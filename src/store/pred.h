@@ -11,6 +11,9 @@ struct preds {
 };
 /* A leaf over fields is over those of any scope. */
 struct pred *pred_leaf(struct arena *a, enum pred_op op, enum event_column column, struct slice name, struct slice text);
+/* A field of that name in one scope or another; the leaf above looks at the first scope that has one. Without it nothing is found,
+ * also not by an empty text. */
+struct pred *pred_attribute(struct arena *a, enum pred_op op, struct slice name, struct slice text);
 /* The column is that text, or of ids those bytes. */
 struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text);
 struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i);

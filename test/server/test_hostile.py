@@ -63,5 +63,26 @@ class Ids(harness.Case):
         self.assertLess(time.monotonic() - begun, 4)  # it was 8 when each was compared with all
 
 
+class Attributes(harness.Case):
+    def test_one_name_at_the_span_and_at_its_resource_is_found_by_either_value(self):
+        s = self.server()
+        own = [{"key": "zone", "value": {"stringValue": "span's"}}]
+        body = body_of("shop", [span(1, 1, attributes=own), span(2, 2)])
+        body["resourceSpans"][0]["resource"]["attributes"].append({"key": "zone", "value": {"stringValue": "host's"}})
+        self.assertEqual(s.post_json("/v1/traces", body).status, 200)
+        for _ in range(2):
+            for value, want in (("span's", {1}), ("host's", {1, 2}), ("", set())):
+                found = s.get("/jaeger/api/traces", {"service": "shop", "tags": json.dumps({"zone": value})}).json["data"]
+                self.assertEqual({int(t["traceID"], 16) for t in found}, want, value)
+                found = s.get("/jaeger/api/traces", {"service": "shop", "tags": json.dumps({"nobody's": value})}).json["data"]
+                self.assertEqual(found, [])
+                found = s.get("/zipkin/api/v2/traces", {"annotationQuery": f"zone={value}"}).json
+                self.assertEqual({int(t[0]["traceId"], 16) for t in found}, want, value)
+            for value, want in (("SPAN", {1}), ("HOST", {1, 2}), ("'s", {1, 2})):
+                found = s.get("/tempo/api/search", {"tags": f'zone="{value}"'}).json["traces"]
+                self.assertEqual({int(t["traceID"], 16) for t in found}, want, value)
+            s.post("/api/stoa/v1/flush")
+
+
 if __name__ == "__main__":
     harness.main()
