@@ -115,13 +115,15 @@ HANDLER(jaeger_v3_operations);
 HANDLER(jaeger_v3_traces);
 HANDLER(jaeger_v3_trace);
 
-/* tempo.c, tempo_search.c, tempo_tags.c: Tempo's API */
+/* tempo.c, tempo_search.c, tempo_tags.c, tempo_metrics.c: Tempo's API */
 HANDLER(tempo_echo);
 HANDLER(tempo_buildinfo);
 HANDLER(tempo_trace);
 HANDLER(tempo_trace_v2);
 HANDLER(tempo_search);
 HANDLER(tempo_search_grpc);
+HANDLER(tempo_metrics_range);
+HANDLER(tempo_metrics_instant);
 HANDLER(tempo_tags);
 HANDLER(tempo_tags_v2);
 HANDLER(tempo_tag_values);

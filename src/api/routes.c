@@ -239,6 +239,8 @@ static const struct row rows[] = {
     ROW(READ, "traces.read", GET, "/tempo/api/traces/{id}", 0, BODY_NONE, tempo_trace),
     ROW(READ, "traces.read", GET, "/tempo/api/v2/traces/{id}", 0, BODY_NONE, tempo_trace_v2),
     ROW(READ, "traces.read", GET, "/tempo/api/search", 0, BODY_NONE, tempo_search),
+    ROW(READ, "traces.read", GET, "/tempo/api/metrics/query_range", 0, BODY_NONE, tempo_metrics_range),
+    ROW(READ, "traces.read", GET, "/tempo/api/metrics/query", 0, BODY_NONE, tempo_metrics_instant),
     ROW(READ, "traces.read", POST, "/tempopb.StreamingQuerier/Search", ROUTE_GRPC, BODY_FORM, tempo_search_grpc),
     ROW(READ, "traces.names", GET, "/tempo/api/search/tags", 0, BODY_NONE, tempo_tags),
     ROW(READ, "traces.names", GET, "/tempo/api/v2/search/tags", 0, BODY_NONE, tempo_tags_v2),

@@ -9,7 +9,7 @@
 #include "codec/hex.h"
 #include "codec/proto.h"
 
-enum { TRACE_OF_RESPONSE = 1, METRICS_OF_RESPONSE = 2, TEMPO_ID_DIGITS_MAX = 32 };
+enum { TRACE_OF_RESPONSE = 1, METRICS_OF_RESPONSE = 2, TEMPO_ID_DIGITS_MAX = 32, TEMPO_NOTES_BYTES_MAX = 4 * KIB };
 
 void tempo_end(struct api_query *q, enum status st, const struct err *err)
 {
@@ -55,6 +55,22 @@ void tempo_reply_protobuf(struct http_exchange *x, struct buf *body)
     enum status st = err_set(&err, ST_LIMIT, "the answer has over %zu bytes, which is the limit", body->max);
     buf_free(body);
     api_fail_text(x, st, &err);
+}
+
+void tempo_reply_json(struct api_query *q, struct buf *body)
+{
+    struct slice notes[2] = { buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos) };
+    struct buf text;
+    buf_init(&text, TEMPO_NOTES_BYTES_MAX);
+    for (size_t i = 0; i < COUNT_OF(notes); i++)
+        buf_slice(&text, notes[i]);
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < ' ')
+            text.ptr[i] = i + 1 < text.len ? ';' : ' ';
+    if (text.len)
+        http_set_header(q->x, SLICE("X-Stoa-Warning"), arena_copy(http_arena(q->x), slice_trim(buf_as_slice(&text))));
+    buf_free(&text);
+    api_reply_json(q->x, 200, body);
 }
 
 void tempo_put_id(struct json_writer *w, const uint8_t *id, size_t bytes)

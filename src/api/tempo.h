@@ -18,6 +18,8 @@ MUST_CHECK enum status tempo_duration(const struct api_params *p, struct slice n
 bool tempo_wants_protobuf(struct http_exchange *x);
 void tempo_reply_protobuf(struct http_exchange *x, struct buf *body); /* takes body */
 
+/* Takes body. What the answer must say about itself goes into a header: clients refuse members they do not know. */
+void tempo_reply_json(struct api_query *q, struct buf *body);
 /* {"inspectedTraces":...}: what the query read. */
 void tempo_put_metrics(struct json_writer *w, const struct api_query *q, size_t traces);
 void tempo_put_id(struct json_writer *w, const uint8_t *id, size_t bytes); /* in hexadecimal */
