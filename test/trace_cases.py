@@ -127,7 +127,7 @@ def suite(folder):
         for name, trace in traces.items():
             got = group.json("/jaeger/api/v3/traces/" + ids[name]).get("result", {})
             group.check(f"{name} by v3, {moment}", forms.otlp_plain(got), forms.otlp_plain(trace))
-            got = group.json("/jaeger/api/traces/" + ids[name]).get("data", [{}])
+            got = group.json("/jaeger/api/traces/" + ids[name], raw="true").get("data", [{}])
             group.check(f"{name} by id, {moment}", forms.ui_plain(got[0]), forms.ui_of_otlp(trace))
         services = sorted({forms.service_of(r) for t in traces.values() for r in t["resourceSpans"]})
         group.check(f"services, {moment}", sorted(group.json("/jaeger/api/services")["data"]), services)
@@ -184,7 +184,7 @@ def pair(group, path, bodies, want):
         r = group.post("/jaeger/api/traces", body, "application/x-thrift")
         group.check(f"{path.name} goes in: {r.text}", r.status, 202)
     for moment in group.moments():
-        got = group.json("/jaeger/api/traces/" + want[0]["traceID"]).get("data", [{}])
+        got = group.json("/jaeger/api/traces/" + want[0]["traceID"], raw="true").get("data", [{}])
         found = forms.ui_plain(got[0])
         for span in want: # another file may have the same trace
             near = [x for x in found if x["spanID"] == span["spanID"]]
@@ -228,7 +228,7 @@ def otlp(folder):
         for moment in group.moments():
             got = group.json("/jaeger/api/v3/traces/" + want[0]["traceId"]).get("result", {})
             group.check(f"{p.name} by v3, {moment}", forms.otlp_plain(got), want)
-            got = group.json("/jaeger/api/traces/" + want[0]["traceId"]).get("data", [{}])
+            got = group.json("/jaeger/api/traces/" + want[0]["traceId"], raw="true").get("data", [{}])
             group.check(f"{p.name} by id, {moment}", forms.ui_plain(got[0]), forms.ui_of_otlp(sent))
             got = group.server.get("/tempo/api/traces/" + want[0]["traceId"], headers={"Accept": "application/json"}).json
             got = forms.otlp_plain({"resourceSpans": got.get("batches", got.get("resourceSpans"))})

@@ -147,6 +147,7 @@ HANDLER(ingest_otlp_metrics);
 HANDLER(ingest_otlp_logs);
 HANDLER(ingest_otlp_traces);
 HANDLER(ingest_zipkin);
+HANDLER(ingest_zipkin_v1);
 HANDLER(ingest_jaeger);
 HANDLER(ingest_otlp_metrics_grpc);
 HANDLER(ingest_otlp_logs_grpc);

@@ -433,6 +433,11 @@ void ingest_zipkin(void *user, struct http_exchange *x)
     serve(user, x, SLICE("zipkin"), DIALECT_SPANS, OTLP_TRACES);
 }
 
+void ingest_zipkin_v1(void *user, struct http_exchange *x)
+{
+    serve(user, x, SLICE("zipkin_v1"), DIALECT_SPANS, OTLP_TRACES);
+}
+
 void ingest_jaeger(void *user, struct http_exchange *x)
 {
     serve(user, x, SLICE("jaeger_thrift"), DIALECT_SPANS, OTLP_TRACES);

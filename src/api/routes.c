@@ -250,6 +250,8 @@ static const struct row rows[] = {
     SECTION("Zipkin"),
     ROW(WRITE, NULL, POST, "/zipkin/api/v2/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin),
     ROW(WRITE, NULL, POST, "/api/v2/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin),
+    ROW(WRITE, NULL, POST, "/zipkin/api/v1/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin_v1),
+    ROW(WRITE, NULL, POST, "/api/v1/spans", ROUTE_ON_LOOP, BODY_INGEST, ingest_zipkin_v1),
     ROW(READ, "traces.names", GET, "/zipkin/api/v2/services", 0, BODY_NONE, zipkin_services),
     ROW(READ, "traces.names", GET, "/zipkin/api/v2/spans", 0, BODY_NONE, zipkin_spans),
     ROW(READ, "traces.names", GET, "/zipkin/api/v2/remoteServices", 0, BODY_NONE, zipkin_remote_services),

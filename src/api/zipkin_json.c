@@ -159,7 +159,7 @@ static const struct rank {
               { SLICE_INIT("peer.address"), SLICE_INIT(""), false, false },
               { SLICE_INIT("db.name"), SLICE_INIT(""), false, true } };
 
-static void put_remote(struct json_writer *w, struct arena *a, const struct event *e)
+static void put_remote(struct json_writer *w, struct arena *a, const struct event *e, unsigned told)
 {
     struct endpoint p = { .ipv6 = text_in(a, e, SCOPE_RECORD, SPAN_PEER_IPV6), .port = port_in(e, SCOPE_RECORD, SPAN_PEER_PORT) };
     const struct field *whole = field_in(e, SCOPE_RECORD, SPAN_REMOTE);
@@ -169,7 +169,11 @@ static void put_remote(struct json_writer *w, struct arena *a, const struct even
         json_raw(w, whole->text);
         return;
     }
-    for (size_t i = 0; i < COUNT_OF(ranks); i++) {
+    if (told & TOLD_REMOTE) { /* Zipkin's own */
+        p.service = text_in(a, e, SCOPE_RECORD, SPAN_PEER);
+        p.ip = text_in(a, e, SCOPE_RECORD, SPAN_PEER_IP);
+    }
+    for (size_t i = 0; i < COUNT_OF(ranks) && !(told & (TOLD_REMOTE | TOLD_NO_REMOTE)); i++) {
         const struct rank *r = &ranks[i];
         const struct field *f = field_in(e, SCOPE_RECORD, r->name);
         if (f == NULL || (r->of_callers && !is_caller))
@@ -364,7 +368,7 @@ void zipkin_json_span(struct json_writer *w, struct arena *a, const struct event
         json_int(w, MAX(e->duration_ns / 1000, (int64_t)1)); /* 0 is none there */
     }
     put_local(w, a, e, told);
-    put_remote(w, a, e);
+    put_remote(w, a, e, told);
     put_annotations(w, a, e);
     put_tags(w, a, e, told);
     put_flag(w, e, SPAN_DEBUG, "debug");

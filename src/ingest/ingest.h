@@ -86,6 +86,6 @@ MUST_CHECK enum status ingest_check(const struct batch *b, struct err *err);
 struct slice prom_write_protocol(struct slice content_type);
 
 ingest_decoder prom_write_decode, prom_write2_decode, loki_push_decode, otlp_metrics_decode, otlp_logs_decode, otlp_traces_decode, lines_decode,
-    elastic_bulk_decode, splunk_hec_decode, zipkin_decode, jaeger_thrift_decode;
+    elastic_bulk_decode, splunk_hec_decode, zipkin_decode, zipkin_v1_decode, jaeger_thrift_decode;
 
 #endif

@@ -5,122 +5,11 @@
  * Tags are attributes of the span, those of the process are the resource's. What OpenTelemetry's model has a place for goes there and
  * is no tag any more: span.kind, error, otel.status_code, otel.status_description, w3c.tracestate, otel.scope.name and .version. */
 #include "ingest/span.h"
+#include "ingest/thrift.h"
 
 #include "base/num.h"
 
-enum { THRIFT_NESTING_MAX = 16, TAGS_MAX = 10 * 1000, STATUS_OK = 1, STATUS_ERROR = 2, JAEGER_SAMPLED = 1, JAEGER_DEBUG = 2 };
-
-enum thrift_type { T_STOP = 0, T_BOOL = 2, T_BYTE = 3, T_DOUBLE = 4, T_I16 = 6, T_I32 = 8, T_I64 = 10, T_STRING = 11, T_STRUCT = 12, T_MAP = 13,
-                   T_SET = 14, T_LIST = 15 };
-
-/* ---- Thrift ---- */
-
-struct thrift {
-    struct reader r;
-    uint8_t type;    /* of the field at hand */
-    uint16_t id;
-};
-
-static uint64_t get_be(struct thrift *t, size_t bytes)
-{
-    struct slice s = read_bytes(&t->r, bytes);
-    uint64_t v = 0;
-    for (size_t i = 0; i < s.len; i++)
-        v = v << 8 | (uint8_t)s.ptr[i];
-    return v;
-}
-
-static struct slice get_string(struct thrift *t)
-{
-    uint32_t n = (uint32_t)get_be(t, 4);
-    if (n > reader_left(&t->r)) {
-        t->r.bad = true;
-        return SLICE_EMPTY;
-    }
-    return read_bytes(&t->r, n);
-}
-
-static void skip(struct thrift *t, uint8_t type, int depth);
-
-static void skip_items(struct thrift *t, uint8_t first, uint8_t second, int depth)
-{
-    uint32_t n = (uint32_t)get_be(t, 4);
-    for (uint32_t i = 0; i < n && !t->r.bad; i++) {
-        skip(t, first, depth);
-        if (second)
-            skip(t, second, depth);
-    }
-}
-
-/* Every value takes at least a byte, so that a count too large ends at the end of the bytes. */
-static void skip(struct thrift *t, uint8_t type, int depth)
-{
-    if (depth > THRIFT_NESTING_MAX) {
-        t->r.bad = true;
-        return;
-    }
-    switch ((enum thrift_type)type) {
-    case T_BOOL:
-    case T_BYTE: get_be(t, 1); return;
-    case T_I16: get_be(t, 2); return;
-    case T_I32: get_be(t, 4); return;
-    case T_DOUBLE:
-    case T_I64: get_be(t, 8); return;
-    case T_STRING: get_string(t); return;
-    case T_STRUCT:
-        for (uint8_t kind; !t->r.bad && (kind = (uint8_t)get_be(t, 1)) != T_STOP;) {
-            get_be(t, 2);
-            skip(t, kind, depth + 1);
-        }
-        return;
-    case T_MAP: {
-        uint8_t key = (uint8_t)get_be(t, 1), value = (uint8_t)get_be(t, 1);
-        skip_items(t, key, value, depth + 1);
-        return;
-    }
-    case T_SET:
-    case T_LIST: {
-        uint8_t item = (uint8_t)get_be(t, 1);
-        skip_items(t, item, 0, depth + 1);
-        return;
-    }
-    case T_STOP: break;
-    }
-    t->r.bad = true;
-}
-
-/* The next field of a struct; false at its end. Its value must be read or skipped. */
-static bool next_field(struct thrift *t)
-{
-    if (t->r.bad)
-        return false;
-    t->type = (uint8_t)get_be(t, 1);
-    if (t->r.bad || t->type == T_STOP)
-        return false;
-    t->id = (uint16_t)get_be(t, 2);
-    return !t->r.bad;
-}
-
-/* Is the field at hand this one? Another type under its number is passed over as what is not known. */
-static bool is_field(const struct thrift *t, uint16_t id, enum thrift_type type)
-{
-    return t->id == id && t->type == (uint8_t)type;
-}
-
-static void skip_field(struct thrift *t)
-{
-    skip(t, t->type, 0);
-}
-
-/* The count of a list of structs; 0 and bad when it is none. */
-static uint32_t struct_count(struct thrift *t)
-{
-    uint8_t item = (uint8_t)get_be(t, 1);
-    uint32_t n = (uint32_t)get_be(t, 4);
-    if (n && (item != T_STRUCT || n > reader_left(&t->r)))
-        t->r.bad = true;
-    return t->r.bad ? 0 : n;
-}
+enum { TAGS_MAX = 10 * 1000, STATUS_OK = 1, STATUS_ERROR = 2, JAEGER_SAMPLED = 1, JAEGER_DEBUG = 2 };
 
 /* ---- tags ---- */
 
@@ -132,23 +21,23 @@ static struct field tag_read(struct thrift *t, enum field_scope scope)
     uint64_t type = TAG_STRING, number = 0, whole = 0;
     bool flag = false;
     struct slice text = SLICE_EMPTY, bytes = SLICE_EMPTY;
-    while (next_field(t)) {
-        if (is_field(t, 1, T_STRING))
-            f.name = get_string(t);
-        else if (is_field(t, 2, T_I32))
-            type = get_be(t, 4);
-        else if (is_field(t, 3, T_STRING))
-            text = get_string(t);
-        else if (is_field(t, 4, T_DOUBLE))
-            number = get_be(t, 8);
-        else if (is_field(t, 5, T_BOOL))
-            flag = get_be(t, 1) != 0;
-        else if (is_field(t, 6, T_I64))
-            whole = get_be(t, 8);
-        else if (is_field(t, 7, T_STRING))
-            bytes = get_string(t);
+    while (thrift_next(t)) {
+        if (thrift_is(t, 1, THRIFT_STRING))
+            f.name = thrift_text(t);
+        else if (thrift_is(t, 2, THRIFT_I32))
+            type = thrift_number(t, 4);
+        else if (thrift_is(t, 3, THRIFT_STRING))
+            text = thrift_text(t);
+        else if (thrift_is(t, 4, THRIFT_DOUBLE))
+            number = thrift_number(t, 8);
+        else if (thrift_is(t, 5, THRIFT_BOOL))
+            flag = thrift_number(t, 1) != 0;
+        else if (thrift_is(t, 6, THRIFT_I64))
+            whole = thrift_number(t, 8);
+        else if (thrift_is(t, 7, THRIFT_STRING))
+            bytes = thrift_text(t);
         else
-            skip_field(t);
+            thrift_pass(t);
     }
     static const uint8_t types[] = { [TAG_STRING] = FIELD_STRING, [TAG_DOUBLE] = FIELD_DOUBLE, [TAG_BOOL] = FIELD_BOOL, [TAG_LONG] = FIELD_INT,
                                      [TAG_BINARY] = FIELD_BYTES };
@@ -164,7 +53,7 @@ static struct field tag_read(struct thrift *t, enum field_scope scope)
 
 static void tags_read(struct thrift *t, struct arena *a, enum field_scope scope, struct field_list *out)
 {
-    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+    for (uint32_t n = thrift_structs(t); n && !t->r.bad; n--) {
         struct field f = tag_read(t, scope);
         if (out->count == TAGS_MAX)
             t->r.bad = true;
@@ -253,16 +142,16 @@ static void put_flags(struct span_parts *s, uint64_t flags)
 /* A log's field "event" is the name of the event. */
 static void span_logs(struct thrift *t, struct span_parts *s)
 {
-    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+    for (uint32_t n = thrift_structs(t); n && !t->r.bad; n--) {
         struct span_event e = { .name = SLICE_EMPTY };
         struct field_list fields = { 0 };
-        while (next_field(t)) {
-            if (is_field(t, 1, T_I64))
-                e.time_ns = span_time_of_us(get_be(t, 8));
-            else if (is_field(t, 2, T_LIST))
+        while (thrift_next(t)) {
+            if (thrift_is(t, 1, THRIFT_I64))
+                e.time_ns = span_time_of_us(thrift_number(t, 8));
+            else if (thrift_is(t, 2, THRIFT_LIST))
                 tags_read(t, s->arena, SCOPE_RECORD, &fields);
             else
-                skip_field(t);
+                thrift_pass(t);
         }
         size_t kept = 0;
         for (size_t i = 0; i < fields.count; i++) {
@@ -285,17 +174,17 @@ struct ref {
 static struct ref ref_read(struct thrift *t)
 {
     struct ref r = { 0 };
-    while (next_field(t)) {
-        if (is_field(t, 1, T_I32))
-            r.type = get_be(t, 4);
-        else if (is_field(t, 2, T_I64))
-            r.low = get_be(t, 8);
-        else if (is_field(t, 3, T_I64))
-            r.high = get_be(t, 8);
-        else if (is_field(t, 4, T_I64))
-            r.span = get_be(t, 8);
+    while (thrift_next(t)) {
+        if (thrift_is(t, 1, THRIFT_I32))
+            r.type = thrift_number(t, 4);
+        else if (thrift_is(t, 2, THRIFT_I64))
+            r.low = thrift_number(t, 8);
+        else if (thrift_is(t, 3, THRIFT_I64))
+            r.high = thrift_number(t, 8);
+        else if (thrift_is(t, 4, THRIFT_I64))
+            r.span = thrift_number(t, 8);
         else
-            skip_field(t);
+            thrift_pass(t);
     }
     return r;
 }
@@ -326,7 +215,7 @@ static void put_refs(struct span_parts *s, struct span_ids *ids)
 
 static void span_refs(struct thrift *t, struct span_parts *s, struct span_ids *ids)
 {
-    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+    for (uint32_t n = thrift_structs(t); n && !t->r.bad; n--) {
         struct ref r = ref_read(t);
         if (ids->count < SPAN_EVENTS_MAX)
             ARENA_PUSH(s->arena, ids->refs, ids->count, ids->cap) = r;
@@ -338,31 +227,31 @@ static void span_refs(struct thrift *t, struct span_parts *s, struct span_ids *i
 static void span_read(struct thrift *t, struct span_parts *s)
 {
     struct span_ids ids = { 0 };
-    while (next_field(t)) {
-        if (is_field(t, 1, T_I64))
-            ids.low = get_be(t, 8);
-        else if (is_field(t, 2, T_I64))
-            ids.high = get_be(t, 8);
-        else if (is_field(t, 3, T_I64))
-            ids.span = get_be(t, 8);
-        else if (is_field(t, 4, T_I64))
-            ids.parent = get_be(t, 8);
-        else if (is_field(t, 5, T_STRING))
-            s->e.body = get_string(t);
-        else if (is_field(t, 6, T_LIST))
+    while (thrift_next(t)) {
+        if (thrift_is(t, 1, THRIFT_I64))
+            ids.low = thrift_number(t, 8);
+        else if (thrift_is(t, 2, THRIFT_I64))
+            ids.high = thrift_number(t, 8);
+        else if (thrift_is(t, 3, THRIFT_I64))
+            ids.span = thrift_number(t, 8);
+        else if (thrift_is(t, 4, THRIFT_I64))
+            ids.parent = thrift_number(t, 8);
+        else if (thrift_is(t, 5, THRIFT_STRING))
+            s->e.body = thrift_text(t);
+        else if (thrift_is(t, 6, THRIFT_LIST))
             span_refs(t, s, &ids);
-        else if (is_field(t, 7, T_I32))
-            put_flags(s, get_be(t, 4));
-        else if (is_field(t, 8, T_I64))
-            s->e.time_ns = span_time_of_us(get_be(t, 8));
-        else if (is_field(t, 9, T_I64))
-            s->e.duration_ns = span_time_of_us(get_be(t, 8));
-        else if (is_field(t, 10, T_LIST))
+        else if (thrift_is(t, 7, THRIFT_I32))
+            put_flags(s, thrift_number(t, 4));
+        else if (thrift_is(t, 8, THRIFT_I64))
+            s->e.time_ns = span_time_of_us(thrift_number(t, 8));
+        else if (thrift_is(t, 9, THRIFT_I64))
+            s->e.duration_ns = span_time_of_us(thrift_number(t, 8));
+        else if (thrift_is(t, 10, THRIFT_LIST))
             span_tags(t, s);
-        else if (is_field(t, 11, T_LIST))
+        else if (thrift_is(t, 11, THRIFT_LIST))
             span_logs(t, s);
         else
-            skip_field(t);
+            thrift_pass(t);
     }
     put_refs(s, &ids);
     s->has_trace = span_id_of_int(ids.high, ids.low, s->e.trace_id, sizeof s->e.trace_id);
@@ -379,13 +268,13 @@ struct process {
 
 static void process_read(struct thrift *t, struct arena *a, struct process *p)
 {
-    while (next_field(t)) {
-        if (is_field(t, 1, T_STRING))
-            p->service = get_string(t);
-        else if (is_field(t, 2, T_LIST))
+    while (thrift_next(t)) {
+        if (thrift_is(t, 1, THRIFT_STRING))
+            p->service = thrift_text(t);
+        else if (thrift_is(t, 2, THRIFT_LIST))
             tags_read(t, a, SCOPE_RESOURCE, &p->fields);
         else
-            skip_field(t);
+            thrift_pass(t);
     }
     ARENA_PUSH(a, p->fields.items, p->fields.count, p->fields.cap) =
         (struct field){ .scope = SCOPE_RESOURCE, .type = FIELD_STRING, .name = SLICE("service.name"), .text = p->service };
@@ -394,12 +283,12 @@ static void process_read(struct thrift *t, struct arena *a, struct process *p)
 /* The process may come behind the spans, so it is looked for first. */
 static bool find_process(struct slice body, struct arena *a, struct process *p)
 {
-    struct thrift t = { .r = reader_of(body) };
-    while (next_field(&t)) {
-        if (is_field(&t, 1, T_STRUCT))
+    struct thrift t = thrift_of(body);
+    while (thrift_next(&t)) {
+        if (thrift_is(&t, 1, THRIFT_STRUCT))
             process_read(&t, a, p);
         else
-            skip_field(&t);
+            thrift_pass(&t);
     }
     return !t.r.bad;
 }
@@ -407,7 +296,7 @@ static bool find_process(struct slice body, struct arena *a, struct process *p)
 static enum status spans_decode(struct thrift *t, const struct process *p, const struct ingest_ctx *ctx, struct batch *out,
                                 struct ingest_result *result, struct err *err)
 {
-    for (uint32_t n = struct_count(t); n && !t->r.bad; n--) {
+    for (uint32_t n = thrift_structs(t); n && !t->r.bad; n--) {
         struct span_parts s;
         span_begin(&s, out->arena);
         s.service = p->service;
@@ -427,15 +316,15 @@ static enum status spans_decode(struct thrift *t, const struct process *p, const
 enum status jaeger_thrift_decode(const struct ingest_ctx *ctx, struct slice body, struct batch *out, struct ingest_result *result, struct err *err)
 {
     struct process p = { 0 };
-    struct thrift t = { .r = reader_of(body) };
+    struct thrift t = thrift_of(body);
     enum status st = ST_OK;
     if (!find_process(body, out->arena, &p))
         return err_set(err, ST_INVALID, "jaeger: the body is no Batch in Thrift's binary protocol");
-    while (st == ST_OK && next_field(&t)) {
-        if (is_field(&t, 2, T_LIST))
+    while (st == ST_OK && thrift_next(&t)) {
+        if (thrift_is(&t, 2, THRIFT_LIST))
             st = spans_decode(&t, &p, ctx, out, result, err);
         else
-            skip_field(&t);
+            thrift_pass(&t);
     }
     if (st == ST_OK && t.r.bad)
         return err_set(err, ST_INVALID, "jaeger: a span of the Batch is broken");

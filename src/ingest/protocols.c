@@ -19,6 +19,7 @@ const struct ingest_protocol ingest_protocols[] = {
     { SLICE_INIT("otlp_logs"), LOGS_BODY_BYTES_MAX, false, true, otlp_logs_decode },
     { SLICE_INIT("otlp_traces"), TRACES_BODY_BYTES_MAX, false, true, otlp_traces_decode },
     { SLICE_INIT("zipkin"), TRACES_BODY_BYTES_MAX, false, true, zipkin_decode },
+    { SLICE_INIT("zipkin_v1"), TRACES_BODY_BYTES_MAX, false, true, zipkin_v1_decode },
     { SLICE_INIT("jaeger_thrift"), TRACES_BODY_BYTES_MAX, false, true, jaeger_thrift_decode },
     { SLICE_INIT("elastic_bulk"), LOGS_BODY_BYTES_MAX, false, true, elastic_bulk_decode },
     { SLICE_INIT("splunk_hec"), LOGS_BODY_BYTES_MAX, false, true, splunk_hec_decode },

@@ -28,7 +28,8 @@ enum span_told {
     TOLD_NO_TIME = 8,     /* Zipkin: no timestamp */
     TOLD_NO_SERVICE = 16, /* Zipkin: no local service */
     TOLD_REMOTE = 32,     /* Zipkin: the attributes of the peer are the remote endpoint, and no tags */
-    TOLD_REMOTE_NAME = 64 /* so is peer.service alone; the rest of it is in SPAN_REMOTE */
+    TOLD_REMOTE_NAME = 64, /* so is peer.service alone; the rest of it is in SPAN_REMOTE */
+    TOLD_NO_REMOTE = 128  /* Zipkin: no remote endpoint, though tags look like one */
 };
 
 struct span_parts {

@@ -34,6 +34,8 @@ static const struct wire_case {
     { "zipkin", "plain.json", "application/json" },
     { "zipkin", "plain.pb", "application/x-protobuf" },
     { "zipkin", "partial.json", "application/json" },
+    { "zipkin_v1", "plain.json", "application/json" },
+    { "zipkin_v1", "plain.thrift", "application/x-thrift" },
     { "jaeger_thrift", "plain.thrift", "application/x-thrift" },
     { "elastic_bulk", "plain.ndjson", "application/x-ndjson" },
     { "elastic_bulk", "partial.ndjson", "application/x-ndjson" },

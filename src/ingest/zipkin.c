@@ -71,14 +71,31 @@ static struct slice endpoint_json(struct arena *a, const struct endpoint *e, boo
     return text;
 }
 
+/* Has it attributes of which Zipkin's writer (api/zipkin_json.c) would make an endpoint? */
+static bool looks_remote(const struct span_parts *s)
+{
+    static const struct slice names[] = {
+        SLICE_INIT("peer.service"), SLICE_INIT("server.address"), SLICE_INIT("net.peer.name"), SLICE_INIT("network.peer.address"),
+        SLICE_INIT("net.peer.ip"), SLICE_INIT("server.socket.domain"), SLICE_INIT("server.socket.address"), SLICE_INIT("net.sock.peer.name"),
+        SLICE_INIT("net.sock.peer.addr"), SLICE_INIT("peer.hostname"), SLICE_INIT("peer.ipv4"), SLICE_INIT("peer.ipv6"),
+        SLICE_INIT("peer.address"), SLICE_INIT("db.name"), SLICE_INIT("net.peer.ipv6"), SLICE_INIT("net.peer.port"),
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (has_own(s, names[i]))
+            return true;
+    return false;
+}
+
 /* Tags may have the names of the remote endpoint's attributes, such as peer.service: then they are the attributes, and it stays aside. */
 static void put_remote(struct span_parts *s, const struct endpoint *e)
 {
     static const struct slice names[] = { SLICE_INIT("peer.service"), SLICE_INIT("net.peer.ip"), SLICE_INIT("net.peer.ipv6"),
                                           SLICE_INIT("net.peer.port") };
     bool is_taken = false, has_port = e->port && e->port <= PORT_MAX;
-    if (e->service.len == 0 && e->ipv4.len == 0 && e->ipv6.len == 0 && !has_port)
+    if (e->service.len == 0 && e->ipv4.len == 0 && e->ipv6.len == 0 && !has_port) {
+        s->told |= looks_remote(s) ? TOLD_NO_REMOTE : 0;
         return;
+    }
     for (size_t i = 0; i < COUNT_OF(names); i++)
         is_taken |= has_own(s, names[i]);
     if (!is_taken) {

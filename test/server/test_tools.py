@@ -162,6 +162,14 @@ class Tools(harness.Case):
             self.assertEqual(r.status, 202, r.text)
         self.assertEqual(s.get("/zipkin/api/v2/trace/a1").json[0]["localEndpoint"], {"serviceName": "by-zipkin"})
 
+    def check_zipkin_v1(self, s):
+        now = time.time_ns() // 1000
+        for path in ("/zipkin/api/v1/spans", "/api/v1/spans"):
+            r = s.post_json(path, [{"traceId": "c1", "id": "c2", "name": "op", "annotations": [
+                {"timestamp": now + i, "value": v, "endpoint": {"serviceName": "by-zipkin-1"}} for i, v in enumerate(("sr", "ss"))]}])
+            self.assertEqual(r.status, 202, r.text)
+        self.assertEqual(s.get("/zipkin/api/v2/trace/c1").json[0]["localEndpoint"], {"serviceName": "by-zipkin-1"})
+
     def check_jaeger_thrift(self, s):
         span = struct.pack(">bhqbhqbhi", 10, 1, 0xb1, 10, 3, 0xb2, 11, 5, 2) + b"op" + struct.pack(">bhq", 10, 8, time.time_ns() // 1000) + b"\0"
         body = struct.pack(">bhbhi", 12, 1, 11, 1, 9) + b"by-jaeger\0" + struct.pack(">bhbi", 15, 2, 12, 1) + span + b"\0"
@@ -235,7 +243,7 @@ class Tools(harness.Case):
     def test_what_is_said_not_to_work_yet_does_not(self):
         """Native intakes of others: when one of them begins to answer, the table is to be changed."""
         s = self.server()
-        for method, path in (("POST", "/api/v2/series"), ("POST", "/api/v1/spans"), ("POST", "/services/search/jobs"), ("POST", "/elastic/logs/_search"),
+        for method, path in (("POST", "/api/v2/series"), ("GET", "/zipkin/api/v1/traces"), ("POST", "/services/search/jobs"), ("POST", "/elastic/logs/_search"),
                              ("PUT", "/v0.4/traces")):
             with self.subTest(path):
                 self.assertIn(s.request(method, path, body=b"").status, (404, 405))

@@ -141,6 +141,38 @@ class Test(unittest.TestCase):
         self.assertEqual(r.status, 400)
         self.assertIn("no Batch", r.text)
 
+    def test_the_first_model(self):
+        shop, cart = ({"serviceName": name, "ipv4": f"10.0.0.{i}", "port": 8080} for i, name in enumerate(("old-shop", "old-cart"), 1))
+        call = {"traceId": "a5", "id": "a6", "name": "get /cart", "timestamp": self.now, "duration": 1300,
+                "annotations": [{"timestamp": self.now + us, "value": v, "endpoint": e} for us, v, e in
+                                ((0, "cs", shop), (100, "sr", cart), (1100, "ss", cart), (1300, "cr", shop), (50, "ws", shop))],
+                "binaryAnnotations": [{"key": "http.path", "value": "/cart", "endpoint": cart}, {"key": "sa", "value": True, "endpoint": cart}]}
+        r = self.s.request("POST", "/zipkin/api/v1/spans", gzip.compress(json.dumps([call]).encode()), {"Content-Encoding": "gzip"})
+        self.assertEqual((r.status, r.body), (202, b""), r.text)
+        name = {"traceId": "00000000000000a5", "id": "00000000000000a6", "name": "get /cart"}
+        client = dict(name, kind="CLIENT", timestamp=self.now, duration=1300, localEndpoint=shop, remoteEndpoint=cart,
+                      annotations=[{"timestamp": self.now + 50, "value": "ws"}])
+        server = dict(name, kind="SERVER", timestamp=self.now + 100, duration=1000, localEndpoint=cart, tags={"http.path": "/cart"}, shared=True)
+        self.assertEqual(self.ordered(self.get("trace/a5")), self.ordered([client, server]))
+        links = self.get("dependencies", endTs=self.now // 1000 + 1000, lookback=3600000)
+        self.assertIn({"parent": "old-shop", "child": "old-cart", "callCount": 1}, links)
+        for body, told in [(b"{}", "first model"), (b'[{"traceId":"1"', "first model"), (b'[{"traceId":"1","name":"n"}]', "its id is missing"), (b"", "first model")]:
+            r = self.s.request("POST", "/api/v1/spans", body, {"Content-Type": "application/json"})
+            self.assertEqual(r.status, 400, r.text)
+            self.assertIn(told, r.text)
+        for body in (b"", b"\x0c\0\0\0\2\x0a", b"\x0b\0\0\0\1\0"):
+            r = self.s.request("POST", "/api/v1/spans", body, {"Content-Type": "application/x-thrift"})
+            self.assertEqual(r.status, 400, r.text)
+            self.assertIn("Thrift", r.text)
+
+    def test_what_looks_like_an_endpoint_is_none(self):
+        span = {"traceId": "a7", "id": "a8", "name": "n", "kind": "CLIENT", "timestamp": self.now, "localEndpoint": {"serviceName": "shop"},
+                "tags": {"peer.hostname": "localhost", "db.name": "orders"}}
+        other = dict(span, traceId="a9", remoteEndpoint={"serviceName": "127.0.0.1", "port": 5432})
+        self.assertEqual(self.s.post_json("/api/v2/spans", [span, other]).status, 202)
+        for s in (span, other):
+            self.assertEqual(self.get("trace/" + s["traceId"]), [dict(s, traceId=s["traceId"].rjust(16, "0"), id="00000000000000a8")])
+
     def test_py_zipkin(self):
         packages = ["python3-py-zipkin", "python3-thriftpy", "python3-ply", "python3-six"]
         r = subprocess.run([str(harness.ROOT / "tools" / "peers.sh"), *packages], capture_output=True, text=True)

@@ -370,3 +370,39 @@ write("jaeger_thrift/plain.thrift", t_list(2,
       t_span(LOW, 0, 8, 7, "SELECT", t_i64(8, T_US + 1), t_i64(9, 10), t_list(10, t_tag("span.kind", "unknown"), t_tag("error", "no flag"))),
       t_span(0, 0, 9, 0, "zero trace")) +
       t_field(12, 1, t_text(1, "cart") + t_list(2, t_tag("hostname", "h-1"), t_tag("replicas", 2)) + b"\0") + t_i64(3, 1) + b"\0")
+
+
+# ---- Zipkin's first model, in the same protocol ----
+
+def z_list(*structs):
+    return struct.pack(">bi", 12, len(structs)) + b"".join(s + b"\0" for s in structs)
+
+
+def z_struct(number, *parts):
+    return t_field(12, number, b"".join(parts) + b"\0")
+
+
+def z_host(number, service, ip, port, ip6=b""):
+    return z_struct(number, t_i32(1, ip), t_field(6, 2, struct.pack(">H", port)), t_text(3, service), t_text(4, ip6) if ip6 else b"")
+
+
+def z_note(us, value, *host):
+    return t_i64(1, us) + t_text(2, value) + b"".join(host)
+
+
+def z_tag(key, kind, value, *host):
+    return t_text(1, key) + t_text(2, value) + t_i32(3, kind) + b"".join(host)
+
+
+SHOP, CART = z_host(3, "shop", 0x0A000001, 8080), z_host(3, "cart", 0x0A000002, 61002, bytes.fromhex("20010db8000000000000000000000001"))
+SHOP_4, CART_4 = z_host(4, "shop", 0x0A000001, 8080), z_host(4, "cart", 0x0A000002, 61002)
+write("zipkin_v1/plain.thrift", z_list(
+      t_i64(1, LOW) + t_text(3, "get /cart") + t_i64(4, 7) + t_i64(5, 5) + t_i64(10, T_US) + t_i64(11, 2500) + t_i64(12, HIGH) + t_field(2, 9, b"\1") +
+      t_list(6, z_note(T_US, "cs", SHOP), z_note(T_US + 2500, "cr", SHOP), z_note(T_US + 100, "sr", CART), z_note(T_US + 2100, "ss", CART),
+             z_note(T_US + 50, "ws", SHOP), z_note(T_US + 1000, "no host")) +
+      t_list(8, z_tag("http.path", 6, "/cart", CART_4), z_tag("n", 3, struct.pack(">i", -7), SHOP_4), z_tag("wide", 3, struct.pack(">iI", 2, 0), SHOP_4),
+             z_tag("long", 4, struct.pack(">q", 1 << 40), SHOP_4), z_tag("small", 2, struct.pack(">h", -2), SHOP_4), z_tag("share", 5, struct.pack(">d", 0.5), SHOP_4),
+             z_tag("paid", 0, b"\1", SHOP_4), z_tag("raw", 1, b"\0\1\2", SHOP_4), z_tag("short", 4, b"\1", SHOP_4), z_tag("sa", 0, b"\1", CART_4)),
+      t_i64(1, LOW) + t_text(3, "") + t_i64(4, 8) + t_i64(10, -1) + t_list(6, z_note(T_US + 9, "cr", SHOP), z_note(T_US + 3, "on", SHOP)),
+      t_i64(1, 0) + t_text(3, "zero trace") + t_i64(4, 9)) +
+      z_list(t_i64(1, LOW) + t_text(3, "a second list") + t_i64(4, 10) + t_i64(10, T_US + 1)))
