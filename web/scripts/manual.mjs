@@ -65,7 +65,7 @@ a:hover { text-decoration: underline; }
 // The order in which a person needs them; pages that are not named here come last.
 const GROUPS = [
   ["Monitoring and logging in production, section by section", [
-    "manual/infrastructure", "manual/statsd", "manual/application", "manual/synthetic", "manual/real-users", "manual/logging", "manual/log-inputs", "manual/log-clients", "manual/log-search", "manual/log-templates", "manual/patterns", "manual/traces", "manual/golden-signals", "manual/services-from-spans",
+    "manual/infrastructure", "manual/statsd", "manual/application", "manual/synthetic", "manual/real-users", "manual/logging", "manual/log-inputs", "manual/log-clients", "manual/log-search", "manual/log-templates", "manual/patterns", "manual/traces", "manual/traceql", "manual/golden-signals", "manual/services-from-spans",
     "manual/business-metrics", "manual/alerting", "manual/notifications", "manual/correlation", "manual/coming-from", "manual/replicas", "manual/cost", "manual/cardinality",
     "manual/retention", "manual/erase", "manual/redaction", "manual/security", "manual/encryption", "manual/boards", "manual/import-export"]],
   ["Using it", ["host", "configuration", "scraping", "queries"]],
