@@ -22,7 +22,7 @@ static void needs_of_field(const struct tql_field *f, struct tql_needs *n)
     if (f->scope == TQL_SCOPE_INTRINSIC) {
         n->want |= intrinsics[f->intrinsic].want;
         n->whole_trace = n->whole_trace || intrinsics[f->intrinsic].whole_trace;
-    } else {
+    } else if (f->scope != TQL_SCOPE_RESOURCE || !slice_eq(f->name, SLICE("service.name"))) { /* every span comes with its service */
         n->want |= f->scope == TQL_SCOPE_EVENT || f->scope == TQL_SCOPE_LINK ? WANT_SPAN : WANT_FIELDS;
     }
 }
