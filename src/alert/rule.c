@@ -36,13 +36,15 @@ static enum status lang_read(const struct rule_reading *r, const struct yaml_nod
         name = SLICE("promql");
     if (slice_eq(name, SLICE("loki")))
         name = SLICE("logql");
+    if (slice_eq(name, SLICE("tempo")))
+        name = SLICE("traceql");
     for (size_t i = 0; i < r->lang_count; i++) {
         if (slice_eq(slice_str(r->langs[i]->name), name)) {
             *out = r->langs[i];
             return ST_OK;
         }
     }
-    return yaml_fail(n, err, "lang: found \"%.*s\", allowed are promql and logql", SLICE_FMT(name));
+    return yaml_fail(n, err, "lang: found \"%.*s\", allowed are promql, logql and traceql", SLICE_FMT(name));
 }
 
 /* Adds the pairs of map n to list, a name that is there already is replaced. what: "labels" or "annotations". */
@@ -110,6 +112,7 @@ static enum status rule_finish(const struct rule_reading *r, const struct yaml_n
         return yaml_fail(n, err, "%s of %.*s: gives %s; allowed are instant vectors and numbers", key, SLICE_FMT(rule->name),
                          type == VALUE_STREAMS  ? "log lines"
                          : type == VALUE_MATRIX ? "a range vector"
+                         : type == VALUE_NONE   ? "traces"
                                                 : "a text");
     if (set->rule_count == RULES_MAX)
         return yaml_fail(n, err, "more than %d rules", RULES_MAX);

@@ -80,6 +80,20 @@ static void put_samples(struct metrics_writer *x, const struct traceql_series *s
     json_array_end(w);
 }
 
+/* A name is a label like others here: Grafana reads it so. */
+static void put_labels(struct metrics_writer *x, struct slice labels)
+{
+    struct slice name = labels_get(labels, SLICE("__name__"));
+    struct buf text;
+    buf_init(&text, 0);
+    if (name.len)
+        buf_printf(&text, "{__name__=\"%.*s\"}", SLICE_FMT(name));
+    else
+        labels_format(labels, &text);
+    json_string(x->w, buf_as_slice(&text));
+    buf_free(&text);
+}
+
 static void put_series(struct metrics_writer *x, const struct traceql_series *s)
 {
     struct json_writer *w = x->w;
@@ -93,7 +107,7 @@ static void put_series(struct metrics_writer *x, const struct traceql_series *s)
     json_array_end(w);
     put_samples(x, s);
     json_key(w, SLICE("promLabels"));
-    json_string(w, traceql_labels_text(x->a, s));
+    put_labels(x, traceql_labels_text(x->a, s));
     if (s->exemplar_count)
         put_exemplars(x, s);
     json_object_end(w);

@@ -10,6 +10,7 @@
 #include "promql/promql.h"
 #include "promql/script.h"
 #include "server/config.h"
+#include "traceql/traceql.h"
 
 /* One rule file into set, with its review. */
 static enum status read_rules(const struct rule_reading *r, struct slice path, struct rule_set *set, struct err *err)
@@ -28,7 +29,7 @@ static enum status read_rules(const struct rule_reading *r, struct slice path, s
 
 static int check_rules(int count, char **paths)
 {
-    static const struct query_lang *const langs[] = { &promql_lang, &logql_lang };
+    static const struct query_lang *const langs[] = { &promql_lang, &logql_lang, &traceql_lang };
     struct arena *a = arena_new(0);
     struct rule_reading r = { .arena = a, .langs = langs, .lang_count = COUNT_OF(langs), .interval_ns = RULE_INTERVAL_DEFAULT_NS,
                               .features = UINT32_MAX }; /* what a server takes is its own flag */

@@ -5,8 +5,9 @@
 #include "logql/logql.h"
 #include "promql/promql.h"
 #include "server/config.h"
+#include "traceql/traceql.h"
 
-static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
+static const struct query_lang *const langs[] = {&promql_lang, &logql_lang, &traceql_lang};
 
 static enum status read_file(const struct rule_reading *r, struct fs *fs, struct slice path, struct rule_set *set, struct err *err)
 {

@@ -6,9 +6,10 @@
 #include "logql/logql.h"
 #include "promql/promql.h"
 #include "server/state.h"
+#include "traceql/traceql.h"
 
-static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
-static const struct query_lang *const posted_langs[] = {&logql_lang, &promql_lang}; /* as Loki's ruler, which they are posted to */
+static const struct query_lang *const langs[] = {&promql_lang, &logql_lang, &traceql_lang};
+static const struct query_lang *const posted_langs[] = {&logql_lang, &promql_lang, &traceql_lang}; /* as Loki's ruler, which they are posted to */
 
 static enum status on_alerts(void *arg, const struct alert_put *alerts, size_t count, struct err *err)
 {

@@ -14,13 +14,14 @@
 #include "pipeline/pipeline.h"
 #include "promql/promql.h"
 #include "server/state.h"
+#include "traceql/traceql.h"
 
 enum { RULES_BYTES_MAX = KV_VALUE_BYTES_MAX };
 #define GOLDEN_FIRST_NS (2 * NS_S)
 #define GOLDEN_EVERY_NS (60 * NS_S)
 
 static const struct slice kv_key = SLICE_INIT("golden/rules");
-static const struct query_lang *const langs[] = {&promql_lang, &logql_lang};
+static const struct query_lang *const langs[] = {&promql_lang, &logql_lang, &traceql_lang};
 
 struct golden_keeper {
     struct server *server;

@@ -60,6 +60,15 @@ RULES = FAST + """groups:
       - alert: Errors
         lang: logql
         expr: 'sum by (service_name) (count_over_time({service_name="api"} |= "ERROR" [1m])) > 2'
+  - name: traces
+    lang: traceql
+    rules:
+      - record: checkout:spans:rate
+        expr: '{ resource.service.name = "checkout" } | rate() by (span:kind)'
+      - alert: SlowDatabase
+        expr: '{ span:kind = client } | max_over_time(duration) by (resource.service.name) > 0.5'
+        annotations:
+          summary: '{{ index $labels "resource.service.name" }} waits {{ $value | humanizeDuration }}'
 """
 
 
@@ -192,6 +201,20 @@ class Alerts(harness.Case):
         self.assertLess(r.status, 300, r.text)
         found = self.wait("logs", lambda: self.firing(s, "Errors"))
         self.assertEqual((found[0]["labels"]["service_name"], float(found[0]["value"])), ("api", 5))
+
+    def test_rules_over_traces_fire_and_record(self):
+        s = self.server(config=RULES)
+        start = time.time_ns() - 10**9
+        spans = [{"traceId": "5b8efff798038103d269b633813fc60c", "spanId": f"eee19b7ec3c1b17{kind}", "name": "q", "kind": kind, "startTimeUnixNano": str(start),
+                  "endTimeUnixNano": str(start + kind * 3 * 10**8)} for kind in (2, 3)]
+        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "checkout"}}]}
+        r = s.post_json("/v1/traces", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
+        self.assertEqual(r.status, 200, r.text)
+        found = self.wait("traces", lambda: self.firing(s, "SlowDatabase"))
+        self.assertEqual((found[0]["labels"]["resource.service.name"], float(found[0]["value"])), ("checkout", 0.9))
+        self.assertEqual(found[0]["annotations"]["summary"], "checkout waits 900ms")
+        recorded = self.wait("record", lambda: s.query('{__name__="checkout:spans:rate"}'))
+        self.assertEqual(sorted(r["metric"]["kind"] for r in recorded), ["client", "server"])
 
     def test_firing_survives_a_kill_and_keeps_its_start(self):
         s = self.server(config=RULES)

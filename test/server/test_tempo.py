@@ -241,6 +241,27 @@ class Test(unittest.TestCase):
         for bad in (dict(q="{ oops"), dict(q="{} | rate()"), dict(q="{}", minDuration="1s")):
             self.assertEqual(self.s.get("/tempo/api/search", bad).status, 400, bad)
 
+    def test_metrics(self):
+        t = self.now // S
+        window = dict(start=t - 60, end=t + 60)
+        def instant(q, **params):
+            got = self.get("metrics/query", q=q, **{**window, **params})["series"]
+            return sorted((x["promLabels"], x["value"]) for x in got)
+        self.assertEqual(instant('{ resource.service.name = "shop" } | count_over_time()'), [('{__name__="count_over_time"}', 2)])
+        self.assertEqual(instant('{ resource.service.name = "shop" } | max_over_time(duration) by (kind)'),
+                         [('{kind="client"}', 8e-07), ('{kind="server"}', 1.5)])
+        self.assertEqual(instant('{ kind = client } >> { } | count_over_time() by (resource.service.name)'), [('{"resource.service.name"="stock"}', 1)])
+        got = self.get("metrics/query_range", q='{ status = error } | count_over_time() by (name)', step="60s", exemplars=3, **window)["series"]
+        self.assertEqual([x["labels"] for x in got], [[{"key": "name", "value": {"stringValue": "GET /cart"}}]])
+        self.assertEqual(sum(x["value"] for x in got[0]["samples"]), 1)
+        times = [int(x["timestampMs"]) for x in got[0]["samples"] if x["value"]]
+        self.assertTrue(0 < times[0] - t * 1000 <= 60000 and times[0] % 60000 == 0, times)
+        exemplar = got[0]["exemplars"][0]
+        self.assertEqual(dict((a["key"], a["value"]["stringValue"]) for a in exemplar["labels"])["trace:id"], TRACE)
+        for bad in (dict(q="{}"), dict(q=""), dict(), dict(q="{} | rate()", step="0"), dict(q="{} | rate()", start=20, end=10), dict(q="{} | rate()", exemplars="x"),
+                    dict(q="{} | rate()", step="1ms", start=t - 3600)):
+            self.assertEqual(self.s.get("/tempo/api/metrics/query_range", bad).status, 400, bad)
+
     def grpc(self, message):
         """StreamingQuerier/Search over HTTP/2 by curl: the messages of the stream, and the status."""
         with tempfile.TemporaryDirectory() as folder:
