@@ -204,6 +204,7 @@ enum status evdir_decode(struct slice bytes, struct evdir **out, struct err *err
     struct arena *a = arena_new(0);
     struct evdir *d = arena_new_of(a, struct evdir);
     d->arena = a;
+    d->version = version;
     d->tenants = get_slices(&r, a, &d->tenant_count);
     d->streams = get_slices(&r, a, &d->stream_count);
     d->services = get_slices(&r, a, &d->service_count);

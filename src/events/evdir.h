@@ -61,6 +61,7 @@ struct evdir_trace_frame {
 
 struct evdir {
     struct arena *arena;
+    unsigned version; /* of what was decoded; 0: being made */
     struct slice *tenants, *streams, *services;
     struct evdir_field *fields;
     struct evdir_block *blocks;

@@ -206,6 +206,20 @@ static void rank_rows(struct sorting *list, size_t n)
 }
 
 /* list[0..count): rows of one partition and class. */
+static bool is_same_run(const struct evrow *a, const struct evrow *b)
+{
+    return a->e.kind == b->e.kind && slice_eq(a->tenant, b->tenant);
+}
+
+/* Blocks of logs are full, and the last of them what is left; those of others are of alike size, which lets a merge copy them. */
+static enum status expect_run(struct evwrite *x, const struct sorting *list, size_t count, struct err *err)
+{
+    size_t n = 0;
+    while (n < count && is_same_run(list[0].row, list[n].row))
+        n++;
+    return evwrite_expect(x, list[0].row->e.kind == EVENT_LOG ? 0 : n, err);
+}
+
 static enum status encode_part(struct part_sink *sink, const struct sorting *list, size_t count, struct err *err)
 {
     struct part_writer *w;
@@ -215,8 +229,12 @@ static enum status encode_part(struct part_sink *sink, const struct sorting *lis
     struct evwrite *x = evwrite_new(w);
     struct buf meta;
     buf_init(&meta, PART_META_BYTES_MAX);
-    for (size_t i = 0; st == ST_OK && i < count; i++)
-        st = evwrite_add(x, list[i].row->tenant, &list[i].row->e, err);
+    for (size_t i = 0; st == ST_OK && i < count; i++) {
+        if (i == 0 || !is_same_run(list[i - 1].row, list[i].row))
+            st = expect_run(x, list + i, count - i, err);
+        if (st == ST_OK)
+            st = evwrite_add(x, list[i].row->tenant, &list[i].row->e, err);
+    }
     if (st == ST_OK)
         st = evwrite_end(x, &meta, err);
     if (st == ST_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Merges parts row by row in evrow_cmp order: a heap of one reader a part, each holding the columns of one block and some of its
+/* Merges parts tenant by tenant and kind by kind. evmergeplan.c says which blocks are copied as they are and which are merged row by row:
+ * by a heap of sources, runs of blocks whose rows are in evrow_cmp order, each holding the columns of one block and some of its
  * rows put together, since rows take several times the memory of their columns and there may be dozens of parts. Rows that are
  * used up belong to the writer from then on, and a block behind its last ones, which frees them when the rows that point into
  * them are written.
@@ -9,6 +10,7 @@
 #include "events/evmerge.h"
 
 #include "events/evmem.h"
+#include "events/evmergeplan.h"
 #include "events/evread.h"
 #include "events/evtomb.h"
 #include "events/evwrite.h"
@@ -25,7 +27,8 @@ struct loaded { /* some rows of a block, in order */
 struct source {
     const struct part *p;
     const struct evdir *d;
-    size_t next_block, next_row, at;
+    const struct evmerge_block *const *blocks; /* in order */
+    size_t block_count, next_block, next_row, at;
     const struct evdir_block *block;
     struct evread *x; /* of block; NULL: none is open, or it belongs to the rows */
     bool is_touched;
@@ -34,7 +37,6 @@ struct source {
 };
 
 struct merge {
-    struct source *sources;
     struct source **heap;
     size_t heap_count;
     struct evtombs tombs;
@@ -51,20 +53,20 @@ static void loaded_free(void *arg)
     mem_free(l);
 }
 
-static bool block_is_touched(const struct merge *m, const struct source *s, const struct evdir_block *b)
+static bool block_is_touched(const struct evtombs *tombs, const struct evdir *d, const struct evdir_block *b)
 {
-    for (size_t i = 0; i < m->tombs.count; i++)
-        if (evtomb_may_touch(&m->tombs.list[i], s->d->tenants[b->tenant], b->min_ns, b->max_ns, b->min_lsn))
+    for (size_t i = 0; i < tombs->count; i++)
+        if (evtomb_may_touch(&tombs->list[i], d->tenants[b->tenant], b->min_ns, b->max_ns, b->min_lsn))
             return true;
     return false;
 }
 
 static enum status open_block(struct merge *m, struct source *s, struct err *err)
 {
-    s->block = &s->d->blocks[s->next_block++];
+    s->block = s->blocks[s->next_block++]->b;
     s->next_row = 0;
     s->x = evread_new(s->p, s->d, s->block, NULL);
-    s->is_touched = block_is_touched(m, s, s->block);
+    s->is_touched = block_is_touched(&m->tombs, s->d, s->block);
     s->tenant = s->d->tenants[s->block->tenant];
     return evread_load(s->x, WANT_ALL, err);
 }
@@ -74,7 +76,7 @@ static enum status load_next(struct merge *m, struct source *s, struct err *err)
 {
     s->now = NULL;
     s->at = 0;
-    while (s->x || s->next_block < s->d->block_count) {
+    while (s->x || s->next_block < s->block_count) {
         enum status st = s->x ? ST_OK : open_block(m, s, err);
         if (st)
             return st;
@@ -154,31 +156,58 @@ static enum status merge_rows(struct merge *m, const atomic_bool *stop, struct e
     return ST_OK;
 }
 
+/* The sources of a step that merges. */
+static enum status merge_step(struct merge *m, const struct evmerge_step *step, const atomic_bool *stop, struct err *err)
+{
+    struct arena *a = arena_new(0);
+    struct source *sources = arena_zalloc(a, (step->run_count + 1) * sizeof *sources);
+    m->heap = arena_array(a, struct source *, step->run_count + 1);
+    m->heap_count = 0;
+    enum status st = evwrite_expect(m->out, step->is_even ? step->rows : 0, err);
+    for (size_t i = 0; st == ST_OK && i < step->run_count; i++) {
+        const struct evmerge_run *run = &step->runs[i];
+        sources[i] = (struct source){ .p = run->blocks[0]->p, .d = run->blocks[0]->d, .blocks = run->blocks, .block_count = run->count };
+        st = load_next(m, &sources[i], err);
+        if (sources[i].now)
+            m->heap[m->heap_count++] = &sources[i];
+    }
+    for (size_t i = m->heap_count; i-- > 0;)
+        heap_down(m, i);
+    if (st == ST_OK)
+        st = merge_rows(m, stop, err);
+    for (size_t i = 0; i < step->run_count; i++) {
+        loaded_free(sources[i].now);
+        evread_free(sources[i].x);
+    }
+    arena_free(a);
+    return st;
+}
+
+static enum status copy_step(struct merge *m, const struct evmerge_block *b, const atomic_bool *stop, struct err *err)
+{
+    if (stop && atomic_load(stop))
+        return err_set(err, ST_CANCELLED, "merge of events: stopped");
+    return evwrite_copy(m->out, b->p, b->d, b->b, err);
+}
+
 enum status evmerge_parts(const struct part *const *parts, size_t count, struct tombstones dead, struct part_writer *out, struct buf *meta,
                           const atomic_bool *stop, struct err *err)
 {
     struct arena *a = arena_new(0);
-    struct merge m = { .sources = arena_zalloc(a, (count + 1) * sizeof *m.sources), .heap = arena_array(a, struct source *, count + 1) };
+    struct merge m = { .heap = NULL };
+    struct evmerge_plan plan;
     enum status st = ST_OK;
     m.tombs = evtombs_compile(dead, a, NULL);
     m.out = evwrite_new(out);
-    for (size_t i = 0; st == ST_OK && i < count; i++) {
-        m.sources[i] = (struct source){ .p = parts[i], .d = part_user(parts[i]) };
-        st = load_next(&m, &m.sources[i], err);
-        if (m.sources[i].now)
-            m.heap[m.heap_count++] = &m.sources[i];
-    }
-    for (size_t i = m.heap_count; i-- > 0;)
-        heap_down(&m, i);
-    if (st == ST_OK)
-        st = merge_rows(&m, stop, err);
+    struct evmerge_block *blocks = evmergeplan_blocks(parts, count, a, &plan);
+    for (size_t i = 0; i < plan.block_count; i++)
+        blocks[i].is_touched = block_is_touched(&m.tombs, blocks[i].d, blocks[i].b);
+    evmergeplan_make(&plan, a);
+    for (size_t i = 0; st == ST_OK && i < plan.step_count; i++)
+        st = plan.steps[i].copied ? copy_step(&m, plan.steps[i].copied, stop, err) : merge_step(&m, &plan.steps[i], stop, err);
     if (st == ST_OK)
         st = evwrite_end(m.out, meta, err);
     evwrite_free(m.out);
-    for (size_t i = 0; i < count; i++) {
-        loaded_free(m.sources[i].now);
-        evread_free(m.sources[i].x);
-    }
     evtombs_free(&m.tombs);
     arena_free(a);
     return st;

@@ -12,11 +12,14 @@
  * comes later goes to the cells. A row's list of fields in its order is a shape; equal shapes are kept once a block. */
 #include "events/evwrite.h"
 
+#include <stdlib.h>
+
 #include "base/map.h"
 #include "events/evdict.h"
 #include "events/evencode.h"
 #include "events/evfilter.h"
 #include "events/evmem.h"
+#include "events/evread.h"
 #include "events/evtrace.h"
 
 enum {
@@ -26,6 +29,7 @@ enum {
     NAME_CACHE_SHIFT = 40,
     KNOWN_TEXTS = 256,
     KNOWN_SHAPES = 256,
+    PROBE_ROWS = 512, /* tell how many rows make a block full */
     NO_NUMBER = UINT32_MAX,
     FIELD_COST_BYTES = 8, /* what a field counts toward a block's size beside its text */
 };
@@ -60,7 +64,8 @@ struct evwrite {
     uint64_t rows_total;
 
     const struct event **rows;
-    size_t n, raw_bytes;
+    size_t n, raw_bytes, rows_max; /* rows_max: of this block */
+    size_t expected;               /* rows from this block on; 0: not known */
     struct slice tenant; /* of rows waiting; in part */
     struct retired *retired;
     size_t retired_count, retired_cap;
@@ -76,6 +81,7 @@ struct evwrite *evwrite_new(struct part_writer *w)
 {
     struct evwrite *x = mem_new(struct evwrite);
     x->w = w;
+    x->rows_max = EVDIR_BLOCK_ROWS_MAX;
     x->part = x->dir.arena = arena_new(0);
     x->block = arena_new(0);
     x->rows = mem_alloc(EVDIR_BLOCK_ROWS_MAX * sizeof *x->rows);
@@ -434,6 +440,15 @@ static void summarise(struct evwrite *x, struct evdir_block *b)
     }
 }
 
+static void note_trace(struct evwrite *x, const uint8_t id[16], uint32_t block)
+{
+    if (x->trace_count == x->trace_cap) {
+        x->trace_cap = x->trace_cap ? x->trace_cap * 2 : 1024;
+        x->traces = mem_realloc(x->traces, x->trace_cap * sizeof *x->traces);
+    }
+    x->traces[x->trace_count++] = (struct evtrace_pair){ evtrace_hash(id), block };
+}
+
 static void note_traces(struct evwrite *x, uint32_t block)
 {
     const struct event *last = NULL;
@@ -442,11 +457,7 @@ static void note_traces(struct evwrite *x, uint32_t block)
         if (!event_has_trace(r) || (last && memcmp(last->trace_id, r->trace_id, sizeof r->trace_id) == 0))
             continue;
         last = r;
-        if (x->trace_count == x->trace_cap) {
-            x->trace_cap = x->trace_cap ? x->trace_cap * 2 : 1024;
-            x->traces = mem_realloc(x->traces, x->trace_cap * sizeof *x->traces);
-        }
-        x->traces[x->trace_count++] = (struct evtrace_pair){ evtrace_hash(r->trace_id), block };
+        note_trace(x, r->trace_id, block);
     }
 }
 
@@ -484,7 +495,9 @@ static enum status write_block(struct evwrite *x, struct err *err)
     }
     part_writer_rows(x->w, x->n, b->min_ns, b->max_ns, b->min_lsn, b->max_lsn);
     x->rows_total += x->n;
+    x->expected -= MIN(x->expected, x->n);
     x->n = x->raw_bytes = 0;
+    x->rows_max = EVDIR_BLOCK_ROWS_MAX;
     arena_reset(x->block);
     free_retired(x);
     return k.st;
@@ -505,10 +518,18 @@ static size_t raw_bytes_of(const struct event *e)
     return bytes + (size_t)e->link_count * sizeof(struct span_link);
 }
 
+/* A block's share of the rows to come, so that the last one is no small rest. */
+static size_t even_rows(const struct evwrite *x)
+{
+    size_t full = MIN((size_t)EVDIR_BLOCK_ROWS_MAX, EVDIR_BLOCK_BYTES_MAX / (x->raw_bytes / x->n));
+    size_t blocks = (x->expected + full - 1) / MAX(full, (size_t)1);
+    return MIN((size_t)EVDIR_BLOCK_ROWS_MAX, x->expected / MAX(blocks, (size_t)1) + 1);
+}
+
 enum status evwrite_add(struct evwrite *x, struct slice tenant, const struct event *row, struct err *err)
 {
     bool is_other = x->n && (row->kind != x->rows[0]->kind || !slice_eq(tenant, x->tenant));
-    if (is_other || x->n == EVDIR_BLOCK_ROWS_MAX || x->raw_bytes >= EVDIR_BLOCK_BYTES_MAX) {
+    if (is_other || x->n >= x->rows_max || x->raw_bytes >= EVDIR_BLOCK_BYTES_MAX) {
         enum status st = write_block(x, err);
         if (st)
             return st;
@@ -517,6 +538,160 @@ enum status evwrite_add(struct evwrite *x, struct slice tenant, const struct eve
         x->tenant = arena_copy(x->part, tenant);
     x->rows[x->n++] = row;
     x->raw_bytes += raw_bytes_of(row);
+    if (x->n == PROBE_ROWS && x->expected > PROBE_ROWS)
+        x->rows_max = even_rows(x);
+    return ST_OK;
+}
+
+enum status evwrite_expect(struct evwrite *x, size_t rows, struct err *err)
+{
+    enum status st = write_block(x, err);
+    x->expected = rows;
+    return st;
+}
+
+/* ---- blocks as they are ---- */
+
+static uint32_t *copied_numbers(struct evwrite *x, struct map *m, struct slice **list, size_t *count, size_t *cap, const struct slice *names,
+                                const uint32_t *from, uint32_t n)
+{
+    uint32_t *to = arena_array(x->part, uint32_t, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = number_of(x, m, list, count, cap, names[from[i]]);
+    return to;
+}
+
+static int by_column(const void *a, const void *b)
+{
+    uint32_t x = ((const struct evdir_place *)a)->column, y = ((const struct evdir_place *)b)->column;
+    return (x > y) - (x < y);
+}
+
+/* Places by the numbers that fields have here; numbers[i]: of field i there. False: there is no room for a field. */
+static bool copy_places(struct evwrite *x, const struct evdir *d, struct evdir_block *b, const struct evdir_block *from, uint32_t *numbers)
+{
+    b->places = arena_array(x->part, struct evdir_place, from->place_count + 1);
+    for (uint32_t i = 0; i < from->place_count; i++) {
+        b->places[i] = from->places[i];
+        uint32_t column = from->places[i].column;
+        if (column < EVCOL_FIELD_FIRST)
+            continue;
+        const struct evdir_field *f = &d->fields[column - EVCOL_FIELD_FIRST];
+        uint32_t number = field_number_slow(x, &(struct field){ .scope = f->scope, .type = f->type, .name = f->name, .text = SLICE_EMPTY });
+        if (number == NO_NUMBER)
+            return false;
+        numbers[column - EVCOL_FIELD_FIRST] = number;
+        b->places[i].column = EVCOL_FIELD_FIRST + number;
+    }
+    qsort(b->places, b->place_count, sizeof *b->places, by_column);
+    return true;
+}
+
+/* The column of shapes, which names fields by their numbers. False: it does not parse. */
+static bool put_renumbered(struct buf *out, struct slice shapes, const uint32_t *numbers, size_t field_count)
+{
+    struct reader r = reader_of(shapes);
+    uint64_t count = read_varint(&r);
+    buf_varint(out, count);
+    for (uint64_t s = 0; s < count && !r.bad; s++) {
+        uint64_t n = read_varint(&r);
+        buf_varint(out, n);
+        for (; n > 0 && !r.bad; n--) {
+            uint64_t element = read_varint(&r);
+            r.bad |= element > field_count;
+            buf_varint(out, element && !r.bad ? numbers[element - 1] + 1 : 0);
+        }
+    }
+    if (!r.bad)
+        buf_slice(out, read_bytes(&r, reader_left(&r)));
+    return !r.bad;
+}
+
+static bool is_packed_frame(const struct evdir_block *b, uint32_t frame, struct slice bytes)
+{
+    for (uint32_t i = 0; i < b->place_count; i++) {
+        const struct evdir_place *p = &b->places[i];
+        if (p->frame == frame && p->length == bytes.len && bytes.len && bytes.ptr[0] == EVCOL_STRING_TEXTS)
+            return p->column == EVCOL_BODY || p->column >= EVCOL_FIELD_FIRST;
+    }
+    return false;
+}
+
+static enum status copy_frame(struct evwrite *x, const struct part *p, const struct evdir *d, struct evdir_block *b, uint32_t frame,
+                              const uint32_t *numbers, struct err *err)
+{
+    struct block *block;
+    enum status st = part_read_once(p, b->frames[frame], &block, err);
+    if (st)
+        return st;
+    struct slice bytes = block->bytes;
+    const struct evdir_place *shape = evdir_place_of(b, EVCOL_SHAPE);
+    if (shape && shape->frame == frame) {
+        struct evdir_place was = *shape;
+        bool is_good = (uint64_t)was.offset + was.length <= bytes.len;
+        buf_slice(&x->own, slice_sub(bytes, 0, MIN((size_t)was.offset, bytes.len)));
+        is_good = is_good && put_renumbered(&x->own, slice_sub(bytes, was.offset, (size_t)was.offset + was.length), numbers, d->field_count);
+        uint32_t length = (uint32_t)(x->own.len - was.offset);
+        for (uint32_t i = 0; i < b->place_count && is_good; i++) {
+            struct evdir_place *other = &b->places[i];
+            if (other->frame == frame && other->offset > was.offset)
+                other->offset += length - was.length;
+            if (other->column == EVCOL_SHAPE)
+                other->length = length;
+        }
+        if (is_good)
+            buf_slice(&x->own, slice_skip(bytes, (size_t)was.offset + was.length));
+        else
+            st = err_set(err, ST_CORRUPT, "part %016llx: the shapes of rows at %llu do not parse", (unsigned long long)part_info(p)->id,
+                         (unsigned long long)b->frames[frame].offset);
+        bytes = buf_as_slice(&x->own);
+    }
+    if (st == ST_OK)
+        st = part_write(x->w, is_packed_frame(b, frame, bytes) ? CODEC_RAW : CODEC_ZSTD, bytes, &b->frames[frame], err);
+    buf_reset(&x->own);
+    block_drop(block);
+    return st;
+}
+
+static enum status copy_traces(struct evwrite *x, const struct part *p, const struct evdir *d, const struct evdir_block *from, struct err *err)
+{
+    const uint8_t *ids;
+    struct evread *r = evread_new(p, d, from, NULL);
+    enum status st = evread_ids(r, EVCOL_TRACE_ID, &ids, err);
+    static const uint8_t none[16];
+    for (size_t i = 0; st == ST_OK && i < from->rows; i++)
+        if (memcmp(ids + 16 * i, i ? ids + 16 * (i - 1) : none, 16) != 0 && memcmp(ids + 16 * i, none, 16) != 0)
+            note_trace(x, ids + 16 * i, (uint32_t)x->dir.block_count);
+    evread_free(r);
+    return st;
+}
+
+enum status evwrite_copy(struct evwrite *x, const struct part *p, const struct evdir *d, const struct evdir_block *from, struct err *err)
+{
+    enum status st = write_block(x, err);
+    if (st == ST_OK)
+        st = copy_traces(x, p, d, from, err);
+    if (st)
+        return st;
+    struct evdir_block b = *from;
+    uint32_t *numbers = arena_zalloc(x->block, (d->field_count + 1) * sizeof *numbers);
+    b.tenant = number_of(x, &x->tenants, &x->dir.tenants, &x->dir.tenant_count, &x->tenant_cap, d->tenants[from->tenant]);
+    b.streams = copied_numbers(x, &x->streams, &x->dir.streams, &x->dir.stream_count, &x->stream_cap, d->streams, from->streams, from->stream_count);
+    b.services = copied_numbers(x, &x->services, &x->dir.services, &x->dir.service_count, &x->service_cap, d->services, from->services,
+                                from->service_count);
+    b.frames = arena_array(x->part, struct block_ref, from->frame_count + 1);
+    memcpy(b.frames, from->frames, from->frame_count * sizeof *b.frames);
+    if (!copy_places(x, d, &b, from, numbers))
+        st = err_set(err, ST_INTERNAL, "events: a block that is copied has fields beyond the %d of a part", EVDIR_FIELDS_MAX);
+    for (uint32_t i = 0; st == ST_OK && i < b.frame_count; i++)
+        if (b.frames[i].length)
+            st = copy_frame(x, p, d, &b, i, numbers, err);
+    arena_reset(x->block);
+    if (st)
+        return st;
+    ARENA_PUSH(x->part, x->dir.blocks, x->dir.block_count, x->block_cap) = b;
+    part_writer_rows(x->w, b.rows, b.min_ns, b.max_ns, b.min_lsn, b.max_lsn);
+    x->rows_total += b.rows;
     return ST_OK;
 }
 
