@@ -88,8 +88,5 @@ struct tempo_tag tempo_tag_of(struct slice text);
 /* The index of a status ("unset", "ok", "error") by its name; -1: there is none of that name. */
 int tempo_status_of(struct slice text);
 struct slice tempo_status_name(unsigned status);
-/* What of {a = "b" && duration > 1s ...} a predicate can tell, living in a. NULL: nothing. *whole: that is all that was asked; else it lets
- * more through. */
-struct pred *tempo_filter(struct arena *a, struct slice query, bool *whole);
 
 #endif

@@ -23,32 +23,6 @@ TEST(tempo_names_tell_scopes_and_parts_of_a_span)
     }
 }
 
-TEST(tempo_a_filter_says_when_it_is_not_all_that_was_asked)
-{
-    static const struct {
-        const char *query;
-        size_t terms;
-        bool whole;
-    } cases[] = {
-        { "", 0, true }, { "{}", 0, true }, { "{ }", 0, true }, { "{", 0, false }, { "x", 0, false }, { "{ oops }", 0, false },
-        { "{ .a = \"b\" }", 1, true }, { "{.a=1&&span.b=true}", 2, true }, { "{ .a = 1 & .b = 2 }", 2, false }, { "{ .a = \"x && y\" }", 1, true },
-        { "{ .a = \"x", 0, false }, { "{ .a = nil }", 0, false }, { "{ .a = .b }", 0, false }, { "{ a = 1 }", 0, false }, { "{ . = 1 }", 0, false },
-        { "{ .a =~ \"b\" }", 0, false }, { "{ .a != \"b\" && .c = 2 }", 1, false }, { "{ .a = 1 || .b = 2 }", 0, false },
-        { "{ duration > 100ms && duration <= 2s }", 2, true }, { "{ duration > fast }", 0, false },
-        { "{ status = error && kind = server }", 2, true },
-        { "{ status = \"error\" }", 0, false }, { "{ status = odd }", 0, false }, { "{ .a = 1 } >> { .b = 2 }", 0, false }, { "{ && }", 0, false },
-        { "{ .a = \"x\\\"y\" }", 0, false }, { "{ name = \"GET\" && }", 1, true }, { "{ .a = 1 } | rate()", 0, false },
-    };
-    struct arena *a = arena_new(0);
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        bool whole;
-        struct pred *p = tempo_filter(a, slice_str(cases[i].query), &whole);
-        if ((p ? p->kid_count : 0) != cases[i].terms || whole != cases[i].whole)
-            unit_fail(__FILE__, __LINE__, cases[i].query);
-    }
-    arena_free(a);
-}
-
 TEST(tempo_grpc_requests_become_parameters)
 {
     struct arena *a = arena_new(0);

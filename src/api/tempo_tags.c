@@ -13,6 +13,16 @@ static const struct slice scope_names[] = { SLICE_INIT("span"), SLICE_INIT("reso
                                             SLICE_INIT("link"), SLICE_INIT("intrinsic") };
 enum list_of { OF_SPAN, OF_RESOURCE, OF_INSTRUMENTATION, OF_EVENT, OF_LINK, OF_INTRINSIC, LISTS };
 
+/* What an engine may check of the query that names or values are asked for; NULL: nothing. Who is still writing it has to get some, so one
+ * that does not parse narrows nothing. *tree is to be freed behind the scan. */
+static struct pred *narrowed(struct arena *a, const struct api_params *p, struct traceql **tree)
+{
+    struct slice text = api_param(p, SLICE("q"), NULL);
+    struct err err;
+    bool is_all;
+    return text.len && traceql_parse(a, text, tree, &err) == ST_OK && (*tree)->stages ? tql_push(a, (*tree)->stages, &is_all) : NULL;
+}
+
 /* ---- names ---- */
 
 struct names {
@@ -62,7 +72,7 @@ static enum status gather_names(struct api_query *q, const struct api_params *p,
     struct tempo_scan s = { .rows_max = SCAN_SPANS_MAX, .see = see_names, .arg = n };
     struct slice scope = api_param(p, SLICE("scope"), NULL);
     size_t known = 0;
-    bool whole; /* names and values that fit some of it are good enough for who still writes it */
+    struct traceql *tree = NULL;
     while (known < LISTS && !slice_eq(scope, scope_names[known]))
         known++;
     if (scope.len && known == LISTS && !slice_eq(scope, SLICE("none")))
@@ -70,10 +80,11 @@ static enum status gather_names(struct api_query *q, const struct api_params *p,
                        SLICE_FMT(scope));
     n->with_children = known == OF_EVENT || known == OF_LINK || known == LISTS;
     s.want = WANT_FIELDS | (n->with_children ? WANT_SPAN : 0);
-    s.pred = tempo_filter(q->arena, api_param(p, SLICE("q"), NULL), &whole);
+    s.pred = narrowed(q->arena, p, &tree);
     enum status st = tempo_window(q, p, &s.start_ns, &s.end_ns, err);
     if (!st && known != OF_INTRINSIC)
         st = tempo_scan(q, &s, err);
+    traceql_free(tree);
     add_intrinsics(n);
     for (size_t i = 0; known < LISTS && i < LISTS; i++)
         if (i != known)
@@ -281,8 +292,8 @@ static unsigned wanted(const struct tempo_tag *t)
 static enum status gather_values(struct api_query *q, const struct api_params *p, struct values *v, struct err *err)
 {
     struct preds both = { 0 };
-    bool whole;
-    struct pred *has = having(q->arena, &v->tag), *filter = tempo_filter(q->arena, api_param(p, SLICE("q"), NULL), &whole);
+    struct traceql *tree = NULL;
+    struct pred *has = having(q->arena, &v->tag), *filter = narrowed(q->arena, p, &tree);
     struct tempo_scan s = { .rows_max = SCAN_SPANS_MAX, .see = see_values, .arg = v, .want = wanted(&v->tag) };
     if (has)
         preds_add(q->arena, &both, has);
@@ -290,13 +301,14 @@ static enum status gather_values(struct api_query *q, const struct api_params *p
         preds_add(q->arena, &both, filter);
     s.pred = pred_node(q->arena, PRED_AND, &both);
     enum status st = tempo_window(q, p, &s.start_ns, &s.end_ns, err);
-    if (st || v->tag.intrinsic == TEMPO_NUMBER)
-        return st;
     for (unsigned i = 0; v->tag.intrinsic == TEMPO_STATUS && i <= 2; i++)
         add_value(v, tempo_status_name(i), TYPE_KEYWORD);
     for (unsigned i = 0; v->tag.intrinsic == TEMPO_KIND && i <= 5; i++)
         add_value(v, trace_kind_name(i), TYPE_KEYWORD);
-    return v->seen.count ? ST_OK : tempo_scan(q, &s, err);
+    if (!st && v->seen.count == 0 && v->tag.intrinsic != TEMPO_NUMBER)
+        st = tempo_scan(q, &s, err);
+    traceql_free(tree);
+    return st;
 }
 
 static void put_values(struct json_writer *w, struct arena *a, const struct map *m, bool is_v2)
