@@ -24,9 +24,12 @@ static const char *const services[SERVICES] = { "frontend", "checkout", "cart", 
 static const char *const languages[SERVICES] = { "nodejs", "java", "dotnet", "go", "java", "python" };
 static const char *const versions[SERVICES] = { "2.31.0", "1.14.2", "0.9.7", "4.0.1", "1.14.2", "3.3.3" };
 static const char *const scopes[SCOPES] = { "io.opentelemetry.http", "io.opentelemetry.rpc", "io.opentelemetry.db" };
-static const char *const agents[] = { "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "curl/8.5.0",
-                                      "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
-                                      "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile/15E148 Safari/604.1" };
+static const char *const agents[] = {
+    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "curl/8.5.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile/15E148 Safari/604.1",
+};
 static const char *const failures[][2] = {
     { "java.sql.SQLTransientConnectionException", "HikariPool-1 - Connection is not available, request timed out after 30000ms" },
     { "java.net.SocketTimeoutException", "Read timed out" },
@@ -56,7 +59,7 @@ static const struct step steps[] = {
     /* 8: a search */
     { FRONTEND, CLIENT, HTTP_OUT, 1, { 9 }, "GET", "http://catalog:8080/search?q=shoe&page=%u", 350 },
     { CATALOG, SERVER, HTTP_IN, 3, { 10 }, "GET /search", "/search", 2500 },
-    { CATALOG, CLIENT, SQL, 1, { 0 }, "SELECT shop.products", "SELECT id, name FROM products WHERE name LIKE ? ORDER BY rank LIMIT 20 OFFSET %u", 9000 },
+    { CATALOG, CLIENT, SQL, 1, { 0 }, "SELECT shop.products", "SELECT id, name FROM products WHERE name LIKE ? LIMIT 20 OFFSET %u", 9000 },
     /* 11: what is in the cart */
     { FRONTEND, CLIENT, RPC_OUT, 1, { 12 }, "shop.Cart/Get", "Get", 250 },
     { CART, SERVER, RPC_IN, 1, { 23 }, "shop.Cart/Get", "Get", 300 },
