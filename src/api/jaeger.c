@@ -133,7 +133,13 @@ void jaeger_operations_v2(void *user, struct http_exchange *x)
 
 /* ---- traces ---- */
 
-static void answer_traces(struct api_query *q, struct trace_spans *s)
+/* raw=true: times as they came. */
+static bool wants_raw(const struct api_params *p)
+{
+    return slice_eq(api_param(p, SLICE("raw"), NULL), SLICE("true"));
+}
+
+static void answer_traces(struct api_query *q, struct trace_spans *s, bool is_raw)
 {
     struct buf out;
     struct json_writer w;
@@ -143,7 +149,7 @@ static void answer_traces(struct api_query *q, struct trace_spans *s)
     api_audit_note(q->x, SLICE_EMPTY, s->count);
     for (size_t i = 0, end; i < s->count; i = end) {
         end = trace_end(s, i);
-        jaeger_json_trace(&w, q->arena, s->list + i, end - i);
+        jaeger_json_trace(&w, q->arena, s->list + i, end - i, !is_raw);
         traces++;
     }
     end_data(&w, traces);
@@ -155,11 +161,14 @@ void jaeger_trace(void *user, struct http_exchange *x)
     struct api_query q;
     struct err err;
     struct trace_spans spans = { 0 };
+    struct api_params p;
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
+    enum status st = api_params_read(x, &p, &err);
     if (!st)
-        answer_traces(&q, &spans);
+        st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
+    if (!st)
+        answer_traces(&q, &spans, wants_raw(&p));
     end_query(&q, st, &err);
 }
 
@@ -256,7 +265,7 @@ void jaeger_search(void *user, struct http_exchange *x)
         st = trace_tags_search(&q, &(struct trace_search){ NULL, s.start_ns, sat_add(s.end_ns, 1), s.limit, NULL, NULL }, s.pred, &s.tags, &spans,
                                &err);
     if (!st)
-        answer_traces(&q, &spans);
+        answer_traces(&q, &spans, wants_raw(&s.p));
     end_query(&q, st, &err);
 }
 

@@ -3,6 +3,7 @@
 #include "api/jaeger_json.h"
 #include "api/otlp_trace.h"
 #include "api/trace_read.h"
+#include "api/trace_skew.h"
 
 #include "base/map.h"
 #include "base/num.h"
@@ -222,7 +223,20 @@ static void put_flags(struct json_writer *w, const struct event *e)
     json_uint(w, flags);
 }
 
-static void put_span(struct json_writer *w, struct arena *a, const struct event *e, struct slice process)
+static void put_warnings(struct json_writer *w, const struct trace_warnings *warnings)
+{
+    json_key(w, SLICE("warnings"));
+    if (warnings == NULL || warnings->count == 0) {
+        json_raw(w, SLICE("null"));
+        return;
+    }
+    json_array_begin(w);
+    for (size_t i = 0; i < warnings->count; i++)
+        json_string(w, warnings->list[i]);
+    json_array_end(w);
+}
+
+static void put_span(struct json_writer *w, struct arena *a, const struct event *e, struct slice process, const struct trace_warnings *warnings)
 {
     json_object_begin(w);
     json_key(w, SLICE("traceID"));
@@ -244,8 +258,7 @@ static void put_span(struct json_writer *w, struct arena *a, const struct event 
     put_logs(w, e);
     json_key(w, SLICE("processID"));
     json_string(w, process);
-    json_key(w, SLICE("warnings"));
-    json_raw(w, SLICE("null"));
+    put_warnings(w, warnings);
     json_object_end(w);
 }
 
@@ -281,12 +294,15 @@ static void put_process(struct json_writer *w, const struct event *e)
     json_object_end(w);
 }
 
-void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct event *const *spans, size_t count)
+void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct event *const *spans, size_t count, bool corrects)
 {
+    struct trace_warnings *warnings = NULL;
     struct map ids;
     const struct event **examples = arena_array(a, const struct event *, count);
     struct slice *names = arena_array(a, struct slice, count);
     map_init(&ids);
+    if (corrects)
+        spans = trace_skew(a, spans, count, &warnings);
     json_object_begin(w);
     json_key(w, SLICE("traceID"));
     put_hex(w, spans[0]->trace_id, 16);
@@ -300,7 +316,7 @@ void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct even
             examples[*id] = spans[i];
             names[*id] = arena_printf(a, "p%zu", ids.count);
         }
-        put_span(w, a, spans[i], names[*id]);
+        put_span(w, a, spans[i], names[*id], warnings ? &warnings[i] : NULL);
     }
     json_array_end(w);
     json_key(w, SLICE("processes"));

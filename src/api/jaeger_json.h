@@ -6,7 +6,8 @@
 #include "codec/json.h"
 #include "model/event.h"
 
-/* One trace object; spans (all of one trace) are pointers into rows that live on. a: scratch. */
-void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct event *const *spans, size_t count);
+/* One trace object; spans (all of one trace) are pointers into rows that live on. a: scratch. With corrects, clocks of hosts are put
+ * right, and warnings of the spans say so (trace_skew.h). */
+void jaeger_json_trace(struct json_writer *w, struct arena *a, const struct event *const *spans, size_t count, bool corrects);
 
 #endif

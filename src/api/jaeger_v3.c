@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jaeger's query API, version 3: traces as OTLP. https://www.jaegertracing.io/docs/2.0/apis/#http-json */
 #include "api/otlp_trace_json.h"
+#include "api/trace_skew.h"
 #include "api/trace_tags.h"
 #include "base/date.h"
 #include "base/num.h"
@@ -102,7 +103,46 @@ void jaeger_v3_operations(void *user, struct http_exchange *x)
 
 /* ---- traces ---- */
 
-static void answer_traces(struct api_query *q, struct trace_spans *s)
+/* Warnings are an attribute of the span there; one that stays as it came has none. */
+static const struct event *noted(struct arena *a, const struct event *from, const struct trace_warnings *warnings)
+{
+    struct buf text;
+    struct json_writer w;
+    if (!warnings->is_moved)
+        return from;
+    buf_init(&text, 0); /* a few sentences */
+    json_writer_init(&w, &text);
+    json_array_begin(&w);
+    for (size_t i = 0; i < warnings->count; i++)
+        json_string(&w, warnings->list[i]);
+    json_array_end(&w);
+    struct event *e = arena_new_of(a, struct event);
+    *e = *from;
+    e->fields = arena_array(a, struct field, from->field_count + 1);
+    if (from->field_count)
+        memcpy(e->fields, from->fields, from->field_count * sizeof *from->fields);
+    e->fields[e->field_count++] = (struct field){ .type = FIELD_JSON, .name = SLICE("@jaeger@warnings"), .text = arena_copy(a, buf_as_slice(&text)) };
+    buf_free(&text);
+    return e;
+}
+
+/* With the clocks of hosts put right. */
+static const struct event *const *corrected(struct arena *a, const struct event *const *spans, size_t count)
+{
+    struct trace_warnings *warnings;
+    const struct event *const *moved = trace_skew(a, spans, count, &warnings);
+    const struct event **out = arena_array(a, const struct event *, count + 1);
+    for (size_t i = 0; i < count; i++)
+        out[i] = noted(a, moved[i], &warnings[i]);
+    return out;
+}
+
+static bool is_true(struct slice text)
+{
+    return slice_eq(text, SLICE("true"));
+}
+
+static void answer_traces(struct api_query *q, struct trace_spans *s, bool is_raw)
 {
     struct buf out;
     struct json_writer w;
@@ -113,7 +153,8 @@ static void answer_traces(struct api_query *q, struct trace_spans *s)
     json_array_begin(&w);
     for (size_t i = 0, end; i < s->count; i = end) {
         end = trace_end(s, i);
-        otlp_trace_json_members(&w, q->arena, OTLP_JSON_HEX, s->list + i, end - i);
+        const struct event *const *spans = is_raw ? s->list + i : corrected(q->arena, s->list + i, end - i);
+        otlp_trace_json_members(&w, q->arena, OTLP_JSON_HEX, spans, end - i);
     }
     json_array_end(&w);
     json_object_end(&w);
@@ -126,12 +167,15 @@ void jaeger_v3_trace(void *user, struct http_exchange *x)
 {
     struct api_query q;
     struct trace_spans spans = { 0 };
+    struct api_params p;
     struct err err;
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
+    enum status st = api_params_read(x, &p, &err);
     if (!st)
-        answer_traces(&q, &spans);
+        st = trace_read_id(&q, api_path_part(x, SLICE("id")), &spans, &err);
+    if (!st)
+        answer_traces(&q, &spans, is_true(api_param(&p, SLICE("raw_traces"), NULL)));
     end_query(&q, st, &err);
 }
 
@@ -194,7 +238,8 @@ static enum status read_attributes(struct arena *a, const struct api_params *p, 
     return ST_OK;
 }
 
-static enum status search_read(struct api_query *q, struct trace_search *t, struct pred **pred, struct trace_tags *tags, struct err *err)
+static enum status search_read(struct api_query *q, struct trace_search *t, struct pred **pred, struct trace_tags *tags, bool *is_raw,
+                               struct err *err)
 {
     struct api_params p;
     struct preds k = { 0 };
@@ -218,6 +263,7 @@ static enum status search_read(struct api_query *q, struct trace_search *t, stru
         preds_add(a, &k, pred_text(a, COL_SERVICE, SLICE_EMPTY, service));
     if (operation.len)
         preds_add(a, &k, pred_text(a, COL_BODY, SLICE_EMPTY, operation));
+    *is_raw = is_true(query_param(a, &p, "raw_traces"));
     t->end_ns = sat_add(t->end_ns, 1);
     *pred = pred_node(a, PRED_AND, &k);
     return st;
@@ -228,17 +274,18 @@ void jaeger_v3_traces(void *user, struct http_exchange *x)
     struct api_query q;
     struct trace_search t = { 0 };
     struct trace_tags tags = { .count = 0 };
+    bool is_raw = false;
     struct pred *pred = NULL;
     struct trace_spans spans = { 0 };
     struct err err;
     if (!api_query_begin(user, x, &q))
         return;
-    enum status st = search_read(&q, &t, &pred, &tags, &err);
+    enum status st = search_read(&q, &t, &pred, &tags, &is_raw, &err);
     if (!st)
         st = trace_tags_search(&q, &t, pred, &tags, &spans, &err);
     if (!st && spans.count == 0)
         st = err_set(&err, ST_NOT_FOUND, "No traces found");
     if (!st)
-        answer_traces(&q, &spans);
+        answer_traces(&q, &spans, is_raw);
     end_query(&q, st, &err);
 }

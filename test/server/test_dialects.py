@@ -283,7 +283,7 @@ class Dialects(harness.Case):
 
     def check_readers(self, trace, spans, written):
         id_, proto = f"{trace:032x}", {"Accept": "application/protobuf"}
-        for what, data in [("jaeger v3", lambda: self.got("/jaeger/api/v3/traces/" + id_).json["result"]["resourceSpans"]),
+        for what, data in [("jaeger v3", lambda: self.got("/jaeger/api/v3/traces/" + id_, raw_traces="true").json["result"]["resourceSpans"]),
                            ("tempo v1 json", lambda: self.got("/tempo/api/traces/" + id_).json["batches"]),
                            ("tempo v2 json", lambda: self.got("/tempo/api/v2/traces/" + id_).json["trace"]["resourceSpans"]),
                            ("tempo v1 protobuf", lambda: forms.decode("request", self.got("/tempo/api/traces/" + id_, proto).body)["resourceSpans"]),

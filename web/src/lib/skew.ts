@@ -4,7 +4,7 @@
 import type { JaegerTrace } from './trace'
 import type { Node } from './tree'
 
-const HOST_TAGS = ['ip', 'host.id', 'host.name']
+const HOST_TAGS = ['ip', 'host.id', 'host.name', 'net.host.ip']
 
 // Spans of one host share a clock; where no host is told, those of one service do.
 export function clocksOf(t: JaegerTrace): Map<string, string> {
