@@ -11,7 +11,9 @@
 
 enum { TRACEQL_EXEMPLARS_DEFAULT = 100 /* with(exemplars=true) */, TRACEQL_EXEMPLARS_MAX = 1000 /* of an answer */,
        TRACEQL_QUANTILE_EXACT = 1024 /* values of a series and step that quantiles are exact of */,
-       TRACEQL_COMPARE_VALUES_MAX = 8192 /* values of an attribute that compare() counts on each side; then the rarer half is forgotten */ };
+       TRACEQL_COMPARE_VALUES_MAX = 8192 /* values of an attribute that compare() counts on each side; then the rarer half is forgotten */,
+       TRACEQL_ROOTS_MAX = 1000 * 1000 /* traces whose roots compare() tells */, TRACEQL_ROOT_TEXT_BYTES_MAX = 64 * MIB /* of their names */,
+       TRACEQL_ROOT_HOURS_MAX = 1 /* how long before the window a root may begin */ };
 
 /* Points at first, first + step, ...; each is of spans in [point - width, point). */
 struct tql_grid {
@@ -116,6 +118,30 @@ struct tql_asked {
 };
 MUST_CHECK enum status tql_function_run(const struct tql_asked *q, struct tql_series_set *out, struct err *err);
 MUST_CHECK enum status tql_compare_run(const struct tql_asked *q, struct tql_series_set *out, struct err *err);
+
+/* ---- metrics_count.c ---- */
+
+/* count spans of that group, whose times are in the same cells of the grid as time_ns. */
+typedef enum status tql_count_add(void *arg, size_t group, int64_t time_ns, double count, struct err *err);
+/* *is_done false: the engine cannot count them, and nothing was added. */
+MUST_CHECK enum status tql_count_run(const struct tql_asked *q, struct tql_groups *groups, tql_count_add *add, void *arg, bool *is_done,
+                                     struct err *err);
+
+/* ---- metrics_roots.c: of each trace the first span that names no parent ---- */
+
+struct tql_roots {
+    struct arena *arena;
+    struct tql_root_slot *slots; /* by trace id */
+    size_t count, cap;
+    struct slice *texts;
+    size_t text_count, text_cap;
+    struct map index;            /* of texts */
+    bool is_over;                /* there are too many: none is found */
+};
+/* Those that begin in [start - TRACEQL_ROOT_HOURS_MAX, end). Free it in any case; zeroed it has none. */
+MUST_CHECK enum status tql_roots_read(struct query_env *env, int64_t start_ns, int64_t end_ns, struct tql_roots *r, struct err *err);
+bool tql_roots_find(const struct tql_roots *r, const struct event *e, struct slice *name, struct slice *service);
+void tql_roots_free(struct tql_roots *r); /* accepts one that was zeroed */
 
 /* ---- metrics_math.c: of series ---- */
 MUST_CHECK enum status tql_math(struct query_env *env, size_t points, enum tql_op op, const struct tql_series_set *x, const struct tql_series_set *y,

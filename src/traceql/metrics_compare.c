@@ -45,6 +45,7 @@ struct compare {
     struct attr **attrs;
     size_t count, cap;
     struct attr *places[PLACES_MAX];
+    struct tql_roots roots; /* where spans come without their traces */
     struct buf key;
 };
 
@@ -263,6 +264,19 @@ static bool is_selected(const struct tql_metric *m, const struct tql_trace *t, u
     return m->selection->filter == NULL || tql_expr_is_true(m->selection->filter, t, span, scratch);
 }
 
+static void count_root(struct compare *c, struct seen *s, const struct tql_trace *t)
+{
+    struct slice name, service;
+    if (t->root != TQL_NO_SPAN) {
+        name = t->spans[t->root].e->body;
+        service = t->spans[t->root].e->service;
+    } else if (!tql_roots_find(&c->roots, s->e, &name, &service)) {
+        return;
+    }
+    count_intrinsic(c, s, TQL_ROOT_NAME, text_value(name));
+    count_intrinsic(c, s, TQL_ROOT_SERVICE, text_value(service));
+}
+
 static enum status see(void *arg, const struct tql_trace *t, uint32_t span, struct arena *scratch, struct err *err)
 {
     struct compare *c = arg;
@@ -278,10 +292,7 @@ static enum status see(void *arg, const struct tql_trace *t, uint32_t span, stru
     count_intrinsic(c, &s, TQL_KIND_OF_SPAN, int_value(TQL_KIND, s.e->span_kind));
     count_intrinsic(c, &s, TQL_STATUS_OF_SPAN, int_value(TQL_STATUS, s.e->span_status));
     count_intrinsic(c, &s, TQL_STATUS_MESSAGE, text_value(s.e->status_message));
-    if (t->root != TQL_NO_SPAN) {
-        count_intrinsic(c, &s, TQL_ROOT_NAME, text_value(t->spans[t->root].e->body));
-        count_intrinsic(c, &s, TQL_ROOT_SERVICE, text_value(t->spans[t->root].e->service));
-    }
+    count_root(c, &s, t);
     count_value(c, &s, &service, &name);
     count_fields(c, &s);
     if (c->group.bytes_max && c->group.bytes > c->group.bytes_max)
@@ -340,21 +351,33 @@ static enum status put_attr(struct compare *c, const struct attr *attr, struct t
     return st ? st : put_side(c, attr, true, out, err);
 }
 
+static enum status feed(struct compare *c, struct err *err)
+{
+    const struct tql_asked *q = c->q;
+    const struct tql_expr *exprs[1] = { q->m->selection->filter };
+    struct tql_needs needs = { .want = 0 };
+    struct tql_feed f = { .stages = q->m->stages, .exprs = exprs, .expr_count = exprs[0] != NULL,
+                          .want = WANT_BODY | WANT_FIELDS | WANT_SPAN | WANT_IDS, .start_ns = tql_grid_start(q->grid),
+                          .end_ns = tql_grid_end(q->grid), .see = see, .arg = c };
+    tql_needs_of_stages(f.stages, &needs);
+    tql_needs_of_expr(exprs[0], &needs);
+    enum status st = needs.whole_trace ? ST_OK : tql_roots_read(q->env, f.start_ns, f.end_ns, &c->roots, err);
+    return st ? st : tql_feed_run(q->env, &f, err);
+}
+
 enum status tql_compare_run(const struct tql_asked *q, struct tql_series_set *out, struct err *err)
 {
     struct compare c = { .q = q, .group = { .bytes_max = arena_bytes_max(q->env->result) } };
-    const struct tql_expr *exprs[1] = { q->m->selection->filter };
-    struct tql_feed f = { .stages = q->m->stages, .exprs = exprs, .expr_count = exprs[0] != NULL, .want = WANT_BODY | WANT_FIELDS | WANT_SPAN,
-                          .start_ns = tql_grid_start(q->grid), .end_ns = tql_grid_end(q->grid), .see = see, .arg = &c };
     map_init(&c.index);
     buf_init(&c.key, 0);
-    enum status st = tql_feed_run(q->env, &f, err);
+    enum status st = feed(&c, err);
     for (size_t i = 0; i < c.count; i++) {
         if (!st)
             st = put_attr(&c, c.attrs[i], out, err);
         side_free(&c.attrs[i]->sides[0]);
         side_free(&c.attrs[i]->sides[1]);
     }
+    tql_roots_free(&c.roots);
     map_free(&c.index);
     buf_free(&c.key);
     return st;

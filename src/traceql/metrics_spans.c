@@ -288,10 +288,23 @@ static enum status feed(struct run *r, struct err *err)
     return tql_feed_run(r->q->env, &f, err);
 }
 
+static enum status add_count(void *arg, size_t group, int64_t time_ns, double count, struct err *err)
+{
+    struct run *r = arg;
+    size_t from, to;
+    struct row *row;
+    enum status st = row_of(r, group, &row, err);
+    tql_grid_points(r->grid, time_ns, &from, &to);
+    for (size_t k = from; !st && k < to; k++)
+        row->v[k] += count;
+    return st;
+}
+
 enum status tql_function_run(const struct tql_asked *q, struct tql_series_set *out, struct err *err)
 {
     struct run r = { .q = q, .m = q->m, .grid = q->grid };
     size_t width = q->m->by_count + (q->m->function == TQL_HISTOGRAM_OVER_TIME);
+    bool is_counted = false;
     enum status st = ST_OK;
     r.values = arena_array(q->env->result, struct tql_value, width + 1);
     tql_groups_init(&r.groups, q->env, width, q->grid->by_text, q->is_unlimited);
@@ -299,6 +312,8 @@ enum status tql_function_run(const struct tql_asked *q, struct tql_series_set *o
     if (width == 0 && is_count(q->m->function))
         st = first_row(&r, err);
     if (!st)
+        st = tql_count_run(q, &r.groups, add_count, &r, &is_counted, err);
+    if (!st && !is_counted)
         st = feed(&r, err);
     if (!st)
         st = finish(&r, out, err);

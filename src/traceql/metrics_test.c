@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/date.h"
 #include "base/num.h"
 #include "base/rand.h"
 #include "base/unit.h"
@@ -19,6 +20,8 @@ struct world {
     struct arena *arena;
     struct event *list;
     size_t count;
+    bool can_count; /* by groups, without rows */
+    size_t counted;
     struct engine_ctx ctx;
     struct query_env env;
     struct traceql *q;
@@ -28,12 +31,35 @@ struct world {
 
 struct list_iter {
     struct events_iter it; /* first */
-    const struct world *w;
-    const struct events_query *q;
+    struct world *w;
     struct events_query copy;
     struct event block[BLOCK];
+    struct event_count counts[BLOCK];
     size_t at;
 };
+
+/* Each span by itself, at the first time of its cell. */
+static enum status count_next(struct events_iter *iter, struct event_block *out, struct err *err)
+{
+    struct list_iter *it = (struct list_iter *)iter;
+    const struct events_count_by *by = it->copy.count_by;
+    enum status st = ST_OK;
+    *out = (struct event_block){ .counts = it->counts };
+    for (; !st && it->at < it->w->count && out->n < BLOCK; it->at++) {
+        const struct event *e = &it->w->list[it->at];
+        struct event seen = { .kind = EVENT_SPAN, .weight = 1, .stream = e->stream };
+        struct event_count *c = &it->counts[out->n];
+        if (e->time_ns < it->copy.start_ns || e->time_ns >= it->copy.end_ns)
+            continue;
+        *c = (struct event_count){ .time_ns = INT64_MIN, .count = e->weight };
+        for (size_t i = 0; i < COUNT_OF(by->origin_ns); i++)
+            c->time_ns = MAX(c->time_ns, by->origin_ns[i] + date_floor(e->time_ns - by->origin_ns[i], by->step_ns));
+        st = by->group(by->arg, &seen, &c->group, err);
+        out->n++;
+    }
+    it->w->counted += out->n;
+    return st ? st : out->n ? ST_OK : ST_NOT_FOUND;
+}
 
 static enum status list_next(struct events_iter *iter, struct event_block *out, struct err *err)
 {
@@ -55,12 +81,12 @@ static void list_close(struct events_iter *it)
 static enum status list_events(struct engine *e, struct engine_ctx *ctx, const struct events_query *q, struct events_iter **out, unsigned *did,
                                struct err *err)
 {
-    static const struct events_iter_ops ops = { list_next, list_close };
+    static const struct events_iter_ops ops = { list_next, list_close }, count_ops = { count_next, list_close };
     struct list_iter *it = mem_new(struct list_iter);
-    it->it.ops = &ops;
-    it->w = (const struct world *)e;
+    it->w = (struct world *)e;
     it->copy = *q;
-    *did = 0;
+    *did = q->count_by && it->w->can_count ? ENGINE_DID_COUNT | ENGINE_DID_PRED : 0;
+    it->it.ops = *did ? &count_ops : &ops;
     *out = &it->it;
     return ST_OK;
 }
@@ -87,13 +113,19 @@ static void world_free(struct world *w)
     mem_free(w);
 }
 
+static struct slice stream_of(struct world *w, const char *service)
+{
+    struct label l = { SLICE("service_name"), slice_str(service) };
+    return labels_build_wide(w->arena, &l, 1);
+}
+
 /* At a second, of a service, with a duration in milliseconds. */
 static struct event *span(struct world *w, double second, const char *service, const char *name, int64_t ms)
 {
     struct event *e = &w->list[w->count++];
     *e = (struct event){ .kind = EVENT_SPAN, .weight = 1, .time_ns = (int64_t)(second * 1e9), .duration_ns = ms * NS_MS, .span_kind = 2,
-                         .service = slice_str(service), .body = slice_str(name), .seq = w->count };
-    e->trace_id[0] = 1;
+                         .service = slice_str(service), .stream = stream_of(w, service), .body = slice_str(name), .seq = w->count };
+    e->trace_id[0] = e->parent_id[0] = 1; /* no root */
     memcpy(e->trace_id + 8, &w->count, sizeof w->count);
     memcpy(e->span_id, &w->count, sizeof e->span_id);
     e->fields = arena_array(w->arena, struct field, FIELDS);
@@ -208,6 +240,31 @@ TEST(spans_are_counted_in_the_step_they_begin_in)
     check_window(w, "{ } | rate()", &instant, "__name__=`rate` 0.16666666666666666\n");
     CHECK_INT(w->m.first_ms, 30000);
     world_free(w);
+}
+
+TEST(an_engine_that_can_count_gives_what_rows_give)
+{
+    static const char *const texts[] = { "{ } | count_over_time() by (resource.service.name)", "{ } | rate()",
+                                         "{ } | rate() by (resource.service.name) | topk(1)" };
+    struct query_params p = { .start_ns = 3 * NS_S, .end_ns = 33 * NS_S, .step_ns = 5 * NS_S, .lookback_ns = 12 * NS_S };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct world *w = small_world();
+        struct value rows, counts;
+        CHECK_INT(traceql_lang.range(&w->env, slice_str(texts[i]), &p, &rows, &w->err), ST_OK);
+        w->can_count = true;
+        CHECK_INT(traceql_lang.range(&w->env, slice_str(texts[i]), &p, &counts, &w->err), ST_OK);
+        CHECK_INT(w->counted, 5);
+        CHECK_INT(counts.series_count, rows.series_count);
+        for (size_t k = 0; k < rows.series_count; k++) {
+            CHECK(slice_eq(rows.series[k].labels, counts.series[k].labels));
+            CHECK_INT(counts.series[k].n, rows.series[k].n);
+            CHECK(memcmp(rows.series[k].v, counts.series[k].v, rows.series[k].n * sizeof(double)) == 0);
+            CHECK(memcmp(rows.series[k].t_ms, counts.series[k].t_ms, rows.series[k].n * sizeof(int64_t)) == 0);
+        }
+        CHECK_INT(traceql_lang.range(&w->env, SLICE("{ name = `pay` } | rate() by (name)"), &p, &counts, &w->err), ST_OK);
+        CHECK_INT(w->counted, 5);
+        world_free(w);
+    }
 }
 
 TEST(windows_are_rounded_to_whole_steps)
@@ -402,6 +459,31 @@ static double total_of(const struct traceql_matrix *m, const char *type, const c
                 sum += m->series[i].v[k];
     }
     return sum;
+}
+
+TEST(compare_tells_roots_of_spans_that_are_looked_at_one_by_one)
+{
+    struct world *w = world_new(0);
+    for (int i = 0; i < 6000; i++) {
+        struct event *root = span(w, i % 30, i % 2 ? "web" : "app", i % 3 ? "GET /" : "POST /", 10);
+        memset(root->parent_id, 0, sizeof root->parent_id);
+        struct event *kid = span(w, i % 30, "db", "query", 5);
+        memcpy(kid->trace_id, root->trace_id, sizeof kid->trace_id);
+    }
+    CHECK_INT(ask(w, "{ name = `query` } | compare({ duration > 1ms })", &half_minute), ST_OK);
+    CHECK_NEAR(total_of(&w->m, "selection_total", "rootName", false), 6000, 0);
+    CHECK_NEAR(total_of(&w->m, "selection_total", "rootServiceName", false), 6000, 0);
+    size_t found = 0;
+    for (size_t i = 0; i < w->m.count; i++) {
+        const struct traceql_label *l = &w->m.series[i].labels[1];
+        if (l->value.type != TQL_STRING || !slice_starts(l->name, SLICE("root")))
+            continue;
+        double sum = w->m.series[i].v[0] + w->m.series[i].v[1] + w->m.series[i].v[2];
+        CHECK_NEAR(sum, slice_eq(l->value.text, SLICE("GET /")) ? 4000 : slice_eq(l->value.text, SLICE("POST /")) ? 2000 : 3000, 0);
+        found++;
+    }
+    CHECK_INT(found, 4);
+    world_free(w);
 }
 
 TEST(compare_takes_its_selection_from_a_part_of_the_time)
