@@ -13,6 +13,7 @@ enum { TRACEQL_EXEMPLARS_DEFAULT = 100 /* with(exemplars=true) */, TRACEQL_EXEMP
        TRACEQL_QUANTILE_EXACT = 1024 /* values of a series and step that quantiles are exact of */,
        TRACEQL_COMPARE_VALUES_MAX = 8192 /* values of an attribute that compare() counts on each side; then the rarer half is forgotten */,
        TRACEQL_ROOTS_MAX = 1000 * 1000 /* traces whose roots compare() tells */, TRACEQL_ROOT_TEXT_BYTES_MAX = 64 * MIB /* of their names */,
+       TRACEQL_EXEMPLAR_ROWS_MAX = 1000 * 1000 /* spans that are gone through for the exemplars of a count */,
        TRACEQL_ROOT_HOURS_MAX = 1 /* how long before the window a root may begin */ };
 
 /* Points at first, first + step, ...; each is of spans in [point - width, point). */
@@ -100,6 +101,8 @@ struct tql_reservoir {
 void tql_reservoir_init(struct tql_reservoir *r, struct arena *a, const struct tql_grid *g, size_t count);
 /* v NaN: the value of the point it belongs to. */
 void tql_reservoir_add(struct tql_reservoir *r, const struct event *e, size_t group, double v);
+/* The times of a slot, [*start, *end). */
+void tql_reservoir_slot(const struct tql_reservoir *r, size_t slot, int64_t *start_ns, int64_t *end_ns);
 /* To their series: place(arg, group, point, v) gives the number of it. */
 void tql_reservoir_put(const struct tql_reservoir *r, struct arena *a, struct tql_series_set *set,
                        size_t (*place)(void *arg, size_t group, size_t point, double v), void *arg);
@@ -123,9 +126,9 @@ MUST_CHECK enum status tql_compare_run(const struct tql_asked *q, struct tql_ser
 
 /* count spans of that group, whose times are in the same cells of the grid as time_ns. */
 typedef enum status tql_count_add(void *arg, size_t group, int64_t time_ns, double count, struct err *err);
-/* *is_done false: the engine cannot count them, and nothing was added. */
-MUST_CHECK enum status tql_count_run(const struct tql_asked *q, struct tql_groups *groups, tql_count_add *add, void *arg, bool *is_done,
-                                     struct err *err);
+/* *is_done false: the spans have to be looked at; what was added does not count. */
+MUST_CHECK enum status tql_count_run(const struct tql_asked *q, struct tql_groups *groups, struct tql_reservoir *r, tql_count_add *add, void *arg,
+                                     bool *is_done, struct err *err);
 
 /* ---- metrics_roots.c: of each trace the first span that names no parent ---- */
 

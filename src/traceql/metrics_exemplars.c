@@ -20,6 +20,14 @@ void tql_reservoir_init(struct tql_reservoir *r, struct arena *a, const struct t
     *r = (struct tql_reservoir){ .slots = arena_zalloc(a, (count + 1) * sizeof *r->slots), .count = count, .grid = g };
 }
 
+void tql_reservoir_slot(const struct tql_reservoir *r, size_t slot, int64_t *start_ns, int64_t *end_ns)
+{
+    int64_t first_ns = tql_grid_start(r->grid);
+    double each = ((double)tql_grid_end(r->grid) - (double)first_ns) / (double)r->count;
+    *start_ns = first_ns + (int64_t)(each * (double)slot);
+    *end_ns = slot + 1 == r->count ? tql_grid_end(r->grid) : first_ns + (int64_t)(each * (double)(slot + 1));
+}
+
 void tql_reservoir_add(struct tql_reservoir *r, const struct event *e, size_t group, double v)
 {
     int64_t start_ns = tql_grid_start(r->grid), end_ns = tql_grid_end(r->grid);

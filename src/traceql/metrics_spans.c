@@ -276,6 +276,8 @@ static enum status first_row(struct run *r, struct err *err)
 
 static enum status feed(struct run *r, struct err *err)
 {
+    for (size_t i = 0; i < r->row_count && is_count(r->m->function); i++) /* what may have been counted in vain */
+        memset(r->rows[i].v, 0, r->grid->points * sizeof *r->rows[i].v);
     struct arena *a = r->q->env->result;
     const struct tql_expr **exprs = arena_array(a, const struct tql_expr *, r->m->by_count + 2);
     size_t count = 0;
@@ -312,7 +314,7 @@ enum status tql_function_run(const struct tql_asked *q, struct tql_series_set *o
     if (width == 0 && is_count(q->m->function))
         st = first_row(&r, err);
     if (!st)
-        st = tql_count_run(q, &r.groups, add_count, &r, &is_counted, err);
+        st = tql_count_run(q, &r.groups, &r.reservoir, add_count, &r, &is_counted, err);
     if (!st && !is_counted)
         st = feed(&r, err);
     if (!st)

@@ -552,6 +552,24 @@ TEST(exemplars_are_spread_over_time_and_the_same_in_any_order)
     world_free(w);
 }
 
+TEST(exemplars_of_counts_are_the_first_spans_of_their_slots)
+{
+    struct world *w = world_new(0);
+    struct traceql_window window = { .start_ns = 0, .end_ns = 100 * NS_S, .step_ns = 10 * NS_S, .exemplars_max = 5 };
+    for (int i = 0; i < 1000; i++)
+        span(w, i / 10.0, i % 2 ? "a" : "b", "x", 1)->weight = 4096;
+    w->can_count = true;
+    CHECK_INT(ask(w, "{ } | rate() by (resource.service.name)", &window), ST_OK);
+    CHECK_INT(w->counted, 1000);
+    CHECK_INT(w->m.inspected, 4096 * 1000);
+    CHECK(w->m.count == 2 && w->m.series[0].exemplar_count == 0 && w->m.series[1].exemplar_count == 5);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_INT(w->m.series[1].exemplars[i].t_ms, (int64_t)i * 20000);
+        CHECK_NEAR(w->m.series[1].exemplars[i].v, 4096 * 5, 0);
+    }
+    world_free(w);
+}
+
 /* ---- many ---- */
 
 static int by_number(const void *a, const void *b)
