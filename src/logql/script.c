@@ -39,7 +39,7 @@ struct test_case {
 struct script {
     struct slice name, rest;
     size_t line;
-    struct logql_memory *memory;
+    struct script_events *memory;
     struct arena *a; /* one command */
     struct buf *out;
     struct script_result *result;
@@ -316,7 +316,7 @@ static void tell_failure(struct script *s, const struct test_case *c, const stru
 static void run_case(struct script *s, const struct test_case *c)
 {
     struct script_answer o;
-    script_ask(&logql_lang, logql_memory_door(s->memory), s->a, c->query, &c->params, c->kind != EVAL_INSTANT, &o);
+    script_ask(&logql_lang, script_events_door(s->memory), s->a, c->query, &c->params, c->kind != EVAL_INSTANT, &o);
     const char *why = c->fails ? check_failure(c, o.st, slice_str(o.err.text)) : o.st ? "success" : check_value(s->a, c, &o.value);
     if (why == NULL) {
         s->result->passed++;
@@ -332,7 +332,7 @@ static enum status run_command(struct script *s, struct slice line)
     if (slice_eq(word, SLICE("load")))
         return read_load(s);
     if (slice_eq(word, SLICE("clear"))) {
-        logql_memory_clear(s->memory);
+        script_events_clear(s->memory);
         return ST_OK;
     }
     struct test_case *c = arena_new_of(s->a, struct test_case);
@@ -360,7 +360,7 @@ enum status logql_script_run(struct slice name, struct slice text, uint32_t feat
     struct script s = { .name = name, .rest = text, .out = out, .result = result, .err = err };
     struct slice line;
     enum status st = ST_OK;
-    s.memory = logql_memory_new();
+    s.memory = script_events_new();
     s.a = arena_new(SCRIPT_RESULT_BYTES_MAX);
     while (!st && slice_next(&s.rest, '\n', &line)) {
         s.line++;
@@ -370,6 +370,6 @@ enum status logql_script_run(struct slice name, struct slice text, uint32_t feat
             st = run_command(&s, line);
     }
     arena_free(s.a);
-    logql_memory_free(s.memory);
+    script_events_free(s.memory);
     return st;
 }

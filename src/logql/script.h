@@ -15,6 +15,7 @@
 #define STOA_LOGQL_SCRIPT_H
 
 #include "query/script.h"
+#include "query/script_events.h"
 
 enum { LOGQL_SCRIPT_POINTS_MAX = 100 * 1000 };
 
@@ -22,14 +23,8 @@ enum { LOGQL_SCRIPT_POINTS_MAX = 100 * 1000 };
 MUST_CHECK enum status logql_script_run(struct slice name, struct slice text, uint32_t features, struct script_result *result, struct buf *out,
                                         struct err *err);
 
-/* ---- the engine in memory: log records alone; predicates are applied, so that what is pushed down is proved as well ---- */
-
-struct logql_memory;
-struct logql_memory *logql_memory_new(void);
-void logql_memory_free(struct logql_memory *m); /* accepts NULL */
-struct engine *logql_memory_door(struct logql_memory *m);
-/* Copies all of it. Metadata are canonical labels. The record's level is nobody's: no detected_level is made of it. */
-void logql_memory_add(struct logql_memory *m, struct slice stream, int64_t time_ns, struct slice line, struct slice metadata);
-void logql_memory_clear(struct logql_memory *m);
+/* A log record into an engine in memory. Copies all of it. Metadata are canonical labels. The record's level is nobody's: no detected_level is
+ * made of it. */
+void logql_memory_add(struct script_events *m, struct slice stream, int64_t time_ns, struct slice line, struct slice metadata);
 
 #endif
