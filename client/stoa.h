@@ -90,6 +90,7 @@ struct stoa_span_data {
     float weight;             /* how many requests it stands for */
     const struct stoa_attribute *attributes;
     int attribute_count;
+    const char *trace_state;  /* of the header tracestate; NULL: none */
 };
 
 struct stoa_tracer;
@@ -100,6 +101,8 @@ struct stoa_span *stoa_span_start(struct stoa_tracer *t, const char *name, const
 /* Continues the trace of a W3C traceparent header ("00-<32 hex>-<16 hex>-01"). Returns 0, or -1 and changes nothing
  * when malformed. */
 int stoa_span_traceparent(struct stoa_span *s, const char *header);
+/* What stood in its tracestate headers, put together with commas. */
+void stoa_span_state(struct stoa_span *s, const char *state);
 void stoa_span_text(struct stoa_span *s, const char *name, const char *value);
 void stoa_span_number(struct stoa_span *s, const char *name, int64_t value);
 void stoa_span_error(struct stoa_span *s, const char *sentence);

@@ -131,6 +131,12 @@ int stoa_span_traceparent(struct stoa_span *s, const char *header)
     return 0;
 }
 
+void stoa_span_state(struct stoa_span *s, const char *state)
+{
+    free((char *)s->data.trace_state);
+    s->data.trace_state = must(strdup(state));
+}
+
 static struct stoa_attribute *attribute(struct stoa_span *s, const char *name)
 {
     if (s->data.attribute_count == STOA_SPAN_ATTRIBUTES_MAX)
@@ -190,6 +196,7 @@ void stoa_span_cancel(struct stoa_span *s)
     }
     free((char *)s->data.name);
     free((char *)s->data.error);
+    free((char *)s->data.trace_state);
     free(s);
 }
 
@@ -230,6 +237,10 @@ char *stoa_span_otlp_json(const struct stoa_span_data *span, size_t *size)
     if (memcmp(span->parent_id, none, sizeof none) != 0) {
         fputs(",\"parentSpanId\":", out);
         client_put_hex(out, span->parent_id, sizeof span->parent_id);
+    }
+    if (span->trace_state) {
+        fputs(",\"traceState\":", out);
+        client_put_json(out, span->trace_state);
     }
     fputs(",\"name\":", out);
     client_put_json(out, span->name);

@@ -8,6 +8,7 @@
                 answers of v3; what is broken is refused with a sentence, and harms nothing
     zipkin      lists of Zipkin's spans, second model and first (JSON and Thrift), read back through Zipkin's API
     otlp        OpenTelemetry's example of each signal, read back
+    headers     W3C's traceparent and tracestate: queries sent with them continue the trace, or begin one
 
 Jaeger's suite is of 2017: its times are moved by whole days to yesterday, as Jaeger's own runner moves them. Everything is asked twice: out of
 memory, and out of parts on the disk. A case is one comparison; those that fail are told. Ends with "N passed, N failed".
@@ -21,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "server"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import harness  # noqa: E402
 import trace_forms as forms  # noqa: E402
+import trace_headers  # noqa: E402
 import trace_zipkin  # noqa: E402
 
 CONFIG = "retention: 36500d\nredaction: {profile: off}\nstore:\n  disk_refuse_ratio: 0\n"
@@ -29,12 +31,11 @@ SUITE_DAY = "2017-01-26"
 TOLD_MAX = 60  # failures of a group that are told
 
 
-class Group:
-    """Counts the cases of one group, and has a server for them."""
+class Counts:
+    """Counts the cases of one group."""
 
     def __init__(self, name):
         self.name, self.passed, self.failed = name, 0, 0
-        self.server = harness.Server(config=CONFIG)
 
     def check(self, what, got, want):
         if got == want:
@@ -44,6 +45,14 @@ class Group:
         if self.failed <= TOLD_MAX:
             print(f"{self.name}: {what}\n  got  {str(got)[:1500]}\n  want {str(want)[:1500]}")
         return False
+
+
+class Group(Counts):
+    """Has a server for them, too."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.server = harness.Server(config=CONFIG)
 
     def moments(self):
         yield "in memory"
@@ -240,7 +249,13 @@ def otlp(folder):
     return group.end()
 
 
-GROUPS = (("queries", suite), ("batches", batches), ("zipkin", trace_zipkin.run), ("otlp", otlp))
+def headers(folder):
+    group = Counts("headers")
+    trace_headers.run(folder, group)
+    return group.passed, group.failed
+
+
+GROUPS = (("queries", suite), ("batches", batches), ("zipkin", trace_zipkin.run), ("otlp", otlp), ("headers", headers))
 
 
 def main():

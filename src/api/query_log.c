@@ -9,7 +9,9 @@
 
 #include <stdio.h>
 
+#include "api/self.h"
 #include "base/date.h"
+#include "codec/hex.h"
 #include "sys/log.h"
 
 enum { WHO_BYTES_MAX = 256, PATH_TEXT_BYTES_MAX = 128, QUERY_LOG_PATH_BYTES_MAX = 4096 };
@@ -23,6 +25,7 @@ struct kept {
     const char *dialect, *status;
     int64_t start_wall_ns, start_mono_ns, ns;
     uint64_t samples, rows, bytes, blocks;
+    struct self_ids ids; /* of the request's span */
     atomic_bool is_cancelled;
 };
 
@@ -178,6 +181,13 @@ static struct slice text_of(const struct kept *k)
     return slice_of(k->text, k->text_len);
 }
 
+static void put_id(struct json_writer *w, struct slice key, const uint8_t *id, size_t n)
+{
+    char text[2 * sizeof((struct self_ids *)0)->trace_id];
+    hex_encode(slice_of(id, n), text);
+    put_text(w, key, slice_of(text, 2 * n));
+}
+
 static void put_request(struct json_writer *w, const struct kept *k)
 {
     struct slice peer = slice_str(k->peer);
@@ -192,6 +202,8 @@ static void put_request(struct json_writer *w, const struct kept *k)
     json_object_end(w);
     put_text(w, SLICE("user"), slice_str(k->user));
     put_text(w, SLICE("tenants"), slice_str(k->tenants));
+    put_id(w, SLICE("traceID"), k->ids.trace_id, sizeof k->ids.trace_id);
+    put_id(w, SLICE("spanID"), k->ids.span_id, sizeof k->ids.span_id);
 }
 
 static void put_cost(struct json_writer *w, const struct kept *k)
@@ -287,6 +299,7 @@ uint64_t query_log_begin(struct query_log *l, struct http_exchange *x, struct sl
         keep(k->path, sizeof k->path, http_path(x));
         keep(k->peer, sizeof k->peer, http_peer(x));
         keep(k->method, sizeof k->method, http_method_text(x));
+        k->ids = *self_request_ids(x);
     }
     mutex_unlock(&l->lock);
     return id;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codec/hex.h"
+#include "model/trace_context.h"
 #include "sys/rand.h"
 #include "sys/thread.h"
 
@@ -104,20 +104,30 @@ static bool ingest_span_allowed(struct self *s, float *weight)
     return allowed;
 }
 
-/* W3C Trace Context: 00-<32 hex>-<16 hex>-<flags>. What is malformed is as if it were not there. */
-static void take_traceparent(struct slice header, struct self_ids *ids)
+/* What is malformed, and a traceparent that comes twice, is as if it were not there; without one a tracestate says nothing. */
+static void take_trace_context(struct http_exchange *x, struct self_request *r)
 {
-    enum { TRACEPARENT_BYTES = 55 };
-    static const uint8_t none[16];
-    uint8_t trace[16], parent[8];
-    if (header.len < TRACEPARENT_BYTES || header.ptr[2] != '-' || header.ptr[35] != '-' || header.ptr[52] != '-')
-        return;
-    if (!hex_decode(slice_sub(header, 3, 35), trace) || !hex_decode(slice_sub(header, 36, 52), parent))
-        return;
-    if (memcmp(trace, none, sizeof trace) == 0 || memcmp(parent, none, sizeof parent) == 0)
-        return;
-    memcpy(ids->trace_id, trace, sizeof trace);
-    memcpy(ids->parent_id, parent, sizeof parent);
+    const struct http_header *list;
+    size_t n = http_headers(x, &list), parents = 0;
+    struct trace_parent p, got;
+    struct buf states;
+    bool ok = false;
+    buf_init(&states, 0); /* of a request's headers, which are limited */
+    for (size_t i = 0; i < n; i++) {
+        if (slice_eq_nocase(list[i].name, SLICE("traceparent"))) {
+            ok = parents++ == 0 && trace_parent_read(list[i].value, &got);
+            p = ok ? got : (struct trace_parent){ .version = 0 };
+        } else if (slice_eq_nocase(list[i].name, SLICE("tracestate"))) {
+            buf_slice(&states, list[i].value);
+            buf_char(&states, ',');
+        }
+    }
+    if (ok) {
+        memcpy(r->ids.trace_id, p.trace_id, sizeof p.trace_id);
+        memcpy(r->ids.parent_id, p.span_id, sizeof p.span_id);
+        r->trace_state = trace_state_read(http_arena(x), buf_as_slice(&states));
+    }
+    buf_free(&states);
 }
 
 struct self_request *self_request_of(struct http_exchange *x)
@@ -137,7 +147,7 @@ const struct self_ids *self_request_ids(struct http_exchange *x)
         r->has_ids = true;
         sys_random(r->ids.trace_id, sizeof r->ids.trace_id);
         sys_random(r->ids.span_id, sizeof r->ids.span_id);
-        take_traceparent(http_header(x, SLICE("traceparent")), &r->ids);
+        take_trace_context(x, r);
     }
     return &r->ids;
 }
@@ -161,6 +171,8 @@ void self_request_done(struct self *s, struct http_exchange *x, struct slice rou
     struct stoa_span *span = stoa_span_start(s->tracer, name, NULL, STOA_SPAN_SERVER);
     const struct self_ids *ids = self_request_ids(x);
     stoa_span_place(span, ids->trace_id, ids->span_id, ids->parent_id);
+    if (self_request_of(x)->trace_state.len)
+        stoa_span_state(span, arena_printf(http_arena(x), "%.*s", SLICE_FMT(self_request_of(x)->trace_state)).ptr);
     stoa_span_started(span, clock_wall_ns(s->clock) - ns);
     stoa_span_weight(span, weight);
     stoa_span_text(span, "http.request.method", method);

@@ -29,6 +29,7 @@ const struct self_ids *self_request_ids(struct http_exchange *x);
 struct self_request {
     struct self_ids ids;
     bool has_ids;
+    struct slice trace_state;         /* of the same headers */
     const struct auth_caller *caller; /* NULL: nobody had to say who */
     struct slice audit_text;          /* for the audit log; empty: the parameter "query" */
     uint64_t audit_rows;

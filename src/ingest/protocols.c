@@ -2,6 +2,7 @@
 /* The table of all protocols, and what they share: bodies unpacked, limits checked. */
 #include "codec/compress.h"
 #include "ingest/ingest.h"
+#include "model/trace_context.h"
 
 enum {
     METRICS_BODY_BYTES_MAX = 64 * MIB,
@@ -65,6 +66,21 @@ bool ingest_is_json(const struct ingest_ctx *ctx, struct slice body)
     return brace && body.ptr[0] != '\n' && !slice_contains(type, SLICE("protobuf"));
 }
 
+/* A record that says no trace id may hold the header of the request it is about. */
+static void take_trace_contexts(struct batch *b)
+{
+    struct trace_parent p;
+    for (size_t i = 0; i < b->event_count; i++) {
+        struct event *e = &b->events[i];
+        for (uint32_t k = 0; e->kind == EVENT_LOG && k < e->field_count; k++)
+            if (e->fields[k].scope == SCOPE_RECORD && e->fields[k].type == FIELD_STRING && slice_eq(e->fields[k].name, SLICE("traceparent")) &&
+                !event_has_trace(e) && trace_parent_read(e->fields[k].text, &p)) {
+                memcpy(e->trace_id, p.trace_id, sizeof e->trace_id);
+                memcpy(e->span_id, p.span_id, sizeof e->span_id);
+            }
+    }
+}
+
 enum status ingest_decode(const struct ingest_protocol *protocol, const struct ingest_ctx *ctx, struct slice body, struct batch *out,
                           struct ingest_result *result, struct err *err)
 {
@@ -89,6 +105,8 @@ enum status ingest_decode(const struct ingest_protocol *protocol, const struct i
     }
     if (!st)
         st = protocol->decode(ctx, plain, out, result, err);
+    if (!st)
+        take_trace_contexts(out);
     buf_free(&room);
     return st;
 }

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "ingest/times.h"
 #include "model/event.h"
+#include "model/trace_context.h"
 
 enum { TOKENS_MAX = 6, PAIRS_MAX = 64, NAME_BYTES_MAX = 64, NESTING_MAX = 32, DAY_SECONDS = 86400, CLOCK_NEAR_SECONDS = 3600 };
 
@@ -48,7 +49,7 @@ static struct slice take_word(struct slice *s)
 
 /* ---- JSON and logfmt: what a name means ---- */
 
-enum role { ROLE_TIME, ROLE_SEVERITY, ROLE_MESSAGE, ROLE_SERVICE, ROLE_LOGGER, ROLE_HOST, ROLE_TRACE, ROLE_SPAN };
+enum role { ROLE_TIME, ROLE_SEVERITY, ROLE_MESSAGE, ROLE_SERVICE, ROLE_LOGGER, ROLE_HOST, ROLE_TRACE, ROLE_SPAN, ROLE_CONTEXT };
 
 static const struct {
     struct slice name;
@@ -75,12 +76,23 @@ static const struct {
     { SLICE_INIT("traceid"), ROLE_TRACE },       { SLICE_INIT("span_id"), ROLE_SPAN },
     { SLICE_INIT("spanId"), ROLE_SPAN },         { SLICE_INIT("spanID"), ROLE_SPAN },
     { SLICE_INIT("span.id"), ROLE_SPAN },        { SLICE_INIT("spanid"), ROLE_SPAN },
+    { SLICE_INIT("traceparent"), ROLE_CONTEXT },
 };
 
 static void first_wins(struct slice *target, struct slice value)
 {
     if (target->len == 0)
         *target = value;
+}
+
+/* W3C's traceparent: both ids in one. */
+static void take_context(struct recognised *out, struct slice value)
+{
+    struct trace_parent p;
+    if (out->trace.len || !trace_parent_read(value, &p))
+        return;
+    out->trace = slice_sub(value, 3, 35);
+    out->span = slice_sub(value, 36, 52);
 }
 
 /* True when the name has a role. */
@@ -115,6 +127,9 @@ static bool take_pair(struct recognised *out, const struct scene *sc, struct sli
             break;
         case ROLE_SPAN:
             first_wins(&out->span, value);
+            break;
+        case ROLE_CONTEXT:
+            take_context(out, slice_trim(value));
             break;
         }
         return true;

@@ -32,6 +32,18 @@ TEST(recognise_takes_a_thread_in_brackets_for_no_service)
     CHECK_STR(of("2025-01-15 10:30:45 WARN [1234] slow").pid, "1234");
 }
 
+TEST(recognise_takes_both_ids_of_a_traceparent_unless_a_trace_is_named)
+{
+#define CONTEXT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    struct recognised r = of("{\"msg\":\"x\",\"traceparent\":\"" CONTEXT "\"}");
+    CHECK_STR(r.trace, "4bf92f3577b34da6a3ce929d0e0e4736");
+    CHECK_STR(r.span, "00f067aa0ba902b7");
+    CHECK_STR(of("level=info msg=x traceparent=" CONTEXT).span, "00f067aa0ba902b7");
+    CHECK_STR(of("{\"trace_id\":\"ab\",\"traceparent\":\"" CONTEXT "\"}").span, "");
+    CHECK_STR(of("{\"msg\":\"x\",\"traceparent\":\"ff" CONTEXT "\"}").trace, "");
+#undef CONTEXT
+}
+
 TEST(recognise_names_each_format)
 {
     static const struct {

@@ -86,6 +86,7 @@ void telemetry_span(void *arg, const struct stoa_span_data *span)
         e->stream = t->stream_labels;
         e->body = arena_copy(a, slice_str(span->name));
         e->status_message = arena_copy(a, slice_str(span->error));
+        e->trace_state = arena_copy(a, slice_str(span->trace_state));
         memcpy(e->trace_id, span->trace_id, sizeof e->trace_id);
         memcpy(e->span_id, span->span_id, sizeof e->span_id);
         memcpy(e->parent_id, span->parent_id, sizeof e->parent_id);
