@@ -15,6 +15,8 @@ struct row {
     double *comp;   /* sums: what rounding left over */
     double *weight; /* AVG */
     struct tql_sketch *sketches;
+    bool has_any;   /* engines that count ask for groups that come to nothing */
+    size_t series;  /* its number in the end; of quantiles the first */
 };
 
 struct run {
@@ -104,6 +106,7 @@ static enum status row_of(struct run *r, size_t group, struct row **out, struct 
         st = arena_over(a) ? tql_check(r->q->env, err) : ST_OK;
     }
     *out = &r->rows[group];
+    (*out)->has_any = true;
     return st;
 }
 
@@ -233,12 +236,10 @@ struct places {
 static size_t place(void *arg, size_t group, size_t point, double v)
 {
     const struct places *p = arg;
-    size_t count = p->r->m->quantile_count, i = 0;
-    if (p->r->m->function != TQL_QUANTILE_OVER_TIME)
-        return group;
-    while (i + 1 < count && p->set->series[group * count + i].v[point] < v)
+    size_t first = p->r->rows[group].series, i = 0;
+    while (i + 1 < p->r->m->quantile_count && p->set->series[first + i].v[point] < v)
         i++;
-    return group * count + i;
+    return first + i;
 }
 
 static enum status finish(struct run *r, struct tql_series_set *out, struct err *err)
@@ -246,6 +247,9 @@ static enum status finish(struct run *r, struct tql_series_set *out, struct err 
     struct arena *a = r->q->env->result;
     enum status st = ST_OK;
     for (size_t i = 0; !st && i < r->row_count; i++) {
+        r->rows[i].series = out->count;
+        if (!r->rows[i].has_any)
+            continue;
         if (r->m->function == TQL_QUANTILE_OVER_TIME) {
             st = quantile_series(r, i, out, err);
             if (!st && !r->q->is_unlimited)
@@ -276,8 +280,10 @@ static enum status first_row(struct run *r, struct err *err)
 
 static enum status feed(struct run *r, struct err *err)
 {
-    for (size_t i = 0; i < r->row_count && is_count(r->m->function); i++) /* what may have been counted in vain */
+    for (size_t i = 0; i < r->row_count && is_count(r->m->function); i++) { /* what may have been counted in vain */
         memset(r->rows[i].v, 0, r->grid->points * sizeof *r->rows[i].v);
+        r->rows[i].has_any = r->groups.width == 0;
+    }
     struct arena *a = r->q->env->result;
     const struct tql_expr **exprs = arena_array(a, const struct tql_expr *, r->m->by_count + 2);
     size_t count = 0;
