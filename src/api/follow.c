@@ -449,9 +449,9 @@ static bool serve(struct follow *t, struct follow_watcher *w, const struct batch
         keep_fresh(w, fresh);
     } else {
         take_list(t, w, &w->waiting);
-        list_free(&w->waiting);
         take_list(t, w, fresh);
         message_send(t, w);
+        list_free(&w->waiting); /* the message borrowed lines of it */
     }
     int64_t now = clock_mono_ns(t->clock);
     if (now - w->spoke_ns > HEARTBEAT_SECONDS * NS_S && !w->past && w->format == FOLLOW_NDJSON && w->sink.send(w->sink.arg, SLICE("\n")))

@@ -2,6 +2,8 @@
 /* Rounds by hand are not to be had: the thread runs by itself, and each test waits for what must come. */
 #include "api/follow.h"
 
+#include <stdio.h>
+
 #include "base/unit.h"
 #include "sys/clock.h"
 
@@ -110,7 +112,7 @@ static void offer(struct follow *t, uint64_t lsn, struct slice line)
     struct event *e = batch_event(b);
     e->kind = EVENT_LOG;
     e->time_ns = (int64_t)lsn;
-    e->body = line;
+    e->body = arena_copy(b->arena, line); /* gone with the batch */
     b->lsn = lsn;
     struct batch *held = follow_hold(t, b);
     follow_offer(t, held, true);
@@ -161,6 +163,35 @@ TEST(the_past_goes_out_as_there_is_room_and_before_what_is_fresh)
     CHECK(slice_contains(last, SLICE("fresh")));
     CHECK(!slice_contains(buf_as_slice(&s.got), SLICE("dropped")));
     CHECK_INT(s.ended, 1);
+    sink_free(&s);
+}
+
+TEST(what_waited_behind_the_past_is_sent_whole)
+{
+    enum { LINES = 200, ROOM = 1 * MIB };
+    struct follow *t = NULL;
+    struct sink s;
+    struct err err;
+    atomic_int asked = 0;
+    struct value_line line = { .time_ns = 1, .seq = 1, .line = SLICE("past") };
+    struct value_stream stream = { .lines = &line, .n = 1 };
+    struct value past = { .type = VALUE_STREAMS, .streams = &stream, .stream_count = 1 };
+    char text[64], want[128];
+    sink_init(&s, 0);
+    CHECK(follow_new(&t, clock_real(), &err) == ST_OK);
+    struct follow_watcher *w = join(t, &asked, NULL);
+    struct follow_sink sink = as_sink(&s);
+    follow_begin(t, w, &past, FOLLOW_NDJSON, &sink);
+    for (int i = 0; i < LINES; i++) {
+        int n = snprintf(text, sizeof text, "a line that waited, number %03d of them", i);
+        offer(t, 1000 + (uint64_t)i, slice_of(text, (size_t)n));
+    }
+    wait_for(&s, SLICE("number 199"), ROOM);
+    follow_free(t);
+    for (int i = 0; i < LINES; i++) {
+        snprintf(want, sizeof want, "\"line\":\"a line that waited, number %03d of them\"}", i);
+        CHECK(slice_contains(buf_as_slice(&s.got), slice_str(want)));
+    }
     sink_free(&s);
 }
 
