@@ -18,7 +18,8 @@ static const struct event *kept(struct arena *a, const struct event *row)
     return e;
 }
 
-enum status trace_read(struct api_query *q, const struct pred *pred, int64_t start_ns, int64_t end_ns, struct trace_spans *out, struct err *err)
+static enum status read_spans(struct api_query *q, const struct pred *pred, int64_t start_ns, int64_t end_ns, size_t bytes_max,
+                              struct trace_spans *out, struct err *err)
 {
     struct events_iter *it;
     struct event_block block;
@@ -30,7 +31,7 @@ enum status trace_read(struct api_query *q, const struct pred *pred, int64_t sta
     while ((st = it->ops->next(it, &block, err)) == ST_OK) {
         for (size_t i = 0; i < block.n; i++)
             ARENA_PUSH(q->arena, out->list, out->count, out->cap) = kept(q->arena, &block.rows[i]);
-        if (out->count > TRACE_SPANS_MAX || arena_over(q->arena)) {
+        if (out->count > TRACE_SPANS_MAX || arena_bytes(q->arena) > bytes_max) {
             st = err_set(err, ST_LIMIT, "the traces have over %d spans or %d bytes, which is the limit of one answer", TRACE_SPANS_MAX,
                          QUERY_RESULT_BYTES_MAX);
             break;
@@ -38,6 +39,11 @@ enum status trace_read(struct api_query *q, const struct pred *pred, int64_t sta
     }
     it->ops->close(it);
     return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status trace_read(struct api_query *q, const struct pred *pred, int64_t start_ns, int64_t end_ns, struct trace_spans *out, struct err *err)
+{
+    return read_spans(q, pred, start_ns, end_ns, QUERY_RESULT_BYTES_MAX, out, err);
 }
 
 static int by_trace(const void *a, const void *b)
@@ -127,6 +133,114 @@ static enum status find_traces(struct api_query *q, const struct trace_search *t
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* The traces of a search that are still to be read, the newest hit first. */
+struct reading {
+    const struct found *found;
+    uint64_t *spans; /* of each trace; NULL until they are counted */
+    bool *is_out;    /* left out of the answer */
+    int64_t start_ns, end_ns;
+    size_t left;     /* not left out */
+};
+
+static struct pred *pred_left(struct api_query *q, const struct reading *r)
+{
+    uint8_t(*ids)[16] = arena_alloc(q->arena, (r->left + 1) * sizeof *ids); /* which are sorted */
+    size_t n = 0;
+    for (size_t i = 0; i < r->found->count; i++)
+        if (!r->is_out[i])
+            memcpy(ids[n++], r->found->ids[i], sizeof *ids);
+    return pred_traces(q->arena, ids, n);
+}
+
+static void index_left(const struct reading *r, struct map *places)
+{
+    map_init(places);
+    for (size_t i = 0; i < r->found->count; i++)
+        if (!r->is_out[i])
+            *map_put(places, slice_of(r->found->ids[i], sizeof r->found->ids[i]), NULL) = i;
+}
+
+static enum status count_spans(struct api_query *q, struct reading *r, struct err *err)
+{
+    struct events_iter *it;
+    struct event_block block;
+    struct map places;
+    unsigned did;
+    struct events_query eq = { .start_ns = r->start_ns, .end_ns = r->end_ns, .kinds = SPAN_KINDS, .pred = pred_left(q, r), .want = WANT_IDS,
+                               .order = ORDER_NONE };
+    enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
+    if (st)
+        return st;
+    index_left(r, &places);
+    r->spans = arena_zalloc(q->arena, r->found->count * sizeof *r->spans);
+    while ((st = it->ops->next(it, &block, err)) == ST_OK)
+        for (size_t i = 0; i < block.n; i++) {
+            const uint64_t *at = map_get(&places, slice_of(block.rows[i].trace_id, sizeof block.rows[i].trace_id));
+            if (at)
+                r->spans[*at]++;
+        }
+    map_free(&places);
+    it->ops->close(it);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* Leaves out the oldest traces, and those that alone are too large, until the rest has spans_max at most. */
+static void leave_out(struct reading *r, uint64_t spans_max)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < r->found->count; i++) {
+        if (r->is_out[i] || sum + r->spans[i] <= spans_max) {
+            sum += r->is_out[i] ? 0 : r->spans[i];
+            continue;
+        }
+        r->is_out[i] = true;
+        r->left--;
+    }
+}
+
+/* What was read of the traces that stay, but for the last moment, which may not be whole; reading goes on from there. */
+static int64_t keep_read(const struct reading *r, size_t from, struct trace_spans *out)
+{
+    struct map places;
+    size_t n = from;
+    int64_t last_ns = out->list[out->count - 1]->time_ns;
+    index_left(r, &places);
+    for (size_t i = from; i < out->count; i++)
+        if (out->list[i]->time_ns < last_ns && map_get(&places, slice_of(out->list[i]->trace_id, sizeof out->list[i]->trace_id)))
+            out->list[n++] = out->list[i];
+    map_free(&places);
+    out->count = n;
+    return last_ns;
+}
+
+/* With more spans than an answer may have, the newest traces that have room. */
+static enum status read_found(struct api_query *q, struct reading *r, struct trace_spans *out, struct err *err)
+{
+    size_t base = out->count, all = r->found->count, bytes_max = QUERY_RESULT_BYTES_MAX / 4 * 3;
+    int64_t from_ns = r->start_ns;
+    enum status st;
+    while ((st = read_spans(q, pred_left(q, r), from_ns, r->end_ns, bytes_max, out, err)) == ST_LIMIT) {
+        struct err why = *err;
+        bool has_many = out->count > TRACE_SPANS_MAX;
+        if (all < 2 || arena_over(q->arena) || out->count == base)
+            return st;
+        if (r->spans == NULL && (st = count_spans(q, r, err)))
+            return st;
+        leave_out(r, has_many ? TRACE_SPANS_MAX - base : (out->count - base) / 2);
+        if (r->left == 0) {
+            *err = why;
+            return ST_LIMIT;
+        }
+        from_ns = keep_read(r, base, out);
+        bytes_max = QUERY_RESULT_BYTES_MAX;
+    }
+    if (!st && r->left < all)
+        http_set_header(q->x, SLICE("X-Stoa-Warning"),
+                        arena_printf(q->arena, "%zu of the %zu newest traces are left out: together they have over %d spans or %d bytes", all - r->left, all,
+                                     TRACE_SPANS_MAX, QUERY_RESULT_BYTES_MAX));
+    return st;
+}
+
 enum status trace_search(struct api_query *q, const struct trace_search *t, struct trace_spans *out, struct err *err)
 {
     struct found f = { .min_ns = INT64_MAX, .max_ns = INT64_MIN };
@@ -134,7 +248,9 @@ enum status trace_search(struct api_query *q, const struct trace_search *t, stru
     enum status st = find_traces(q, t, &f, err);
     if (st || f.count == 0)
         return st;
-    return trace_read(q, pred_traces(q->arena, f.ids, f.count), sat_sub(f.min_ns, around), sat_add(f.max_ns, around), out, err);
+    struct reading r = { .found = &f, .start_ns = sat_sub(f.min_ns, around), .end_ns = sat_add(f.max_ns, around), .left = f.count,
+                         .is_out = arena_zalloc(q->arena, f.count) };
+    return read_found(q, &r, out, err);
 }
 
 /* ---- names ---- */

@@ -25,7 +25,8 @@ MUST_CHECK enum status trace_read_id(struct api_query *q, struct slice text, str
 /* Spans in [start, end) in order of time. ST_LIMIT over TRACE_SPANS_MAX. */
 MUST_CHECK enum status trace_read(struct api_query *q, const struct pred *pred, int64_t start_ns, int64_t end_ns, struct trace_spans *out,
                                   struct err *err);
-/* The traces of the newest spans of [start, end) that fit, at most limit of them, whole. */
+/* The traces of the newest spans of [start, end) that fit, at most limit of them, whole; with more than TRACE_SPANS_MAX spans in them,
+ * the newest that have room, and a header of the answer says so. */
 struct trace_search {
     const struct pred *pred;
     int64_t start_ns, end_ns;

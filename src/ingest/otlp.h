@@ -22,7 +22,7 @@ struct otlp_resource {
 };
 
 /* What spans say beside their attributes; hidden fields (model/event.h) of the span, its resource, its scope, an event or a link. */
-#define OTLP_DROPPED_ATTRIBUTES SLICE("otlp:dropped_attributes_count")
+#define OTLP_DROPPED_ATTRIBUTES EVENT_DROPPED_ATTRIBUTES
 #define OTLP_DROPPED_EVENTS     SLICE("otlp:dropped_events_count")
 #define OTLP_DROPPED_LINKS      SLICE("otlp:dropped_links_count")
 #define OTLP_FLAGS              SLICE("otlp:flags")

@@ -89,6 +89,7 @@ bool event_has_trace(const struct event *e);
 const struct field *event_field(const struct event *e, struct slice name);
 /* Fields named so say of a span what no attribute says (what a client dropped, flags): no list of attributes has them. */
 #define EVENT_HIDDEN_PREFIX SLICE("otlp:")
+#define EVENT_DROPPED_ATTRIBUTES SLICE("otlp:dropped_attributes_count")
 bool field_is_hidden(struct slice name);
 /* Names of an instrumentation scope's own name and version among the fields of SCOPE_INSTRUMENTATION. */
 #define EVENT_SCOPE_NAME    SLICE("scope.name")

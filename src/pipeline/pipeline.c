@@ -41,6 +41,7 @@ struct pass {
     uint64_t counts[PIPELINE_REASON_COUNT];
     int64_t latest_ns;
     struct slice stream_before, stream_after, service; /* of the event before: streams come in runs */
+    struct slice cut_from, cut_to; /* the last text that was cut: rows share those of their resource */
 };
 
 static const struct {
@@ -168,28 +169,59 @@ static struct slice event_shown(const struct event *e)
     return utf8_cut(e->body, SHOWN_BYTES);
 }
 
-static void fields_limit(struct pass *p, struct event *e)
+/* Names that cannot be are left out, texts over the limit are cut. */
+static void fields_limit(struct pass *p, const struct event *e, struct field *fields, uint32_t *count)
 {
     uint32_t kept = 0;
+    struct slice of = event_shown(e);
     struct err what;
-    for (uint32_t i = 0; i < e->field_count; i++) {
-        struct field f = e->fields[i];
+    for (uint32_t i = 0; i < *count; i++) {
+        struct field f = fields[i];
+        struct slice name = utf8_cut(f.name, SHOWN_BYTES);
         if (f.name.len == 0 || f.name.len > EVENT_FIELD_NAME_BYTES_MAX) {
-            ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s...\" of a record is left out: its name has %zu bytes, 1 to %d are allowed",
-                                            SLICE_FMT(utf8_cut(f.name, SHOWN_BYTES)), f.name.len, EVENT_FIELD_NAME_BYTES_MAX), &what));
+            ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s...\" of \"%.*s\" is left out: its name has %zu bytes, 1 to %d are allowed",
+                                            SLICE_FMT(name), SLICE_FMT(of), f.name.len, EVENT_FIELD_NAME_BYTES_MAX), &what));
             p->counts[PIPELINE_FIELD_NAME]++;
             continue;
         }
-        if ((f.type == FIELD_STRING || f.type == FIELD_JSON) && f.text.len > p->opt->body_bytes_max) {
-            ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s\" of a record is cut: it has %zu bytes, %u are kept",
-                                            SLICE_FMT(utf8_cut(f.name, SHOWN_BYTES)), f.text.len, p->opt->body_bytes_max), &what));
-            f.text = cut_with_mark(p, f.text, p->opt->body_bytes_max);
-            f.type = FIELD_STRING; /* cut JSON is none */
+        if (f.type != FIELD_INT && f.type != FIELD_DOUBLE && f.type != FIELD_BOOL && f.text.len > p->opt->body_bytes_max) {
+            ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s\" of \"%.*s\" is cut: it has %zu bytes, %u are kept", SLICE_FMT(name),
+                                            SLICE_FMT(of), f.text.len, p->opt->body_bytes_max), &what));
+            if (p->cut_from.ptr != f.text.ptr || p->cut_from.len != f.text.len) {
+                p->cut_from = f.text;
+                p->cut_to = f.type == FIELD_BYTES ? slice_sub(f.text, 0, p->opt->body_bytes_max) : cut_with_mark(p, f.text, p->opt->body_bytes_max);
+            }
+            f.text = p->cut_to;
+            f.type = f.type == FIELD_JSON ? FIELD_STRING : f.type; /* cut JSON is none */
             p->counts[PIPELINE_FIELD_CUT]++;
         }
-        e->fields[kept++] = f;
+        fields[kept++] = f;
     }
-    e->field_count = kept;
+    *count = kept;
+}
+
+/* Those of an event or link within a span: what is over the limit counts as dropped attributes. */
+static struct field *inner_limit(struct pass *p, const struct event *e, struct field *fields, uint32_t *count)
+{
+    struct slice name = EVENT_DROPPED_ATTRIBUTES;
+    uint32_t max = p->opt->fields_max - 1; /* room for the count */
+    struct err what;
+    if (*count > p->opt->fields_max) {
+        struct field dropped = { .type = FIELD_INT, .name = name, .i = *count - max };
+        ingest_warn(p->result, (err_set(&what, ST_LIMIT, "%u fields of an event or link of \"%.*s\", the first %u are kept", *count,
+                                        SLICE_FMT(event_shown(e)), max), &what));
+        p->counts[PIPELINE_FIELD_CUT] += *count - max;
+        for (uint32_t i = max; i < *count; i++) /* its own count of them comes last */
+            if (slice_eq(fields[i].name, name))
+                dropped.i += fields[i].i - 1;
+        struct field *kept = arena_array(p->b->arena, struct field, max + 1);
+        memcpy(kept, fields, max * sizeof *kept);
+        kept[max] = dropped;
+        fields = kept;
+        *count = max + 1;
+    }
+    fields_limit(p, e, fields, count);
+    return fields;
 }
 
 /* False when the event must go. */
@@ -209,7 +241,11 @@ static bool event_limit(struct pass *p, struct event *e)
         e->body = cut_with_mark(p, e->body, p->opt->body_bytes_max);
         p->counts[PIPELINE_BODY_CUT]++;
     }
-    fields_limit(p, e);
+    fields_limit(p, e, e->fields, &e->field_count);
+    for (uint32_t i = 0; i < e->event_count; i++)
+        e->events[i].fields = inner_limit(p, e, e->events[i].fields, &e->events[i].field_count);
+    for (uint32_t i = 0; i < e->link_count; i++)
+        e->links[i].fields = inner_limit(p, e, e->links[i].fields, &e->links[i].field_count);
     return true;
 }
 
