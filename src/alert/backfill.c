@@ -313,6 +313,9 @@ static enum status put_series(struct piece *p, const struct value_series *s, str
     return ST_OK;
 }
 
+/* What the default is for a rule's own evaluations: a range of some languages would look back by its step. */
+#define LOOKBACK_NS (300 * NS_S)
+
 static enum status piece_ask(struct piece *p, struct err *err)
 {
     const struct backfill_job *j = p->job;
@@ -320,7 +323,8 @@ static enum status piece_ask(struct piece *p, struct err *err)
     struct value v = { 0 };
     piece_ctx(p, &ctx);
     struct query_env env = { .engine = p->e->env.engine, .ctx = &ctx, .result = p->arena };
-    struct query_params q = { .start_ns = p->start_ns - j->query_offset_ns, .step_ns = j->interval_ns, .features = p->e->env.features };
+    struct query_params q = { .start_ns = p->start_ns - j->query_offset_ns, .step_ns = j->interval_ns, .lookback_ns = LOOKBACK_NS,
+                              .features = p->e->env.features };
     q.end_ns = q.start_ns + (int64_t)(p->steps - 1) * j->interval_ns;
     buf_init(&env.infos, 64 * KIB);
     enum status st = j->rule.lang->range(&env, j->rule.expr, &q, &v, err);
