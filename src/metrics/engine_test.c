@@ -706,8 +706,12 @@ static void race_look(struct race *race, unsigned number)
 static void race_query(void *arg)
 {
     struct racer *r = arg;
-    while (atomic_load(&r->race->running) > 0)
+    while (atomic_load(&r->race->running) > 0) {
+        struct engine_stats stats = { 0 };
         race_look(r->race, r->number);
+        metrics_stats(r->race->w->store, &stats);
+        CHECK(stats.series <= 2 * RACE_SERIES);
+    }
 }
 
 TEST(engine_shows_all_that_was_acknowledged_while_it_appends_flushes_and_merges)

@@ -16,6 +16,7 @@
  * (2) A series is freed under index_lock, so whoever holds that may follow every slot it finds in index or order. */
 #include "metrics/series.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -64,7 +65,8 @@ struct series_dict {
     struct mutex index_lock;
     struct index index;
     uint32_t *order, *rank; /* slots in label order; a slot's place in it */
-    size_t order_count, order_cap, rank_cap;
+    size_t order_count, rank_cap;
+    atomic_size_t order_cap; /* series_bytes looks without the lock of the others */
 };
 
 static void list_push(struct list *l, uint64_t ref)
