@@ -147,11 +147,15 @@ TEST(a_filter_never_denies_a_part_of_a_text_it_has)
         { "gdeadbee", 1, false }, { "deadbeeg", 1, false }, { "\xe2\x84\xaa", 1, false }, { "\xc5\xbf", 1, false }, { "us-er", 0, true },
     };
     CHECK(evfilter_has_grams(buf_as_slice(&b)));
+    unsigned taken = 0; /* a filter may take one in a hundred for there that is not */
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         size_t count;
-        CHECK(has_grams(buf_as_slice(&b), slice_str(parts[i].part), a, &count) == parts[i].is_there);
+        bool has = has_grams(buf_as_slice(&b), slice_str(parts[i].part), a, &count);
+        CHECK(has || !parts[i].is_there);
+        taken += has && !parts[i].is_there;
         CHECK_INT(count, parts[i].grams);
     }
+    CHECK(taken <= 2);
     unsigned wrong = 0;
     for (unsigned i = 0; i < 1000; i++)
         wrong += has_all(buf_as_slice(&b), arena_printf(a, " absent%07u ", i), false, a);

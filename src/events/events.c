@@ -14,7 +14,7 @@
 #include "events/evwal.h"
 #include "events/evwrite.h"
 
-enum { EVENT_KINDS_MAX = 32, FIELD_SCOPES_MAX = 16 };
+enum { EVENT_KINDS_MAX = 32, FIELD_SCOPES_MAX = 16, AHEAD = 4 /* rows asked for before they are looked at */ };
 
 static enum status kind_open(struct store *s, uint64_t seed, void **state, struct err *err)
 {
@@ -230,6 +230,10 @@ static enum status encode_part(struct part_sink *sink, const struct sorting *lis
     struct buf meta;
     buf_init(&meta, PART_META_BYTES_MAX);
     for (size_t i = 0; st == ST_OK && i < count; i++) {
+        if (i + 2 * AHEAD < count)
+            __builtin_prefetch(list[i + 2 * AHEAD].row);
+        if (i + AHEAD < count)
+            __builtin_prefetch(list[i + AHEAD].row->e.fields);
         if (i == 0 || !is_same_run(list[i - 1].row, list[i].row))
             st = expect_run(x, list + i, count - i, err);
         if (st == ST_OK)

@@ -8,9 +8,10 @@
  * (2) Nothing published changes until evmem_free. */
 #include "events/evmem.h"
 
+#include "base/ends.h"
 #include "base/map.h"
 
-enum { CHUNK_ROWS = 256, INTERN_BYTES_MAX = 4096 };
+enum { CHUNK_ROWS = 256, INTERN_BYTES_MAX = 4096, SEEN_BITS = 9 };
 
 struct evmem_chunk {
     struct evmem_chunk *next;
@@ -25,9 +26,9 @@ struct evmem {
     size_t last_used;
     struct map stream_set;
     const char *last_stream; /* of the row before: streams come in runs */
-    struct seen {            /* within a batch: what was kept last, and what for */
+    struct seen {            /* within a batch, by address: what was kept, and for what */
         struct slice from, kept;
-    } seen_stream, seen_service;
+    } seen[1 << SEEN_BITS];
     _Atomic(const struct evmem_stream *) streams;
     _Atomic uint64_t log_records, spans;
     _Atomic int64_t min_ns, max_ns;
@@ -100,13 +101,24 @@ struct field *evmem_copy_fields(struct arena *a, const struct field *fields, uin
     return to;
 }
 
+/* Rows of one request share what their resource and scope say, and what a reader of requests found to be the same. */
+static struct slice kept_again(struct evmem *m, struct slice s, bool is_interned)
+{
+    struct seen *at = &m->seen[ends_address_place(s, SEEN_BITS)];
+    if (s.len == 0)
+        return SLICE_EMPTY;
+    if (!ends_same_place(at->from, s))
+        *at = (struct seen){ s, is_interned ? intern(m, s) : arena_copy(m->arena, s) };
+    return at->kept;
+}
+
 static void copy_lists(struct evmem *m, struct event *to, const struct event *e)
 {
     struct arena *a = m->arena;
     to->events = e->event_count ? arena_array(a, struct span_event, e->event_count) : NULL;
     for (uint32_t i = 0; i < e->event_count; i++) {
         to->events[i] = e->events[i];
-        to->events[i].name = intern(m, e->events[i].name);
+        to->events[i].name = kept_again(m, e->events[i].name, true);
         to->events[i].fields = evmem_copy_fields(a, e->events[i].fields, e->events[i].field_count);
     }
     to->links = e->link_count ? arena_array(a, struct span_link, e->link_count) : NULL;
@@ -117,26 +129,19 @@ static void copy_lists(struct evmem *m, struct event *to, const struct event *e)
     }
 }
 
-static struct slice intern_again(struct evmem *m, struct slice s, struct seen *seen)
-{
-    if (seen->from.ptr != s.ptr || seen->from.len != s.len)
-        *seen = (struct seen){ s, intern(m, s) };
-    return seen->kept;
-}
-
 static void copy_event(struct evmem *m, struct event *to, const struct event *e)
 {
     *to = *e;
-    to->stream = intern_again(m, e->stream, &m->seen_stream);
-    to->service = intern_again(m, e->service, &m->seen_service);
-    to->body = e->kind == EVENT_LOG ? copy(m->arena, e->body) : intern(m, e->body);
+    to->stream = kept_again(m, e->stream, true);
+    to->service = kept_again(m, e->service, true);
+    to->body = e->kind == EVENT_LOG ? copy(m->arena, e->body) : kept_again(m, e->body, true);
     to->trace_state = copy(m->arena, e->trace_state);
     to->status_message = copy(m->arena, e->status_message);
     to->fields = arena_array(m->arena, struct field, e->field_count);
     for (uint32_t i = 0; i < e->field_count; i++) {
         to->fields[i] = e->fields[i];
-        to->fields[i].name = intern(m, e->fields[i].name);
-        to->fields[i].text = copy(m->arena, e->fields[i].text);
+        to->fields[i].name = kept_again(m, e->fields[i].name, true);
+        to->fields[i].text = kept_again(m, e->fields[i].text, false);
     }
     copy_lists(m, to, e);
 }
@@ -176,7 +181,7 @@ static void summarise(struct evmem *m, const struct batch *b)
 void evmem_apply(struct evmem *m, const struct batch *b, uint64_t lsn)
 {
     struct slice tenant = intern(m, b->tenant);
-    m->seen_stream = m->seen_service = (struct seen){ SLICE_EMPTY, SLICE_EMPTY }; /* another batch has the same addresses */
+    memset(m->seen, 0, sizeof m->seen); /* another batch has the same addresses */
     for (size_t i = 0; i < b->event_count; i++) {
         if (m->last_used == CHUNK_ROWS) {
             m->last = m->last->next = chunk_new();

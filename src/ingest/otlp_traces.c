@@ -2,16 +2,23 @@
 /* OTLP traces: ExportTraceServiceRequest{ resource_spans=1 { resource=1, scope_spans=2 { scope=1, spans=2 } } }.
  *
  * A span's stream is {service_name="..."}; everything it carries stays with it: attributes by scope, events, links, status. */
+#include "base/ends.h"
 #include "base/num.h"
 #include "base/utf8.h"
 #include "ingest/otlp.h"
 
 enum { RESOURCE_SPANS = 1, SCOPE_SPANS = 2, SPANS = 2, SPAN_KIND_MAX = 5, SPAN_STATUS_MAX = 2,
-       SCHEMA_URL = 3, RESOURCE_DROPPED = 2, SCOPE_DROPPED = 4, NAME_TOLD_BYTES_MAX = 80 };
+       SCHEMA_URL = 3, RESOURCE_DROPPED = 2, SCOPE_DROPPED = 4, NAME_TOLD_BYTES_MAX = 80,
+       SPAN_FIELDS_FIRST = 16, SHARED_BITS = 9, SHARED_BYTES_MAX = 64 /* longer ones seldom repeat */ };
 
 enum span_field { SPAN_TRACE = 1, SPAN_ID = 2, SPAN_STATE = 3, SPAN_PARENT = 4, SPAN_NAME = 5, SPAN_KIND = 6, SPAN_START = 7, SPAN_END = 8,
                   SPAN_ATTRIBUTES = 9, SPAN_DROPPED_ATTRIBUTES = 10, SPAN_EVENTS = 11, SPAN_DROPPED_EVENTS = 12, SPAN_LINKS = 13,
                   SPAN_DROPPED_LINKS = 14, SPAN_STATUS = 15, SPAN_FLAGS = 16 };
+
+/* Texts of a request, by their ends: of equal ones the first stands for all, so that whoever comes after knows them by their address. */
+struct shared {
+    struct slice texts[1 << SHARED_BITS];
+};
 
 struct span_lists {
     struct field_list fields;
@@ -203,12 +210,32 @@ static bool span_read(struct slice bytes, struct arena *a, struct event *e, stru
     return false;
 }
 
+static struct slice share(struct shared *s, struct slice text)
+{
+    struct slice *at = &s->texts[ends_place(text, SHARED_BITS)];
+    if (text.len > SHARED_BYTES_MAX)
+        return text;
+    if (at->len && ends_same(*at, text))
+        return *at;
+    *at = text;
+    return text;
+}
+
+static void share_fields(struct shared *s, struct field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fields[i].name = share(s, fields[i].name);
+        if (fields[i].type == FIELD_STRING)
+            fields[i].text = share(s, fields[i].text);
+    }
+}
+
 static void span_add(const struct ingest_ctx *ctx, struct slice bytes, const struct otlp_resource *scope, struct slice stream,
-                     struct slice service, struct batch *out, struct ingest_result *r)
+                     struct slice service, struct shared *shared, struct batch *out, struct ingest_result *r)
 {
     struct span_lists lists = { 0 };
     struct err why;
-    lists.fields.cap = scope->fields.count + 8;
+    lists.fields.cap = scope->fields.count + SPAN_FIELDS_FIRST;
     lists.fields.items = arena_array(out->arena, struct field, lists.fields.cap);
     lists.fields.count = scope->fields.count;
     if (lists.fields.count)
@@ -223,6 +250,8 @@ static void span_add(const struct ingest_ctx *ctx, struct slice bytes, const str
         out->event_count--;
         return;
     }
+    share_fields(shared, lists.fields.items + scope->fields.count, lists.fields.count - scope->fields.count);
+    e->body = share(shared, e->body);
     e->fields = lists.fields.items;
     e->field_count = (uint32_t)lists.fields.count;
     e->events = lists.events;
@@ -249,7 +278,8 @@ static void hidden_read(struct arena *a, struct slice message, uint32_t dropped_
     hidden_text(a, out, scope, OTLP_SCHEMA_URL, otlp_message_in(message, SCHEMA_URL));
 }
 
-static enum status resource_decode(const struct ingest_ctx *ctx, struct slice message, struct batch *out, struct ingest_result *r, struct err *err)
+static enum status resource_decode(const struct ingest_ctx *ctx, struct slice message, struct shared *shared, struct batch *out,
+                                   struct ingest_result *r, struct err *err)
 {
     struct otlp_resource resource, scope;
     struct slice stream;
@@ -281,7 +311,7 @@ static enum status resource_decode(const struct ingest_ctx *ctx, struct slice me
         while (pb_next(&q)) {
             if (q.field != SPANS)
                 continue;
-            span_add(ctx, q.bytes, &scope, stream, service, out, r);
+            span_add(ctx, q.bytes, &scope, stream, service, shared, out, r);
             st = ingest_check(out, err);
             if (st)
                 return st;
@@ -299,10 +329,11 @@ enum status otlp_traces_decode(const struct ingest_ctx *ctx, struct slice body, 
     if (st)
         return st;
     struct pb p = pb_of(message);
+    struct shared *shared = arena_zalloc(out->arena, sizeof *shared);
     while (pb_next(&p)) {
         if (p.field != RESOURCE_SPANS)
             continue;
-        st = resource_decode(ctx, p.bytes, out, result, err);
+        st = resource_decode(ctx, p.bytes, shared, out, result, err);
         if (st)
             return st;
     }

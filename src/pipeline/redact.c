@@ -9,12 +9,14 @@
 
 #include <stdatomic.h>
 
+#include "base/ends.h"
 #include "base/hash.h"
 #include "codec/regex.h"
 #include "pipeline/redact_scan.h"
 
 enum {
     SERIES_GROUP = 32,
+    CLEAN_PLACE_BITS = 9,
     CLEAN_WAYS = 4,
     CLEAN_BUCKETS_MIN = 1 << 10, CLEAN_BUCKETS_MAX = 1 << 18, /* a million label sets: 8 MiB, touched only as they come */
     CLEAN_GROWTH = 4, CLEAN_LOAD_DIVISOR = 4 /* over a quarter full there would be buckets with no empty place */
@@ -130,13 +132,19 @@ struct walk {
     struct buf scratch;
     uint64_t counts[REDACT_DETECTOR_COUNT];
     struct slice stream_before, stream_after; /* streams come in runs */
+    struct slice clean[1 << CLEAN_PLACE_BITS]; /* texts of this batch that were clean, by address: rows share them */
 };
 
 static bool clean_text(struct walk *w, struct slice *text)
 {
-    buf_reset(&w->scratch);
-    if (text->len == 0 || !redact_text(w->r, *text, &w->scratch, w->counts))
+    struct slice *known = &w->clean[ends_address_place(*text, CLEAN_PLACE_BITS)];
+    if (text->len == 0 || ends_same_place(*known, *text))
         return true;
+    buf_reset(&w->scratch);
+    if (!redact_text(w->r, *text, &w->scratch, w->counts)) {
+        *known = *text;
+        return true;
+    }
     *text = arena_copy(w->a, buf_as_slice(&w->scratch));
     return false;
 }
