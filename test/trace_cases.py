@@ -8,6 +8,7 @@
                 answers of v3; what is broken is refused with a sentence, and harms nothing
     zipkin      lists of Zipkin's spans, second model and first (JSON and Thrift), read back through Zipkin's API
     otlp        OpenTelemetry's example of each signal, read back
+    graphs      Tempo's traces for service graphs: the calls that the service map must show of each
     headers     W3C's traceparent and tracestate: queries sent with them continue the trace, or begin one
 
 Jaeger's suite is of 2017: its times are moved by whole days to yesterday, as Jaeger's own runner moves them. Everything is asked twice: out of
@@ -225,6 +226,47 @@ def v3_answers(jaeger):
     return group.end()
 
 
+# ---- Tempo's service graphs ----
+
+# What its test expects of each: calls by client, server and kind of connection, how many, how many failed.
+REQUESTER, SERVER, RECORDER = "mythical-requester", "mythical-server", "mythical-recorder"
+GRAPHS = {
+    "trace-with-both-db-attributes": {(REQUESTER, SERVER, ""): (1, 0), (REQUESTER, RECORDER, "messaging_system"): (1, 0),
+                                      (SERVER, "priority-db", "database"): (1, 0)},
+    "trace-without-database-name": {(REQUESTER, SERVER, ""): (1, 0), (REQUESTER, RECORDER, "messaging_system"): (1, 0),
+                                    (SERVER, "mythical-database", "database"): (1, 0)},
+    "trace-with-failed-requests": {(REQUESTER, SERVER, ""): (1, 1), (SERVER, "postgres", "database"): (1, 1)},
+    "trace-with-expired-edges": {(SERVER, REQUESTER, ""): (1, 0), (REQUESTER, "mysql", "database"): (1, 0), ("user", SERVER, "virtual_node"): (1, 0)},
+}
+
+
+def graphs(folder):
+    group = Counts("graphs")
+    for p in sorted(folder.glob("grafana+tempo/**/servicegraphs/testdata/*.json")):
+        trace = forms.otlp_of_tempo(load(p))
+        first = min(int(s["startTimeUnixNano"]) for s in forms.otlp_spans(trace))
+        server = harness.Server(config=CONFIG)
+        r = server.post_json("/v1/traces", moved(trace, time.time_ns() - 10**9 - first))
+        group.check(f"{p.stem} goes in", (r.status, r.json), (200, {}))
+        want = GRAPHS[p.stem]
+        found = {}
+        end = time.monotonic() + 30
+        while not set(want) <= set(found) and time.monotonic() < end:
+            time.sleep(0.5)
+            found = {tuple(e[k] for k in ("client", "server", "connection_type")): e for e in group_map(server)["edges"]}
+        for key, (calls, failed) in want.items():
+            e = found.get(key, {})
+            group.check(f"{p.stem}, {key}", (e.get("error_ratio"), bool(e.get("requests_per_second"))), (failed / calls, True))
+        databases = sorted(n["service"] for n in group_map(server)["nodes"] if n["type"] == "database")
+        group.check(f"{p.stem}, databases", databases, sorted({key[1] for key in want if key[2] == "database"}))
+        server.close()
+    return group.passed, group.failed
+
+
+def group_map(server):
+    return server.get("/api/stoa/v1/service_map").json["data"]
+
+
 # ---- OpenTelemetry's examples ----
 
 def otlp(folder):
@@ -255,7 +297,7 @@ def headers(folder):
     return group.passed, group.failed
 
 
-GROUPS = (("queries", suite), ("batches", batches), ("zipkin", trace_zipkin.run), ("otlp", otlp), ("headers", headers))
+GROUPS = (("queries", suite), ("batches", batches), ("zipkin", trace_zipkin.run), ("otlp", otlp), ("headers", headers), ("graphs", graphs))
 
 
 def main():

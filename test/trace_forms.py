@@ -91,6 +91,26 @@ def otlp_plain(message):
     return sorted(out, key=text)
 
 
+def otlp_of_tempo(message):
+    """The JSON of protobuf's own (ids in base64, kinds by name) as OTLP's."""
+    def told(value):
+        if isinstance(value, list):
+            return [told(x) for x in value]
+        if not isinstance(value, dict):
+            return value
+        out = {k: told(v) for k, v in value.items()}
+        for k in ("traceId", "spanId", "parentSpanId"):
+            if out.get(k):
+                out[k] = base64.b64decode(out[k]).hex()
+        if isinstance(out.get("kind"), str):
+            out["kind"] = KINDS.index(out["kind"].split("_")[-1].lower())
+        if isinstance(out.get("code"), str):
+            out["code"] = ("UNSET", "OK", "ERROR").index(out["code"].split("_")[-1])
+        return out
+
+    return {"resourceSpans": told(message.get("resourceSpans") or message["batches"])}
+
+
 def service_of(resource_spans):
     return next((a["value"]["stringValue"] for a in resource_spans["resource"].get("attributes", []) if a["key"] == "service.name"), "")
 

@@ -10,29 +10,33 @@
 #include "pipeline/span_edges.h"
 
 #include "base/hash.h"
+#include "base/num.h"
 #include "base/utf8.h"
 
-enum { KIND_SERVER = 2, KIND_CLIENT = 3, KIND_PRODUCER = 4, KIND_CONSUMER = 5, STATUS_ERROR = 2, KEY_BYTES = 8 + 16 + 8, NO_RANK = 99 };
+enum { KIND_SERVER = 2, KIND_CLIENT = 3, KIND_PRODUCER = 4, KIND_CONSUMER = 5, STATUS_ERROR = 2, KEY_BYTES = 8 + 16 + 8 };
 
 enum peer_type { PEER_NONE, PEER_VIRTUAL, PEER_DATABASE, PEER_QUEUE };
 static const struct slice types[] = { SLICE_INIT(""), SLICE_INIT("virtual_node"), SLICE_INIT("database"), SLICE_INIT("messaging_system") };
 
-/* Fields that name who is called, the best first. */
+/* Fields that name who is called, the best first: a database by where it is, as Tempo has it, a queue by what it is, then all others. */
 static const struct {
     struct slice name;
     enum peer_type type;
+    bool of_databases; /* it names them alone */
 } peers[] = {
-    { SLICE_INIT("peer.service"), PEER_VIRTUAL },
-    { SLICE_INIT("db.namespace"), PEER_DATABASE },
-    { SLICE_INIT("db.name"), PEER_DATABASE },
-    { SLICE_INIT("db.system.name"), PEER_DATABASE },
-    { SLICE_INIT("db.system"), PEER_DATABASE },
-    { SLICE_INIT("messaging.destination.name"), PEER_QUEUE },
-    { SLICE_INIT("messaging.destination"), PEER_QUEUE },
-    { SLICE_INIT("messaging.system"), PEER_QUEUE },
-    { SLICE_INIT("server.address"), PEER_VIRTUAL },
-    { SLICE_INIT("net.peer.name"), PEER_VIRTUAL },
+    { SLICE_INIT("peer.service"), PEER_VIRTUAL, false },
+    { SLICE_INIT("messaging.destination.name"), PEER_QUEUE, false },
+    { SLICE_INIT("messaging.destination"), PEER_QUEUE, false },
+    { SLICE_INIT("messaging.system"), PEER_QUEUE, false },
+    { SLICE_INIT("server.address"), PEER_VIRTUAL, false },
+    { SLICE_INIT("network.peer.address"), PEER_NONE, true }, /* with its port */
+    { SLICE_INIT("db.namespace"), PEER_DATABASE, true },
+    { SLICE_INIT("db.name"), PEER_DATABASE, true },
+    { SLICE_INIT("db.system.name"), PEER_DATABASE, true },
+    { SLICE_INIT("db.system"), PEER_DATABASE, true },
+    { SLICE_INIT("net.peer.name"), PEER_VIRTUAL, false },
 };
+enum { PEER_ADDRESS = 5 /* its place */, PORT_BYTES_MAX = 8 };
 
 struct half {
     struct half *older, *newer;
@@ -77,11 +81,35 @@ void span_edges_free(struct span_edges *s)
 
 /* ---- what a span says ---- */
 
-static struct slice peer_of(const struct event *e, enum peer_type *type)
+struct peer {
+    struct slice name;
+    enum peer_type type;
+    char room[SPAN_EDGE_NAME_BYTES_MAX + PORT_BYTES_MAX];
+};
+
+/* "10.0.0.7:5432" */
+static void put_port(struct peer *p, const struct event *e)
 {
-    struct slice best = SLICE_EMPTY;
-    size_t rank = NO_RANK;
-    *type = e->span_kind == KIND_PRODUCER ? PEER_QUEUE : PEER_NONE;
+    const struct field *f = event_field(e, SLICE("network.peer.port"));
+    char number[NUM_TEXT_BYTES_MAX];
+    struct slice port = SLICE_EMPTY;
+    if (f && f->type == FIELD_INT)
+        port = slice_of(number, num_format_i64(f->i, number));
+    else if (f && f->type == FIELD_STRING)
+        port = f->text;
+    if (port.len == 0 || port.len >= PORT_BYTES_MAX)
+        return;
+    memcpy(p->room, p->name.ptr, p->name.len);
+    p->room[p->name.len] = ':';
+    memcpy(p->room + p->name.len + 1, port.ptr, port.len);
+    p->name = slice_of(p->room, p->name.len + 1 + port.len);
+}
+
+static void peer_read(const struct event *e, struct peer *p)
+{
+    struct slice found[COUNT_OF(peers)] = { 0 };
+    p->name = SLICE_EMPTY;
+    p->type = e->span_kind == KIND_PRODUCER ? PEER_QUEUE : PEER_NONE;
     for (uint32_t i = 0; i < e->field_count; i++) {
         const struct field *f = &e->fields[i];
         if (f->scope != SCOPE_RECORD || f->type != FIELD_STRING || f->text.len == 0 || f->name.len < 7)
@@ -89,14 +117,17 @@ static struct slice peer_of(const struct event *e, enum peer_type *type)
         for (size_t k = 0; k < COUNT_OF(peers); k++) {
             if (!slice_eq(f->name, peers[k].name))
                 continue;
-            *type = MAX(*type, peers[k].type);
-            if (k < rank && utf8_is_valid(f->text)) {
-                rank = k;
-                best = utf8_cut(f->text, SPAN_EDGE_NAME_BYTES_MAX);
-            }
+            p->type = MAX(p->type, peers[k].type);
+            if (found[k].len == 0 && utf8_is_valid(f->text))
+                found[k] = utf8_cut(f->text, SPAN_EDGE_NAME_BYTES_MAX);
         }
     }
-    return best;
+    for (size_t k = 0; k < COUNT_OF(peers) && p->name.len == 0; k++)
+        if (found[k].len && (p->type == PEER_DATABASE || !peers[k].of_databases)) {
+            p->name = found[k];
+            if (k == PEER_ADDRESS)
+                put_port(p, e);
+        }
 }
 
 static void key_of(uint8_t key[KEY_BYTES], struct slice tenant, const struct event *e, const uint8_t *span_id)
@@ -212,23 +243,23 @@ static void half_wait(struct span_edges *s, struct span_table *t, const struct h
 static void take_client(struct span_edges *s, struct span_table *t, struct slice tenant, const struct event *e, int64_t now_ns,
                         struct span_edges_result *out)
 {
-    enum peer_type type;
-    struct slice peer = peer_of(e, &type);
+    struct peer peer;
+    peer_read(e, &peer);
     struct half *server = half_of(s, tenant, e, e->span_id, false);
     bool is_failed = e->span_status == STATUS_ERROR;
     double weight = (double)e->weight;
-    if (type == PEER_DATABASE && peer.len) { /* (1) */
-        edge_count(t, &(struct edge){ tenant, e->service, peer, type, is_failed, weight, e, e->duration_ns, e->duration_ns }, out);
+    if (peer.type == PEER_DATABASE && peer.name.len) { /* (1) */
+        edge_count(t, &(struct edge){ tenant, e->service, peer.name, peer.type, is_failed, weight, e, e->duration_ns, e->duration_ns }, out);
         return;
     }
     if (server) {
-        edge_count(t, &(struct edge){ tenant, e->service, server->service, type == PEER_QUEUE ? type : PEER_NONE, is_failed || server->is_failed,
+        edge_count(t, &(struct edge){ tenant, e->service, server->service, peer.type == PEER_QUEUE ? PEER_QUEUE : PEER_NONE, is_failed || server->is_failed,
                                       MAX(weight, server->weight), e, server->duration_ns, e->duration_ns }, out);
         half_remove(s, server);
         if (e->span_kind != KIND_PRODUCER)
             return;
     }
-    struct half like = { .tenant = tenant, .service = e->service, .peer = peer, .type = type, .is_client = true, .is_failed = is_failed,
+    struct half like = { .tenant = tenant, .service = e->service, .peer = peer.name, .type = peer.type, .is_client = true, .is_failed = is_failed,
                          .is_paired = server != NULL, .stays = e->span_kind == KIND_PRODUCER, .weight = weight, .duration_ns = e->duration_ns,
                          .since_ns = now_ns };
     half_wait(s, t, &like, e, e->span_id, out);

@@ -247,6 +247,51 @@ TEST(calls_without_a_servers_half_go_to_the_peer_that_they_name)
     buf_free(&out);
 }
 
+/* A client's call with these fields, which no server's span answers, is one to want. */
+static void check_server_of(struct field *fields, uint32_t count, const char *type, const char *want)
+{
+    struct span_metrics *m = span_metrics_new();
+    struct span_metrics_result r;
+    struct batch *b = batch_new(0);
+    struct event *e = batch_event(b);
+    struct buf out;
+    struct err err;
+    char line[200];
+    span_metrics_switch(m, true);
+    b->received_ns = NOW_MS * NS_MS;
+    *e = (struct event){ .kind = EVENT_SPAN, .span_kind = 3, .service = SLICE("shop"), .body = SLICE("x"), .trace_id = { 1 }, .span_id = { 2 },
+                         .parent_id = { 1 }, .weight = 1, .fields = fields, .field_count = count };
+    span_metrics_take(m, b, &r);
+    buf_init(&out, 0);
+    CHECK(!span_metrics_write(m, NOW_MS + SPAN_EDGE_WAIT_SECONDS * 1000, on_append, &out, &err));
+    snprintf(line, sizeof line, "request_total{client=\"shop\",connection_type=\"%s\",server=\"%s\"}", type, want);
+    CHECK(has(&out, line));
+    span_metrics_free(m);
+    batch_drop(b);
+    buf_free(&out);
+}
+
+TEST(a_database_is_named_by_its_place_before_its_name_and_a_queue_by_its_name)
+{
+    static const char *const names[][2] = { { "db.system", "mysql" },    { "db.name", "orders" },         { "db.namespace", "shop.orders" },
+                                            { "network.peer.port", "5432" }, { "network.peer.address", "10.0.0.7" }, { "server.address", "db-1" },
+                                            { "peer.service", "the-db" } };
+    static const char *const want[] = { "mysql", "orders", "shop.orders", "shop.orders", "10.0.0.7:5432", "db-1", "the-db" };
+    for (size_t n = 1; n <= COUNT_OF(names); n++) {
+        struct field fields[COUNT_OF(names)];
+        for (size_t i = 0; i < n; i++)
+            fields[i] = (struct field){ .type = FIELD_STRING, .name = slice_str(names[i][0]), .text = slice_str(names[i][1]) };
+        check_server_of(fields, (uint32_t)n, "database", want[n - 1]);
+    }
+    struct field queue[] = { { .type = FIELD_STRING, .name = SLICE("server.address"), .text = SLICE("mq-1") },
+                             { .type = FIELD_STRING, .name = SLICE("messaging.destination.name"), .text = SLICE("orders") } };
+    check_server_of(queue, COUNT_OF(queue), "messaging_system", "orders");
+    struct field other[] = { { .type = FIELD_STRING, .name = SLICE("net.peer.name"), .text = SLICE("a") },
+                             { .type = FIELD_STRING, .name = SLICE("server.address"), .text = SLICE("b") },
+                             { .type = FIELD_STRING, .name = SLICE("network.peer.address"), .text = SLICE("10.0.0.9") } };
+    check_server_of(other, COUNT_OF(other), "virtual_node", "b");
+}
+
 TEST(a_message_pairs_with_each_of_its_consumers_and_zipkins_halves_share_an_id)
 {
     static const struct half_of_call list[] = { { "shop", 4, 1, 2, 1, 0, 1, NULL, NULL }, { "mail", 5, 1, 3, 2, 0, 1, NULL, NULL },
