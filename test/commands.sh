@@ -67,6 +67,7 @@ expect "running and a query" 2 'usage: stoa query' "$stoa" query --running up
 expect "running and stop" 2 'usage: stoa query' "$stoa" query --running --stop 1
 expect "query without a text" 2 'usage: stoa query' "$stoa" query
 
+expect "traceql scripts" 0 '^[0-9]+ passed, 0 failed' "$stoa" test traceql test/traceql/fields.test test/traceql/structure.test
 expect "promql scripts" 0 '^[0-9]+ passed, 0 failed' "$stoa" test promql test/promql/binary.test
 expect "logql scripts" 0 '^[0-9]+ passed, 0 failed' "$stoa" test logql $(ls test/logql/*.test | head -1)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `stoa check config FILE...`, `stoa check rules FILE...`, `stoa check metrics FILE...`, `stoa test promql FILE...` and `stoa test logql FILE...`. */
+/* `stoa check config FILE...`, `stoa check rules FILE...`, `stoa check metrics FILE...`, `stoa test promql|logql|traceql FILE...`. */
 #include <stdio.h>
 
 #include "alert/review.h"
@@ -10,6 +10,7 @@
 #include "promql/promql.h"
 #include "promql/script.h"
 #include "server/config.h"
+#include "traceql/script.h"
 #include "traceql/traceql.h"
 
 /* One rule file into set, with its review. */
@@ -117,10 +118,12 @@ int test_command(int argc, char **argv)
         return script_main(promql_script_run, argc - 1, argv + 1);
     if (slice_eq(what, SLICE("logql")) && argc > 2)
         return script_main(logql_script_run, argc - 1, argv + 1);
+    if (slice_eq(what, SLICE("traceql")) && argc > 2)
+        return script_main(traceql_script_run, argc - 1, argv + 1);
     if (slice_eq(what, SLICE("patterns")))
         return test_patterns(argc - 1, argv + 1);
     if (slice_eq(what, SLICE("joins")))
         return test_joins(argc - 1, argv + 1);
-    fprintf(stderr, "usage: stoa test promql|logql FILE...\n       stoa test patterns FILE.csv...\n       stoa test joins FILE.json...\n");
+    fprintf(stderr, "usage: stoa test promql|logql|traceql FILE...\n       stoa test patterns FILE.csv...\n       stoa test joins FILE.json...\n");
     return 2;
 }

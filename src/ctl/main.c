@@ -20,7 +20,7 @@ static const struct command {
       "services as their spans tell: who calls whom, errors, statements, deployments", services_command },
     { "tail", "[--url URL] [--limit N] [--start T] [--json] LOGQL", "print the lines of a log query as they come in", tail_command },
     { "check", "config|rules|metrics FILE... | redaction < TEXT", "say what is wrong with files; show a text as it would be stored", check_command },
-    { "test", "promql|logql FILE...", "run query scripts against an engine in memory", test_command },
+    { "test", "promql|logql|traceql FILE...", "run query scripts against an engine in memory", test_command },
     { "import", "[--url URL] prometheus DIR | openmetrics FILE | csv FILE", "bring samples from elsewhere into a running server", import_command },
     { "export", "[--url URL] [--start T] [--end T] [--format csv | --to URL] SELECTOR", "raw samples as text, or to another server", export_command },
     { "user", "add|passwd|role|remove|list [NAME] [--role ROLE] [--data DIR]", "say who may log in", user_command },

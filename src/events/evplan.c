@@ -131,8 +131,8 @@ static enum evplan_verdict judge_trace(struct evplan *plan, const struct evpred 
     if (m->traces == NULL) {
         struct err err;
         m->traces = arena_zalloc(plan->a, plan->d->block_count + 1);
-        enum status st = evtrace_find(plan->p, plan->d, (const uint8_t(*)[EVPRED_ID_BYTES])n->p->text.ptr, n->p->text.len / EVPRED_ID_BYTES, plan->ctx,
-                                      m->traces, &err);
+        const uint8_t(*ids)[EVPRED_ID_BYTES] = (const uint8_t(*)[EVPRED_ID_BYTES])n->p->text.ptr;
+        enum status st = evtrace_find(plan->p, plan->d, ids, n->p->text.len / EVPRED_ID_BYTES, plan->ctx, m->traces, &err);
         if (st) {
             engine_warn(plan->ctx, "%s; searching without it", err.text);
             memset(m->traces, 1, plan->d->block_count);

@@ -62,7 +62,8 @@ static struct tql_value found_value(const struct field *f, struct arena *a)
 /* A span's own, its resource's, its scope's: the first that has it. */
 static struct tql_value attribute_of(const struct tql_field *f, const struct event *e, struct arena *a)
 {
-    static const int scopes[] = { [TQL_SCOPE_SPAN] = SCOPE_RECORD, [TQL_SCOPE_RESOURCE] = SCOPE_RESOURCE, [TQL_SCOPE_INSTRUMENTATION] = SCOPE_INSTRUMENTATION };
+    static const int scopes[] = { [TQL_SCOPE_SPAN] = SCOPE_RECORD, [TQL_SCOPE_RESOURCE] = SCOPE_RESOURCE,
+                                  [TQL_SCOPE_INSTRUMENTATION] = SCOPE_INSTRUMENTATION };
     bool is_any = f->scope == TQL_SCOPE_ANY;
     if (e->service.len && (is_any || f->scope == TQL_SCOPE_RESOURCE) && slice_eq(f->name, SLICE("service.name"))) {
         const struct field *own = is_any ? find(e->fields, e->field_count, SCOPE_RECORD, f->name) : NULL;

@@ -10,8 +10,13 @@
 /* Numbers alone: of a search check() gives VALUE_NONE, and instant() and range() refuse it. Labels are named as fields are in queries. */
 extern const struct query_lang traceql_lang;
 
-enum { TRACEQL_TRACES_MAX = 10 * 1000 /* of a search */, TRACEQL_SPANS_MAX = 200 * 1000 /* that traces of an answer have */,
-       TRACEQL_HOURS_MAX = 24 /* a trace is read this far around a span of it that fits */, TRACEQL_SERIES_MAX = 10 * 1000, TRACEQL_ELEMENTS_MAX = 10 * 1000 /* of a list that are looked at */ };
+enum {
+    TRACEQL_TRACES_MAX = 10 * 1000,  /* of a search */
+    TRACEQL_SPANS_MAX = 200 * 1000,  /* that traces of an answer have */
+    TRACEQL_HOURS_MAX = 24,          /* a trace is read this far around a span of it that fits */
+    TRACEQL_SERIES_MAX = 10 * 1000,
+    TRACEQL_ELEMENTS_MAX = 10 * 1000 /* of a list that are looked at */
+};
 
 /* ---- search.c ---- */
 

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
-
 #include "base/rand.h"
 #include "base/unit.h"
 #include "traceql/eval.h"
@@ -74,7 +72,8 @@ TEST(a_ring_of_spans_is_cut_at_its_first_and_a_span_is_not_its_own_parent)
 TEST(a_hundred_thousand_spans_below_one_another_are_numbered)
 {
     enum { DEEP = 100 * 1000 };
-    unsigned *parents = calloc(DEEP, sizeof *parents);
+    struct arena *a = arena_new(0);
+    unsigned *parents = arena_zalloc(a, DEEP * sizeof *parents);
     struct forest f;
     for (unsigned i = 1; i < DEEP; i++)
         parents[i] = i;
@@ -82,7 +81,7 @@ TEST(a_hundred_thousand_spans_below_one_another_are_numbered)
     CHECK_INT(f.trace.spans[0].right, 2 * DEEP);
     CHECK(is_below(&f.trace, DEEP - 1, 0) && is_below(&f.trace, DEEP - 1, DEEP - 2));
     arena_free(f.arena);
-    free(parents);
+    arena_free(a);
 }
 
 TEST(any_parents_give_a_tree)
