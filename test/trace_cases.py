@@ -8,6 +8,7 @@
                 answers of v3; what is broken is refused with a sentence, and harms nothing
     zipkin      lists of Zipkin's spans, second model and first (JSON and Thrift), read back through Zipkin's API
     otlp        OpenTelemetry's example of each signal, read back
+    tempo       traces of Tempo's tests, read back through its API and Jaeger's
     graphs      Tempo's traces for service graphs: the calls that the service map must show of each
     headers     W3C's traceparent and tracestate: queries sent with them continue the trace, or begin one
 
@@ -120,6 +121,26 @@ def ask(group, path, query, by_ns):
     return sorted(forms.padded(t["traceID"], 32) for t in r.json["data"])
 
 
+def by_itself(group, name, trace, trace_id, by_ns, moment):
+    """A trace is found by all that one of its spans says, and not when one tag says something else."""
+    r = trace["resourceSpans"][0]
+    span = r["scopeSpans"][0]["spans"][0]
+    tags = forms.all_tags(r, r["scopeSpans"][0], span)
+    took = int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
+    query = {"ServiceName": forms.service_of(r), "OperationName": span["name"], "Tags": tags, "DurationMin": took, "DurationMax": took, "NumTraces": 1000,
+             "StartTimeMin": SUITE_DAY + "T00:00:00Z", "StartTimeMax": SUITE_DAY + "T23:59:59Z"}
+    for path in ("/jaeger/api/traces", "/jaeger/api/v3/traces"):
+        group.check(f"{name} by all it says, {path}, {moment}", trace_id in ask(group, path, query, by_ns), True)
+        for key in tags:
+            other = dict(query, Tags=dict(tags, **{key: tags[key] + "0"}))
+            group.check(f"{name} by another {key}, {path}, {moment}", trace_id in ask(group, path, other, by_ns), False)
+        if len(forms.otlp_spans(trace)) > 1:
+            continue  # another span may fit
+        for change in ({"OperationName": span["name"] + "x"}, {"DurationMin": took + 1, "DurationMax": 0}, {"DurationMin": 0, "DurationMax": took - 1},
+                       {"StartTimeMax": SUITE_DAY + "T00:00:01Z"}):
+            group.check(f"{name} but {change}, {path}, {moment}", trace_id in ask(group, path, dict(query, **change), by_ns), False)
+
+
 def suite(folder):
     group = Group("queries")
     by_ns = int(time.time()) // 86400 * DAY_NS - DAY_NS - forms.rfc3339_ns(SUITE_DAY + "T00:00:00Z")
@@ -139,6 +160,7 @@ def suite(folder):
             group.check(f"{name} by v3, {moment}", forms.otlp_plain(got), forms.otlp_plain(trace))
             got = group.json("/jaeger/api/traces/" + ids[name], raw="true").get("data", [{}])
             group.check(f"{name} by id, {moment}", forms.ui_plain(got[0]), forms.ui_of_otlp(trace))
+            by_itself(group, name, trace, ids[name], by_ns, moment)
         services = sorted({forms.service_of(r) for t in traces.values() for r in t["resourceSpans"]})
         group.check(f"services, {moment}", sorted(group.json("/jaeger/api/services")["data"]), services)
         group.check(f"services of v3, {moment}", sorted(group.json("/jaeger/api/v3/services")["services"]), services)
@@ -297,7 +319,23 @@ def headers(folder):
     return group.passed, group.failed
 
 
-GROUPS = (("queries", suite), ("batches", batches), ("zipkin", trace_zipkin.run), ("otlp", otlp), ("headers", headers), ("graphs", graphs))
+def tempo(folder):
+    """Traces in the JSON of Tempo's own tests."""
+    group = Group("tempo")
+    for p in sorted((folder / "grafana+tempo").glob("**/trace.json")):
+        sent = forms.otlp_of_tempo(load(p))
+        group.check(f"{p.parent.name}/{p.name} goes in", group.post("/v1/traces", sent).status, 200)
+        trace = forms.otlp_spans(sent)[0]["traceId"]
+        for moment in group.moments():
+            for path in ("/jaeger/api/v3/traces/", "/tempo/api/traces/", "/tempo/api/v2/traces/"):
+                got = group.server.get(path + trace, headers={"Accept": "application/json"}).json
+                got = got.get("result", got.get("trace", got))
+                got = forms.otlp_plain({"resourceSpans": got.get("resourceSpans", got.get("batches"))})
+                group.check(f"{p.parent.name}/{p.name} by {path}, {moment}", forms.differences(got, forms.otlp_plain(sent))[:5], [])
+    return group.end()
+
+
+GROUPS = (("queries", suite), ("batches", batches), ("zipkin", trace_zipkin.run), ("otlp", otlp), ("tempo", tempo), ("headers", headers), ("graphs", graphs))
 
 
 def main():

@@ -100,7 +100,7 @@ def otlp_of_tempo(message):
             return value
         out = {k: told(v) for k, v in value.items()}
         for k in ("traceId", "spanId", "parentSpanId"):
-            if out.get(k):
+            if len(out.get(k) or "") in (12, 24):
                 out[k] = base64.b64decode(out[k]).hex()
         if isinstance(out.get("kind"), str):
             out["kind"] = KINDS.index(out["kind"].split("_")[-1].lower())
@@ -113,6 +113,17 @@ def otlp_of_tempo(message):
 
 def service_of(resource_spans):
     return next((a["value"]["stringValue"] for a in resource_spans["resource"].get("attributes", []) if a["key"] == "service.name"), "")
+
+
+def all_tags(resource_spans, scope_spans, span):
+    """What a search by tags may name of a span: attributes of every place, as text; not those that are bytes."""
+    holders = [resource_spans["resource"], scope_spans.get("scope", {}), span, *span.get("events", []), *span.get("links", [])]
+    out = {}
+    for a in (a for h in holders for a in h.get("attributes", [])):
+        kind, value = next(iter(a["value"].items()))
+        if kind != "bytesValue" and a["key"] != "service.name":
+            out[a["key"]] = value if isinstance(value, str) else json.dumps(value)
+    return out
 
 
 def operations_of(traces, service):

@@ -253,7 +253,8 @@ static void take_client(struct span_edges *s, struct span_table *t, struct slice
         return;
     }
     if (server) {
-        edge_count(t, &(struct edge){ tenant, e->service, server->service, peer.type == PEER_QUEUE ? PEER_QUEUE : PEER_NONE, is_failed || server->is_failed,
+        edge_count(t, &(struct edge){ tenant, e->service, server->service, peer.type == PEER_QUEUE ? PEER_QUEUE : PEER_NONE,
+                                      is_failed || server->is_failed,
                                       MAX(weight, server->weight), e, server->duration_ns, e->duration_ns }, out);
         half_remove(s, server);
         if (e->span_kind != KIND_PRODUCER)
