@@ -192,6 +192,16 @@ void loki_delete_cancel(void *user, struct http_exchange *x)
 
 /* ---- deleting ---- */
 
+/* One matcher at least that needs a label: {} and {a=~".*"} are slips that would take everything. */
+static enum status selector_check(const struct matcher *matchers, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!matcher_matches_empty(&matchers[i]))
+            return ST_OK;
+    return err_set(err, ST_INVALID, "delete: queries require at least one regexp or equality matcher that does not have an empty-compatible value; "
+                                    "for all lines say {service_name=~\".+\"}");
+}
+
 static enum status delete_lines(struct api_query *q, struct matcher **matchers, size_t *count, struct err *err)
 {
     struct api_params p;
@@ -211,6 +221,8 @@ static enum status delete_lines(struct api_query *q, struct matcher **matchers, 
         st = one_tenant(q, err);
     if (!st)
         st = logql_parse_selector(q->arena, slice_sub(text, 0, end), matchers, count, err);
+    if (!st)
+        st = selector_check(*matchers, *count, err);
     if (!st)
         st = filter_read(slice_skip(text, end), &contains, err);
     if (!st)

@@ -208,6 +208,13 @@ class Deletions(Case):
             self.s.restart() if hasattr(self.s, "restart") else (self.s.stop(), self.s.start())
         self.assertEqual(self.s.request("GET", "/loki/api/v1/delete", headers={"X-Scope-OrgID": "other"}).json, [])
 
+    def test_a_selector_that_needs_no_label_is_a_slip_and_refused(self):
+        for query in ("{}", '{app=~".*"}', '{app!="a"}', '{app=""}', "{} |= \"line\""):
+            r = self.delete("POST", query=query, start=1)
+            self.assertEqual(r.status, 400, query)
+            self.assertIn("at least one regexp or equality matcher", r.text)
+        self.assertEqual(len(self.lines()), 10)
+
 
 class Older(Case):
     def test_the_paths_of_the_first_version_and_their_shapes(self):
