@@ -37,6 +37,9 @@ struct evread {
     struct evtext *text; /* the body's, until it is read as strings */
     struct arena *text_arena;
     struct zstd_ctx *zstd, *shared_zstd; /* of text; shared: used instead when there is one */
+    const struct slice *names;           /* of fields that are wanted; NULL: all */
+    size_t name_count;
+    const struct evread_shapes *wanted;  /* shapes of those */
 };
 
 struct evread *evread_new(const struct part *p, const struct evdir *d, const struct evdir_block *b, struct engine_ctx *ctx)
@@ -77,7 +80,7 @@ void evread_release(struct evread *x)
     drop_text(x);
     arena_free(x->arena);
     *x = (struct evread){ .p = x->p, .d = x->d, .b = x->b, .ctx = x->ctx, .n = x->n, .frames = x->frames, .arena = arena_new(0),
-                          .shared_zstd = x->shared_zstd };
+                          .shared_zstd = x->shared_zstd, .names = x->names, .name_count = x->name_count };
 }
 
 void evread_free(struct evread *x)
@@ -667,6 +670,44 @@ static enum status load_observed(struct evread *x, struct err *err)
 
 /* ---- rows ---- */
 
+void evread_only(struct evread *x, const struct slice *names, size_t count)
+{
+    x->names = names;
+    x->name_count = count;
+}
+
+static bool is_wanted(const struct evread *x, uint32_t element)
+{
+    bool is_it = element == 0; /* cells have several names */
+    for (size_t i = 0; !is_it && i < x->name_count; i++)
+        is_it = slice_eq(x->d->fields[element - 1].name, x->names[i]);
+    return is_it;
+}
+
+/* The same shapes without the fields nobody looks at. */
+static const struct evread_shapes *wanted_shapes(struct evread *x, const struct evread_shapes *s)
+{
+    enum { UNKNOWN, YES, NO };
+    uint8_t *known = arena_zalloc(x->arena, x->d->field_count + 2);
+    uint32_t *starts = arena_array(x->arena, uint32_t, s->count + 1), *elements = arena_array(x->arena, uint32_t, s->starts[s->count] + 1);
+    uint32_t *nth = arena_array(x->arena, uint32_t, s->starts[s->count] + 1), n = 0;
+    for (size_t k = 0; k < s->count; k++) {
+        starts[k] = n;
+        for (uint32_t i = s->starts[k]; i < s->starts[k + 1]; i++) {
+            uint8_t *is_known = &known[s->elements[i]];
+            if (*is_known == UNKNOWN)
+                *is_known = is_wanted(x, s->elements[i]) ? YES : NO;
+            elements[n] = s->elements[i];
+            nth[n] = s->nth[i];
+            n += *is_known == YES;
+        }
+    }
+    starts[s->count] = n;
+    struct evread_shapes *out = arena_new_of(x->arena, struct evread_shapes);
+    *out = (struct evread_shapes){ s->count, starts, elements, nth, s->of_row };
+    return out;
+}
+
 static enum status load_fields(struct evread *x, struct err *err)
 {
     const struct evread_shapes *s;
@@ -674,6 +715,8 @@ static enum status load_fields(struct evread *x, struct err *err)
     const struct field *cells;
     const uint32_t *order;
     enum status st = evread_shapes(x, &s, err);
+    if (st == ST_OK)
+        x->wanted = s = x->names ? wanted_shapes(x, s) : s;
     for (size_t i = 0; st == ST_OK && i < s->starts[s->count]; i++) {
         if (s->elements[i] == 0)
             st = evread_cells(x, &cells, &order, err);
@@ -716,7 +759,7 @@ enum status evread_load(struct evread *x, unsigned want, struct err *err)
 
 static void fill_fields(struct evread *x, size_t row, struct arena *a, struct event *e)
 {
-    const struct evread_shapes *s = x->shapes;
+    const struct evread_shapes *s = x->wanted;
     uint32_t from = s->starts[s->of_row[row]], to = s->starts[s->of_row[row] + 1];
     if (from == to)
         return;

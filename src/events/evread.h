@@ -58,6 +58,8 @@ struct field evread_value(const struct evread_values *v, const struct evdir_fiel
 /* The bytes of the filter, or the empty slice. */
 MUST_CHECK enum status evread_filter(struct evread *x, struct slice *out, struct err *err);
 
+/* From now on evread_load and evread_row leave out fields of other names, as far as that saves anything. names are borrowed. */
+void evread_only(struct evread *x, const struct slice *names, size_t count);
 /* Reads all columns evread_row will need for these enum event_want bits. */
 MUST_CHECK enum status evread_load(struct evread *x, unsigned want, struct err *err);
 /* After evread_load with the same bits. Field lists live in a; everything else in the block. */

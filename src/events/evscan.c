@@ -230,6 +230,7 @@ static enum status open_block(struct scan *s, const struct waiting *w, struct er
     enum status st = evscope_select(s->sc, w->plan, w->b, &x, s->sel, &selected, err);
     if (st || x == NULL)
         return st;
+    evread_only(x, s->q.field_names, s->q.field_name_count);
     if (s->q.lot_filter)
         st = evlot_filter(s->sc, w->plan, x, s->q.lot_filter, s->sel, &selected, err);
     if (st == ST_OK && selected == 0) {

@@ -206,9 +206,23 @@ static bool selects(const struct pred *p, const struct event *e, struct arena *a
 
 /* ---- rows ---- */
 
-static struct event wanted(const struct event *e, unsigned want)
+static bool is_named(const struct events_query *q, struct slice name)
+{
+    for (size_t i = 0; i < q->field_name_count; i++)
+        if (slice_eq(q->field_names[i], name))
+            return true;
+    return q->field_names == NULL;
+}
+
+static struct event wanted(const struct event *e, const struct events_query *q, struct arena *a)
 {
     struct event out = *e;
+    unsigned want = q->want;
+    out.fields = arena_array(a, struct field, e->field_count + 1);
+    out.field_count = 0;
+    for (uint32_t i = 0; i < e->field_count; i++)
+        if (is_named(q, e->fields[i].name))
+            out.fields[out.field_count++] = e->fields[i];
     if (!(want & WANT_STREAM))
         out.stream = SLICE_EMPTY;
     if (!(want & WANT_BODY))
@@ -254,7 +268,7 @@ static enum status memory_next(struct events_iter *iter, struct event_block *out
         size_t i = it->at++;
         const struct event *e = &it->m->list[it->q.order == ORDER_TIME_DESC ? count - 1 - i : i];
         if (is_asked_for(it, e)) {
-            it->block[out->n++] = wanted(e, it->q.want);
+            it->block[out->n++] = wanted(e, &it->q, it->scratch);
             it->given++;
         }
     }

@@ -141,6 +141,10 @@ struct events_query {
     uint32_t kinds;            /* bit 1 << enum event_kind */
     const struct pred *pred;   /* NULL: all */
     unsigned want;             /* enum event_want bits; times, kind, severity, service, seq always come */
+    /* A hint: of fields those of these names alone are looked at, in any scope; an engine may leave out others. NULL: all. Borrowed until the
+     * iterator is closed. */
+    const struct slice *field_names;
+    size_t field_name_count;
     enum event_order order;    /* by (time_ns, seq) */
     size_t limit;              /* 0: all; otherwise the first so many in order */
     /* Continue behind this row (in order); has_cursor false: from the start. */

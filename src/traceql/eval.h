@@ -71,6 +71,9 @@ void tql_stages_run(struct arena *a, const struct tql_stage *stages, const struc
 struct tql_needs {
     bool whole_trace;  /* more than a span at a time */
     unsigned want;     /* enum event_want bits */
+    struct arena *a;   /* keeps the names of attributes; NULL: they are not told */
+    struct slice *names;
+    size_t name_count, name_cap;
 };
 void tql_needs_of_stages(const struct tql_stage *stages, struct tql_needs *n);
 void tql_needs_of_expr(const struct tql_expr *e, struct tql_needs *n);

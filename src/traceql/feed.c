@@ -37,24 +37,51 @@ static enum status feed_block(const struct tql_feed *f, bool is_all, const struc
     return st;
 }
 
-static enum status feed_spans(struct query_env *env, const struct tql_feed *f, const struct pred *pred, bool is_all, unsigned want, struct err *err)
+/* What is asked of an engine: columns and names of attributes. */
+struct asked {
+    unsigned want;
+    const struct slice *names;
+    size_t name_count;
+};
+
+static enum status feed_rows(struct query_env *env, const struct tql_feed *f, bool is_all, struct events_iter *it, struct err *err)
 {
     struct arena *scratch = arena_new(0);
-    struct events_iter *it;
     struct event_block block;
-    unsigned did;
-    struct events_query q = { .start_ns = f->start_ns, .end_ns = f->end_ns, .kinds = 1u << EVENT_SPAN, .pred = pred, .want = want, .order = ORDER_NONE };
-    enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
-    if (!st) {
-        while ((st = it->ops->next(it, &block, err)) == ST_OK) {
-            st = feed_block(f, is_all && (did & ENGINE_DID_PRED), &block, scratch, err);
-            if (st || (st = tql_check(env, err)) != ST_OK)
-                break;
-        }
-        it->ops->close(it);
+    enum status st;
+    while ((st = it->ops->next(it, &block, err)) == ST_OK) {
+        st = feed_block(f, is_all, &block, scratch, err);
+        if (st || (st = tql_check(env, err)) != ST_OK)
+            break;
     }
     arena_free(scratch);
     return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status feed_asked(struct query_env *env, const struct tql_feed *f, const struct pred *pred, bool is_all, const struct asked *asked,
+                              bool *is_done, struct err *err)
+{
+    struct events_iter *it;
+    unsigned did;
+    struct events_query q = { .start_ns = f->start_ns, .end_ns = f->end_ns, .kinds = 1u << EVENT_SPAN, .pred = pred, .want = asked->want,
+                              .field_names = asked->names, .field_name_count = asked->name_count, .order = ORDER_NONE };
+    enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
+    if (st)
+        return st;
+    *is_done = !is_all || (did & ENGINE_DID_PRED);
+    if (*is_done)
+        st = feed_rows(env, f, is_all, it, err);
+    it->ops->close(it);
+    return st;
+}
+
+/* What the engine has checked is not looked at again: then its columns need not be read. */
+static enum status feed_spans(struct query_env *env, const struct tql_feed *f, const struct pred *pred, bool is_all, const struct asked *few,
+                              const struct asked *all, struct err *err)
+{
+    bool is_done = false;
+    enum status st = is_all ? feed_asked(env, f, pred, true, few, &is_done, err) : ST_OK;
+    return st || is_done ? st : feed_asked(env, f, pred, false, all, &is_done, err);
 }
 
 /* ---- trace by trace ---- */
@@ -77,7 +104,7 @@ static enum status feed_trace(void *arg, const struct tql_trace *t, struct arena
     return st;
 }
 
-static enum status feed_traces(struct query_env *env, const struct tql_feed *f, const struct pred *pred, unsigned want, struct err *err)
+static enum status feed_traces(struct query_env *env, const struct tql_feed *f, const struct pred *pred, const struct asked *asked, struct err *err)
 {
     struct tql_ids ids = { .env = env, .pred = pred, .start_ns = f->start_ns, .end_ns = f->end_ns, .arena = arena_new(0) };
     struct tql_id *chunk = arena_array(ids.arena, struct tql_id, TRACEQL_CHUNK);
@@ -86,7 +113,8 @@ static enum status feed_traces(struct query_env *env, const struct tql_feed *f, 
     while (!st && count) {
         st = tql_ids_next(&ids, chunk, TRACEQL_CHUNK, &count, err);
         struct tql_feed copy = *f;
-        struct tql_read r = { .ids = chunk, .count = count, .want = want, .see = feed_trace, .arg = &copy };
+        struct tql_read r = { .ids = chunk, .count = count, .want = asked->want, .names = asked->names, .name_count = asked->name_count,
+                              .see = feed_trace, .arg = &copy };
         if (!st)
             st = tql_traces_read(env, &r, err);
     }
@@ -95,17 +123,26 @@ static enum status feed_traces(struct query_env *env, const struct tql_feed *f, 
     return st;
 }
 
+static struct asked asked_of(const struct tql_feed *f, const struct tql_stage *stages, struct arena *a, bool *whole_trace)
+{
+    struct tql_needs needs = { .want = f->want, .a = a };
+    tql_needs_of_stages(stages, &needs);
+    for (size_t i = 0; i < f->expr_count; i++)
+        tql_needs_of_expr(f->exprs[i], &needs);
+    *whole_trace = needs.whole_trace;
+    if (f->want & WANT_FIELDS)
+        return (struct asked){ .want = needs.want };
+    return (struct asked){ needs.want, needs.names, needs.name_count };
+}
+
 /* The window of the candidates is that of the answer: a span that comes out begins in it, but the one that lets its trace in need not. */
 enum status tql_feed_run(struct query_env *env, const struct tql_feed *f, struct err *err)
 {
     struct arena *a = arena_new(0);
-    struct tql_needs needs = { .want = f->want };
-    bool is_all;
-    tql_needs_of_stages(f->stages, &needs);
-    for (size_t i = 0; i < f->expr_count; i++)
-        tql_needs_of_expr(f->exprs[i], &needs);
+    bool is_all, whole_trace, is_any;
     const struct pred *pred = tql_push(a, f->stages, &is_all);
-    enum status st = needs.whole_trace ? feed_traces(env, f, pred, needs.want, err) : feed_spans(env, f, pred, is_all, needs.want, err);
+    struct asked few = asked_of(f, NULL, a, &is_any), all = asked_of(f, f->stages, a, &whole_trace);
+    enum status st = whole_trace ? feed_traces(env, f, pred, &all, err) : feed_spans(env, f, pred, is_all, &few, &all, err);
     arena_free(a);
     return st;
 }

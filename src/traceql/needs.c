@@ -7,7 +7,8 @@ static const struct {
     bool whole_trace;
 } intrinsics[TQL_INTRINSIC_COUNT] = {
     [TQL_NAME] = { .want = WANT_BODY }, [TQL_STATUS_MESSAGE] = { .want = WANT_SPAN },
-    [TQL_SPAN_ID] = { .want = WANT_IDS }, [TQL_PARENT_ID] = { .want = WANT_IDS }, [TQL_PARENT] = { .want = WANT_IDS }, [TQL_TRACE_ID] = { .want = WANT_IDS },
+    [TQL_SPAN_ID] = { .want = WANT_IDS }, [TQL_PARENT_ID] = { .want = WANT_IDS }, [TQL_PARENT] = { .want = WANT_IDS },
+    [TQL_TRACE_ID] = { .want = WANT_IDS },
     [TQL_EVENT_NAME] = { .want = WANT_SPAN }, [TQL_EVENT_TIME] = { .want = WANT_SPAN },
     [TQL_LINK_TRACE_ID] = { .want = WANT_SPAN }, [TQL_LINK_SPAN_ID] = { .want = WANT_SPAN },
     [TQL_SCOPE_NAME] = { .want = WANT_FIELDS }, [TQL_SCOPE_VERSION] = { .want = WANT_FIELDS },
@@ -16,14 +17,25 @@ static const struct {
     [TQL_ROOT_NAME] = { .want = WANT_BODY, .whole_trace = true }, [TQL_ROOT_SERVICE] = { .whole_trace = true },
 };
 
+static void needs_name(struct tql_needs *n, struct slice name)
+{
+    if (n->a)
+        ARENA_PUSH(n->a, n->names, n->name_count, n->name_cap) = name;
+}
+
 static void needs_of_field(const struct tql_field *f, struct tql_needs *n)
 {
     n->whole_trace = n->whole_trace || f->of_parent;
     if (f->scope == TQL_SCOPE_INTRINSIC) {
         n->want |= intrinsics[f->intrinsic].want;
         n->whole_trace = n->whole_trace || intrinsics[f->intrinsic].whole_trace;
+        if (f->intrinsic == TQL_SCOPE_NAME || f->intrinsic == TQL_SCOPE_VERSION)
+            needs_name(n, f->intrinsic == TQL_SCOPE_NAME ? EVENT_SCOPE_NAME : EVENT_SCOPE_VERSION);
+    } else if (f->scope == TQL_SCOPE_EVENT || f->scope == TQL_SCOPE_LINK) {
+        n->want |= WANT_SPAN;
     } else if (f->scope != TQL_SCOPE_RESOURCE || !slice_eq(f->name, SLICE("service.name"))) { /* every span comes with its service */
-        n->want |= f->scope == TQL_SCOPE_EVENT || f->scope == TQL_SCOPE_LINK ? WANT_SPAN : WANT_FIELDS;
+        n->want |= WANT_FIELDS;
+        needs_name(n, f->name);
     }
 }
 

@@ -94,7 +94,8 @@ static enum status gather(struct query_env *env, const struct tql_read *r, struc
         max_ns = MAX(max_ns, r->ids[i].time_ns);
     }
     struct events_query q = { .start_ns = sat_sub(min_ns, around), .end_ns = sat_add(max_ns, around), .kinds = 1u << EVENT_SPAN,
-                              .pred = ids_pred(scratch, r), .want = r->want | WANT_IDS, .order = ORDER_NONE };
+                              .pred = ids_pred(scratch, r), .want = r->want | WANT_IDS, .field_names = r->names,
+                              .field_name_count = r->name_count, .order = ORDER_NONE };
     enum status st = env->engine->ops->events(env->engine, env->ctx, &q, &it, &did, err);
     if (st)
         return st;

@@ -35,6 +35,8 @@ struct tql_read {
     const struct tql_id *ids;
     size_t count;
     unsigned want;
+    const struct slice *names; /* of attributes that are looked at; NULL: all */
+    size_t name_count;
     enum status (*see)(void *arg, const struct tql_trace *t, struct arena *scratch, struct err *err);
     void *arg;
 };
