@@ -4,9 +4,10 @@
  * set of flags that says which of the rarer columns it has. */
 #include "events/evwal.h"
 
+#include "base/ends.h"
 #include "base/map.h"
 
-enum { EVWAL_VERSION = 1, LAST_NAMES = 32 };
+enum { EVWAL_VERSION = 1, LAST_NAMES_BITS = 7, FIELD_ROOM_BYTES = 32 /* scope, type and numbers */ };
 
 enum row_flag {
     HAS_OBSERVED = 1 << 0,
@@ -30,15 +31,13 @@ struct encoder {
     struct last { /* the string named before this one, mostly the same */
         struct slice text;
         uint64_t id;
-    } stream, service, names[LAST_NAMES]; /* names: by address */
+    } stream, service, names[1 << LAST_NAMES_BITS]; /* names: by address */
 };
 
-static void put_name(struct encoder *e, struct slice s, struct last *last)
+static uint64_t name_number(struct encoder *e, struct slice s, struct last *last)
 {
-    if (e->count && s.ptr == last->text.ptr && s.len == last->text.len) {
-        buf_varint(e->rows, last->id);
-        return;
-    }
+    if (e->count && ends_same_place(s, last->text))
+        return last->id;
     bool added;
     uint64_t *id = map_put(&e->table, s, &added);
     if (added) {
@@ -46,36 +45,64 @@ static void put_name(struct encoder *e, struct slice s, struct last *last)
         ARENA_PUSH(e->arena, e->list, e->count, e->cap) = s;
     }
     *last = (struct last){ s, *id };
-    buf_varint(e->rows, *id);
+    return *id;
+}
+
+static void put_name(struct encoder *e, struct slice s, struct last *last)
+{
+    buf_varint(e->rows, name_number(e, s, last));
 }
 
 static struct last *last_of(struct encoder *e, struct slice name)
 {
-    return &e->names[((uintptr_t)name.ptr ^ (uintptr_t)name.ptr >> 6) % LAST_NAMES];
+    return &e->names[ends_address_place(name, LAST_NAMES_BITS)];
+}
+
+static char *put_varint_at(char *at, uint64_t v)
+{
+    while (v >= 0x80) {
+        *at++ = (char)(v | 0x80);
+        v >>= 7;
+    }
+    *at++ = (char)v;
+    return at;
+}
+
+/* Room is asked for once a field. */
+static void put_field(struct encoder *e, const struct field *f)
+{
+    uint64_t name = name_number(e, f->name, last_of(e, f->name));
+    char *from = buf_room(e->rows, FIELD_ROOM_BYTES + f->text.len), *at = from;
+    if (from == NULL)
+        return;
+    *at++ = (char)(f->scope << 4 | f->type);
+    at = put_varint_at(at, name);
+    switch ((enum field_type)f->type) {
+    case FIELD_STRING:
+    case FIELD_BYTES:
+    case FIELD_JSON:
+        at = put_varint_at(at, f->text.len);
+        if (f->text.len)
+            memcpy(at, f->text.ptr, f->text.len);
+        at += f->text.len;
+        break;
+    case FIELD_INT:
+    case FIELD_BOOL:
+        at = put_varint_at(at, (uint64_t)f->i << 1 ^ (uint64_t)(f->i >> 63));
+        break;
+    case FIELD_DOUBLE:
+        buf_added(e->rows, (size_t)(at - from));
+        buf_u64(e->rows, (uint64_t)f->i);
+        return;
+    }
+    buf_added(e->rows, (size_t)(at - from));
 }
 
 static void put_fields(struct encoder *e, const struct field *fields, uint32_t count)
 {
     buf_varint(e->rows, count);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct field *f = &fields[i];
-        buf_u8(e->rows, (uint8_t)(f->scope << 4 | f->type));
-        put_name(e, f->name, last_of(e, f->name));
-        switch ((enum field_type)f->type) {
-        case FIELD_STRING:
-        case FIELD_BYTES:
-        case FIELD_JSON:
-            buf_lenslice(e->rows, f->text);
-            break;
-        case FIELD_INT:
-        case FIELD_BOOL:
-            buf_zigzag(e->rows, f->i);
-            break;
-        case FIELD_DOUBLE:
-            buf_u64(e->rows, (uint64_t)f->i);
-            break;
-        }
-    }
+    for (uint32_t i = 0; i < count; i++)
+        put_field(e, &fields[i]);
 }
 
 static unsigned flags_of(const struct event *e)

@@ -16,7 +16,7 @@
 
 enum {
     SERIES_GROUP = 32,
-    CLEAN_PLACE_BITS = 9,
+    CLEAN_PLACE_BITS = 9, PLAIN_PLACE_BITS = 7,
     CLEAN_WAYS = 4,
     CLEAN_BUCKETS_MIN = 1 << 10, CLEAN_BUCKETS_MAX = 1 << 18, /* a million label sets: 8 MiB, touched only as they come */
     CLEAN_GROWTH = 4, CLEAN_LOAD_DIVISOR = 4 /* over a quarter full there would be buckets with no empty place */
@@ -132,7 +132,8 @@ struct walk {
     struct buf scratch;
     uint64_t counts[REDACT_DETECTOR_COUNT];
     struct slice stream_before, stream_after; /* streams come in runs */
-    struct slice clean[1 << CLEAN_PLACE_BITS]; /* texts of this batch that were clean, by address: rows share them */
+    /* Texts of this batch that were clean, and names of fields that are no secret's, by address: rows share them. */
+    struct slice clean[1 << CLEAN_PLACE_BITS], plain[1 << PLAIN_PLACE_BITS];
 };
 
 static bool clean_text(struct walk *w, struct slice *text)
@@ -150,9 +151,15 @@ static bool clean_text(struct walk *w, struct slice *text)
 }
 
 /* Only the default profile goes by names: the article's patterns see texts alone. */
-static bool name_is_secret(const struct walk *w, struct slice name)
+static bool name_is_secret(struct walk *w, struct slice name)
 {
-    return w->r->profile == REDACT_DEFAULT && redact_name_is_secret(name);
+    struct slice *known = &w->plain[ends_address_place(name, PLAIN_PLACE_BITS)];
+    if (w->r->profile != REDACT_DEFAULT || (name.len && ends_same_place(*known, name)))
+        return false;
+    bool is_secret = redact_name_is_secret(name);
+    if (!is_secret)
+        *known = name;
+    return is_secret;
 }
 
 static void clean_fields(struct walk *w, struct field *fields, uint32_t count)
