@@ -262,7 +262,7 @@ void jaeger_search(void *user, struct http_exchange *x)
         return;
     enum status st = search_read(&q, &s, &err);
     if (!st)
-        st = trace_tags_search(&q, &(struct trace_search){ NULL, s.start_ns, sat_add(s.end_ns, 1), s.limit, NULL, NULL }, s.pred, &s.tags, &spans,
+        st = trace_tags_search(&q, &(struct trace_search){ NULL, s.start_ns, sat_add(s.end_ns, 1), s.limit, NULL, NULL, 0 }, s.pred, &s.tags, &spans,
                                &err);
     if (!st)
         answer_traces(&q, &spans, wants_raw(&s.p));

@@ -105,7 +105,7 @@ static enum status find_traces(struct api_query *q, const struct trace_search *t
     struct map seen;
     unsigned did;
     struct events_query eq = { .start_ns = t->start_ns, .end_ns = t->end_ns, .kinds = SPAN_KINDS, .pred = t->pred,
-                               .want = t->fits ? WANT_ALL : WANT_IDS,
+                               .want = t->fits ? (t->want ? t->want | WANT_IDS : WANT_ALL) : WANT_IDS,
                                .order = ORDER_TIME_DESC };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)
@@ -236,8 +236,8 @@ static enum status read_found(struct api_query *q, struct reading *r, struct tra
     }
     if (!st && r->left < all)
         http_set_header(q->x, SLICE("X-Stoa-Warning"),
-                        arena_printf(q->arena, "%zu of the %zu newest traces are left out: together they have over %d spans or %d bytes", all - r->left, all,
-                                     TRACE_SPANS_MAX, QUERY_RESULT_BYTES_MAX));
+                        arena_printf(q->arena, "%zu of the %zu newest traces are left out: together they have over %d spans or %d bytes",
+                                     all - r->left, all, TRACE_SPANS_MAX, QUERY_RESULT_BYTES_MAX));
     return st;
 }
 

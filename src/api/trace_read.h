@@ -33,6 +33,7 @@ struct trace_search {
     size_t limit;
     bool (*fits)(void *arg, const struct event *e); /* what a predicate cannot say; NULL: nothing */
     void *arg;
+    unsigned want; /* what fits looks at, WANT_*; 0: all */
 };
 MUST_CHECK enum status trace_search(struct api_query *q, const struct trace_search *t, struct trace_spans *out, struct err *err);
 

@@ -115,7 +115,7 @@ static bool fits(void *arg, const struct event *e)
 enum status trace_tags_search(struct api_query *q, const struct trace_search *t, struct pred *pred, const struct trace_tags *tags,
                               struct trace_spans *out, struct err *err)
 {
-    struct trace_search first = { NULL, t->start_ns, t->end_ns, t->limit, NULL, NULL }, second;
+    struct trace_search first = { NULL, t->start_ns, t->end_ns, t->limit, NULL, NULL, 0 }, second;
     struct look look = { .a = q->arena, .tags = tags };
     struct preds k = { 0 };
     if (pred)
@@ -130,8 +130,14 @@ enum status trace_tags_search(struct api_query *q, const struct trace_search *t,
     for (size_t i = 0; i < out->count; i++)
         *map_put(&look.found, slice_of(out->list[i]->trace_id, sizeof out->list[i]->trace_id), NULL) = 1;
     if (look.found.count < t->limit) {
-        second = (struct trace_search){ pred, t->start_ns, t->end_ns, t->limit - look.found.count, fits, &look };
+        second = (struct trace_search){ pred, t->start_ns, t->end_ns, t->limit - look.found.count, fits, &look,
+                                         tags->count > 1 ? WANT_SPAN | WANT_FIELDS : WANT_SPAN };
+        size_t sure = out->count;
         st = trace_search(q, &second, out, err);
+        if (st == ST_LIMIT && sure) { /* there is room for the first round alone */
+            out->count = sure;
+            st = ST_OK;
+        }
     }
     map_free(&look.found);
     return st;
