@@ -14,6 +14,7 @@ enum { TRACES = 24, SPANS_MAX = 400, NAMES = 5, BLOCK = 16, RESULT_BYTES_MAX = 6
 
 static struct event spans[SPANS_MAX];
 static size_t span_count;
+static struct arena *span_arena; /* for ever */
 
 static const struct slice words[] = { SLICE_INIT("a"), SLICE_INIT("b"), SLICE_INIT("x"), SLICE_INIT(""), SLICE_INIT("12"), SLICE_INIT("foo"),
                                       SLICE_INIT("service.name"), SLICE_INIT("true") };
@@ -95,7 +96,7 @@ static int by_time(const void *x, const void *y)
 
 static void make_spans(void)
 {
-    struct arena *a = arena_new(0); /* for ever */
+    struct arena *a = span_arena = arena_new(0);
     struct rand r;
     rand_seed(&r, 7);
     for (uint8_t trace = 1; trace <= TRACES; trace++) {
