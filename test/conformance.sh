@@ -5,8 +5,8 @@
 # parses or does not), asks a real prometheus and us the same queries (promql/.../promql-test-queries.yml), puts lines of known
 # patterns into patterns (logs/.../*_structured.csv, also gzipped, as loghub has them), joins the lines of stack traces
 # (logs/.../stack_traces.json), sends lines of logs through the program and reads them back (test/round_trip.py), runs the cases of traces
-# (traces/, test/trace_cases.py), and tells a line a file. It is a report: cases that fail do not fail it, nor do scripts in another dialect, which stop where it begins; a folder that is
-# not there does, and a runner that breaks.
+# and of TraceQL (traces/, test/trace_cases.py, test/traceql_cases.py), and tells a line a file. It is a report: cases that fail do not fail it,
+# nor do scripts in another dialect, which stop where it begins; a folder that is not there does, and a runner that breaks.
 set -u
 cd "$(dirname "$0")/.."
 stoa=${STOA:-build/stoa}
@@ -149,9 +149,10 @@ if [ -s "$work/logs" ]; then
     fi
 fi
 
-# Traces: Jaeger's suite of storages, its forms and Zipkin's, OpenTelemetry's examples, W3C's lists of headers.
-if [ -d "$folder/traces" ]; then
-    STOA=$stoa python3 test/trace_cases.py "$folder/traces" >"$work/out" 2>&1
+# Traces: Jaeger's suite of storages, its forms and Zipkin's, OpenTelemetry's examples, W3C's lists of headers; and queries of TraceQL.
+for runner in test/trace_cases.py test/traceql_cases.py; do
+    [ -d "$folder/traces" ] || break
+    STOA=$stoa python3 $runner "$folder/traces" >"$work/out" 2>&1
     last=$(tail -n 1 "$work/out")
     good=$(echo "$last" | sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p')
     if [ -z "$good" ]; then
@@ -162,7 +163,7 @@ if [ -d "$folder/traces" ]; then
         passed=$((passed + good))
         failed=$((failed + $(echo "$last" | sed 's/.* \([0-9]*\) failed$/\1/')))
     fi
-fi
+done
 
 if [ ! -d "$folder/traces" ] && [ ! -s "$work/known" ] && [ ! -s "$work/pages" ] && [ ! -s "$work/promql" ] && [ ! -s "$work/logql" ]; then
     echo "conformance: no scripts below $folder/promql or $folder/logql, no pages below $folder/exposition, no known lines below $folder/logs, no $folder/traces" >&2
