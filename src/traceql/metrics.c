@@ -131,7 +131,7 @@ static enum status eval(struct eval *v, const struct tql_metric *m, bool is_unli
     case TQL_METRIC_BOTTOMK:
         st = eval(v, m->left, true, out, err);
         if (!st)
-            tql_math_top(v->grid->points, m->top, m->kind == TQL_METRIC_BOTTOMK, out);
+            st = tql_math_top(v->env, v->grid->points, m->top, m->kind == TQL_METRIC_BOTTOMK, out, err);
         return st;
     }
     return st;

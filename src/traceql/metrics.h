@@ -150,6 +150,6 @@ void tql_roots_free(struct tql_roots *r); /* accepts one that was zeroed */
 MUST_CHECK enum status tql_math(struct query_env *env, size_t points, enum tql_op op, const struct tql_series_set *x, const struct tql_series_set *y,
                                 struct tql_series_set *out, struct err *err);
 void tql_math_filter(size_t points, enum tql_op op, double number, struct tql_series_set *set);
-void tql_math_top(size_t points, size_t k, bool is_bottom, struct tql_series_set *set);
+MUST_CHECK enum status tql_math_top(struct query_env *env, size_t points, size_t k, bool is_bottom, struct tql_series_set *set, struct err *err);
 
 #endif

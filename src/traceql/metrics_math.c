@@ -225,12 +225,13 @@ void tql_math_filter(size_t points, enum tql_op op, double number, struct tql_se
 }
 
 /* At each point by itself; of equal ones the first by labels. The set is in order of labels. */
-void tql_math_top(size_t points, size_t count, bool is_bottom, struct tql_series_set *set)
+enum status tql_math_top(struct query_env *env, size_t points, size_t count, bool is_bottom, struct tql_series_set *set, struct err *err)
 {
     struct arena *a = arena_new(0);
     bool *is_kept = arena_zalloc(a, set->count + 1);
     struct agg_top top = { .count = 0 };
-    for (size_t k = 0; k < points; k++) {
+    enum status st = ST_OK;
+    for (size_t k = 0; !st && k < points; k++) {
         top.count = 0;
         for (size_t i = 0; i < set->count; i++)
             if (!isnan(set->series[i].v[k]))
@@ -242,7 +243,9 @@ void tql_math_top(size_t points, size_t count, bool is_bottom, struct tql_series
                 set->series[i].v[k] = NAN;
             is_kept[i] = false;
         }
+        st = tql_check(env, err);
     }
     arena_free(a);
     drop_empty(points, set);
+    return st;
 }
