@@ -91,8 +91,10 @@ static enum status kind_prepare(void *state, struct batch *b, struct err *err)
 
 static enum status kind_wal_encode(void *state, const struct batch *b, uint64_t segment, struct buf *out, struct err *err)
 {
-    evwal_encode(b, out);
-    return buf_over(out) ? err_set(err, ST_LIMIT, "a request of %zu events does not fit into a WAL frame", b->event_count) : ST_OK;
+    if (evwal_encode(b, out) && !buf_over(out))
+        return ST_OK;
+    return err_set(err, ST_LIMIT, "a request of %zu events takes over %d bytes in the log (each has all of its resource); send it in parts",
+                   b->event_count, EVWAL_BYTES_MAX);
 }
 
 static enum status kind_wal_decode(void *state, struct slice bytes, bool new_segment, struct batch *out, struct err *err)

@@ -172,27 +172,31 @@ static void put_row(struct encoder *enc, const struct event *e, int64_t last_tim
     put_fields(enc, e->fields, e->field_count);
 }
 
-void evwal_encode(const struct batch *b, struct buf *out)
+bool evwal_encode(const struct batch *b, struct buf *out)
 {
     struct buf rows;
-    buf_init(&rows, 0);
+    buf_init(&rows, EVWAL_BYTES_MAX);
     struct encoder enc = { .arena = arena_new(0), .rows = &rows };
     map_init(&enc.table);
     int64_t last_time_ns = 0;
-    for (size_t i = 0; i < b->event_count; i++) {
+    for (size_t i = 0; i < b->event_count && !buf_over(&rows); i++) {
         put_row(&enc, &b->events[i], last_time_ns);
         last_time_ns = b->events[i].time_ns;
     }
-    buf_u8(out, EVWAL_VERSION);
-    buf_lenslice(out, b->tenant);
-    buf_varint(out, enc.count);
-    for (size_t i = 0; i < enc.count; i++)
-        buf_lenslice(out, enc.list[i]);
-    buf_varint(out, b->event_count);
-    buf_slice(out, buf_as_slice(&rows));
+    bool fits = !buf_over(&rows);
+    if (fits) {
+        buf_u8(out, EVWAL_VERSION);
+        buf_lenslice(out, b->tenant);
+        buf_varint(out, enc.count);
+        for (size_t i = 0; i < enc.count; i++)
+            buf_lenslice(out, enc.list[i]);
+        buf_varint(out, b->event_count);
+        buf_slice(out, buf_as_slice(&rows));
+    }
     map_free(&enc.table);
     arena_free(enc.arena);
     buf_free(&rows);
+    return fits;
 }
 
 /* ---- back ---- */

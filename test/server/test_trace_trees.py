@@ -153,6 +153,20 @@ class Trees(harness.Case):
         self.assertEqual({t["key"]: t["value"] for t in span["logs"][0]["fields"]}["otel.dropped_attributes_count"], 89)
         self.reports()
 
+    def test_a_resource_of_megabytes_is_refused_before_it_is_memory(self):
+        spans = [self.span(0xF9, i + 1) for i in range(5000)]
+        data = {"resourceSpans": [{"resource": {"attributes": forms.attributes({"service.name": "fat", "big": "q" * 2 * MIB})}, "scopeSpans": [{"spans": spans}]}]}
+        begun = time.monotonic()
+        r = self.s.post("/v1/traces", forms.encode("request", data), {"Content-Type": "application/x-protobuf"})
+        self.assertEqual(r.status, 413)
+        self.assertIn(b"a request of 5000 events takes over 268435456 bytes in the log", r.body)
+        self.assertLess(time.monotonic() - begun, 20)
+        with open(f"/proc/{self.s.process.pid}/status") as f:
+            peak = int(next(line for line in f if line.startswith("VmHWM")).split()[1])
+        self.assertLess(peak, 2000 * 1024)
+        self.send(*spans[:10], service="fat", big="q" * 2 * MIB)
+        self.check_all_give(0xF9, range(1, 11))
+
     def skewed(self, trace, raw=False):
         """name -> (start after now in ms, warnings) by Jaeger's API, and the same by version 3."""
         t, v2, v3 = f"{trace:x}", {}, {}
