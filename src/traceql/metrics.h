@@ -6,11 +6,10 @@
 
 #include "base/buf.h"
 #include "base/map.h"
-#include "query/weighed.h"
 #include "traceql/eval.h"
 
 enum { TRACEQL_EXEMPLARS_DEFAULT = 100 /* with(exemplars=true) */, TRACEQL_EXEMPLARS_MAX = 1000 /* of an answer */,
-       TRACEQL_QUANTILE_EXACT = 1024 /* values of a series and step that quantiles are exact of */,
+       TRACEQL_QUANTILE_EXACT = 512 /* values of a series and step that quantiles are exact of */,
        TRACEQL_COMPARE_VALUES_MAX = 8192 /* values of an attribute that compare() counts on each side; then the rarer half is forgotten */,
        TRACEQL_ROOTS_MAX = 1000 * 1000 /* traces whose roots compare() tells */, TRACEQL_ROOT_TEXT_BYTES_MAX = 64 * MIB /* of their names */,
        TRACEQL_EXEMPLAR_ROWS_MAX = 1000 * 1000 /* spans that are gone through for the exemplars of a count */,
@@ -77,18 +76,15 @@ void tql_group_labels(const struct tql_groups *g, const struct tql_metric *m, si
 
 /* ---- metrics_sketch.c: quantiles ---- */
 
-/* Of one series and step. Zeroed is empty. */
-struct tql_sketch {
-    struct weighed *list;     /* exact, as long as there are few */
-    size_t count, cap;
-    struct tql_sketch_bin *bins;
-    size_t bin_count, bin_cap;
-    double min, max;
-    bool has_any;
+/* Of one series and step; NULL is empty. */
+struct tql_sketch;
+struct tql_sketch_pool { /* what sketches take together: who adds looks whether it is too much */
+    size_t bytes;
 };
-void tql_sketch_add(struct arena *a, struct tql_sketch *s, double v, double weight); /* v is not NaN */
+void tql_sketch_add(struct tql_sketch_pool *pool, struct tql_sketch **s, double v, double weight); /* v is not NaN; makes it when there is none */
 /* q is 0 to 1. NaN: of nothing. */
 void tql_sketch_quantiles(struct arena *scratch, const struct tql_sketch *s, const double *q, size_t count, double *out);
+void tql_sketch_free(struct tql_sketch *s); /* accepts NULL */
 
 /* ---- metrics_exemplars.c ---- */
 
@@ -150,6 +146,7 @@ void tql_roots_free(struct tql_roots *r); /* accepts one that was zeroed */
 MUST_CHECK enum status tql_math(struct query_env *env, size_t points, enum tql_op op, const struct tql_series_set *x, const struct tql_series_set *y,
                                 struct tql_series_set *out, struct err *err);
 void tql_math_filter(size_t points, enum tql_op op, double number, struct tql_series_set *set);
-MUST_CHECK enum status tql_math_top(struct query_env *env, size_t points, size_t k, bool is_bottom, struct tql_series_set *set, struct err *err);
+MUST_CHECK enum status tql_math_top(struct query_env *env, size_t points, size_t k, bool is_bottom, struct tql_series_set *set,
+                                    struct err *err);
 
 #endif

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quantiles of one series and step. Up to a thousand values are kept as they are. Of more, each octave is cut into 128 parts of equal width, and
+/* Quantiles of one series and step. Up to some hundred values are kept as they are. Of more, each octave is cut into 128 parts of equal width, and
  * the weight in each part is kept: a value is then told as the middle of its part, which is off by one part in 256 at most (0.4 %); the smallest
- * and the largest one stay exact. The parts are the upper bits of the number itself, so that finding one costs a shift. */
+ * and the largest one stay exact. The parts are the upper bits of the number itself, so that finding one costs a shift. There may be a sketch for
+ * each step of each of many series, so they take no more room than they need, and none where there is no span. */
 #include <math.h>
 
 #include "base/hash.h"
+#include "query/weighed.h"
 #include "traceql/metrics.h"
 
-enum { PART_SHIFT = 52 - 7 /* bits of a double that do not tell parts apart */, BINS_FIRST = 256 };
+enum { PART_SHIFT = 52 - 7 /* bits of a double that do not tell parts apart */, VALUES_FIRST = 4 };
 
-struct tql_sketch_bin {
-    int32_t part;
-    double weight; /* 0: free */
+struct tql_sketch {
+    double min, max;
+    struct weighed *list; /* values, as long as there are few */
+    double *weights;      /* then: of parts; 0: free */
+    int32_t *parts;       /* behind the weights */
+    uint32_t count, cap;  /* of either */
 };
+
+/* ---- parts ---- */
 
 /* Negative ones below 0, in order. */
 static int32_t part_of(double v)
@@ -38,64 +45,126 @@ static double middle_of(int32_t part)
     return part < 0 ? -middle : middle;
 }
 
-static struct tql_sketch_bin *bin_at(struct tql_sketch_bin *bins, size_t cap, int32_t part)
+/* ---- memory ---- */
+
+static void *take(struct tql_sketch_pool *pool, size_t bytes)
 {
-    size_t at = hash_u64((uint64_t)(int64_t)part) & (cap - 1);
-    while (bins[at].weight > 0 && bins[at].part != part)
-        at = (at + 1) & (cap - 1);
-    return &bins[at];
+    pool->bytes += bytes;
+    return mem_zalloc(bytes);
 }
 
-static void bins_grow(struct arena *a, struct tql_sketch *s)
+static void give_back(struct tql_sketch_pool *pool, void *p, size_t bytes)
 {
-    size_t cap = s->bin_cap ? 2 * s->bin_cap : BINS_FIRST;
-    struct tql_sketch_bin *bins = arena_zalloc(a, cap * sizeof *bins);
-    for (size_t i = 0; i < s->bin_cap; i++)
-        if (s->bins[i].weight > 0)
-            *bin_at(bins, cap, s->bins[i].part) = s->bins[i];
-    s->bins = bins;
-    s->bin_cap = cap;
+    pool->bytes -= bytes;
+    mem_free(p);
 }
 
-static void bin_add(struct arena *a, struct tql_sketch *s, double v, double weight)
+static size_t part_bytes(size_t cap)
 {
-    if (4 * s->bin_count >= 3 * s->bin_cap)
-        bins_grow(a, s);
-    int32_t part = part_of(v);
-    struct tql_sketch_bin *bin = bin_at(s->bins, s->bin_cap, part);
-    s->bin_count += bin->weight == 0;
-    bin->part = part;
-    bin->weight += weight;
+    return cap * (sizeof(double) + sizeof(int32_t));
 }
 
-void tql_sketch_add(struct arena *a, struct tql_sketch *s, double v, double weight)
+void tql_sketch_free(struct tql_sketch *s)
 {
-    s->min = s->has_any ? fmin(s->min, v) : v;
-    s->max = s->has_any ? fmax(s->max, v) : v;
-    s->has_any = true;
-    if (s->bins == NULL && s->count < TRACEQL_QUANTILE_EXACT) {
-        ARENA_PUSH(a, s->list, s->count, s->cap) = (struct weighed){ v, weight };
+    if (s == NULL)
+        return;
+    mem_free(s->list);
+    mem_free(s->weights);
+    mem_free(s);
+}
+
+/* ---- adding ---- */
+
+static uint32_t place_of(const struct tql_sketch *s, int32_t part)
+{
+    uint32_t at = (uint32_t)hash_u64((uint64_t)(int64_t)part) & (s->cap - 1);
+    while (s->weights[at] > 0 && s->parts[at] != part)
+        at = (at + 1) & (s->cap - 1);
+    return at;
+}
+
+static void set_parts(struct tql_sketch_pool *pool, struct tql_sketch *s, uint32_t cap)
+{
+    s->weights = take(pool, part_bytes(cap));
+    s->parts = (int32_t *)(s->weights + cap);
+    s->cap = cap;
+    s->count = 0;
+}
+
+static void add_part(struct tql_sketch *s, int32_t part, double weight)
+{
+    uint32_t at = place_of(s, part);
+    s->count += s->weights[at] == 0;
+    s->parts[at] = part;
+    s->weights[at] += weight;
+}
+
+static void grow_parts(struct tql_sketch_pool *pool, struct tql_sketch *s)
+{
+    struct tql_sketch old = *s;
+    set_parts(pool, s, 2 * old.cap);
+    for (uint32_t i = 0; i < old.cap; i++)
+        if (old.weights[i] > 0)
+            add_part(s, old.parts[i], old.weights[i]);
+    give_back(pool, old.weights, part_bytes(old.cap));
+}
+
+/* The first table has room for as many parts as there are values, if need be by growing. */
+static void to_parts(struct tql_sketch_pool *pool, struct tql_sketch *s)
+{
+    struct tql_sketch old = *s;
+    s->list = NULL;
+    set_parts(pool, s, TRACEQL_QUANTILE_EXACT / 2);
+    for (uint32_t i = 0; i < old.count; i++) {
+        if (4 * s->count >= 3 * s->cap)
+            grow_parts(pool, s);
+        add_part(s, part_of(old.list[i].v), old.list[i].weight);
+    }
+    give_back(pool, old.list, old.cap * sizeof *old.list);
+}
+
+static void grow_list(struct tql_sketch_pool *pool, struct tql_sketch *s)
+{
+    uint32_t cap = s->cap ? 2 * s->cap : VALUES_FIRST;
+    s->list = mem_realloc(s->list, cap * sizeof *s->list);
+    pool->bytes += (cap - s->cap) * sizeof *s->list;
+    s->cap = cap;
+}
+
+void tql_sketch_add(struct tql_sketch_pool *pool, struct tql_sketch **sketch, double v, double weight)
+{
+    struct tql_sketch *s = *sketch;
+    if (s == NULL) {
+        s = *sketch = take(pool, sizeof *s);
+        s->min = s->max = v;
+    }
+    s->min = fmin(s->min, v);
+    s->max = fmax(s->max, v);
+    if (s->weights == NULL && s->count == TRACEQL_QUANTILE_EXACT)
+        to_parts(pool, s);
+    if (s->weights == NULL) {
+        if (s->count == s->cap)
+            grow_list(pool, s);
+        s->list[s->count++] = (struct weighed){ v, weight };
         return;
     }
-    for (; s->count; s->count--)
-        bin_add(a, s, s->list[s->count - 1].v, s->list[s->count - 1].weight);
-    bin_add(a, s, v, weight);
+    if (4 * s->count >= 3 * s->cap)
+        grow_parts(pool, s);
+    add_part(s, part_of(v), weight);
 }
 
 void tql_sketch_quantiles(struct arena *scratch, const struct tql_sketch *s, const double *q, size_t count, double *out)
 {
-    struct weighed *list = s->list;
-    size_t n = s->count;
-    if (s->bins) {
-        list = arena_array(scratch, struct weighed, s->bin_count + 1);
-        n = 0;
-        for (size_t i = 0; i < s->bin_cap; i++)
-            if (s->bins[i].weight > 0)
-                list[n++] = (struct weighed){ middle_of(s->bins[i].part), s->bins[i].weight };
-    }
+    struct weighed *list = arena_array(scratch, struct weighed, (s ? s->count : 0) + 1);
+    size_t n = 0;
+    for (uint32_t i = 0; s && s->weights && i < s->cap; i++)
+        if (s->weights[i] > 0)
+            list[n++] = (struct weighed){ middle_of(s->parts[i]), s->weights[i] };
+    for (uint32_t i = 0; s && s->weights == NULL && i < s->count; i++)
+        list[n++] = s->list[i];
     for (size_t i = 0; i < count; i++) {
         out[i] = weighed_quantile(q[i], list, n);
-        if (s->bins)
+        if (n)
             out[i] = q[i] == 0 ? s->min : q[i] == 1 ? s->max : fmin(fmax(out[i], s->min), s->max);
     }
 }

@@ -14,7 +14,7 @@ struct row {
     double *v;
     double *comp;   /* sums: what rounding left over */
     double *weight; /* AVG */
-    struct tql_sketch *sketches;
+    struct tql_sketch **sketches;
     bool has_any;   /* engines that count ask for groups that come to nothing */
     size_t series;  /* its number in the end; of quantiles the first */
 };
@@ -28,6 +28,7 @@ struct run {
     size_t row_count, row_cap;
     struct tql_value *values; /* of the span at hand */
     struct tql_reservoir reservoir;
+    struct tql_sketch_pool sketches;
 };
 
 /* ---- values ---- */
@@ -133,7 +134,7 @@ static void add(struct run *r, struct row *row, size_t k, double v, double weigh
         agg_kahan_add(v * weight, &row->v[k], &row->comp[k]);
         break;
     case TQL_QUANTILE_OVER_TIME:
-        tql_sketch_add(r->q->env->result, &row->sketches[k], v, weight);
+        tql_sketch_add(&r->sketches, &row->sketches[k], v, weight);
         break;
     case TQL_COMPARE:
         break;
@@ -170,6 +171,9 @@ static enum status see(void *arg, const struct tql_trace *t, uint32_t span, stru
     for (size_t k = from; k < to; k++)
         add(r, row, k, number, e->weight);
     tql_reservoir_add(&r->reservoir, e, group, is_count(r->m->function) ? NAN : number);
+    size_t bytes_max = arena_bytes_max(r->q->env->result);
+    if (bytes_max && r->sketches.bytes > bytes_max)
+        return err_set(err, ST_LIMIT, "the quantiles need over %zu bytes, the limit of a query; ask for fewer series or steps", bytes_max);
     return ST_OK;
 }
 
@@ -214,12 +218,14 @@ static enum status quantile_series(struct run *r, size_t group, struct tql_serie
     }
     struct arena *work = arena_new(0);
     for (size_t k = 0; k < r->grid->points; k++) {
-        const struct tql_sketch *sketch = &r->rows[group].sketches[k];
-        if (!sketch->has_any)
+        struct tql_sketch *sketch = r->rows[group].sketches[k];
+        if (sketch == NULL)
             continue;
         tql_sketch_quantiles(work, sketch, r->m->quantiles, count, found);
         for (size_t i = 0; i < count; i++)
             out->series[first + i].v[k] = found[i];
+        tql_sketch_free(sketch);
+        r->rows[group].sketches[k] = NULL;
         arena_reset(work);
     }
     arena_free(work);
@@ -325,6 +331,9 @@ enum status tql_function_run(const struct tql_asked *q, struct tql_series_set *o
         st = feed(&r, err);
     if (!st)
         st = finish(&r, out, err);
+    for (size_t i = 0; i < r.row_count; i++)
+        for (size_t k = 0; r.rows[i].sketches && k < q->grid->points; k++)
+            tql_sketch_free(r.rows[i].sketches[k]);
     tql_groups_free(&r.groups);
     return st;
 }

@@ -429,6 +429,7 @@ TEST(memory_that_runs_out_ends_the_query)
         int_field(span(w, i, "a", "x", 10), "id", i);
     CHECK_INT(ask(w, "{ } | rate() by (span.id)", &window), ST_LIMIT);
     CHECK_INT(ask(w, "{ } | avg_over_time(duration) by (span.id) | topk(1)", &window), ST_LIMIT);
+    CHECK_INT(ask(w, "{ } | quantile_over_time(duration, .5) by (span.id)", &window), ST_LIMIT);
     world_free(w);
 }
 
@@ -589,18 +590,21 @@ TEST(quantiles_of_many_values_are_off_by_less_than_half_a_percent)
     struct arena *a = arena_new(0);
     enum { N = 20000 };
     double *list = arena_array(a, double, N), q[] = { 0, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1 }, got[COUNT_OF(q)];
-    struct tql_sketch s = { 0 };
+    struct tql_sketch *s = NULL;
+    struct tql_sketch_pool pool = { 0 };
     for (size_t i = 0; i < N; i++) {
         list[i] = exp(20 * rand_unit(&rand) - 10) * (rand_one_in(&rand, 3) ? -1 : 1);
-        tql_sketch_add(a, &s, list[i], 1);
+        tql_sketch_add(&pool, &s, list[i], 1);
     }
     qsort(list, N, sizeof *list, by_number);
-    tql_sketch_quantiles(a, &s, q, COUNT_OF(q), got);
+    tql_sketch_quantiles(a, s, q, COUNT_OF(q), got);
     for (size_t i = 0; i < COUNT_OF(q); i++) {
         double rank = q[i] * (N - 1), low = list[(size_t)rank], high = list[(size_t)ceil(rank)];
         CHECK(got[i] >= low - fabs(low) * 0.004 && got[i] <= high + fabs(high) * 0.004);
     }
+    CHECK(pool.bytes < 256 * KIB);
     CHECK(got[0] == list[0] && got[COUNT_OF(q) - 1] == list[N - 1]);
+    tql_sketch_free(s);
     arena_free(a);
 }
 
@@ -608,15 +612,17 @@ TEST(numbers_of_many_kinds_fit_the_sketch)
 {
     static const double values[] = { 0, -0.0, 1e-320, -1e-320, 1e308, -1e308, INFINITY, -INFINITY, 1, -1 };
     struct arena *a = arena_new(0);
-    struct tql_sketch s = { 0 };
+    struct tql_sketch *s = NULL;
+    struct tql_sketch_pool pool = { 0 };
     double q[] = { 0, 0.3, 0.5, 0.8, 1 }, got[COUNT_OF(q)];
-    tql_sketch_quantiles(a, &s, q, COUNT_OF(q), got);
+    tql_sketch_quantiles(a, s, q, COUNT_OF(q), got);
     CHECK(isnan(got[0]));
     for (size_t i = 0; i < 3000; i++)
-        tql_sketch_add(a, &s, values[i % COUNT_OF(values)], 1);
-    tql_sketch_quantiles(a, &s, q, COUNT_OF(q), got);
+        tql_sketch_add(&pool, &s, values[i % COUNT_OF(values)], 1);
+    tql_sketch_quantiles(a, s, q, COUNT_OF(q), got);
     CHECK(isinf(got[0]) && isinf(got[4]));
     CHECK_NEAR(got[2], 0, 1e-300);
+    tql_sketch_free(s);
     arena_free(a);
 }
 
