@@ -16,7 +16,7 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/api', '/loki', '/jaeger', '/v1'].map((path) => [path, env.STOA_URL ?? 'http://127.0.0.1:7862']),
+      ['/api', '/loki', '/jaeger', '/tempo', '/v1'].map((path) => [path, env.STOA_URL ?? 'http://127.0.0.1:7862']),
     ),
   },
   test: { include: ['test/**/*.test.ts'], environment: 'node' },

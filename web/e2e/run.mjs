@@ -58,7 +58,7 @@ async function openPage(context, base) {
     document.addEventListener('securitypolicyviolation', (e) => window.noteViolation(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`))
   })
   // Whatever policy the server sends, the page must live under the strictest.
-  await page.route((url) => url.origin === new URL(base).origin && !/^\/(api|loki|jaeger|assets)\//.test(url.pathname), async (route) => {
+  await page.route((url) => url.origin === new URL(base).origin && !/^\/(api|loki|jaeger|tempo|assets)\//.test(url.pathname), async (route) => {
     try {
       const response = await route.fetch()
       await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': STRICT_CSP } })

@@ -44,7 +44,9 @@ export function whenRefused(tell: () => void): void {
   refused = tell
 }
 
-async function ask<T>(path: string, init: RequestInit): Promise<T> {
+type Heard = (response: Response) => void
+
+async function ask<T>(path: string, init: RequestInit, heard?: Heard): Promise<T> {
   let response: Response
   let text: string
   try {
@@ -54,6 +56,7 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
     if (init.signal?.aborted) throw e
     throw new ServerError(W.state.serverAway, 0)
   }
+  heard?.(response)
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -69,8 +72,9 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
   return body as T
 }
 
-export function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal, headers?: Record<string, string>): Promise<T> {
-  return ask<T>(withParams(path, params), { signal, headers })
+// heard: for what an answer says beside its body.
+export function getJSON<T>(path: string, params: Params = {}, signal?: AbortSignal, headers?: Record<string, string>, heard?: Heard): Promise<T> {
+  return ask<T>(withParams(path, params), { signal, headers }, heard)
 }
 
 // A change: what is sent goes as JSON, a text as it is. An empty answer is undefined.

@@ -9,6 +9,7 @@ import { Decoration, EditorView, keymap, placeholder, type DecorationSet } from 
 import { tags } from '@lezer/highlight'
 import { promql } from './promql'
 import { logql } from './logql'
+import { traceql } from './traceql'
 
 export interface Editor {
   set(text: string): void
@@ -17,7 +18,7 @@ export interface Editor {
   destroy(): void
 }
 export interface Options {
-  language: 'promql' | 'logql'
+  language: 'promql' | 'logql' | 'traceql'
   text: string
   label: string
   placeholder: string
@@ -25,6 +26,8 @@ export interface Options {
   onChange: (text: string) => void
   onRun: (text: string) => void
 }
+
+const LANGUAGES: Record<Options['language'], () => Extension> = { promql, logql, traceql }
 
 const MONO = 'ui-monospace, "JetBrains Mono", Menlo, Consolas, monospace'
 
@@ -120,7 +123,7 @@ export function mountEditor(host: HTMLElement, o: Options): Editor {
         closeBrackets(),
         autocompletion({ activateOnTyping: true, defaultKeymap: true, icons: false }),
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
-        o.language === 'promql' ? promql() : logql(),
+        LANGUAGES[o.language](),
         fault,
         theme,
         syntaxHighlighting(colours),
