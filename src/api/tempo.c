@@ -57,7 +57,7 @@ void tempo_reply_protobuf(struct http_exchange *x, struct buf *body)
     api_fail_text(x, st, &err);
 }
 
-void tempo_reply_json(struct api_query *q, struct buf *body)
+struct slice tempo_notes(struct api_query *q)
 {
     struct slice notes[2] = { buf_as_slice(&q->ctx.warnings), buf_as_slice(&q->env.infos) };
     struct buf text;
@@ -67,9 +67,16 @@ void tempo_reply_json(struct api_query *q, struct buf *body)
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] < ' ')
             text.ptr[i] = i + 1 < text.len ? ';' : ' ';
-    if (text.len)
-        http_set_header(q->x, SLICE("X-Stoa-Warning"), arena_copy(http_arena(q->x), slice_trim(buf_as_slice(&text))));
+    struct slice line = slice_trim(arena_copy(q->arena, buf_as_slice(&text)));
     buf_free(&text);
+    return line;
+}
+
+void tempo_reply_json(struct api_query *q, struct buf *body)
+{
+    struct slice notes = tempo_notes(q);
+    if (notes.len)
+        http_set_header(q->x, SLICE("X-Stoa-Warning"), arena_copy(http_arena(q->x), notes));
     api_reply_json(q->x, 200, body);
 }
 

@@ -18,7 +18,9 @@ MUST_CHECK enum status tempo_duration(const struct api_params *p, struct slice n
 bool tempo_wants_protobuf(struct http_exchange *x);
 void tempo_reply_protobuf(struct http_exchange *x, struct buf *body); /* takes body */
 
-/* Takes body. What the answer must say about itself goes into a header: clients refuse members they do not know. */
+/* What the answer must say about itself, in a line; empty: nothing. Lives in the query's arena. */
+struct slice tempo_notes(struct api_query *q);
+/* Takes body. The notes go into a header as well, for answers whose clients refuse members they do not know. */
 void tempo_reply_json(struct api_query *q, struct buf *body);
 /* {"inspectedTraces":...}: what the query read. */
 void tempo_put_metrics(struct json_writer *w, const struct api_query *q, size_t traces);

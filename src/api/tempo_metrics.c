@@ -129,6 +129,15 @@ static void answer(struct api_query *q, const struct traceql_window *window, con
     json_parser_free(x.parser);
     if (q->ctx.is_sampled)
         buf_slice(&q->env.infos, SLICE("some of the spans are sampled: each counts for as many as it stands for\n"));
+    struct slice notes = tempo_notes(q);
+    if (q->ctx.warnings.len) {
+        json_key(&w, SLICE("status"));
+        json_string(&w, SLICE("PARTIAL"));
+    }
+    if (notes.len) {
+        json_key(&w, SLICE("message"));
+        json_string(&w, notes);
+    }
     tempo_put_metrics(&w, q, 0);
     json_object_end(&w);
     tempo_reply_json(q, &out);

@@ -168,6 +168,11 @@ static void answer_json(struct api_query *q, const struct tempo_found *f)
     json_object_begin(&w);
     json_key(&w, SLICE("traces"));
     tempo_put_found(&w, q->arena, f);
+    struct slice notes = tempo_notes(q);
+    if (notes.len) {
+        json_key(&w, SLICE("message"));
+        json_string(&w, notes);
+    }
     tempo_put_metrics(&w, q, f->inspected);
     json_object_end(&w);
     tempo_reply_json(q, &out);

@@ -4,6 +4,7 @@
 #ifndef STOA_CTL_COMMANDS_H
 #define STOA_CTL_COMMANDS_H
 
+#include "base/err.h"
 #include "base/slice.h"
 
 int query_command(int argc, char **argv);
@@ -15,6 +16,10 @@ int cardinality_print(struct slice body);
 int running_print(struct slice body);
 /* The answer of --patterns. */
 int patterns_print(struct slice body);
+/* The answer of --traces. */
+int traces_print(struct slice body);
+/* Does the query give numbers? False: it does not parse, err says why. */
+bool traces_is_metrics(struct slice query, bool *out, struct err *err);
 int services_command(int argc, char **argv);
 int tail_command(int argc, char **argv);
 int agent_command(int argc, char **argv);

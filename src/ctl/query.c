@@ -12,11 +12,12 @@
 #include "net/client.h"
 #include "sys/clock.h"
 
+#define SPANS_SHOWN SLICE("10") /* of a set, by --traces */
 enum { ANSWER_BYTES_MAX = 1024 * MIB, QUERY_TIMEOUT_SECONDS = 130 };
 
 struct options {
     struct slice url, query, start, end, step, at, limit, tenant, downsample, stop, compare, new_since;
-    bool logs, search, json, correlate, cardinality, golden_rules, running, patterns;
+    bool logs, search, json, correlate, cardinality, golden_rules, running, patterns, traces, is_metrics;
 };
 
 static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--tenant NAME] [--json] [--time T] QUERY\n"
@@ -24,6 +25,7 @@ static const char usage[] = "usage: stoa query [--url http://127.0.0.1:7862] [--
                             "       stoa query [...] --downsample 5m|1h QUERY         (of downsampled samples, where there are any)\n"
                             "       stoa query --logs [--start T] [--end T] [--limit N] LOGQL\n"
                             "       stoa query --search [--start T] [--end T] [--limit N] TEXT   (words, field:value, -not, OR)\n"
+                            "       stoa query --traces [--start T] [--end T] [--limit N] [--step D] TRACEQL   (traces, or numbers of spans)\n"
                             "       stoa query --patterns [--start T] [--end T] [--limit N] [--compare before] [--new-since T] LOGQL\n"
                             "       stoa query --correlate [--start T] [--end T] ID    (everything of one request)\n"
                             "       stoa query --cardinality [--limit N]               (where series come from, and what is over a limit)\n"
@@ -51,6 +53,8 @@ static bool parse(int argc, char **argv, struct options *o)
             *values[k].place = slice_str(argv[i]);
         } else if (slice_eq(arg, SLICE("--logs"))) {
             o->logs = true;
+        } else if (slice_eq(arg, SLICE("--traces"))) {
+            o->traces = true;
         } else if (slice_eq(arg, SLICE("--search"))) {
             o->search = true;
         } else if (slice_eq(arg, SLICE("--correlate"))) {
@@ -71,6 +75,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->query = arg;
         }
     }
+    if (o->traces)
+        return o->query.len > 0 && !o->logs && !o->search && !o->correlate && !o->cardinality && !o->golden_rules && !o->patterns;
     if (o->running || o->stop.len)
         return o->query.len == 0 && !o->logs && !o->correlate && !o->cardinality && !o->golden_rules && !(o->running && o->stop.len);
     if (o->patterns || o->compare.len || o->new_since.len)
@@ -241,6 +247,10 @@ static int print_failure(const struct client_response *resp)
 static struct slice path_of(const struct options *o)
 {
     bool is_range = o->step.len > 0 || (o->start.len > 0 && !o->logs);
+    if (o->traces && !o->is_metrics)
+        return SLICE("/tempo/api/search");
+    if (o->traces)
+        return o->step.len > 0 ? SLICE("/tempo/api/metrics/query_range") : SLICE("/tempo/api/metrics/query");
     if (o->correlate)
         return SLICE("/api/stoa/v1/correlate");
     if (o->cardinality)
@@ -278,13 +288,19 @@ int query_command(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    struct err err;
+    if (o.traces && !traces_is_metrics(o.query, &o.is_metrics, &err)) {
+        fprintf(stderr, "stoa query: %s\n", err.text);
+        return 1;
+    }
     struct arena *a = arena_new(0);
     struct buf form;
     struct http_client *client = NULL;
     struct client_response resp = { 0 };
-    struct err err;
     buf_init(&form, 0);
-    add(&form, o.correlate ? "id" : o.golden_rules ? "service" : "query", o.query);
+    add(&form, o.traces ? "q" : o.correlate ? "id" : o.golden_rules ? "service" : "query", o.query);
+    if (o.traces && !o.is_metrics)
+        add(&form, "spss", SPANS_SHOWN);
     add(&form, "start", o.start);
     add(&form, "end", o.end);
     add(&form, "step", o.step);
@@ -298,7 +314,7 @@ int query_command(int argc, char **argv)
     struct client_request req = { .method = "POST", .url = arena_printf(a, "%.*s%.*s", SLICE_FMT(o.url), SLICE_FMT(path)), .headers = headers,
                                   .header_count = o.tenant.len ? 2 : 1, .body = buf_as_slice(&form),
                                   .timeout_ns = QUERY_TIMEOUT_SECONDS * NS_S, .response_bytes_max = ANSWER_BYTES_MAX };
-    if (o.correlate || o.cardinality || o.golden_rules || o.running || o.patterns || o.stop.len)
+    if (o.traces || o.correlate || o.cardinality || o.golden_rules || o.running || o.patterns || o.stop.len)
         without_body(&req, a, &o, path);
     account_login(&req);
     int code = 1;
@@ -310,6 +326,8 @@ int query_command(int argc, char **argv)
         code = print_failure(&resp);
     else if (o.json || o.golden_rules)
         code = fwrite(resp.body.ptr, 1, resp.body.len, stdout) == resp.body.len ? 0 : 1;
+    else if (o.traces)
+        code = traces_print(buf_as_slice(&resp.body));
     else if (o.correlate)
         code = correlate_print(buf_as_slice(&resp.body));
     else if (o.cardinality)

@@ -14,6 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
 from harness import Server, main  # noqa: E402
 
 S = 10**9
@@ -261,6 +262,23 @@ class Test(unittest.TestCase):
         for bad in (dict(q="{}"), dict(q=""), dict(), dict(q="{} | rate()", step="0"), dict(q="{} | rate()", start=20, end=10), dict(q="{} | rate()", exemplars="x"),
                     dict(q="{} | rate()", step="1ms", start=t - 3600)):
             self.assertEqual(self.s.get("/tempo/api/metrics/query_range", bad).status, 400, bad)
+
+    def test_the_command_line(self):
+        def stoa(*args):
+            done = subprocess.run([harness.BINARY, "query", "--url", self.s.url, "--traces", *args], capture_output=True, text=True, timeout=30)
+            return done.returncode, done.stdout, done.stderr
+        code, out, err = stoa('{ resource.service.name = "shop" } | select(span.http.method)')
+        self.assertEqual((code, err), (0, ""))
+        head, count, first, second = out.splitlines()
+        self.assertRegex(head, rf"^\d{{4}}-\S+Z +1.5s  {TRACE}  shop  GET /cart$")
+        self.assertEqual((count.strip(), first.split("  ")[-3:], second.split()[0]), ("2 spans", ["GET /cart", "service.name=shop", "http.method=GET"], "800ns"))
+        self.assertEqual(stoa('{ status = error } | by(kind) | count() = 1')[1].splitlines()[1].split(), ["by(kind)=server", "count()=1", "1", "span"])
+        window = ("--start", str(self.now // S - 60), "--end", str(self.now // S + 60))
+        self.assertEqual(stoa(*window, '{ status = error } | count_over_time() by (name)')[1], '{name="GET /cart"} 1\n')
+        self.assertRegex(stoa(*window, "--step", "60s", '{ status = error } | count_over_time()')[1], r'(?m)^\S+Z \{__name__="count_over_time"\} 1$')
+        self.assertEqual(json.loads(stoa("--json", "--limit", "1", "{}")[1])["traces"][0]["traceID"], "abc")
+        self.assertEqual((stoa("{ oops")[0], stoa("--logs", "{}")[0]), (1, 2))
+        self.assertIn("line 1, col 3", stoa("{ oops")[2])
 
     def grpc(self, message):
         """StreamingQuerier/Search over HTTP/2 by curl: the messages of the stream, and the status."""
