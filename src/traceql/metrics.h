@@ -11,6 +11,7 @@
 enum { TRACEQL_EXEMPLARS_DEFAULT = 100 /* with(exemplars=true) */, TRACEQL_EXEMPLARS_MAX = 1000 /* of an answer */,
        TRACEQL_QUANTILE_EXACT = 512 /* values of a series and step that quantiles are exact of */,
        TRACEQL_COMPARE_VALUES_MAX = 8192 /* values of an attribute that compare() counts on each side; then the rarer half is forgotten */,
+       TRACEQL_COMPARE_VALUES_MIN = 256 /* the same where memory is short, but at least four times as many as are told */,
        TRACEQL_ROOTS_MAX = 1000 * 1000 /* traces whose roots compare() tells */, TRACEQL_ROOT_TEXT_BYTES_MAX = 64 * MIB /* of their names */,
        TRACEQL_EXEMPLAR_ROWS_MAX = 1000 * 1000 /* spans that are gone through for the exemplars of a count */,
        TRACEQL_ROOT_HOURS_MAX = 1 /* how long before the window a root may begin */ };

@@ -116,6 +116,13 @@ static void forget_rare(struct compare *c, struct side *s)
     *s = kept;
 }
 
+/* Values a side may have: fewer when half of the memory is taken. */
+static size_t values_max(const struct compare *c)
+{
+    bool is_tight = c->group.bytes_max && c->group.bytes > c->group.bytes_max / 2;
+    return is_tight ? MIN(MAX(4 * c->q->m->top, (size_t)TRACEQL_COMPARE_VALUES_MIN), (size_t)TRACEQL_COMPARE_VALUES_MAX) : TRACEQL_COMPARE_VALUES_MAX;
+}
+
 static bool is_same(const struct tql_value *x, const struct tql_value *y)
 {
     return x->type == y->type && (x->type == TQL_STRING || x->type == TQL_ARRAY ? slice_eq(x->text, y->text) : x->i == y->i);
@@ -132,7 +139,7 @@ static struct value_count *value_at(struct compare *c, struct side *s, const str
         s->last = *at;
         return &s->list[*at];
     }
-    if (s->count >= TRACEQL_COMPARE_VALUES_MAX)
+    if (s->count >= values_max(c))
         forget_rare(c, s);
     struct value_count fresh = { .value = tql_value_keep(s->arena, v), .key = arena_copy(s->arena, buf_as_slice(&c->key)) };
     ARENA_PUSH(s->arena, s->list, s->count, s->cap) = fresh;

@@ -520,6 +520,22 @@ TEST(an_attribute_with_a_value_for_each_span_is_cut_and_frequent_values_stay)
     world_free(w);
 }
 
+TEST(compare_forgets_more_where_memory_is_short)
+{
+    struct world *w = world_new(10 * MIB);
+    struct traceql_window window = { .start_ns = 0, .end_ns = 3000 * NS_S, .step_ns = NS_S };
+    for (int i = 0; i < SPANS_MAX; i++) {
+        struct event *e = span(w, i % 3000, "a", "x", 10);
+        int_field(e, "id", i % 3 ? 7 : i);
+        int_field(e, "id2", i);
+        int_field(e, "id3", -i);
+    }
+    CHECK_INT(ask(w, "{ } | compare({ duration = 10ms }, 4)", &window), ST_OK);
+    CHECK_NEAR(total_of(&w->m, "selection_total", "span.id2", false), SPANS_MAX, 0);
+    CHECK_NEAR(total_of(&w->m, "selection", "span.id", true), 13333 + 3, 0);
+    world_free(w);
+}
+
 /* ---- exemplars ---- */
 
 TEST(exemplars_are_spread_over_time_and_the_same_in_any_order)
