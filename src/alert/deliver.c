@@ -12,6 +12,7 @@
 
 #include "alert/dispatch_parts.h"
 #include "base/num.h"
+#include "sys/rand.h"
 
 struct delivery {
     struct delivery *next;
@@ -283,10 +284,10 @@ static bool is_put_off(struct dispatch *d)
     return is_paused;
 }
 
-static enum status tell(struct delivery *v, struct err *err)
+static enum status tell(struct delivery *v, const struct notify_ids *ids, struct err *err)
 {
     struct dispatch *d = v->d;
-    struct notify_env env = {d->env.client, &d->cancelled};
+    struct notify_env env = {d->env.client, &d->cancelled, ids};
     if (is_put_off(d))
         return err_set(err, ST_CANCELLED, "put off");
     return d->env.deliver ? d->env.deliver(d->env.arg, v->in->notifier->name, &v->notice, err)
@@ -299,7 +300,9 @@ static void deliver(void *arg)
     struct dispatch *d = v->d;
     struct err err = {0};
     int64_t start_ns = clock_mono_ns(d->env.clock);
-    enum status st = tell(v, &err);
+    struct notify_ids ids;
+    sys_random(&ids, sizeof ids);
+    enum status st = tell(v, &ids, &err);
     int64_t took_ns = clock_mono_ns(d->env.clock) - start_ns, now_ns = clock_wall_ns(d->env.clock);
     mutex_lock(&d->lock);
     struct incident *i = incident_find(d, slice_of(v->incident, sizeof v->incident));
@@ -322,7 +325,7 @@ static void deliver(void *arg)
         log_line(d->env.log, LOG_WARNING, "a notification failed", "receiver=\"%.*s\" integration=%s incident=%.*s error=\"%s\"",
                  SLICE_FMT(v->notice.receiver), v->in->notifier->name, INCIDENT_ID_BYTES, v->incident, err.text);
     if (d->env.notified && st != ST_CANCELLED)
-        d->env.notified(d->env.arg, v->in->notifier->name, v->notice.receiver, took_ns, st, st ? err.text : "");
+        d->env.notified(d->env.arg, v->in->notifier->name, v->notice.receiver, &ids, took_ns, st, st ? err.text : "");
     d->flying--;
     d->is_woken = true;
     cond_signal(&d->wake);

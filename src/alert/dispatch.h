@@ -30,6 +30,10 @@ struct alert_put {
 
 struct notice; /* alert/notify.h */
 
+struct notify_ids { /* of the span of a notification that is tried */
+    uint8_t trace_id[16], span_id[8];
+};
+
 struct dispatch_env { /* keeps everything */
     struct clock *clock;
     struct log *log;
@@ -39,7 +43,8 @@ struct dispatch_env { /* keeps everything */
     /* Sends instead of the network; for tests. NULL: the notifiers send. */
     enum status (*deliver)(void *arg, const char *integration, const struct notice *n, struct err *err);
     /* A notification was tried: for metrics and spans. error "" when it went. */
-    void (*notified)(void *arg, const char *integration, struct slice receiver, int64_t ns, enum status st, const char *error);
+    void (*notified)(void *arg, const char *integration, struct slice receiver, const struct notify_ids *ids, int64_t ns, enum status st,
+                     const char *error);
 };
 
 struct dispatch;

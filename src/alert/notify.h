@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "alert/dispatch.h"
 #include "alert/setup.h"
 
 enum {
@@ -42,6 +43,7 @@ struct notice {
 struct notify_env {
     struct http_client *client;
     const atomic_bool *cancelled;
+    const struct notify_ids *ids; /* told in a traceparent header; NULL: none */
 };
 
 struct notifier {

@@ -2,6 +2,7 @@
 /* What the notifiers that speak HTTP share. Files with secrets are read at every try, so that they may change. */
 #include "alert/notify.h"
 #include "base/utf8.h"
+#include "model/trace_context.h"
 #include "sys/file.h"
 
 enum { TOO_MANY = 429, OK_FIRST = 200, OK_LAST = 299, SERVER_ERROR = 500, TIMED_OUT = 408 };
@@ -68,7 +69,8 @@ static enum status without_address(struct arena *a, struct slice url, enum statu
 enum status notify_post(const struct notify_env *env, struct arena *a, const struct notify_request *req, struct err *err)
 {
     const struct http_setup *s = req->http;
-    struct http_header headers[2] = {{SLICE("Content-Type"), SLICE("application/json")}};
+    struct http_header headers[3] = {{SLICE("Content-Type"), SLICE("application/json")}};
+    char parent[TRACE_PARENT_BYTES];
     struct client_request q = {
         .method = "POST",
         .url = req->url,
@@ -91,6 +93,10 @@ enum status notify_post(const struct notify_env *env, struct arena *a, const str
         st = notify_secret(a, req->url_file, &q.url, err);
     if (!st)
         st = login(a, s, &q, headers, err);
+    if (env->ids) { /* so that what takes the notification goes on in its trace */
+        trace_parent_write(env->ids->trace_id, env->ids->span_id, TRACE_SAMPLED, parent);
+        headers[q.header_count++] = (struct http_header){SLICE("traceparent"), slice_of(parent, sizeof parent)};
+    }
     if (st)
         return st;
     buf_init(&resp.body, NOTIFY_RESPONSE_BYTES_MAX);

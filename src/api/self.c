@@ -220,13 +220,15 @@ void self_ingest_done(struct self *s, const char *protocol, size_t samples, size
         stoa_add(s->rejected, (double)rejected, VALUES(protocol));
 }
 
-void self_job_done(struct self *s, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error)
+void self_job_done(struct self *s, const char *job, const struct self_ids *ids, int64_t start_wall_ns, int64_t ns, enum status st, const char *error)
 {
     stoa_add(s->jobs, 1, VALUES(job, status_name(st)));
     stoa_add(s->job_seconds, (double)ns / 1e9, VALUES(job));
     if (s->send == NULL)
         return;
     struct stoa_span *span = stoa_span_start(s->tracer, job, NULL, STOA_SPAN_INTERNAL);
+    if (ids)
+        stoa_span_place(span, ids->trace_id, ids->span_id, NULL);
     stoa_span_started(span, start_wall_ns);
     if (st != ST_OK)
         stoa_span_error(span, error);

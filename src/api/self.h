@@ -43,8 +43,8 @@ void self_request_done(struct self *s, struct http_exchange *x, struct slice rou
 void self_query_done(struct self *s, const struct self_ids *parent, const char *dialect, struct slice text, const struct engine_ctx *ctx,
                      int64_t ns, enum status st, const struct err *err);
 void self_ingest_done(struct self *s, const char *protocol, size_t samples, size_t events, size_t rejected, enum status st);
-/* A background job (flush, merge, scrape, ...) is done. */
-void self_job_done(struct self *s, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error);
+/* A background job (flush, merge, scrape, ...) is done. ids: of its span; NULL: of its own. */
+void self_job_done(struct self *s, const char *job, const struct self_ids *ids, int64_t start_wall_ns, int64_t ns, enum status st, const char *error);
 /* The /metrics page, appended to out: the registry, and gauges from stats. */
 void self_metrics_page(struct self *s, const struct engine_stats *stats, const struct http_stats *http, struct buf *out);
 

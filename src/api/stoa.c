@@ -214,7 +214,7 @@ static void run_job(struct api *api, struct http_exchange *x, const char *name, 
     struct err err;
     int64_t wall = clock_wall_ns(api->clock), start = clock_mono_ns(api->clock);
     enum status st = job(api->engine, &err);
-    self_job_done(api->self, name, wall, clock_mono_ns(api->clock) - start, st, st ? err.text : "");
+    self_job_done(api->self, name, NULL, wall, clock_mono_ns(api->clock) - start, st, st ? err.text : "");
     reply_done(x, st, &err);
 }
 

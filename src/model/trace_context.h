@@ -9,13 +9,14 @@
 
 enum {
     TRACE_PARENT_BYTES = 55,       /* of version 00 */
+    TRACE_SAMPLED = 1,             /* a flag: its spans may be recorded */
     TRACE_STATE_MEMBERS_MAX = 32,
     TRACE_STATE_KEY_BYTES_MAX = 256,
     TRACE_STATE_VALUE_BYTES_MAX = 256
 };
 
 struct trace_parent {
-    uint8_t version, flags; /* flags: 1 sampled */
+    uint8_t version, flags;
     uint8_t trace_id[16], span_id[8];
 };
 

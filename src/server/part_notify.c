@@ -9,12 +9,16 @@ static bool has_receiver(void *arg, struct slice name)
     return s->api.dispatch && dispatch_has_receiver(s->api.dispatch, name);
 }
 
-static void notified(void *arg, const char *integration, struct slice receiver, int64_t ns, enum status st, const char *error)
+static void notified(void *arg, const char *integration, struct slice receiver, const struct notify_ids *ids, int64_t ns, enum status st,
+                     const char *error)
 {
     struct server *s = arg;
+    struct self_ids span = { .parent_id = { 0 } };
+    memcpy(span.trace_id, ids->trace_id, sizeof span.trace_id);
+    memcpy(span.span_id, ids->span_id, sizeof span.span_id);
     (void)integration;
     (void)receiver;
-    self_job_done(s->self, "notify", clock_wall_ns(s->clock) - ns, ns, st, error);
+    self_job_done(s->self, "notify", &span, clock_wall_ns(s->clock) - ns, ns, st, error);
 }
 
 enum status part_notify_prepare(struct server *s, struct err *err)

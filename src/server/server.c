@@ -46,7 +46,7 @@ enum status server_append_pushed(void *arg, struct batch *b, struct err *err)
 static void on_job_done(void *arg, const char *job, int64_t start_wall_ns, int64_t ns, enum status st, const char *error)
 {
     struct server *s = arg;
-    self_job_done(s->self, job, start_wall_ns, ns, st, error);
+    self_job_done(s->self, job, NULL, start_wall_ns, ns, st, error);
 }
 
 static enum status on_state_get(void *arg, struct slice key, struct buf *out, struct err *err)

@@ -182,6 +182,17 @@ receivers:
         self.assertIn('stoa_incidents{state="resolved"} 1', page)
         self.assertNotIn(t.url, s.get("/api/v1/status/config").text)  # who knows the address may write there
 
+    def test_a_notification_names_its_span(self):
+        t = self.target()
+        config = "host:\n  enabled: false\nlogs:\n  journal: false\n  files: []\n" + self.CONFIG.format(url=t.url)
+        s = self.server(config=config, quiet=False)
+        self.put(s, alert("Disk"))
+        self.eventually(lambda: t.got)
+        version, trace, span, flags = t.got[0][1]["traceparent"].split("-")
+        self.assertEqual((version, len(trace), len(span), flags), ("00", 32, 16, "01"))
+        r = self.eventually(lambda: (r := s.get("/jaeger/api/traces/" + trace)).status == 200 and r)
+        self.assertEqual([(x["spanID"], x["operationName"]) for x in r.json["data"][0]["spans"]], [(span, "notify")])
+
     def test_faults_of_a_webhook(self):
         t = self.target()
         s = self.server(config=self.CONFIG.format(url=t.url))
