@@ -340,7 +340,9 @@ void evcol_put_known_texts(struct buf *out, const struct slice *v, size_t n, con
     put_strings(out, v, n, d, (struct texts){ w, NULL, NULL });
 }
 
-bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a)
+/* wanted NULL: all. */
+static bool get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, const uint32_t *wanted, size_t count,
+                      struct arena *a)
 {
     if (reader_left(r) == 0 || *r->at != EVCOL_STRING_TEXTS)
         return evcol_get_strings(r, s, n, a);
@@ -349,10 +351,21 @@ bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const 
     struct zstd_ctx *zstd = zstd_ctx_new();
     read_u8(r);
     *s = (struct evcol_strings){ .n = n };
-    bool ok = evtext_open(&t, r, n, rows, zstd, scratch) && evtext_all(&t, a, &s->bytes, &s->ends);
+    bool ok = evtext_open(&t, r, n, rows, zstd, scratch);
+    ok = ok && (wanted ? evtext_some(&t, wanted, count, a, &s->bytes, &s->ends) : evtext_all(&t, a, &s->bytes, &s->ends));
     zstd_ctx_free(zstd);
     arena_free(scratch);
     return ok;
+}
+
+bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a)
+{
+    return get_texts(r, s, n, rows, NULL, 0, a);
+}
+
+bool evcol_get_some_texts(struct reader *r, struct evcol_strings *s, size_t n, const uint32_t *wanted, size_t count, struct arena *a)
+{
+    return get_texts(r, s, n, NULL, wanted, count, a);
 }
 
 bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)

@@ -46,6 +46,8 @@ struct evdict;
 void evcol_put_known_texts(struct buf *out, const struct slice *v, size_t n, const struct evdict *d, struct evtext_writer *w);
 /* Of what evcol_put_strings or evcol_put_texts made, which then ends r; rows as in writing. */
 bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, struct arena *a);
+/* The same, but only these values, in ascending order, are good to ask for; without rows. */
+bool evcol_get_some_texts(struct reader *r, struct evcol_strings *s, size_t n, const uint32_t *wanted, size_t count, struct arena *a);
 /* Never as shapes: variables of shapes have none of their own. */
 void evcol_put_words(struct buf *out, const struct slice *v, size_t n);
 bool evcol_get_words(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a);

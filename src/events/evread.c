@@ -6,6 +6,8 @@
  * corrupt. */
 #include "events/evread.h"
 
+#include <stdlib.h>
+
 #include "events/evencode.h"
 
 enum { COLUMNS = EVCOL_FIXED_LAST + 1 };
@@ -40,6 +42,9 @@ struct evread {
     const struct slice *names;           /* of fields that are wanted; NULL: all */
     size_t name_count;
     const struct evread_shapes *wanted;  /* shapes of those */
+    uint32_t *rows;                      /* in order, those that are wanted; NULL: any */
+    size_t row_count;
+    const uint32_t *before;              /* of each of them, and of the end: how many rows of each shape come before it */
 };
 
 struct evread *evread_new(const struct part *p, const struct evdir *d, const struct evdir_block *b, struct engine_ctx *ctx)
@@ -80,7 +85,8 @@ void evread_release(struct evread *x)
     drop_text(x);
     arena_free(x->arena);
     *x = (struct evread){ .p = x->p, .d = x->d, .b = x->b, .ctx = x->ctx, .n = x->n, .frames = x->frames, .arena = arena_new(0),
-                          .shared_zstd = x->shared_zstd, .names = x->names, .name_count = x->name_count };
+                          .shared_zstd = x->shared_zstd, .names = x->names, .name_count = x->name_count,
+                          .rows = x->rows, .row_count = x->row_count };
 }
 
 void evread_free(struct evread *x)
@@ -91,6 +97,7 @@ void evread_free(struct evread *x)
     drop_text(x);
     arena_free(x->arena);
     mem_free(x->frames);
+    mem_free(x->rows);
     mem_free(x);
 }
 
@@ -421,6 +428,35 @@ enum status evread_shapes(struct evread *x, const struct evread_shapes **out, st
     return ST_OK;
 }
 
+static const uint32_t *rows_before(struct evread *x, const struct evread_shapes *s)
+{
+    uint32_t *list = arena_array(x->arena, uint32_t, (x->row_count + 1) * s->count), *now = list + x->row_count * s->count;
+    size_t k = 0;
+    memset(now, 0, s->count * sizeof *now);
+    for (size_t i = 0; i < x->n; i++) {
+        for (; k < x->row_count && x->rows[k] == i; k++)
+            memcpy(list + k * s->count, now, s->count * sizeof *now);
+        now[s->of_row[i]]++;
+    }
+    return list;
+}
+
+/* As order_of, for the wanted rows; per: how often each shape has the element. */
+static bool order_of_rows(struct evread *x, const struct evread_shapes *s, const uint32_t *per, uint64_t count, uint32_t *order)
+{
+    uint64_t at = 0;
+    if (x->before == NULL)
+        x->before = rows_before(x, s);
+    for (size_t k = 0; k <= x->row_count; k++) {
+        at = 0;
+        for (size_t i = 0; i < s->count; i++)
+            at += (uint64_t)x->before[k * s->count + i] * per[i];
+        if (k < x->row_count)
+            order[x->rows[k]] = (uint32_t)at;
+    }
+    return at == count;
+}
+
 /* Where each row's values of an element begin; false when there are not count in all. NULL: row i has value i. */
 static bool order_of(struct evread *x, const struct evread_shapes *s, uint32_t element, uint64_t count, const uint32_t **out)
 {
@@ -436,12 +472,29 @@ static bool order_of(struct evread *x, const struct evread_shapes *s, uint32_t e
         return count == x->n;
     uint32_t *order = arena_array(x->arena, uint32_t, x->n + 1);
     uint64_t at = 0;
+    *out = order;
+    if (x->rows && x->row_count * s->count <= x->n) /* less work than a pass over all rows */
+        return order_of_rows(x, s, per, count, order);
     for (size_t i = 0; i < x->n; i++) {
         order[i] = (uint32_t)at;
         at += per[s->of_row[i]];
     }
-    *out = order;
     return at == count;
+}
+
+/* Places of the values that the wanted rows have of the element. */
+static const uint32_t *wanted_values(struct evread *x, const struct evread_shapes *s, uint32_t element, const uint32_t *order, size_t *count)
+{
+    uint32_t *list = NULL;
+    size_t cap = 0;
+    *count = 0;
+    for (size_t k = 0; k < x->row_count; k++) {
+        uint32_t row = x->rows[k], shape = s->of_row[row], at = order ? order[row] : row;
+        for (uint32_t i = s->starts[shape]; i < s->starts[shape + 1]; i++)
+            if (s->elements[i] == element)
+                ARENA_PUSH(x->arena, list, *count, cap) = at++;
+    }
+    return list ? list : arena_array(x->arena, uint32_t, 1);
 }
 
 enum status evread_values(struct evread *x, uint32_t number, const struct evread_values **out, struct err *err)
@@ -471,6 +524,10 @@ enum status evread_values(struct evread *x, uint32_t number, const struct evread
         double *doubles = arena_array(x->arena, double, n + 1);
         ok = evcol_get_doubles(&r, doubles, n);
         v->doubles = doubles;
+    } else if (x->rows) {
+        size_t count;
+        const uint32_t *wanted = wanted_values(x, s, number + 1, v->order, &count);
+        ok = evcol_get_some_texts(&r, &v->texts, n, wanted, count, x->arena);
     } else {
         ok = evcol_get_texts(&r, &v->texts, n, NULL, x->arena);
     }
@@ -708,6 +765,36 @@ static const struct evread_shapes *wanted_shapes(struct evread *x, const struct 
     return out;
 }
 
+static int cmp_rows(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void evread_only_rows(struct evread *x, const uint32_t *rows, size_t count)
+{
+    mem_free(x->rows);
+    x->rows = mem_alloc((count + 1) * sizeof *x->rows);
+    x->row_count = count;
+    x->before = NULL;
+    if (count)
+        memcpy(x->rows, rows, count * sizeof *rows);
+    qsort(x->rows, count, sizeof *x->rows, cmp_rows);
+}
+
+/* By place in s->elements; NULL: all are. */
+static const bool *used_elements(struct evread *x, const struct evread_shapes *s)
+{
+    if (x->rows == NULL)
+        return NULL;
+    bool *used = arena_zalloc(x->arena, (s->starts[s->count] + 1) * sizeof *used);
+    for (size_t k = 0; k < x->row_count; k++) {
+        uint32_t shape = s->of_row[x->rows[k]];
+        memset(used + s->starts[shape], true, (s->starts[shape + 1] - s->starts[shape]) * sizeof *used);
+    }
+    return used;
+}
+
 static enum status load_fields(struct evread *x, struct err *err)
 {
     const struct evread_shapes *s;
@@ -717,7 +804,10 @@ static enum status load_fields(struct evread *x, struct err *err)
     enum status st = evread_shapes(x, &s, err);
     if (st == ST_OK)
         x->wanted = s = x->names ? wanted_shapes(x, s) : s;
+    const bool *used = st == ST_OK ? used_elements(x, s) : NULL;
     for (size_t i = 0; st == ST_OK && i < s->starts[s->count]; i++) {
+        if (used && !used[i])
+            continue;
         if (s->elements[i] == 0)
             st = evread_cells(x, &cells, &order, err);
         else

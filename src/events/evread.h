@@ -32,6 +32,8 @@ struct evread *evread_new(const struct part *p, const struct evdir *d, const str
 void evread_free(struct evread *x); /* accepts NULL */
 /* For many blocks one after the other: borrowed by x from now on. */
 void evread_use_zstd(struct evread *x, struct zstd_ctx *zstd);
+/* evread_row will be asked for these rows alone: columns that none of them has are not read. Copies them; they stay when the block is released. */
+void evread_only_rows(struct evread *x, const uint32_t *rows, size_t count);
 /* Forgets what was read; it can be asked for again. */
 void evread_release(struct evread *x);
 size_t evread_bytes(const struct evread *x);

@@ -338,6 +338,14 @@ static void release_some(struct scan *s)
     }
 }
 
+static void want_hits(struct scan *s, const struct cursor *c)
+{
+    uint32_t *rows = arena_array(s->rows_arena, uint32_t, c->count + 1);
+    for (size_t i = 0; i < c->count; i++)
+        rows[i] = c->hits[i].row;
+    evread_only_rows(c->x, rows, c->count);
+}
+
 /* *out NULL: the block turned out corrupt, and its other rows are dropped. */
 static enum status give_row(struct scan *s, struct cursor *c, struct event *to, bool *is_given, struct err *err)
 {
@@ -349,6 +357,8 @@ static enum status give_row(struct scan *s, struct cursor *c, struct event *to, 
     }
     if (!c->is_loaded) {
         size_t before = evread_bytes(c->x);
+        if (c->is_sparse)
+            want_hits(s, c);
         enum status st = evread_load(c->x, want, err);
         s->open_bytes += evread_bytes(c->x) - before;
         if (st) {

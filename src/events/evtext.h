@@ -125,5 +125,7 @@ size_t evtext_text_of(struct evtext *t, struct evtext_texts *x, size_t i, uint32
 size_t evtext_piece(struct evtext *t, struct slice piece, uint32_t row, char *to, size_t room);
 /* All texts in one run that lives in a: text i is bytes[ends[i - 1] .. ends[i]). */
 bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends);
+/* The same for these texts alone, in ascending order; of the ends only those around them are set. */
+bool evtext_some(struct evtext *t, const uint32_t *wanted, size_t count, struct arena *a, const char **bytes, const uint32_t **ends);
 
 #endif

@@ -559,6 +559,25 @@ size_t evtext_text_of(struct evtext *t, struct evtext_texts *x, size_t i, uint32
     return write_text(t, x, i, row, to, room);
 }
 
+bool evtext_some(struct evtext *t, const uint32_t *wanted, size_t count, struct arena *a, const char **bytes, const uint32_t **ends)
+{
+    char *to = arena_alloc(a, t->bytes + 1);
+    uint32_t *list = arena_array(a, uint32_t, t->all.n + 1);
+    size_t at = 0;
+    for (size_t k = 0; k < count; k++) {
+        size_t i = wanted[k], len = i < t->all.n ? evtext_text(t, i, to + at, t->bytes - at) : SIZE_MAX;
+        if (len == SIZE_MAX)
+            return false;
+        if (i)
+            list[i - 1] = (uint32_t)at;
+        at += len;
+        list[i] = (uint32_t)at;
+    }
+    *bytes = to;
+    *ends = list;
+    return true;
+}
+
 bool evtext_all(struct evtext *t, struct arena *a, const char **bytes, const uint32_t **ends)
 {
     char *to = arena_alloc(a, t->bytes + 1);
