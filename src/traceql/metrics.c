@@ -190,7 +190,7 @@ static enum status grid_of(const struct traceql_window *w, struct tql_grid *g, s
     if (w->end_ns <= w->start_ns)
         return err_set(err, ST_INVALID, "end: found %lld ns, where start is %lld ns; it has to be behind it", (long long)w->end_ns,
                        (long long)w->start_ns);
-    *g = (struct tql_grid){ .first_ns = w->end_ns, .step_ns = w->end_ns - w->start_ns, .points = 1, .exemplars_max = w->exemplars_max };
+    *g = (struct tql_grid){ .first_ns = w->end_ns, .step_ns = sat_sub(w->end_ns, w->start_ns), .points = 1, .exemplars_max = w->exemplars_max };
     g->width_ns = g->step_ns;
     if (w->is_instant)
         return ST_OK;

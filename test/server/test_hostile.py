@@ -39,6 +39,11 @@ class Times(harness.Case):
                         call = [c for c in r.json["data"]["calls"] if c["system"] == "mysql"][0]
                         self.assertEqual(call["count"], 1)
                         self.assertGreater(call["per_second"], 0)
+                for path in ("metrics/query", "metrics/query_range", "search"):
+                    r = s.get("/tempo/api/" + path, dict(window, q="{} | count_over_time()" if "metrics" in path else "{}"))
+                    self.assertIn(r.status, (200, 400), f"{path} {start} {end}: {r.text}")
+                    if path == "metrics/query" and has_all:
+                        self.assertEqual([one["value"] for one in r.json["series"]], [2], r.text)
                 for path in ("query_range", "index/volume_range", "index/stats", "index/volume", "patterns", "detected_fields"):
                     r = s.get("/loki/api/v1/" + path, dict(window, query='{service_name="shop"}'))
                     self.assertIn(r.status, (200, 400), f"{path} {start} {end}: {r.text}")
