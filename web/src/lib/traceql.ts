@@ -206,3 +206,19 @@ export function differences(series: Side[]): Differences {
 }
 
 const share = (n: number, of: number | undefined): number => (of ? n / of : 0)
+
+// The query with one more condition on the spans that are compared; null: the value cannot be named, or the query is not of that form.
+export function kept(query: string, d: { attribute: string; value: string }): string | null {
+  const at = bare(query).search(/\|\s*compare\s*\(/)
+  const field = fieldOfLabel(d.attribute)
+  if (at < 0 || field === null || d.value === 'nil') return null
+  const value = /^(?:span:)?(?:status|kind)$/.test(d.attribute) || PLAIN_NUMBER.test(d.value) || /^(?:true|false)$/.test(d.value) ? d.value : quote(d.value)
+  return `${query.slice(0, at).trimEnd()} | { ${field} = ${value} } ${query.slice(at)}`
+}
+
+// A label of compare() as a field: attributes with their scope, intrinsics alone.
+function fieldOfLabel(label: string): string | null {
+  const m = /^(span|resource|instrumentation)\.(.+)$/.exec(label)
+  if (m) return attribute(m[1] as 'span', m[2])
+  return /^[A-Za-z]+(?::[A-Za-z]+)?$/.test(label) ? label : null
+}

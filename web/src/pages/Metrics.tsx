@@ -2,73 +2,29 @@
 // Metrics explorer: a PromQL query as chart and as table; without a query, the metrics known here.
 import { useRef, useState } from 'preact/hooks'
 import { metadata, metricNames, queryInstant, queryRange, type Lines, type Row, type Rows } from '../api/prom'
-import { change, here, link, setRange, useAddress, useRange } from '../state/address'
+import { change, here, link, useAddress, useRange } from '../state/address'
 import { useDots } from '../state/dots'
 import { useFetch } from '../state/fetch'
 import type { ListRef } from '../state/keys'
-import { gridTimes, shortNames, summary, toNumber, topLines, type Grid } from '../lib/series'
-import { aligned, durationText, stamp, stepFor } from '../lib/time'
+import { toNumber, type Grid } from '../lib/series'
+import { aligned, stamp, stepFor } from '../lib/time'
 import { format, guessUnit, type Unit } from '../lib/units'
 import { labelText, safe } from '../lib/text'
 import { refreshNow } from '../state/refresh'
 import { W } from '../lib/words'
 import { Empty, Fetch, Notes } from '../widgets/States'
 import { QueryEditor } from '../editor/QueryEditor'
+import { SeriesChart } from '../panels/SeriesChart'
 import { Card } from '../widgets/Card'
 import { Table, type Column } from '../widgets/Table'
-import { slotClass, TimeChart } from '../widgets/TimeChart'
 import { VirtualList } from '../widgets/VirtualList'
 
 const POINTS = 240
-const CHART_PX = 300
 const ROWS_MAX = 500
 const NAME_PX = 25
 
 function Chart({ data, unit, query, tick }: { data: Lines; unit: Unit; query: string; tick: number }) {
-  const dots = useDots([query], data.grid, tick)
-  const [only, setOnly] = useState('')
-  const { shown, all } = topLines(data.lines)
-  const short = shortNames(shown.map((l) => l.labels))
-  const lines = shown.map((l, i) => ({ key: l.name, name: safe(short[i] || l.name), full: l.name, values: l.values, slot: i }))
-  type Shown = (typeof lines)[number]
-  const stat = (pick: (s: ReturnType<typeof summary>) => number | null) => (l: Shown) => format(pick(summary(l.values)), unit)
-  const legend: Column<Shown>[] = [
-    {
-      title: W.metrics.name,
-      class: () => 'mono',
-      draw: (l) => (
-        <button type="button" class="plain" title={`${l.full}\n${W.metrics.only}`} onClick={() => setOnly(only === l.key ? '' : l.key)}>
-          <i class={`swatch ${slotClass(l.slot)}`} />
-          {l.name}
-        </button>
-      ),
-    },
-    { title: W.metrics.last, number: true, draw: stat((s) => s.last) },
-    { title: W.metrics.min, number: true, wide: true, draw: stat((s) => s.min) },
-    { title: W.metrics.mean, number: true, wide: true, draw: stat((s) => s.mean) },
-    { title: W.metrics.max, number: true, draw: stat((s) => s.max) },
-  ]
-  const visible = only && lines.some((l) => l.key === only) ? lines.filter((l) => l.key === only) : lines
-  return (
-    <>
-      <TimeChart
-        times={gridTimes(data.grid)}
-        lines={visible.map((l) => ({ ...l, fill: visible.length === 1 }))}
-        unit={unit}
-        height={CHART_PX}
-        dots={dots}
-        label={W.metrics.series(all)}
-        onZoom={setRange}
-        start={data.grid.start}
-        end={data.grid.end}
-      />
-      <p class="dim count">
-        {all > shown.length ? W.metrics.shown(shown.length, all) : W.metrics.series(all)} · {W.metrics.step(durationText(data.grid.step * 1000))}
-        {dots.length > 0 && ` · ${W.dots.note(dots.length)}`}
-      </p>
-      <Table columns={legend} rows={lines} keyOf={(l) => l.key} class="legend-table" rowClass={(l) => (only && only !== l.key ? 'off' : '')} />
-    </>
-  )
+  return <SeriesChart data={data} unit={unit} dots={useDots([query], data.grid, tick)} />
 }
 
 function Values({ data, unit }: { data: Rows; unit: Unit }) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces: a search, and what it found: its spans as a heatmap of latency, its traces as bars of duration.
+// Traces: a search by a form or by a query, and what it found: its spans as a heatmap of latency, its traces as bars of duration.
 import { useEffect, useState } from 'preact/hooks'
 import { operations, search, services } from '../api/jaeger'
-import { change, go, link, useAddress, useRange } from '../state/address'
+import { change, go, here, link, useAddress, useRange } from '../state/address'
 import { refreshNow } from '../state/refresh'
 import { useFetch } from '../state/fetch'
 import { useListKeys } from '../state/keys'
@@ -10,12 +10,15 @@ import { durationUs, isDuration, parseTags, viewTrace, type TraceView } from '..
 import { clock, day, sameDay, utc } from '../lib/time'
 import { seconds } from '../lib/units'
 import { cut, safe } from '../lib/text'
+import { fromForm } from '../lib/traceql'
 import { W } from '../lib/words'
 import type { HeatSpan } from '../lib/heat'
 import { HeatMap } from '../panels/HeatMap'
+import { TraceqlSearch } from '../panels/TraceqlSearch'
 import { Badge } from '../widgets/Badge'
 import { ChoiceField, FormError, TextField } from '../widgets/Field'
 import { Empty, Fetch } from '../widgets/States'
+import { Tabs } from '../widgets/Tabs'
 import { VirtualList } from '../widgets/VirtualList'
 
 const LIMIT_DEFAULT = 20
@@ -23,6 +26,9 @@ const LIMITS = ['20', '50', '100', '200', '500']
 const ROW_PX = 29
 const NAME_MAX = 200
 const SERVICES_SHOWN = 4
+
+const NO_FORM = { service: null, operation: null, tags: null, min: null, max: null }
+const TRACEQL = 'traceql'
 
 function Form({ known }: { known: string[] }) {
   const a = useAddress()
@@ -58,6 +64,9 @@ function Form({ known }: { known: string[] }) {
       <button type="submit" class="primary">
         {W.traces.search}
       </button>
+      <a class="as-query" title={W.tracing.ql.asQueryHint} href={here({ mode: TRACEQL, q: fromForm({ service, operation: a.get('operation'), tags, min, max }), ...NO_FORM })}>
+        {W.tracing.ql.asQuery}
+      </a>
       <FormError text={bad} />
     </form>
   )
@@ -136,7 +145,7 @@ function Found({ list, spans, limit, startMs, endMs }: { list: TraceView[]; span
   )
 }
 
-export function Traces() {
+function FormSearch() {
   const a = useAddress()
   const r = useRange()
   const known = useFetch('services', r.tick, services)
@@ -153,7 +162,7 @@ export function Traces() {
   })
   const command = W.home.servicesCommand(location.origin)
   return (
-    <main id="main">
+    <>
       <Fetch of={known} rows={2} isEmpty={(d) => d.length === 0 && !service} empty={<section class="card"><Empty why={W.traces.noServices} command={command} /></section>}>
         {(d) => <Form known={d} />}
       </Fetch>
@@ -164,6 +173,20 @@ export function Traces() {
           </Fetch>
         </section>
       )}
+    </>
+  )
+}
+
+export function Traces() {
+  const isQuery = useAddress().get('mode') === TRACEQL
+  const tabs = [
+    { id: '', name: W.tracing.ql.form },
+    { id: TRACEQL, name: W.tracing.ql.name },
+  ]
+  return (
+    <main id="main">
+      <Tabs tabs={tabs} value={isQuery ? TRACEQL : ''} label={W.tracing.ql.ways} param="mode" />
+      {isQuery ? <TraceqlSearch /> : <FormSearch />}
     </main>
   )
 }

@@ -14,7 +14,10 @@ const FAINTEST = 0.18
 const say = (us: string): string => us.replace(/([a-z]+)$/, '\u00a0$1').replace('us', 'µs')
 const clamp = (v: number, top: number): number => Math.max(0, Math.min(top, v))
 
-export function HeatMap({ spans, startMs, endMs }: { spans: HeatSpan[]; startMs: number; endMs: number }) {
+type Selected = ReturnType<typeof selected>
+const narrowForm = (s: Selected) => change({ from: String(s.fromMs), to: String(s.toMs), min: s.min, max: s.max })
+
+export function HeatMap({ spans, startMs, endMs, onNarrow = narrowForm }: { spans: HeatSpan[]; startMs: number; endMs: number; onNarrow?: (s: Selected) => void }) {
   const heat = useMemo(() => heatOf(spans, startMs, endMs, COLS, ROWS), [spans, startMs, endMs])
   const area = useRef<HTMLDivElement>(null)
   const [box, setBox] = useState<Box | null>(null)
@@ -27,7 +30,7 @@ export function HeatMap({ spans, startMs, endMs }: { spans: HeatSpan[]; startMs:
   const narrow = (b: Box) => {
     const s = selected(heat, b)
     setBox(null)
-    change({ from: String(s.fromMs), to: String(s.toMs), min: s.min, max: s.max })
+    onNarrow(s)
   }
   const onKey = (e: KeyboardEvent) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[e.key]

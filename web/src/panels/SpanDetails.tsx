@@ -8,6 +8,7 @@ import { clock, msOf, utc } from '../lib/time'
 import { cut, safe } from '../lib/text'
 import { count, seconds } from '../lib/units'
 import { W } from '../lib/words'
+import { SpansLike } from './SpansLike'
 
 const TAGS_FIRST = 60
 const TAGS_STEP = 500
@@ -212,6 +213,7 @@ export function SpanDetails({ node, view, process, lines, onZoom }: { node: Node
       <Events node={node} view={view} />
       <Lines lines={lines} />
       <Links node={node} view={view} />
+      <SpansLike node={node} process={process} />
       {(s.warnings ?? []).length > 0 && (
         <section>
           <h3>{W.trace.warnings}</h3>
