@@ -165,7 +165,7 @@ static size_t exemplars_asked(const struct traceql *q, size_t given)
 enum status tql_metrics_run(struct query_env *env, const struct traceql *q, const struct tql_grid *g, struct traceql_matrix *out, struct err *err)
 {
     struct tql_series_set set;
-    size_t functions = count_functions(q->metric), exemplars = exemplars_asked(q, g->exemplars_max);
+    size_t functions = count_functions(q->metric), exemplars = g->by_text ? 0 : exemplars_asked(q, g->exemplars_max);
     struct eval v = { .env = env, .grid = g, .exemplars = exemplars && functions ? MAX(exemplars / functions, 1u) : 0 };
     enum status st = eval(&v, q->metric, false, &set, err);
     if (st)

@@ -13,7 +13,7 @@
 struct row {
     double *v;
     double *comp;   /* sums: what rounding left over */
-    double *weight; /* AVG */
+    double *weight; /* with them: 0 where there is none */
     struct tql_sketch **sketches;
     bool has_any;   /* engines that count ask for groups that come to nothing */
     size_t series;  /* its number in the end; of quantiles the first */
@@ -92,17 +92,18 @@ static enum status row_of(struct run *r, size_t group, struct row **out, struct 
 {
     struct arena *a = r->q->env->result;
     enum tql_function f = r->m->function;
+    bool is_sum = f == TQL_SUM_OVER_TIME || f == TQL_AVG_OVER_TIME;
     enum status st = ST_OK;
     while (!st && group >= r->row_count) {
         struct row row = { 0 };
         if (f == TQL_QUANTILE_OVER_TIME)
             row.sketches = arena_zalloc(a, r->grid->points * sizeof *row.sketches);
         else
-            row.v = cells(r, is_count(f) ? 0 : NAN);
-        if (f == TQL_SUM_OVER_TIME || f == TQL_AVG_OVER_TIME)
+            row.v = cells(r, is_count(f) || is_sum ? 0 : NAN);
+        if (is_sum) {
             row.comp = cells(r, 0);
-        if (f == TQL_AVG_OVER_TIME)
             row.weight = cells(r, 0);
+        }
         ARENA_PUSH(a, r->rows, r->row_count, r->row_cap) = row;
         st = arena_over(a) ? tql_check(r->q->env, err) : ST_OK;
     }
@@ -126,11 +127,8 @@ static void add(struct run *r, struct row *row, size_t k, double v, double weigh
         row->v[k] = fmax(row->v[k], v);
         break;
     case TQL_AVG_OVER_TIME:
-        row->weight[k] += weight;
-        __attribute__((fallthrough));
     case TQL_SUM_OVER_TIME:
-        if (isnan(row->v[k]) && row->comp[k] == 0)
-            row->v[k] = 0;
+        row->weight[k] += weight;
         agg_kahan_add(v * weight, &row->v[k], &row->comp[k]);
         break;
     case TQL_QUANTILE_OVER_TIME:
@@ -194,10 +192,10 @@ static void finish_row(struct run *r, struct row *row)
     for (size_t k = 0; k < r->grid->points; k++) {
         if (r->m->function == TQL_RATE)
             row->v[k] /= seconds;
-        if (row->comp)
-            row->v[k] += row->comp[k];
-        if (row->weight)
-            row->v[k] /= row->weight[k];
+        if (row->comp && row->weight[k] == 0)
+            row->v[k] = NAN;
+        else if (row->comp)
+            row->v[k] = (row->v[k] + row->comp[k]) / (r->m->function == TQL_AVG_OVER_TIME ? row->weight[k] : 1);
     }
 }
 

@@ -307,6 +307,20 @@ TEST(values_are_told_of_spans_that_have_a_number)
     world_free(w);
 }
 
+TEST(values_without_end_are_values)
+{
+    static const double values[] = { INFINITY, 1, -INFINITY, 2, NAN };
+    struct world *w = world_new(0);
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        field(span(w, 1, "a", "x", 0), "v", FIELD_DOUBLE)->d = values[i];
+    field(span(w, 11, "a", "x", 0), "v", FIELD_DOUBLE)->d = INFINITY;
+    check(w, "{ } | sum_over_time(span.v)", "__name__=`sum_over_time` - +Inf -\n");
+    check(w, "{ } | max_over_time(span.v)", "__name__=`max_over_time` +Inf +Inf -\n");
+    check(w, "{ } | quantile_over_time(span.v, 0.4)", "p=0.4 1.2000000000000002 +Inf -\n");
+    check(w, "{ } | histogram_over_time(span.v)", "__bucket=0 1 0 0\n__bucket=1 1 0 0\n__bucket=2 1 0 0\n__bucket=+Inf 1 1 0\n");
+    world_free(w);
+}
+
 TEST(fields_that_a_group_has_not_are_no_labels_of_it)
 {
     struct world *w = small_world();
