@@ -170,6 +170,42 @@ export const checks = [
     },
   },
   {
+    name: 'trace of a hundred thousand spans in one chain, and one of ten megabytes of attributes',
+    wideOnly: true,
+    async run({ page, base }) {
+      const id = hex(32)
+      const start = Date.now() - 30000
+      const idOf = (i) => (i + 1).toString(16).padStart(16, '0')
+      for (let from = 0; from < 100000; from += 10000)
+        await send(page, base, id, start, Array.from({ length: 10000 }, (_, k) => k + from).map((i) => ({ service: `e2e-deep-${i % 4}`, id: idOf(i), up: i ? idOf(i - 1) : undefined, name: `step ${i % 40}`, at: i / 1000, ms: 1003 - i / 100, kind: 1 })))
+      await page.goto(`${base}/trace/${id}`)
+      await until(async () => /100.?000 spans/.test(await textOf(page.locator('.trace-head'))), 'not all spans of the chain are there')
+      must((await page.locator('.wf-item').count()) < 150, 'all spans of the chain are in the document')
+      await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))
+      await until(async () => (await page.locator('[aria-posinset="100000"]').count()) === 1, 'the end of the chain cannot be reached')
+      await page.locator('[aria-posinset="100000"] .wf-lane').click()
+      await page.locator('.span-details').waitFor()
+      for (const view of ['Flame', 'Map', 'Waterfall']) {
+        await page.getByRole('tab', { name: view }).click()
+        await page.locator({ Flame: '.frame', Map: '.map-node', Waterfall: '.wf-item' }[view]).first().waitFor()
+      }
+
+      const fat = hex(32)
+      const attributes = Array.from({ length: 400 }, (_, i) => ({ key: `key.${i}`, value: { stringValue: `${i} `.padEnd(26000, 'x') } }))
+      await send(page, base, fat, start, [
+        { service: 'e2e-fat', id: idOf(0), name: 'fat', at: 0, ms: 100, attributes },
+        { service: 'e2e-fat', id: idOf(1), up: idOf(0), name: 'thin', at: 10, ms: 10 },
+      ])
+      await page.goto(`${base}/trace/${fat}`)
+      await until(async () => (await page.locator('.wf-item').count()) === 2, 'not both spans are shown')
+      await page.locator('.wf-item').first().locator('.wf-lane').click()
+      const details = page.locator('.span-details')
+      await details.waitFor()
+      must((await textOf(details)).length < 100000, 'ten megabytes are drawn unasked')
+      must(/key\.0/.test(await textOf(details)), 'no attribute is shown')
+    },
+  },
+  {
     name: 'traces heatmap narrows time and duration, by pointer and by keys',
     full: true,
     async run({ page, base, wide }) {
