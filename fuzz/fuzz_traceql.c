@@ -242,7 +242,7 @@ static bool run(struct slice text, bool is_exact, bool is_instant, struct buf *o
         if (!st)
             put_matrix(env.result, &m, out);
     } else if (!st) {
-        struct traceql_found f;
+        struct traceql_found f = { .count = 0 };
         st = traceql_search(&env, q, 0, (SECONDS + 1) * NS_S, 1000, &f, &err);
         if (!st)
             put_found(env.result, &f, out);

@@ -49,6 +49,9 @@ struct tempo_found {
     struct traceql *tree;                /* a query's, which the found borrow from; to be freed */
     const struct traceql_found *query;
     size_t hits_shown;                   /* of a set of spans */
+    /* Asked before a search by a query: as traceql_found has it; traces given to it are not among the found. NULL: no. */
+    enum status (*on_more)(void *arg, const struct traceql_found *f, size_t from, struct err *err);
+    void *arg;
 };
 /* The traces as a JSON array. */
 void tempo_put_found(struct json_writer *w, struct arena *a, const struct tempo_found *f);
@@ -75,7 +78,7 @@ struct tempo_summary tempo_summary_of(struct arena *a, const struct event *const
 
 /* A SearchRequest as the parameters of api/search, in a; the answer as a SearchResponse. */
 MUST_CHECK enum status tempo_grpc_params(struct arena *a, struct slice message, struct api_params *out, struct err *err);
-void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, struct buf *out);
+void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, bool is_last, struct buf *out);
 
 /* What a name of TraceQL means: an attribute of a scope, or something of the span itself. */
 enum tempo_scope { TEMPO_ANY, TEMPO_SPAN, TEMPO_RESOURCE, TEMPO_INSTRUMENTATION, TEMPO_EVENT, TEMPO_LINK, TEMPO_INTRINSIC };

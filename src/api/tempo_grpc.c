@@ -135,7 +135,7 @@ static void put_trace(struct found_writer *x, const struct tempo_trace *t)
     proto_nested_end(out, mark);
 }
 
-void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, struct buf *out)
+void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, bool is_last, struct buf *out)
 {
     struct found_writer x = { out, json_parser_new(), q->arena, f };
     for (size_t i = 0; i < f->trace_count; i++)
@@ -144,7 +144,7 @@ void tempo_grpc_found(struct api_query *q, const struct tempo_found *f, struct b
     size_t mark = proto_nested_begin(out, 2);
     proto_put_varint(out, 1, f->inspected);
     proto_put_varint(out, 2, q->ctx.bytes_read);
-    proto_put_varint(out, 4, 1); /* jobs done, of */
+    proto_put_varint(out, 4, is_last); /* jobs done, of */
     proto_put_varint(out, 5, 1);
     proto_nested_end(out, mark);
 }

@@ -108,10 +108,10 @@ static enum status alone(const struct api_params *p, struct err *err)
     return ST_OK;
 }
 
-static void take_found(struct arena *a, struct tempo_found *f)
+static void take_found(struct arena *a, struct tempo_found *f, size_t from)
 {
-    f->traces = arena_array(a, struct tempo_trace, f->query->count + 1);
-    for (size_t i = 0; i < f->query->count; i++) {
+    f->traces = arena_array(a, struct tempo_trace, f->query->count - from + 1);
+    for (size_t i = from; i < f->query->count; i++) {
         const struct traceql_trace *hit = &f->query->traces[i];
         const struct tql_trace *t = hit->trace;
         const struct event **list = arena_array(a, const struct event *, t->count + 1);
@@ -125,6 +125,8 @@ static enum status search_by_query(struct api_query *q, const struct api_params 
                                    struct tempo_found *f, struct err *err)
 {
     struct traceql_found *found = arena_new_of(q->arena, struct traceql_found);
+    found->on_more = f->on_more;
+    found->arg = f->arg;
     enum status st = alone(p, err);
     if (!st)
         st = api_param_size(p, SLICE("spss"), TEMPO_SPANS_DEFAULT, TEMPO_SPANS_MAX, &f->hits_shown, err);
@@ -137,7 +139,7 @@ static enum status search_by_query(struct api_query *q, const struct api_params 
         return st;
     f->query = found;
     f->inspected = found->inspected;
-    take_found(q->arena, f);
+    take_found(q->arena, f, f->on_more ? found->count : 0);
     return ST_OK;
 }
 
@@ -195,26 +197,59 @@ void tempo_search(void *user, struct http_exchange *x)
     tempo_end(&q, st, &err);
 }
 
-/* A stream of one message: clients take any number. */
+/* ---- as a stream ---- */
+
+struct sending {
+    struct api_query *q;
+    const struct tempo_found *f; /* what the search was asked */
+    bool is_open;
+};
+
+static enum status send_found(struct sending *s, const struct tempo_found *f, bool is_last, struct err *err)
+{
+    struct buf out;
+    buf_init(&out, TEMPO_ANSWER_BYTES_MAX);
+    tempo_grpc_found(s->q, f, is_last, &out);
+    enum status st = buf_over(&out) ? err_set(err, ST_LIMIT, "a message has over %d bytes, which is the limit", TEMPO_ANSWER_BYTES_MAX) : ST_OK;
+    if (!st && !s->is_open)
+        http_begin_grpc(s->q->x);
+    s->is_open = s->is_open || !st;
+    if (!st)
+        st = http_write_grpc(s->q->x, buf_as_slice(&out), err);
+    buf_free(&out);
+    return st;
+}
+
+static enum status send_more(void *arg, const struct traceql_found *found, size_t from, struct err *err)
+{
+    struct sending *s = arg;
+    struct tempo_found part = { .query = found, .inspected = found->inspected, .hits_shown = s->f->hits_shown };
+    take_found(s->q->arena, &part, from);
+    return send_found(s, &part, false, err);
+}
+
+/* Traces of a query as they are found, and how many were looked at; then, or by tags at once, what is left. */
 void tempo_search_grpc(void *user, struct http_exchange *x)
 {
     struct api_query q;
     struct api_params p;
     struct tempo_found f = { .trace_count = 0 };
-    struct buf out;
+    struct sending s = { .q = &q, .f = &f };
     struct err err;
     if (!api_query_begin(user, x, &q))
         return;
-    buf_init(&out, TEMPO_ANSWER_BYTES_MAX);
+    f.on_more = send_more;
+    f.arg = &s;
     enum status st = tempo_grpc_params(q.arena, http_body(x), &p, &err);
     if (!st)
         st = search(&q, &p, &f, &err);
     if (!st)
-        tempo_grpc_found(&q, &f, &out);
-    if (!st && buf_over(&out))
-        st = err_set(&err, ST_LIMIT, "the answer has over %d bytes, which is the limit", TEMPO_ANSWER_BYTES_MAX);
-    http_reply_grpc(x, st ? grpc_status_of_http(api_http_status(st)) : 0, st ? slice_str(err.text) : buf_as_slice(&out));
-    buf_free(&out);
+        st = send_found(&s, &f, true, &err);
+    int code = st ? grpc_status_of_http(api_http_status(st)) : 0;
+    if (s.is_open)
+        http_end_grpc(x, code, st ? slice_str(err.text) : SLICE_EMPTY);
+    else
+        http_reply_grpc(x, code, slice_str(err.text));
     traceql_free(f.tree);
     api_query_end(&q, "tempo", st, &err);
 }

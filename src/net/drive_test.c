@@ -140,6 +140,13 @@ static void grpc(void *user, struct http_exchange *x)
         http_reply_grpc(x, 3, SLICE("100% wrong\n"));
         return;
     }
+    if (slice_starts(m, SLICE("many"))) {
+        struct err err;
+        http_begin_grpc(x);
+        CHECK(http_write_grpc(x, SLICE("one"), &err) == ST_OK && http_write_grpc(x, SLICE("two"), &err) == ST_OK);
+        http_end_grpc(x, slice_eq(m, SLICE("many, then none")) ? 5 : 0, SLICE("no three\n"));
+        return;
+    }
     char *back = arena_alloc(http_arena(x), m.len + 1);
     for (size_t i = 0; i < m.len; i++)
         back[i] = m.ptr[m.len - 1 - i];

@@ -326,6 +326,24 @@ void http_reply_grpc(struct http_exchange *x, int grpc_status, struct slice mess
     exchange_signal(x, EVENT_ANSWER | EVENT_LAST);
 }
 
+void http_begin_grpc(struct http_exchange *x)
+{
+    x->is_grpc_answer = true;
+    http_begin(x, 200, SLICE("application/grpc"));
+}
+
+enum status http_write_grpc(struct http_exchange *x, struct slice message, struct err *err)
+{
+    return http_write(x, grpc_frame(x->arena, message), err);
+}
+
+void http_end_grpc(struct http_exchange *x, int grpc_status, struct slice reason)
+{
+    x->grpc_status = grpc_status; /* read behind the lock that http_end takes */
+    x->grpc_reason = grpc_status ? grpc_percent_encoded(x->arena, reason) : SLICE_EMPTY;
+    http_end(x);
+}
+
 const char *http_reason(int status)
 {
     static const struct {

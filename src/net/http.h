@@ -119,6 +119,10 @@ bool http_write_now(struct http_exchange *x, struct slice bytes);
 void http_end(struct http_exchange *x);
 /* gRPC: one message (unframed) with grpc-status 0, or a status and message in the trailers and no body. */
 void http_reply_grpc(struct http_exchange *x, int grpc_status, struct slice message_or_reason);
+/* gRPC: a stream of messages (unframed), then its status; reason: of one that is not 0. Blocks as http_write does. */
+void http_begin_grpc(struct http_exchange *x);
+MUST_CHECK enum status http_write_grpc(struct http_exchange *x, struct slice message, struct err *err);
+void http_end_grpc(struct http_exchange *x, int grpc_status, struct slice reason);
 
 const char *http_reason(int status);
 

@@ -78,8 +78,10 @@ static nghttp2_nv nv_of(struct slice name, struct slice value)
 
 static void send_trailers(struct http2 *h, struct http_exchange *x)
 {
-    nghttp2_nv nv = nv_of(SLICE("grpc-status"), SLICE("0"));
-    if (nghttp2_submit_trailer(h->session, (int32_t)x->stream_id, &nv, 1) != 0)
+    char status[16];
+    nghttp2_nv nv[2] = { nv_of(SLICE("grpc-status"), slice_of(status, (size_t)snprintf(status, sizeof status, "%d", x->grpc_status))),
+                         nv_of(SLICE("grpc-message"), x->grpc_reason) };
+    if (nghttp2_submit_trailer(h->session, (int32_t)x->stream_id, nv, x->grpc_status ? 2 : 1) != 0)
         nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)x->stream_id, NGHTTP2_INTERNAL_ERROR);
 }
 
@@ -135,7 +137,7 @@ static void send_head(struct http2 *h, struct http_exchange *x)
     for (size_t i = 0; i < x->answer_header_count; i++)
         if (!is_hop_header(x->answer_headers[i].name))
             nv[n++] = nv_of(x->answer_headers[i].name, x->answer_headers[i].value);
-    if (x->is_grpc_answer && x->grpc_status) {
+    if (whole && x->is_grpc_answer && x->grpc_status) {
         nv[n++] = nv_of(SLICE("grpc-status"),
                         slice_of(grpc, (size_t)snprintf(grpc, sizeof grpc, "%d", x->grpc_status)));
         nv[n++] = nv_of(SLICE("grpc-message"), x->grpc_reason);

@@ -111,6 +111,15 @@ TEST(grpc_calls_end_with_trailers)
     CHECK(slice_contains(buf_as_slice(&a.headers), SLICE("grpc-message: 100%25 wrong%0A\r\n")));
     CHECK_INT(a.body.len, 0);
     forget(&a);
+    post(&d, "/grpc", "TE: trailers", "application/grpc", slice_of("\0\0\0\0\4many", 9), &a);
+    CHECK(slice_eq(buf_as_slice(&a.body), slice_of("\0\0\0\0\3one\0\0\0\0\3two", 16)));
+    CHECK(slice_contains(buf_as_slice(&a.headers), SLICE("grpc-status: 0\r\n")) && !slice_contains(buf_as_slice(&a.headers), SLICE("grpc-message")));
+    forget(&a);
+    post(&d, "/grpc", "TE: trailers", "application/grpc", slice_of("\0\0\0\0\17many, then none", 20), &a);
+    CHECK_INT(a.body.len, 16);
+    CHECK(slice_contains(buf_as_slice(&a.headers), SLICE("grpc-status: 5\r\n")));
+    CHECK(slice_contains(buf_as_slice(&a.headers), SLICE("grpc-message: no three%0A\r\n")));
+    forget(&a);
     drive_stop(&d);
 }
 

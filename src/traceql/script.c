@@ -179,7 +179,7 @@ static void put_set(struct script *s, const struct test_case *c, const struct tr
 static enum status run_search(struct script *s, const struct test_case *c, struct query_env *env, const struct traceql *q, struct buf *out,
                               struct err *err)
 {
-    struct traceql_found f;
+    struct traceql_found f = { .count = 0 };
     enum status st = traceql_search(env, q, c->start_ns, c->end_ns, (size_t)c->limit, &f, err);
     for (size_t i = 0; !st && i < f.count; i++)
         for (size_t k = 0; k < f.traces[i].set_count; k++)

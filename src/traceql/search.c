@@ -14,7 +14,9 @@ struct shown {
 
 static bool is_same_field(const struct tql_field *x, const struct tql_field *y)
 {
-    return x->scope == y->scope && x->of_parent == y->of_parent && (x->scope == TQL_SCOPE_INTRINSIC ? x->intrinsic == y->intrinsic : slice_eq(x->name, y->name));
+    if (x->scope != y->scope || x->of_parent != y->of_parent)
+        return false;
+    return x->scope == TQL_SCOPE_INTRINSIC ? x->intrinsic == y->intrinsic : slice_eq(x->name, y->name);
 }
 
 static void show(struct shown *s, const struct tql_expr *e)
@@ -120,11 +122,13 @@ static enum status see_trace(void *arg, const struct tql_trace *t, struct arena 
     return ST_OK;
 }
 
-static void take_hits(struct search *s)
+static enum status take_hits(struct search *s, struct err *err)
 {
+    size_t from = s->out->count;
     for (size_t i = 0; i < s->chunk_count && s->out->count < s->limit; i++)
         if (s->hits[i].trace)
             s->out->traces[s->out->count++] = s->hits[i];
+    return s->out->on_more ? s->out->on_more(s->out->arg, s->out, from, err) : ST_OK;
 }
 
 static enum status run(struct search *s, const struct pred *pred, unsigned want, int64_t start_ns, int64_t end_ns, struct err *err)
@@ -139,7 +143,8 @@ static enum status run(struct search *s, const struct pred *pred, unsigned want,
         struct tql_read r = { .ids = s->chunk, .count = s->chunk_count, .want = want, .see = see_trace, .arg = s };
         memset(s->hits, 0, TRACEQL_CHUNK * sizeof *s->hits);
         st = tql_traces_read(s->env, &r, err);
-        take_hits(s);
+        if (!st)
+            st = take_hits(s, err);
         helping = MIN(2 * helping, (size_t)TRACEQL_CHUNK);
     }
     tql_ids_close(&ids);
@@ -159,13 +164,11 @@ enum status traceql_search(struct query_env *env, const struct traceql *q, int64
         return err_set(err, ST_INVALID, "the query gives numbers over time, where traces are asked for");
     if (limit > TRACEQL_TRACES_MAX)
         return err_set(err, ST_INVALID, "limit: found %zu, allowed 1 to %d", limit, TRACEQL_TRACES_MAX);
-    *out = (struct traceql_found){ .traces = arena_array(a, struct traceql_trace, limit + 1) };
+    show_stages(&shown, q->stages);
+    *out = (struct traceql_found){ .on_more = out->on_more, .arg = out->arg, .traces = arena_array(a, struct traceql_trace, limit + 1),
+                                   .shown = shown.list, .shown_count = shown.count };
     struct search s = { .env = env, .stages = q->stages, .chunk = chunk, .limit = limit, .out = out,
                         .hits = arena_array(a, struct traceql_trace, TRACEQL_CHUNK) };
     tql_needs_of_stages(q->stages, &needs);
-    enum status st = run(&s, tql_push(a, q->stages, &is_all), needs.want, start_ns, end_ns, err);
-    show_stages(&shown, q->stages);
-    out->shown = shown.list;
-    out->shown_count = shown.count;
-    return st;
+    return run(&s, tql_push(a, q->stages, &is_all), needs.want, start_ns, end_ns, err);
 }

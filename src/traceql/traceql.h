@@ -28,6 +28,11 @@ struct traceql_trace {
     size_t set_count;
 };
 struct traceql_found {
+    /* In: called from time to time, with the traces found since the last time, from that one on, if any; they stay where they are. NULL: no.
+     * An error of it ends the search. */
+    enum status (*on_more)(void *arg, const struct traceql_found *f, size_t from, struct err *err);
+    void *arg;
+    /* Out. */
     struct traceql_trace *traces;   /* the newest first, by the newest span that may have made them fit */
     size_t count;
     size_t inspected;               /* traces looked at */

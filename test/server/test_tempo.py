@@ -306,8 +306,10 @@ class Test(unittest.TestCase):
         for message, expected in [(text(8, '{ resource.service.name = "shop" }') + varint(9 << 3) + varint(1), TRACE),
                                   (varint(1 << 3 | 2) + varint(len(tag)) + tag + varint(2 << 3) + varint(1900), "abc")]:
             messages, status, _ = self.grpc(message)
-            self.assertEqual((len(messages), status), (1, "0"))
-            traces = [dict(fields(v)) for n, v in fields(messages[0]) if n == 1]
+            self.assertEqual((len(messages), status), (2 if expected == TRACE else 1, "0")) # what a query finds comes as it is found
+            traces = [dict(fields(v)) for m in messages for n, v in fields(m) if n == 1]
+            done = [dict(fields(v)) for m in messages for n, v in fields(m) if n == 2]
+            self.assertEqual([(d.get(4, 0), d[5]) for d in done], [(0, 1), (1, 1)][-len(messages):])
             self.assertEqual([t[1].decode() for t in traces], [expected])
             if expected == TRACE:
                 self.assertEqual((traces[0][2], traces[0][3], traces[0][4], traces[0][5]), (b"shop", b"GET /cart", self.now + 1, 1500))
