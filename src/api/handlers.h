@@ -109,6 +109,8 @@ HANDLER(jaeger_search);
 HANDLER(jaeger_trace);
 HANDLER(jaeger_dependencies);
 
+/* jaeger_metrics.c */
+HANDLER(jaeger_metrics);
 /* jaeger_v3.c */
 HANDLER(jaeger_v3_services);
 HANDLER(jaeger_v3_operations);

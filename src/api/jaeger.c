@@ -13,7 +13,7 @@
 enum { TRACES_DEFAULT = 20, TRACES_MAX = 1500, JAEGER_ANSWER_BYTES_MAX = 256 * MIB };
 
 /* {"data":null,...,"errors":[{"code":400,"msg":"..."}]} */
-static void fail(struct http_exchange *x, enum status st, const struct err *err)
+void jaeger_fail(struct http_exchange *x, enum status st, const struct err *err)
 {
     struct buf out;
     struct json_writer w;
@@ -52,7 +52,7 @@ static void end_data(struct json_writer *w, size_t total)
 static void end_query(struct api_query *q, enum status st, const struct err *err)
 {
     if (st)
-        fail(q->x, st, err);
+        jaeger_fail(q->x, st, err);
     api_query_end(q, "jaeger", st, err);
 }
 
@@ -126,7 +126,7 @@ void jaeger_operations_v2(void *user, struct http_exchange *x)
     struct err err;
     enum status st = api_params_read(x, &p, &err);
     if (st)
-        fail(x, st, &err);
+        jaeger_fail(x, st, &err);
     else
         serve_operations(user, x, api_param(&p, SLICE("service"), NULL), true);
 }

@@ -227,6 +227,7 @@ static const struct row rows[] = {
     ROW(READ, "traces.read", GET, "/jaeger/api/traces", 0, BODY_NONE, jaeger_search),
     ROW(READ, "traces.read", GET, "/jaeger/api/traces/{id}", 0, BODY_NONE, jaeger_trace),
     ROW(READ, "traces.names", GET, "/jaeger/api/dependencies", 0, BODY_NONE, jaeger_dependencies),
+    ROW(READ, NULL, GET, "/jaeger/api/metrics/{what}", 0, BODY_NONE, jaeger_metrics),
 
     ROW(READ, "traces.names", GET, "/jaeger/api/v3/services", 0, BODY_NONE, jaeger_v3_services),
     ROW(READ, "traces.names", GET, "/jaeger/api/v3/operations", 0, BODY_NONE, jaeger_v3_operations),

@@ -8,6 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
 from harness import Server, main  # noqa: E402
 
 NS = 10**9
@@ -74,6 +75,61 @@ class Test(unittest.TestCase):
             r = self.s.get("/jaeger/api/traces", dict(service="shop", tags=text))
             self.assertEqual(r.status, 400, r.text)
             self.assertIn("tags", r.text)
+
+
+class Metrics(harness.Case):
+    """The metrics of Jaeger's tab Monitor, out of spans."""
+
+    def setUp(self):
+        self.s = self.server()
+
+    def metrics(self, what, **params):
+        r = self.s.get("/jaeger/api/metrics/" + what, params)
+        self.assertEqual(r.status, 200, r.text)
+        return r.json
+
+    def last(self, what, **params):
+        """Label values of each line, and its last point."""
+        family = self.metrics(what, **params)
+        self.assertEqual(family["type"], "GAUGE")
+        return {tuple(x["value"] for x in m["labels"]): m["metricPoints"][-1]["gaugeValue"]["doubleValue"] for m in family["metrics"]}
+
+    def test_latencies_calls_and_errors(self):
+        now = time.time_ns()
+        spans = [span(i + 1, now - NS, name="GET /a" if i < 3 else "GET /b", kind=2, status={"code": 2 if i == 0 else 0}) for i in range(4)]
+        spans.append(span(9, now - NS, name="SELECT", kind=3))
+        for s in spans:
+            s["endTimeUnixNano"] = str(int(s["startTimeUnixNano"]) + 20 * 10**6)
+        for name in ('a "b".c', "other"):
+            body = {"resourceSpans": [{"resource": {"attributes": attributes(service__name=name)}, "scopeSpans": [{"spans": spans}]}]}
+            self.assertEqual(self.s.post_json("/v1/traces", body).status, 200)
+        asked = {"service": 'a "b".c', "lookback": 60000, "step": 1000, "ratePer": 60000}
+        calls = self.eventually(lambda: self.last("calls", **asked), seconds=40)
+        rate = calls[('a "b".c',)]
+        self.assertGreater(rate, 0)
+        by_name = self.last("calls", groupByOperation="true", **asked)
+        self.assertEqual(set(by_name), {("GET /a", 'a "b".c'), ("GET /b", 'a "b".c')})
+        self.assertAlmostEqual(by_name[("GET /a", 'a "b".c')] / by_name[("GET /b", 'a "b".c')], 3)
+        self.assertEqual({k: round(v, 6) for k, v in self.last("errors", groupByOperation="true", **asked).items()},
+                         {("GET /a", 'a "b".c'): round(1 / 3, 6), ("GET /b", 'a "b".c'): 0})
+        self.assertEqual(self.last("errors", **asked), {('a "b".c',): 0.25})
+        milliseconds = self.last("latencies", quantile=0.95, **asked)[('a "b".c',)]
+        self.assertTrue(15 < milliseconds < 25, milliseconds)
+        self.assertEqual(set(self.last("calls", spanKind=["client"], **asked)), {('a "b".c',)})
+        self.assertEqual(set(self.last("calls", **dict(asked, service=['a "b".c', "other", "none"]))), {('a "b".c',), ("other",)})
+        family = self.metrics("latencies", quantile=0.5, groupByOperation="true", **asked)
+        self.assertEqual((family["name"], family["help"]), ("service_operation_latencies", "0.5th quantile latency, grouped by service & operation"))
+        self.assertRegex(family["metrics"][0]["metricPoints"][-1]["timestamp"], r"^20\d\d-.*Z$")
+
+    def test_what_is_asked_wrongly(self):
+        self.assertEqual(self.metrics("minstep")["data"], 1)
+        for what, params, status, told in [("calls", {}, 400, "service"), ("latencies", {"service": "x"}, 400, "quantile"), ("latencies", {"service": "x", "quantile": 2}, 400, "0 to 1"),
+                                           ("calls", {"service": "x", "step": 0}, 400, "step"), ("calls", {"service": "x", "endTs": "now"}, 400, "endTs"),
+                                           ("calls", {"service": "x", "lookback": 10**9, "step": 1}, 422, "step"), ("traffic", {"service": "x"}, 404, "traffic")]:
+            r = self.s.get("/jaeger/api/metrics/" + what, params)
+            self.assertEqual((r.status, r.json["errors"][0]["code"]), (status, status), r.text)
+            self.assertIn(told, r.json["errors"][0]["msg"])
+        self.assertEqual(self.metrics("calls", service="nobody")["metrics"], [])
 
 
 if __name__ == "__main__":
