@@ -172,6 +172,7 @@ enum status tql_metrics_run(struct query_env *env, const struct traceql *q, cons
         return st;
     if (set.is_number)
         number_series(env->result, g->points, &set);
+    tql_series_drop_empty(g->points, &set);
     for (size_t i = 0; i < set.count; i++) {
         tql_exemplars_finish(g, &set.series[i]);
         if (set.series[i].exemplar_count)

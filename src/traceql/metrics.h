@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/num.h"
 #include "traceql/eval.h"
 
 enum { TRACEQL_EXEMPLARS_DEFAULT = 100 /* with(exemplars=true) */, TRACEQL_EXEMPLARS_MAX = 1000 /* of an answer */,
@@ -25,11 +26,11 @@ struct tql_grid {
 };
 static inline int64_t tql_grid_start(const struct tql_grid *g)
 {
-    return g->first_ns - g->width_ns;
+    return sat_sub(g->first_ns, g->width_ns);
 }
 static inline int64_t tql_grid_end(const struct tql_grid *g)
 {
-    return g->first_ns + g->step_ns * (int64_t)(g->points - 1);
+    return (int64_t)((uint64_t)g->first_ns + (uint64_t)g->step_ns * (g->points - 1)); /* the way may be longer than an int64_t */
 }
 /* The points [*from, *to) that a span at time_ns counts for; it lies between the grid's start and end. */
 void tql_grid_points(const struct tql_grid *g, int64_t time_ns, size_t *from, size_t *to);
@@ -146,6 +147,8 @@ void tql_roots_free(struct tql_roots *r); /* accepts one that was zeroed */
 /* ---- metrics_math.c: of series ---- */
 MUST_CHECK enum status tql_math(struct query_env *env, size_t points, enum tql_op op, const struct tql_series_set *x, const struct tql_series_set *y,
                                 struct tql_series_set *out, struct err *err);
+/* Without those that have no point. */
+void tql_series_drop_empty(size_t points, struct tql_series_set *set);
 void tql_math_filter(size_t points, enum tql_op op, double number, struct tql_series_set *set);
 MUST_CHECK enum status tql_math_top(struct query_env *env, size_t points, size_t k, bool is_bottom, struct tql_series_set *set,
                                     struct err *err);

@@ -201,8 +201,7 @@ static bool holds(enum tql_op op, double x, double y)
                           : x >= y;
 }
 
-/* Without those that have no point left. */
-static void drop_empty(size_t points, struct tql_series_set *set)
+void tql_series_drop_empty(size_t points, struct tql_series_set *set)
 {
     size_t n = 0;
     for (size_t i = 0; i < set->count; i++) {
@@ -221,7 +220,7 @@ void tql_math_filter(size_t points, enum tql_op op, double number, struct tql_se
         for (size_t k = 0; k < points; k++)
             if (isnan(set->series[i].v[k]) || !holds(op, set->series[i].v[k], number))
                 set->series[i].v[k] = NAN;
-    drop_empty(points, set);
+    tql_series_drop_empty(points, set);
 }
 
 /* At each point by itself; of equal ones the first by labels. The set is in order of labels. */
@@ -246,6 +245,6 @@ enum status tql_math_top(struct query_env *env, size_t points, size_t count, boo
         st = tql_check(env, err);
     }
     arena_free(a);
-    drop_empty(points, set);
+    tql_series_drop_empty(points, set);
     return st;
 }

@@ -725,6 +725,66 @@ TEST(any_spans_give_what_counting_them_by_hand_gives)
     world_free(w);
 }
 
+/* A query of random parts. */
+static void random_query(struct rand *rand, struct buf *out, int depth)
+{
+    static const char *const filters[] = { "{ }", "{ name = `pay` }", "{ span.size>3 }", "{ status = error || .size != nil }", "{ kind=client }" };
+    static const char *const functions[] = { "rate()", "count_over_time()", "min_over_time(duration)", "max_over_time(span.size)",
+                                             "avg_over_time(.size)", "sum_over_time(duration)", "quantile_over_time(duration, .1, .9)",
+                                             "histogram_over_time(span.size)", "histogram_over_time(duration)" };
+    static const char *const groups[] = { "", " by (name)", " by (resource.service.name)", " by (span.size, name)", " by (.none)" };
+    static const char *const tails[] = { "", " > 0.5", " | topk(1)", " | bottomk(2)", " != 2 | topk(3) < 100" };
+    static const char *const ops[] = { "+", "-", "*", "/" };
+    if (depth && rand_one_in(rand, 2)) {
+        buf_char(out, '(');
+        random_query(rand, out, depth - 1);
+        buf_printf(out, ") %s ", ops[rand_below(rand, COUNT_OF(ops))]);
+        if (rand_one_in(rand, 3)) {
+            buf_printf(out, "%d", (int)rand_below(rand, 4) - 1);
+        } else {
+            buf_char(out, '(');
+            random_query(rand, out, depth - 1);
+            buf_char(out, ')');
+        }
+    } else {
+        buf_printf(out, "%s | %s%s", filters[rand_below(rand, COUNT_OF(filters))], functions[rand_below(rand, COUNT_OF(functions))],
+                   groups[rand_below(rand, COUNT_OF(groups))]);
+    }
+    buf_slice(out, slice_str(tails[rand_below(rand, COUNT_OF(tails))]));
+}
+
+TEST(any_query_gives_series_in_order_each_with_labels_of_its_own_and_a_point)
+{
+    struct rand rand;
+    struct world *w = small_world();
+    size_t answered = 0;
+    rand_seed(&rand, unit_seed());
+    for (int round = 0; round < 3000; round++) {
+        struct traceql_window window = { .start_ns = 0, .end_ns = (int64_t)(1 + rand_below(&rand, 40)) * NS_S, .step_ns = 7 * NS_S,
+                                         .is_instant = rand_one_in(&rand, 4), .exemplars_max = rand_below(&rand, 4) };
+        struct buf text;
+        buf_init(&text, 0);
+        random_query(&rand, &text, 2);
+        buf_char(&text, '\0');
+        enum status st = ask(w, text.ptr, &window);
+        CHECK(st == ST_OK || st == ST_INVALID);
+        answered += st == ST_OK;
+        for (size_t i = 0; !st && i < w->m.count; i++) {
+            bool has_any = false;
+            for (size_t k = 0; k < w->m.points; k++)
+                has_any |= !isnan(w->m.series[i].v[k]);
+            CHECK(has_any && w->m.series[i].exemplar_count <= 3);
+            CHECK(i == 0 || tql_series_cmp(&w->m.series[i - 1], &w->m.series[i]) < 0);
+        }
+        buf_free(&text);
+        traceql_free(w->q);
+        w->q = NULL;
+        arena_reset(w->env.result);
+    }
+    CHECK(answered > 2000);
+    world_free(w);
+}
+
 /* ---- as a language ---- */
 
 TEST(a_range_has_a_point_for_each_step_and_an_instant_looks_back)
