@@ -10,6 +10,7 @@ import { chromium } from 'playwright-core'
 import { articleA } from './article_a.mjs'
 import { checks as articleB } from './article_b.mjs'
 import { checks as first } from './checks.mjs'
+import { checks as traceql } from './traceql.mjs'
 import { checks as traces } from './traces.mjs'
 
 const WAIT_MS = 60000
@@ -29,7 +30,7 @@ function option(name, otherwise) {
   return i > 0 && process.argv[i + 1] ? process.argv[i + 1] : otherwise
 }
 
-const checks = [...first, ...traces, ...articleA, ...articleB]
+const checks = [...first, ...traces, ...traceql, ...articleA, ...articleB]
 const url = option('url', '').replace(/\/$/, '')
 const loginUrl = option('login-url', '').replace(/\/$/, '')
 const shots = option('shots', '')
