@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import { readTrace } from '../src/api/tempo'
-import { attribute, conditionOf, differences, fromForm, isNarrowed, likes, narrowed, numbersOf, showsObserved, unitOfNumbers, widened, withStatus } from '../src/lib/traceql'
+import { attribute, conditionOf, differences, fromForm, isNarrowed, kept, likes, narrowed, numbersOf, showsObserved, unitOfNumbers, widened, withStatus } from '../src/lib/traceql'
 
 describe('queries of what is on the page', () => {
   const form = { service: '', operation: '', tags: '', min: '', max: '' }
@@ -86,14 +86,26 @@ describe('answers', () => {
     expect(t.sets[0]).toMatchObject({ matched: 9, attributes: [['by(name)', 'x']], spans: [{ us: 1.5, attributes: [['n', '3']] }] })
   })
   it('the most different value comes first', () => {
-    const of = (type: string, value: number, name: string, v: string) => ({ labels: { __meta_type: type, [name]: v }, value })
+    const of = (type: string, value: number, name: string, v: string) => ({ labels: { __meta_type: type, [name]: v }, literals: { [name]: `"${v}"` }, value })
     const d = differences([
       of('selection', 8, 'a', 'x'), of('selection', 2, 'a', 'y'), of('selection_total', 10, 'a', 'nil'),
       of('baseline', 10, 'a', 'x'), of('baseline', 90, 'a', 'y'), of('baseline_total', 100, 'a', 'nil'),
       of('selection', 10, 'b', 'same'), of('selection_total', 10, 'b', 'nil'), of('baseline', 100, 'b', 'same'), of('baseline_total', 100, 'b', 'nil'),
-      { labels: { __meta_error: '__too_many_values__', a: 'nil' }, value: 0 },
+      { labels: { __meta_error: '__too_many_values__', a: 'nil' }, literals: {}, value: 0 },
     ])
     expect(d.rows.map((r) => [r.attribute, r.value, r.selection, r.baseline])).toEqual([['a', 'x', 0.8, 0.1], ['a', 'y', 0.2, 0.9], ['b', 'same', 1, 1]])
     expect(d.cut).toEqual(['a'])
+  })
+  it('a number and its text are two values', () => {
+    const of = (type: string, literal: string) => ({ labels: { __meta_type: type, a: '500' }, literals: { a: literal }, value: 1 })
+    expect(differences([of('selection', '500'), of('baseline', '"500"')]).rows.map((r) => r.literal).sort()).toEqual(['"500"', '500'])
+  })
+  it('a value of them is kept before the comparison', () => {
+    const query = '{ name = "| compare(" } | compare({ status = error }, 5)'
+    expect(kept(query, { attribute: 'span.code', literal: '"500"' })).toBe('{ name = "| compare(" } | { span.code = "500" } | compare({ status = error }, 5)')
+    expect(kept('{ } | compare({ .a })', { attribute: 'span."user name"', literal: '"Ann \\"x\\""' })).toBe('{ } | { span."user name" = "Ann \\"x\\"" } | compare({ .a })')
+    expect(kept('{ } | compare({ .a })', { attribute: 'kind', literal: '"server"' })).toBe('{ } | { kind = server } | compare({ .a })')
+    expect(kept('{ } | compare({ .a })', { attribute: 'span.list', literal: undefined })).toBeNull()
+    expect(kept('{ } | rate()', { attribute: 'span.a', literal: '1' })).toBeNull()
   })
 })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tempo's API of the same origin: searches and numbers by TraceQL, and the names and values a query may have.
 import { getJSON, type Params } from './http'
+import { quote } from '../lib/logql'
 import { labelText } from '../lib/text'
 import { onGrid, type Grid, type Line } from '../lib/series'
 import { withStatus, type Side } from '../lib/traceql'
@@ -64,6 +65,13 @@ const ID_DIGITS = 32
 export function valueText(v: AnyValue): string {
   if (v.arrayValue) return `[${(v.arrayValue.values ?? []).map(valueText).join(', ')}]`
   return String(v.stringValue ?? v.intValue ?? v.doubleValue ?? v.boolValue ?? '')
+}
+
+// As a query writes it; null: it has no word for it.
+function valueLiteral(v: AnyValue): string | null {
+  if (v.stringValue !== undefined) return quote(v.stringValue)
+  const plain = v.intValue ?? v.doubleValue ?? v.boolValue
+  return plain === undefined || /^(?:NaN|[-+]?Inf)/.test(String(plain)) ? null : String(plain)
 }
 
 const pairs = (list: KeyValue[] | undefined): [string, string][] => (list ?? []).map((a) => [a.key, valueText(a.value)])
@@ -130,6 +138,15 @@ export interface NumberLines {
 
 const labelsOf = (s: SeriesJSON): Record<string, string> => Object.fromEntries(pairs(s.labels))
 
+function literalsOf(s: SeriesJSON): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const { key, value } of s.labels ?? []) {
+    const of = valueLiteral(value)
+    if (of !== null) out[key] = of
+  }
+  return out
+}
+
 function lineOf(s: SeriesJSON, grid: Grid): Line {
   const labels = labelsOf(s)
   const points: [number, string][] = (s.samples ?? []).map((p) => [Number(p.timestampMs) / 1000, String(p.value ?? 0)])
@@ -150,7 +167,7 @@ export async function numbersRange(query: string, grid: Grid, exemplars: number,
 
 export async function numbersInstant(query: string, startMs: number, endMs: number, signal?: AbortSignal): Promise<{ series: Side[]; warnings: string[] }> {
   const { body, warnings } = await noted<{ series?: SeriesJSON[] }>('/tempo/api/metrics/query', { q: query, start: Math.floor(startMs / 1000), end: Math.ceil(endMs / 1000) }, signal)
-  return { series: (body.series ?? []).map((s) => ({ labels: labelsOf(s), value: s.value ?? 0 })), warnings }
+  return { series: (body.series ?? []).map((s) => ({ labels: labelsOf(s), literals: literalsOf(s), value: s.value ?? 0 })), warnings }
 }
 
 export interface Names {

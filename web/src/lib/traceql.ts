@@ -161,11 +161,13 @@ export const asksService = (query: string): boolean => /\bservice\.name\b/.test(
 
 export interface Side {
   labels: Record<string, string>
+  literals: Record<string, string> // the labels' values as a query writes them; none for what it cannot
   value: number
 }
 export interface Difference {
-  attribute: string
+  attribute: string // as a query writes it
   value: string
+  literal?: string
   selection: number // the share of those spans that have the attribute
   baseline: number
   count: number // spans of the selection
@@ -180,23 +182,24 @@ const META = '__meta_type'
 // Per value of an attribute, its share on both sides; the largest difference first.
 export function differences(series: Side[]): Differences {
   const totals: Record<string, Map<string, number>> = { selection_total: new Map(), baseline_total: new Map() }
-  const values = new Map<string, { attribute: string; value: string; selection: number; baseline: number }>()
+  const values = new Map<string, { attribute: string; value: string; literal?: string; selection: number; baseline: number }>()
   const cut: string[] = []
-  for (const { labels, value } of series) {
+  for (const { labels, literals, value } of series) {
     const name = Object.keys(labels).find((k) => !k.startsWith('__meta'))
     if (name === undefined) continue
     if (labels.__meta_error) cut.push(name)
     const type = labels[META]
     if (totals[type]) totals[type].set(name, (totals[type].get(name) ?? 0) + value)
     if (type !== 'selection' && type !== 'baseline') continue
-    const key = `${name}\u0000${labels[name]}`
-    const row = values.get(key) ?? { attribute: name, value: labels[name], selection: 0, baseline: 0 }
+    const key = `${name}\u0000${literals[name] ?? labels[name]}`
+    const row = values.get(key) ?? { attribute: name, value: labels[name], literal: literals[name], selection: 0, baseline: 0 }
     row[type] += value
     values.set(key, row)
   }
   const rows = [...values.values()].map((v) => ({
     attribute: v.attribute,
     value: v.value,
+    literal: v.literal,
     count: v.selection,
     selection: share(v.selection, totals.selection_total.get(v.attribute)),
     baseline: share(v.baseline, totals.baseline_total.get(v.attribute)),
@@ -207,18 +210,13 @@ export function differences(series: Side[]): Differences {
 
 const share = (n: number, of: number | undefined): number => (of ? n / of : 0)
 
-// The query with one more condition on the spans that are compared; null: the value cannot be named, or the query is not of that form.
-export function kept(query: string, d: { attribute: string; value: string }): string | null {
-  const at = bare(query).search(/\|\s*compare\s*\(/)
-  const field = fieldOfLabel(d.attribute)
-  if (at < 0 || field === null || d.value === 'nil') return null
-  const value = /^(?:span:)?(?:status|kind)$/.test(d.attribute) || PLAIN_NUMBER.test(d.value) || /^(?:true|false)$/.test(d.value) ? d.value : quote(d.value)
-  return `${query.slice(0, at).trimEnd()} | { ${field} = ${value} } ${query.slice(at)}`
-}
+// What such a label must look like to be a field of a query.
+const FIELD_LABEL = /^(?:(?:span|resource|instrumentation)\.(?:"(?:[^"\\]|\\.)*"|[^\s{}()=~!<>&|^,"])+|[A-Za-z]+(?::[A-Za-z]+)?)$/
 
-// A label of compare() as a field: attributes with their scope, intrinsics alone.
-function fieldOfLabel(label: string): string | null {
-  const m = /^(span|resource|instrumentation)\.(.+)$/.exec(label)
-  if (m) return attribute(m[1] as 'span', m[2])
-  return /^[A-Za-z]+(?::[A-Za-z]+)?$/.test(label) ? label : null
+// The query with one more condition on the spans that are compared; null: the value cannot be named, or the query is not of that form.
+export function kept(query: string, d: { attribute: string; literal?: string }): string | null {
+  const at = bare(query).search(/\|\s*compare\s*\(/)
+  if (at < 0 || d.literal === undefined || !FIELD_LABEL.test(d.attribute)) return null
+  const word = /^(?:span:)?(?:status|kind)$/.test(d.attribute)
+  return `${query.slice(0, at).trimEnd()} | { ${d.attribute} = ${word ? d.literal.slice(1, -1) : d.literal} } ${query.slice(at)}`
 }

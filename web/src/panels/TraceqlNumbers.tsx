@@ -91,7 +91,7 @@ function Apart({ data, query }: { data: Differences; query: string }) {
         {W.tracing.ql.compare.title} <small>{W.tracing.ql.compare.note(rows.length, data.rows.length)}</small>
       </h2>
       <p class="dim">{W.tracing.ql.compare.hint}</p>
-      <Table columns={columns} rows={rows} keyOf={(d) => `${d.attribute}\u0000${d.value}`} class="compare-table" />
+      <Table columns={columns} rows={rows} keyOf={(d) => `${d.attribute}\u0000${d.literal ?? d.value}`} class="compare-table" />
       {data.cut.length > 0 && <p class="dim break">{W.tracing.ql.compare.cut(data.cut.map((n) => safe(n)).join(', '))}</p>}
     </>
   )
