@@ -15,7 +15,8 @@ static const struct command {
 } commands[] = {
     { "serve", "[--config FILE]... [--data DIR] [--listen ADDR:PORT] [--insecure] [--enable-feature NAME]", "run the server", server_main },
     { "agent", "--server URL --location NAME [--token T] [--data DIR] [--poll 60s]", "run a server's synthetic checks from here", agent_command },
-    { "query", "[--url URL] [--logs|--traces|--correlate] [--start T --end T --step D] QUERY", "ask a server: PromQL, LogQL, TraceQL, or one id", query_command },
+    { "query", "[--url URL] [--logs|--traces|--correlate] [--start T --end T --step D] QUERY",
+      "ask a server: PromQL, LogQL, TraceQL, or one id", query_command },
     { "services", "[--url URL] [--map|--errors|--calls|--deploys] [--start T] [--end T] [SERVICE]",
       "services as their spans tell: who calls whom, errors, statements, deployments", services_command },
     { "tail", "[--url URL] [--limit N] [--start T] [--json] LOGQL", "print the lines of a log query as they come in", tail_command },
