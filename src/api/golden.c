@@ -26,7 +26,7 @@ double *golden_line(struct golden *g)
 
 size_t golden_last(const struct golden *g, const double *line)
 {
-    int64_t since = golden_step_ms(g, g->step_count - 1) - MAX(2 * g->step_ns, RECENT_SECONDS * NS_S) / NS_MS;
+    int64_t since = golden_step_ms(g, g->step_count - 1) - MAX(sat_mul(2, g->step_ns), RECENT_SECONDS * NS_S) / NS_MS;
     for (size_t i = g->step_count; line && i-- > 0 && golden_step_ms(g, i) >= since;)
         if (!isnan(line[i]))
             return i;
@@ -173,8 +173,8 @@ static enum status ended(struct golden *g, struct slice text, enum status st, st
 
 enum status golden_range(struct golden *g, const struct query_lang *lang, struct slice text, struct value *out, struct err *err)
 {
-    struct query_params p = { .start_ns = g->start_ns + g->step_ns, .step_ns = g->step_ns, .features = g->q->api->features };
-    p.end_ns = g->start_ns + (int64_t)g->step_count * g->step_ns;
+    struct query_params p = { .start_ns = sat_add(g->start_ns, g->step_ns), .step_ns = g->step_ns, .features = g->q->api->features };
+    p.end_ns = sat_add(g->start_ns, sat_mul((int64_t)g->step_count, g->step_ns));
     *out = (struct value){ 0 };
     return ended(g, text, lang->range(&g->q->env, text, &p, out, err), out, err);
 }

@@ -39,6 +39,8 @@ class Times(harness.Case):
                         call = [c for c in r.json["data"]["calls"] if c["system"] == "mysql"][0]
                         self.assertEqual(call["count"], 1)
                         self.assertGreater(call["per_second"], 0)
+                r = s.get("/api/stoa/v1/services/shop", dict(window, step="2562047h"))
+                self.assertIn(r.status, (200, 400, 404), f"{start} {end}: {r.text}")
                 for path in ("metrics/query", "metrics/query_range", "search"):
                     r = s.get("/tempo/api/" + path, dict(window, q="{} | count_over_time()" if "metrics" in path else "{}"))
                     self.assertIn(r.status, (200, 400), f"{path} {start} {end}: {r.text}")
