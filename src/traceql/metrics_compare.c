@@ -6,9 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "traceql/metrics.h"
 
-enum { CELLS_LISTED_MAX = 12 /* points of a value, before it has a row of all */, PLACES_MAX = 128 /* of attributes that are remembered */ };
+enum { CELLS_LISTED_MAX = 12 /* points of a value, before it has a row of all */, PLACES_MAX = 128 /* of attributes that are remembered */,
+       RECENT = 32 /* values of a side that are found without a map */ };
 
 struct cell {
     uint32_t point;
@@ -28,7 +30,8 @@ struct side {
     struct arena *arena;
     struct map index; /* by key */
     struct value_count *list;
-    size_t count, cap, last;
+    size_t count, cap;
+    uint32_t recent[RECENT]; /* numbers of values + 1, by recent_place */
     double *totals;   /* NULL: no span has it */
     bool is_cut;      /* some were forgotten */
 };
@@ -128,23 +131,33 @@ static bool is_same(const struct tql_value *x, const struct tql_value *y)
     return x->type == y->type && (x->type == TQL_STRING || x->type == TQL_ARRAY ? slice_eq(x->text, y->text) : x->i == y->i);
 }
 
+/* A text of a column is mostly in the same place of memory each time. */
+static size_t recent_place(const struct tql_value *v)
+{
+    uint64_t bits = v->type == TQL_STRING || v->type == TQL_ARRAY ? (uint64_t)(uintptr_t)v->text.ptr ^ v->text.len << 3 : (uint64_t)v->i;
+    return hash_u64(bits) % RECENT;
+}
+
 static struct value_count *value_at(struct compare *c, struct side *s, const struct tql_value *v)
 {
-    if (s->count && is_same(&s->list[s->last].value, v))
-        return &s->list[s->last];
+    size_t place = recent_place(v);
+    uint32_t number = s->recent[place];
+    if (number && is_same(&s->list[number - 1].value, v))
+        return &s->list[number - 1];
     buf_reset(&c->key);
     tql_key_put(&c->key, v);
     const uint64_t *at = map_get(&s->index, buf_as_slice(&c->key));
     if (at) {
-        s->last = *at;
+        s->recent[place] = (uint32_t)*at + 1;
         return &s->list[*at];
     }
     if (s->count >= values_max(c))
         forget_rare(c, s);
     struct value_count fresh = { .value = tql_value_keep(s->arena, v), .key = arena_copy(s->arena, buf_as_slice(&c->key)) };
     ARENA_PUSH(s->arena, s->list, s->count, s->cap) = fresh;
-    *map_put(&s->index, fresh.key, NULL) = s->last = s->count - 1;
-    return &s->list[s->last];
+    *map_put(&s->index, fresh.key, NULL) = s->count - 1;
+    s->recent[place] = (uint32_t)s->count;
+    return &s->list[s->count - 1];
 }
 
 /* ---- attributes ---- */

@@ -79,6 +79,10 @@ static enum status run(struct count *c, tql_count_add *add, void *arg, bool *is_
     if (*is_done)
         st = add_counts(c, it, add, arg, err);
     it->ops->close(it);
+    if (st == ST_LIMIT) { /* of the engine's tallies: rows have another */
+        *is_done = false;
+        return ST_OK;
+    }
     return st;
 }
 
