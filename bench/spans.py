@@ -118,6 +118,8 @@ def searches(start_s, end_s):
     for name, q in (("rate", "{ } | rate() by (resource.service.name)"), ("p99", "{ } | quantile_over_time(duration, 0.99) by (resource.service.name)")):
         found.append((f"{name} by service from spans (TraceQL metrics)", "/tempo/api/metrics/query_range",
                       {"q": q, "start": start_s, "end": end_s, "step": "60s"}, series, ""))
+    for name, q in (("rate by route", "{ kind = server } | rate() by (span.http.route)"), ("what sets errors apart", "{ } | compare({ status = error })")):
+        found.append((f"{name} (TraceQL metrics)", "/tempo/api/metrics/query", {"q": q, "start": start_s, "end": end_s}, series, ""))
     found.append(("RED of all services from spans (service page)", "/api/stoa/v1/services", {"start": start_s, "end": end_s}, lambda d: f"{len(json.dumps(d))} bytes", ""))
     return found
 
