@@ -54,7 +54,9 @@ async function shop(page, base, orders = 4) {
   return { name, ids, failed: ids[orders - 1], shop: `resource.service.name = "${name}-shop"`, bank: `resource.service.name = "${name}-bank"` }
 }
 
+// Rows beyond the window are not in the document: how many there are is told above them.
 const rows = (page) => page.locator('.found-trace')
+const found = (page, count) => until(async () => (await textOf(panel(page, 'traces').locator('h2'))).startsWith(count === 1 ? '1 trace' : `${count} traces`), `not ${count} traces are found`)
 
 export const checks = [
   {
@@ -67,7 +69,7 @@ export const checks = [
       await panel(page, 'examples').waitFor()
       for (const query of await panel(page, 'examples').locator('a').allTextContents()) mustParse(query)
       await ask(page, `{ ${t.shop} } >> { ${t.bank} && .http.status_code >= 200 } | select(.region)`)
-      await until(async () => (await rows(page).count()) === 4, 'the four traces are not found')
+      await found(page, 4)
       must(param(page, 'mode') === 'traceql' && (param(page, 'q') ?? '').startsWith(`{ ${t.shop}`), 'the address does not hold the query')
       const first = await textOf(rows(page).first())
       must(/5 spans match · 6 spans/.test(first), `the first trace reads "${first}"`)
@@ -77,7 +79,7 @@ export const checks = [
       await until(async () => (await rows(page).first().locator('.found-span').count()) === 5, 'the others cannot be shown')
       must((await page.locator('.heat rect.cell').count()) > 1, 'the matched spans are not on the heatmap')
       await page.reload()
-      await until(async () => (await rows(page).count()) === 4, 'a link does not show it again')
+      await found(page, 4)
       await page.keyboard.press('j')
       await until(async () => (await page.locator('.trace-row.active').count()) === 1, 'j does not choose a trace')
       await page.keyboard.press('Enter')
@@ -93,7 +95,7 @@ export const checks = [
       const t = await shop(page, base, 2)
       const query = `{ ${t.shop} || ${t.bank} } | by(name) | count() > 0`
       await page.goto(`${base}/traces?mode=traceql&q=${encodeURIComponent(query)}`)
-      await until(async () => (await rows(page).count()) === 2, 'the traces are not found')
+      await found(page, 2)
       const sets = rows(page).first().locator('.found-set')
       await until(async () => (await sets.count()) === 2, 'there are not two sets')
       const all = (await sets.allTextContents()).join(' | ')
@@ -106,7 +108,7 @@ export const checks = [
       const t = await shop(page, base)
       const query = `{ ${t.bank} }`
       await page.goto(`${base}/traces?mode=traceql&q=${encodeURIComponent(query)}`)
-      await until(async () => (await rows(page).count()) === 4, 'the traces are not found')
+      await found(page, 4)
       const plot = page.locator('.heat-plot')
       await plot.scrollIntoViewIfNeeded()
       const box = await plot.boundingBox()
@@ -118,7 +120,7 @@ export const checks = [
       await until(async () => /\| \{ duration >= [\d.]+\w+ && duration <= [\d.]+\w+ \}$/.test(param(page, 'q') ?? ''), 'the query is not narrowed')
       mustParse(param(page, 'q'))
       must(/^\d+$/.test(param(page, 'from') ?? ''), 'the time is not narrowed')
-      await until(async () => (await rows(page).count()) === 1, 'more than the slow trace is found')
+      await found(page, 1)
       must((await page.locator('.cm-content').textContent()).includes('duration >='), 'the editor does not show it')
       await page.getByRole('button', { name: 'any duration' }).click()
       await until(async () => param(page, 'q') === query, 'the chip does not widen it')
@@ -180,8 +182,15 @@ export const checks = [
       await until(async () => (await numbers.locator('a.dot').count()) > 0, 'there is no exemplar')
       const href = await numbers.locator('a.dot').first().getAttribute('href')
       must(t.ids.some((id) => href.includes(`/trace/${id}`)), `the exemplar leads to ${href}`)
-      await ask(page, `{ ${t.bank} } | histogram_over_time(duration)`)
+      await ask(page, `{ ${t.bank} } | histogram_over_time(span.http.status_code)`)
       await until(async () => (await numbers.locator('.legend-table tbody tr').count()) === 2, 'the histogram does not have two buckets')
+      await ask(page, `{ ${t.bank} } | histogram_over_time(duration)`)
+      const plot = numbers.locator('.heat-plot')
+      await plot.waitFor()
+      must((await plot.locator('rect.cell').count()) >= 2, 'the buckets are not on the heatmap')
+      await plot.focus()
+      for (const key of ['ArrowUp', 'Shift+ArrowUp', 'Enter']) await page.keyboard.press(key)
+      await until(async () => (param(page, 'q') ?? '').startsWith(`{ ${t.bank} } | { duration >= `), `a box of buckets searches for ${param(page, 'q')}`)
     },
   },
   {
@@ -209,7 +218,7 @@ export const checks = [
       await page.goto(address)
       await until(async () => (await page.locator('.trace-row').count()) === 1, 'the form does not find the trace')
       await page.locator('.as-query').click()
-      await until(async () => (await rows(page).count()) === 1, 'the query does not find it')
+      await found(page, 1)
       must(/5 spans match/.test(await textOf(rows(page))), 'the query does not match its spans')
       must(param(page, 'service') === null && param(page, 'mode') === 'traceql', 'the form is still in the address')
       mustParse(param(page, 'q'))

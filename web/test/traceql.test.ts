@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import { readTrace } from '../src/api/tempo'
-import { attribute, conditionOf, differences, fromForm, isNarrowed, kept, likes, narrowed, numbersOf, showsObserved, unitOfNumbers, widened, withStatus } from '../src/lib/traceql'
+import { bucketHeat, usAt } from '../src/lib/heat'
+import { attribute, conditionOf, differences, fromForm, isNarrowed, kept, likes, narrowed, numbersOf, searchOf, showsObserved, unitOfNumbers, widened, withStatus } from '../src/lib/traceql'
 
 describe('queries of what is on the page', () => {
   const form = { service: '', operation: '', tags: '', min: '', max: '' }
@@ -56,6 +57,19 @@ describe('what a query says of itself', () => {
     expect(unitOfNumbers('({ } | rate()) / ({ } | rate())')).toBe('')
     expect(showsObserved('{ } | quantile_over_time(duration, 0.9)')).toBe(true)
     expect(showsObserved('{ } | rate()')).toBe(false)
+  })
+})
+
+describe('buckets', () => {
+  it('each is a row, those without a span as well, and a point is of the step before it', () => {
+    const h = bucketHeat([{ top: 2 ** -7, values: [1, 0, null, 2] }, { top: 2 ** -4, values: [0, 3, 0, 0] }], { start: 100, end: 130, step: 10 }, 2)
+    expect([h.rows, h.cols, h.startMs, h.endMs, h.most, h.count]).toEqual([4, 2, 90000, 130000, 3, 6])
+    expect(h.cells.map((c) => [c.col, c.row, c.count])).toEqual([[0, 0, 1], [1, 0, 2], [0, 3, 3]])
+    expect(usAt(h, 1)).toBeCloseTo(1e6 / 128)
+  })
+  it('lead back to the search behind them', () => {
+    expect(searchOf('{ .a } | histogram_over_time(duration)')).toBe('{ .a }')
+    for (const q of ['{ .a } | rate()', '{ } | histogram_over_time(span.x)', '{ } | histogram_over_time(duration) by (name)', '({ } | histogram_over_time(duration))']) expect(searchOf(q)).toBe(q)
   })
 })
 

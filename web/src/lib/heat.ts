@@ -62,6 +62,36 @@ export function heatOf(spans: HeatSpan[], startMs: number, endMs: number, cols: 
   return { cols, rows, startMs, endMs, lowUs, highUs, cells: [...at.values()], most, count: spans.length }
 }
 
+export interface Bucket {
+  top: number // seconds
+  values: (number | null)[] // at the points of the grid
+}
+
+// Counts by buckets that double: each is a row, and so is each between them that has none. A point tells of the step before it.
+export function bucketHeat(buckets: Bucket[], g: { start: number; end: number; step: number }, colsMax: number): Heat {
+  const rowOf = (top: number) => Math.round(Math.log2(Math.max(top * 1e6, LEAST_US) / lowUs)) - 1
+  const tops = buckets.map((b) => Math.max(b.top * 1e6, LEAST_US))
+  const lowUs = Math.min(...tops, Infinity) / 2
+  const highUs = Math.max(...tops)
+  const points = Math.max(1, ...buckets.map((b) => b.values.length))
+  const cols = Math.min(colsMax, points)
+  const at = new Map<number, Cell>()
+  let most = 0
+  let count = 0
+  for (const b of buckets)
+    b.values.forEach((v, i) => {
+      if (!v) return
+      const row = rowOf(b.top)
+      const col = Math.floor((i * cols) / points)
+      const cell = at.get(row * cols + col) ?? { col, row, count: 0, errors: 0 }
+      cell.count += v
+      count += v
+      most = Math.max(most, cell.count)
+      at.set(row * cols + col, cell)
+    })
+  return { cols, rows: rowOf(highUs / 1e6) + 1, startMs: (g.start - g.step) * 1000, endMs: g.end * 1000, lowUs, highUs, cells: [...at.values()], most, count }
+}
+
 export const usAt = (h: Heat, row: number): number => h.lowUs * (h.highUs / h.lowUs) ** (row / h.rows)
 export const msAt = (h: Heat, col: number): number => h.startMs + ((h.endMs - h.startMs) * col) / h.cols
 

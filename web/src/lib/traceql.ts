@@ -129,6 +129,12 @@ export function unitOfNumbers(query: string): Unit {
 // Whether an exemplar's value is of the lines' kind: that of a rate is not.
 export const showsObserved = (query: string): boolean => /^(min|max|avg|quantile)_over_time$/.test(numbersOf(query)?.name ?? '') && !COMPUTED.test(bare(query))
 
+// The search behind a histogram of durations; any other query as it is.
+export function searchOf(query: string): string {
+  const m = /\|\s*histogram_over_time\s*\(\s*(?:span:)?duration\s*\)\s*$/.exec(bare(query))
+  return m && !bare(query).trimStart().startsWith('(') ? query.slice(0, m.index).trimEnd() : query
+}
+
 /* ---- editing ---- */
 
 // Hints stand at the very end: what is added comes before them.
@@ -155,7 +161,6 @@ export function withStatus(query: string): string {
 }
 
 export const asksStatus = (query: string): boolean => /(?:^|[^.\w:])(?:span:)?status\b(?!Message)/.test(bare(query))
-export const asksService = (query: string): boolean => /\bservice\.name\b/.test(bare(query))
 
 /* ---- compare() ---- */
 

@@ -2,13 +2,13 @@
 // The spans of a search by time and duration. A box drawn with the pointer or with the keys narrows the search to what is in it.
 import { useMemo, useRef, useState } from 'preact/hooks'
 import { change } from '../state/address'
-import { heatOf, inBox, marks, selected, type Box, type HeatSpan } from '../lib/heat'
+import { heatOf, inBox, marks, selected, type Box, type Heat, type HeatSpan } from '../lib/heat'
 import { clock, day, sameDay } from '../lib/time'
 import { seconds } from '../lib/units'
 import { W } from '../lib/words'
 
-const COLS = 60
-const ROWS = 22
+const COLS_OF_SPANS = 60
+const ROWS_OF_SPANS = 22
 const FAINTEST = 0.18
 
 const say = (us: string): string => us.replace(/([a-z]+)$/, '\u00a0$1').replace('us', 'µs')
@@ -18,14 +18,19 @@ type Selected = ReturnType<typeof selected>
 const narrowForm = (s: Selected) => change({ from: String(s.fromMs), to: String(s.toMs), min: s.min, max: s.max })
 
 export function HeatMap({ spans, startMs, endMs, onNarrow = narrowForm }: { spans: HeatSpan[]; startMs: number; endMs: number; onNarrow?: (s: Selected) => void }) {
-  const heat = useMemo(() => heatOf(spans, startMs, endMs, COLS, ROWS), [spans, startMs, endMs])
+  const heat = useMemo(() => heatOf(spans, startMs, endMs, COLS_OF_SPANS, ROWS_OF_SPANS), [spans, startMs, endMs])
+  return <HeatPlot heat={heat} onNarrow={onNarrow} />
+}
+
+export function HeatPlot({ heat, onNarrow }: { heat: Heat; onNarrow: (s: Selected) => void }) {
+  const { cols, rows, startMs, endMs } = heat
   const area = useRef<HTMLDivElement>(null)
   const [box, setBox] = useState<Box | null>(null)
   const [dragging, setDragging] = useState(false)
   const moment = (ms: number) => (sameDay(startMs, endMs) ? clock(ms) : `${day(ms)} ${clock(ms)}`)
   const cellAt = (e: PointerEvent) => {
     const r = area.current!.getBoundingClientRect()
-    return { col: clamp(Math.floor(((e.clientX - r.left) / r.width) * COLS), COLS - 1), row: clamp(ROWS - 1 - Math.floor(((e.clientY - r.top) / r.height) * ROWS), ROWS - 1) }
+    return { col: clamp(Math.floor(((e.clientX - r.left) / r.width) * cols), cols - 1), row: clamp(rows - 1 - Math.floor(((e.clientY - r.top) / r.height) * rows), rows - 1) }
   }
   const narrow = (b: Box) => {
     const s = selected(heat, b)
@@ -35,9 +40,9 @@ export function HeatMap({ spans, startMs, endMs, onNarrow = narrowForm }: { span
   const onKey = (e: KeyboardEvent) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[e.key]
     if (step) {
-      const at = box ?? { col0: COLS >> 1, col1: COLS >> 1, row0: ROWS >> 1, row1: ROWS >> 1 }
-      const col = clamp(at.col1 + step[0], COLS - 1)
-      const row = clamp(at.row1 + step[1], ROWS - 1)
+      const at = box ?? { col0: cols >> 1, col1: cols >> 1, row0: rows >> 1, row1: rows >> 1 }
+      const col = clamp(at.col1 + step[0], cols - 1)
+      const row = clamp(at.row1 + step[1], rows - 1)
       setBox(e.shiftKey ? { ...at, col1: col, row1: row } : { col0: col, col1: col, row0: row, row1: row })
     } else if (e.key === 'Enter' && box) narrow(box)
     else if (e.key === 'Escape' && box) setBox(null)
@@ -82,21 +87,21 @@ export function HeatMap({ spans, startMs, endMs, onNarrow = narrowForm }: { span
             onPointerLeave={() => !dragging && setBox(null)}
             onBlur={() => !dragging && setBox(null)}
           >
-            <svg viewBox={`0 0 ${COLS} ${ROWS}`} preserveAspectRatio="none" aria-hidden="true">
+            <svg viewBox={`0 0 ${cols} ${rows}`} preserveAspectRatio="none" aria-hidden="true">
               {marks(heat).map((m) => (
-                <line key={m.us} x1="0" x2={COLS} y1={(1 - m.share) * ROWS} y2={(1 - m.share) * ROWS} />
+                <line key={m.us} x1="0" x2={cols} y1={(1 - m.share) * rows} y2={(1 - m.share) * rows} />
               ))}
               {heat.cells.map((c) => {
                 const x = c.col
-                const y = ROWS - 1 - c.row
+                const y = rows - 1 - c.row
                 return (
-                  <g key={c.row * COLS + c.col}>
+                  <g key={c.row * cols + c.col}>
                     <rect class={`cell ${c.errors ? 'failed' : ''}`} x={x} y={y} width="1" height="1" fill-opacity={FAINTEST + (1 - FAINTEST) * (Math.log1p(c.count) / Math.log1p(heat.most))} />
                     {c.errors > 0 && <path class="cross" d={`M${x + 0.25} ${y + 0.25}l.5 .5m0 -.5l-.5 .5`} />}
                   </g>
                 )
               })}
-              {box && <rect class="box" x={Math.min(box.col0, box.col1)} y={ROWS - 1 - Math.max(box.row0, box.row1)} width={Math.abs(box.col0 - box.col1) + 1} height={Math.abs(box.row0 - box.row1) + 1} />}
+              {box && <rect class="box" x={Math.min(box.col0, box.col1)} y={rows - 1 - Math.max(box.row0, box.row1)} width={Math.abs(box.col0 - box.col1) + 1} height={Math.abs(box.row0 - box.row1) + 1} />}
             </svg>
           </div>
           <div class="hist-axis">

@@ -7,7 +7,7 @@ import { useListKeys } from '../state/keys'
 import type { HeatSpan } from '../lib/heat'
 import { clock, day, sameDay, utc } from '../lib/time'
 import { cut, safe } from '../lib/text'
-import { asksService, asksStatus, isNarrowed, narrowed, widened } from '../lib/traceql'
+import { asksStatus, isNarrowed, narrowed, widened } from '../lib/traceql'
 import { seconds } from '../lib/units'
 import { W } from '../lib/words'
 import { Badge } from '../widgets/Badge'
@@ -33,7 +33,7 @@ function spansOf(found: Found): HeatSpan[] {
 // Status and service came along; what the query asks for itself is shown as it was asked.
 function Span({ span, trace, query }: { span: FoundSpan; trace: FoundTrace; query: string }) {
   const service = span.attributes.find(([k]) => k === 'service.name')?.[1] ?? ''
-  const asked = span.attributes.filter(([k, v]) => (k !== 'status' || (asksStatus(query) && v !== 'error')) && (k !== 'service.name' || asksService(query)))
+  const asked = span.attributes.filter(([k, v]) => (k !== 'status' || (asksStatus(query) && v !== 'error')) && (k !== 'service.name' || v !== service))
   return (
     <a class="found-span" href={link(`/trace/${trace.id}`, { span: span.id })}>
       <span class="what">

@@ -4,18 +4,21 @@ import { numbersInstant, numbersRange, type NumberLines } from '../api/tempo'
 import { change, link, useRange } from '../state/address'
 import { useFetch, type Fetched } from '../state/fetch'
 import { DOTS_MAX } from '../lib/exemplars'
+import { bucketHeat, type Bucket } from '../lib/heat'
 import type { Grid } from '../lib/series'
 import { aligned, stepFor } from '../lib/time'
 import { cut, safe } from '../lib/text'
-import { differences, kept, showsObserved, unitOfNumbers, type Difference, type Differences } from '../lib/traceql'
+import { differences, kept, narrowed, searchOf, showsObserved, unitOfNumbers, type Difference, type Differences } from '../lib/traceql'
 import { percent } from '../lib/units'
 import { W } from '../lib/words'
 import { Empty, Fetch, Notes } from '../widgets/States'
 import { Table, type Column } from '../widgets/Table'
 import type { Dot } from '../widgets/TimeChart'
+import { HeatPlot } from './HeatMap'
 import { SeriesChart } from './SeriesChart'
 
 const POINTS = 240
+const HEAT_COLUMNS = 80
 const ROWS_FIRST = 50
 const VALUE_MAX = 120
 
@@ -48,12 +51,20 @@ function Lines({ data, query }: { data: NumberLines; query: string }) {
     href: link(`/trace/${e.trace}`, { span: e.span }),
     title: W.tracing.ql.dot(e.trace),
   }))
-  return <SeriesChart data={data} unit={unitOfNumbers(query)} dots={dots} />
+  const buckets = bucketsOf(query, data)
+  if (!buckets) return <SeriesChart data={data} unit={unitOfNumbers(query)} dots={dots} />
+  return <HeatPlot heat={bucketHeat(buckets, data.grid, HEAT_COLUMNS)} onNarrow={(s) => change({ from: String(s.fromMs), to: String(s.toMs), q: narrowed(searchOf(query), s.min, s.max) })} />
+}
+
+// Durations by their buckets and nothing else: a map of them says more than a line for each.
+function bucketsOf(query: string, data: NumberLines): Bucket[] | null {
+  const single = searchOf(query) !== query && data.lines.every((l) => Object.keys(l.labels).join() === '__bucket')
+  return single ? data.lines.map((l) => ({ top: Number(l.labels.__bucket), values: l.values })) : null
 }
 
 function Bar({ share, side }: { share: number; side: 'selection' | 'baseline' }) {
   return (
-    <span class="share">
+    <span class="ql-share">
       <span class="dbar">
         <i class={side} style={{ width: `${Math.min(100, share * 100)}%` }} />
       </span>
