@@ -256,6 +256,12 @@ SEEDS |= {
     "fuzz_prom_write": bodies("prometheus_remote_write") | {"exemplar_time": message(1, OLD)},
     "fuzz_prom_write2": bodies("prometheus_remote_write_2"),
     "fuzz_otlp_metrics": bodies("otlp_metrics"),
+    "fuzz_zipkin_v1": bodies("zipkin_v1"),
+    "fuzz_trace_context": {
+        "parent": b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "later": b"cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        "state": b"rojo=00f067aa0ba902b7, congo@v=t61rcWkgMzE ,,a=1,a=2",
+    },
 }
 ALERT = b"""{"labels": {"alertname": "Disk", "host": "a", "s\\u00e9v": "x"}, "annotations": {"summary": "it is full"},
  "startsAt": "2026-01-31T08:00:00Z", "endsAt": "2026-01-31T09:00:00.5+01:00", "generatorURL": "http://p/graph?g0.expr=up"}"""
