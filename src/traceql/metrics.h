@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/num.h"
+#include "base/num.h"
 #include "traceql/eval.h"
 
 enum { TRACEQL_EXEMPLARS_DEFAULT = 100 /* with(exemplars=true) */, TRACEQL_EXEMPLARS_MAX = 1000 /* of an answer */,

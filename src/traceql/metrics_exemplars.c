@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/hash.h"
+#include "base/num.h"
 #include "traceql/metrics.h"
 
 struct tql_slot {
@@ -24,8 +25,8 @@ void tql_reservoir_slot(const struct tql_reservoir *r, size_t slot, int64_t *sta
 {
     int64_t first_ns = tql_grid_start(r->grid);
     double each = ((double)tql_grid_end(r->grid) - (double)first_ns) / (double)r->count;
-    *start_ns = first_ns + (int64_t)(each * (double)slot);
-    *end_ns = slot + 1 == r->count ? tql_grid_end(r->grid) : first_ns + (int64_t)(each * (double)(slot + 1));
+    *start_ns = sat_add(first_ns, (int64_t)(each * (double)slot));
+    *end_ns = slot + 1 == r->count ? tql_grid_end(r->grid) : sat_add(first_ns, (int64_t)(each * (double)(slot + 1)));
 }
 
 void tql_reservoir_add(struct tql_reservoir *r, const struct event *e, size_t group, double v)

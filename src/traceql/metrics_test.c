@@ -292,6 +292,31 @@ TEST(windows_are_rounded_to_whole_steps)
     world_free(w);
 }
 
+TEST(windows_may_be_all_of_time)
+{
+    static const int64_t times[] = { INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX / 2, INT64_MAX - 1, INT64_MAX };
+    struct world *w = small_world();
+    w->list[0].time_ns = INT64_MIN;
+    w->list[1].time_ns = INT64_MAX;
+    for (size_t i = 0; i < COUNT_OF(times); i++)
+        for (size_t k = 0; k < COUNT_OF(times); k++)
+            for (size_t s = 0; s < COUNT_OF(times); s++) {
+                struct traceql_window window = { times[i], times[k], times[s], .exemplars_max = 3 };
+                struct query_params p = { .start_ns = times[i], .end_ns = times[k], .step_ns = times[s] };
+                struct value v;
+                enum status st = ask(w, "{ } | count_over_time()", &window);
+                CHECK(st == ST_OK || st == ST_INVALID);
+                st = traceql_lang.range(&w->env, SLICE("{ } | rate()"), &p, &v, &w->err);
+                CHECK(st == ST_OK || st == ST_INVALID);
+                st = traceql_lang.instant(&w->env, SLICE("{ } | rate()"), &p, &v, &w->err);
+                CHECK(st == ST_OK);
+                window.is_instant = true;
+                st = ask(w, "{ } | quantile_over_time(duration, 0.5)", &window);
+                CHECK(st == (times[k] > times[i] ? ST_OK : ST_INVALID));
+            }
+    world_free(w);
+}
+
 TEST(values_are_told_of_spans_that_have_a_number)
 {
     struct world *w = small_world();
