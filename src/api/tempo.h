@@ -62,6 +62,11 @@ bool tempo_is_told(const struct tql_expr *e);
 /* As the attributes of an answer name it: without its scope. */
 struct slice tempo_shown_name(struct arena *a, const struct tql_expr *e);
 
+/* The older parameters of a search as a query in TraceQL, living in a: tags as logfmt, and the least and most a trace may last (-1: any). */
+MUST_CHECK enum status tempo_old_query(struct arena *a, struct slice tags, int64_t min_ns, int64_t max_ns, struct slice *out, struct err *err);
+/* True: no tag, or one that any span may have, which the predicate finds (NULL: all). */
+bool tempo_old_pred(struct arena *a, struct slice tags, struct pred **out);
+
 struct tempo_summary {
     const struct event *root; /* NULL: it has not come */
     int64_t start_ns, end_ns;

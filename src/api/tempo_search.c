@@ -1,99 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tempo's search: by tags and durations of spans (the older parameters), or by TraceQL. */
+/* Tempo's search: by TraceQL, or by tags and durations (the older parameters), which become a query. */
 #include "api/tempo.h"
 
 #include "base/num.h"
-#include "codec/logfmt.h"
 #include "net/grpc.h"
 
 #include <stdlib.h>
 
-enum { TEMPO_TRACES_DEFAULT = 20, TEMPO_TRACES_MAX = 1500, TEMPO_TAGS_MAX = 32, TEMPO_SPANS_DEFAULT = 3, TEMPO_SPANS_MAX = 1000,
-       STATUS_ERROR = 2 };
+enum { TEMPO_TRACES_DEFAULT = 20, TEMPO_TRACES_MAX = 1500, TEMPO_SPANS_DEFAULT = 3, TEMPO_SPANS_MAX = 1000 };
 
 static int newest_first(const void *a, const void *b)
 {
     const struct tempo_trace *x = a, *y = b;
     return x->start_ns > y->start_ns ? -1 : x->start_ns < y->start_ns;
-}
-
-/* ---- by tags ---- */
-
-/* A value is found inside of others, in any case, as Tempo does. */
-static struct pred *part_pred(struct arena *a, enum event_column column, struct slice name, struct slice value)
-{
-    return pred_leaf(a, PRED_CONTAINS_NOCASE, column, name, value);
-}
-
-static struct pred *either(struct arena *a, struct pred *x, struct pred *y)
-{
-    struct preds k = { 0 };
-    preds_add(a, &k, x);
-    preds_add(a, &k, y);
-    return pred_node(a, PRED_OR, &k);
-}
-
-static struct pred *tag_pred(struct arena *a, struct slice name, struct slice value)
-{
-    if (slice_eq(name, SLICE("service.name")) || slice_eq(name, SLICE("root.service.name")))
-        return either(a, part_pred(a, COL_SERVICE, SLICE_EMPTY, value), pred_attribute(a, PRED_CONTAINS_NOCASE, name, value));
-    if (slice_eq(name, SLICE("name")) || slice_eq(name, SLICE("root.name")))
-        return either(a, part_pred(a, COL_BODY, SLICE_EMPTY, value), pred_attribute(a, PRED_CONTAINS_NOCASE, name, value));
-    if (slice_eq(name, SLICE("error")) && slice_eq(value, SLICE("true")))
-        return either(a, pred_int(a, PRED_EQ, COL_SPAN_STATUS, STATUS_ERROR), pred_attribute(a, PRED_CONTAINS_NOCASE, name, value));
-    if ((slice_eq(name, SLICE("status")) || slice_eq(name, SLICE("status.code"))) && tempo_status_of(value) >= 0)
-        return pred_int(a, PRED_EQ, COL_SPAN_STATUS, tempo_status_of(value));
-    if (slice_eq(name, SLICE("kind")) && trace_kind_of(value) >= 0)
-        return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
-    return pred_attribute(a, PRED_CONTAINS_NOCASE, name, value);
-}
-
-static enum status tags_read(struct arena *a, struct slice text, struct preds *k, struct err *err)
-{
-    struct slice rest = text, name, value;
-    bool has_value, bad = false;
-    while (logfmt_next(&rest, a, &name, &value, &has_value, &bad)) {
-        if (k->count == TEMPO_TAGS_MAX)
-            return err_set(err, ST_LIMIT, "parameter \"tags\": over %d tags", TEMPO_TAGS_MAX);
-        preds_add(a, k, has_value ? tag_pred(a, name, value) : pred_leaf(a, PRED_EXISTS, COL_FIELD, name, SLICE_EMPTY));
-    }
-    return bad ? err_set(err, ST_INVALID, "parameter \"tags\": found %.*s, expected logfmt: name=value name=\"a value\"", SLICE_FMT(text)) : ST_OK;
-}
-
-static void take_spans(struct arena *a, struct tempo_found *f, struct trace_spans *s)
-{
-    trace_spans_sort(s);
-    f->traces = arena_array(a, struct tempo_trace, s->count + 1);
-    for (size_t i = 0, end; i < s->count; i = end) {
-        end = trace_end(s, i);
-        f->traces[f->trace_count++] = (struct tempo_trace){ s->list + i, end - i, s->list[i]->time_ns, NULL };
-    }
-    f->inspected = f->trace_count;
-}
-
-static enum status search_by_tags(struct api_query *q, const struct api_params *p, struct trace_search *t, struct tempo_found *f,
-                                  struct err *err)
-{
-    struct preds k = { 0 };
-    struct trace_spans spans = { 0 };
-    int64_t min_ns, max_ns;
-    enum status st = tags_read(q->arena, api_param(p, SLICE("tags"), NULL), &k, err);
-    if (!st)
-        st = tempo_duration(p, SLICE("minDuration"), &min_ns, err);
-    if (!st)
-        st = tempo_duration(p, SLICE("maxDuration"), &max_ns, err);
-    if (st)
-        return st;
-    if (min_ns >= 0)
-        preds_add(q->arena, &k, pred_int(q->arena, PRED_GE, COL_DURATION, min_ns));
-    if (max_ns >= 0)
-        preds_add(q->arena, &k, pred_int(q->arena, PRED_LE, COL_DURATION, max_ns));
-    t->pred = pred_node(q->arena, PRED_AND, &k);
-    q->is_running = true;
-    st = trace_search(q, t, &spans, err);
-    if (!st)
-        take_spans(q->arena, f, &spans);
-    return st;
 }
 
 /* ---- by a query ---- */
@@ -141,6 +60,62 @@ static enum status search_by_query(struct api_query *q, const struct api_params 
     f->inspected = found->inspected;
     take_found(q->arena, f, f->on_more ? found->count : 0);
     return ST_OK;
+}
+
+/* ---- by tags ---- */
+
+static void take_spans(struct arena *a, struct tempo_found *f, struct trace_spans *s)
+{
+    trace_spans_sort(s);
+    f->traces = arena_array(a, struct tempo_trace, s->count + 1);
+    for (size_t i = 0, end; i < s->count; i = end) {
+        end = trace_end(s, i);
+        f->traces[f->trace_count++] = (struct tempo_trace){ s->list + i, end - i, s->list[i]->time_ns, NULL };
+    }
+    f->inspected = f->trace_count;
+}
+
+/* As by a query, but without the sets of spans. */
+static enum status search_by_old(struct api_query *q, struct slice text, const struct trace_search *t, struct tempo_found *f, struct err *err)
+{
+    struct traceql_found *found = arena_new_of(q->arena, struct traceql_found);
+    enum status st = traceql_parse(q->arena, text, &f->tree, err);
+    q->is_running = st == ST_OK;
+    if (!st)
+        st = traceql_search(&q->env, f->tree, t->start_ns, t->end_ns, t->limit, found, err);
+    if (st)
+        return st;
+    f->query = found;
+    f->inspected = found->inspected;
+    take_found(q->arena, f, 0);
+    f->query = NULL;
+    for (size_t i = 0; i < f->trace_count; i++)
+        f->traces[i].hit = NULL;
+    return ST_OK;
+}
+
+static enum status search_by_tags(struct api_query *q, const struct api_params *p, struct trace_search *t, struct tempo_found *f,
+                                  struct err *err)
+{
+    struct trace_spans spans = { 0 };
+    struct pred *pred;
+    struct slice tags = api_param(p, SLICE("tags"), NULL), text;
+    int64_t min_ns, max_ns;
+    enum status st = tempo_duration(p, SLICE("minDuration"), &min_ns, err);
+    if (!st)
+        st = tempo_duration(p, SLICE("maxDuration"), &max_ns, err);
+    if (!st)
+        st = tempo_old_query(q->arena, tags, min_ns, max_ns, &text, err);
+    if (st)
+        return st;
+    if (min_ns >= 0 || max_ns >= 0 || !tempo_old_pred(q->arena, tags, &pred))
+        return search_by_old(q, text, t, f, err);
+    t->pred = pred;
+    q->is_running = true;
+    st = trace_search(q, t, &spans, err);
+    if (!st)
+        take_spans(q->arena, f, &spans);
+    return st;
 }
 
 static enum status search(struct api_query *q, const struct api_params *p, struct tempo_found *f, struct err *err)

@@ -212,7 +212,12 @@ class Test(unittest.TestCase):
         for params, expected in [(dict(tags="service.name=shop"), [TRACE]), (dict(tags="service.name=SHO"), [TRACE]), (dict(tags='job="sum up"'), ["abc"]),
                                  (dict(tags="http.status_code=500 http.method=GET"), [TRACE]), (dict(tags="http.method=POST"), []), (dict(tags="name=nightly"), ["abc"]),
                                  (dict(tags="status=error"), [TRACE]), (dict(tags="service.name=legacy"), ["5af7183fb1d4cf5f"]), (dict(minDuration="1900ms"), ["abc"]),
-                                 (dict(minDuration="1s"), sorted([TRACE, "abc"])), (dict(maxDuration="1us", tags="service.name=shop"), [TRACE]),
+                                 (dict(minDuration="1s"), sorted([TRACE, "abc"])), (dict(maxDuration="1us", tags="service.name=shop"), []), (dict(maxDuration="1501ms", tags="service.name=shop"), [TRACE]),
+                                 (dict(maxDuration="1499ms", minDuration="1s"), []), (dict(minDuration="1499ms", tags="db.system=mysql"), [TRACE]),
+                                 (dict(tags="http.method=GET db.system=mysql service.name=stock"), [TRACE]), (dict(tags="root.name=cart"), [TRACE]),
+                                 (dict(tags="root.name=select"), []), (dict(tags="root.service.name=stock"), []), (dict(tags="ok=false"), [TRACE]), (dict(tags="ratio=2"), [TRACE]),
+                                 (dict(tags='http.method="G.T"'), []), (dict(tags='http.method="\\"\\\\`{}"'), []), (dict(tags="kind=client status=error"), [TRACE]),
+                                 (dict(tags="http.method"), [TRACE]), (dict(tags="no.such"), []),
                                  (dict(start=self.now // S + 5, end=self.now // S + 60), ["abc"]), (dict(end=self.now // S - 3600), []), (dict(limit=1), ["abc"])]:
             self.assertEqual(found(**params), expected, params)
         t = self.get("search", tags="http.method=GET")["traces"][0]
