@@ -72,12 +72,16 @@ static void take_trace_contexts(struct batch *b)
     struct trace_parent p;
     for (size_t i = 0; i < b->event_count; i++) {
         struct event *e = &b->events[i];
-        for (uint32_t k = 0; e->kind == EVENT_LOG && k < e->field_count; k++)
-            if (e->fields[k].scope == SCOPE_RECORD && e->fields[k].type == FIELD_STRING && slice_eq(e->fields[k].name, SLICE("traceparent")) &&
-                !event_has_trace(e) && trace_parent_read(e->fields[k].text, &p)) {
-                memcpy(e->trace_id, p.trace_id, sizeof e->trace_id);
-                memcpy(e->span_id, p.span_id, sizeof e->span_id);
-            }
+        if (e->kind != EVENT_LOG || event_has_trace(e))
+            continue;
+        for (uint32_t k = 0; k < e->field_count; k++) {
+            const struct field *f = &e->fields[k];
+            if (!slice_eq(f->name, SLICE("traceparent")) || f->scope != SCOPE_RECORD || f->type != FIELD_STRING || !trace_parent_read(f->text, &p))
+                continue;
+            memcpy(e->trace_id, p.trace_id, sizeof e->trace_id);
+            memcpy(e->span_id, p.span_id, sizeof e->span_id);
+            break;
+        }
     }
 }
 
