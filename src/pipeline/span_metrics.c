@@ -5,9 +5,12 @@
 
 #include <stdatomic.h>
 
+#include "base/ends.h"
 #include "base/utf8.h"
 #include "pipeline/span_edges.h"
 #include "sys/thread.h"
+
+enum { KNOWN_BITS = 7 };
 
 struct span_metrics {
     atomic_bool is_on;
@@ -72,36 +75,61 @@ static bool is_fit(struct slice s)
     return s.len <= LABEL_VALUE_BYTES_MAX && utf8_is_valid(s);
 }
 
-static void count_operation(struct span_metrics *m, struct slice tenant, const struct event *e, struct span_metrics_result *out)
+/* Rows of a batch by the addresses of what names them: its equal texts mostly are one. */
+struct known_row {
+    struct slice service, name;
+    uint8_t kind, status;
+    bool folded;
+    struct span_row *row;
+};
+
+static struct span_row *operation_of(struct span_metrics *m, struct slice tenant, const struct event *e, bool *folded)
 {
     static const struct slice kinds[] = { SLICE_INIT("SPAN_KIND_UNSPECIFIED"), SLICE_INIT("SPAN_KIND_INTERNAL"), SLICE_INIT("SPAN_KIND_SERVER"),
                                           SLICE_INIT("SPAN_KIND_CLIENT"), SLICE_INIT("SPAN_KIND_PRODUCER"), SLICE_INIT("SPAN_KIND_CONSUMER") };
     static const struct slice statuses[] = { SLICE_INIT("STATUS_CODE_UNSET"), SLICE_INIT("STATUS_CODE_OK"), SLICE_INIT("STATUS_CODE_ERROR") };
     struct slice name = utf8_cut(e->body, SPAN_NAME_BYTES_MAX);
-    bool folded = false;
-    struct span_row *r = NULL;
-    if (utf8_is_valid(name) && e->span_status < COUNT_OF(statuses) && e->span_kind < COUNT_OF(kinds)) {
-        struct label labels[] = { { SLICE("service"), e->service }, { SLICE("span_kind"), kinds[e->span_kind] }, { SLICE("span_name"), name },
-                                  { SLICE("status_code"), statuses[e->span_status] } };
-        r = span_table_row(&m->operations, tenant, labels, COUNT_OF(labels), 2, &folded);
+    *folded = false;
+    if (!utf8_is_valid(name) || e->span_status >= COUNT_OF(statuses) || e->span_kind >= COUNT_OF(kinds))
+        return NULL;
+    struct label labels[] = { { SLICE("service"), e->service }, { SLICE("span_kind"), kinds[e->span_kind] }, { SLICE("span_name"), name },
+                              { SLICE("status_code"), statuses[e->span_status] } };
+    return span_table_row(&m->operations, tenant, labels, COUNT_OF(labels), 2, folded);
+}
+
+static void count_operation(struct span_metrics *m, struct slice tenant, const struct event *e, struct known_row *known,
+                            struct span_metrics_result *out)
+{
+    struct known_row *k = &known[(ends_address_place(e->body, KNOWN_BITS) ^ e->span_kind ^ e->span_status << 2) % (1 << KNOWN_BITS)];
+    bool is_known = k->row && ends_same_place(k->service, e->service) && ends_same_place(k->name, e->body) && k->kind == e->span_kind &&
+                    k->status == e->span_status;
+    if (!is_known) {
+        *k = (struct known_row){ e->service, e->body, e->span_kind, e->span_status, false, NULL };
+        k->row = operation_of(m, tenant, e, &k->folded);
     }
-    if (r == NULL) {
+    if (k->row == NULL) {
         out->left_out++;
         return;
     }
-    out->folded += folded;
-    r->calls += (double)e->weight;
-    span_times_add(&r->times[0], e, e->duration_ns, (double)e->weight);
+    out->folded += k->folded;
+    k->row->calls += (double)e->weight;
+    span_times_add(&k->row->times[0], e, e->duration_ns, (double)e->weight);
 }
 
-/* Records of one sender come in runs with one resource: the last one's version is not looked for again. */
-static void see_version(struct span_metrics *m, struct slice tenant, const struct event *e, const struct event *before)
+/* Records of one sender come in runs with one resource: the last one's version, which stood at *place, is not looked for again. */
+static void see_version(struct span_metrics *m, struct slice tenant, const struct event *e, const struct event *before, uint32_t *place)
 {
     bool folded;
     const struct field *f = NULL;
+    if (before && *place < e->field_count && *place < before->field_count && ends_same_place(before->service, e->service) &&
+        before->fields[*place].name.ptr == e->fields[*place].name.ptr && before->fields[*place].text.ptr == e->fields[*place].text.ptr)
+        return;
+    *place = UINT32_MAX;
     for (uint32_t i = 0; i < e->field_count && f == NULL; i++)
-        if (e->fields[i].scope == SCOPE_RESOURCE && slice_eq(e->fields[i].name, SLICE("service.version")))
+        if (e->fields[i].scope == SCOPE_RESOURCE && slice_eq(e->fields[i].name, SLICE("service.version"))) {
             f = &e->fields[i];
+            *place = i;
+        }
     if (f == NULL || f->type != FIELD_STRING || f->text.len == 0 || !is_fit(f->text))
         return;
     if (before && slice_eq(before->service, e->service))
@@ -117,6 +145,8 @@ void span_metrics_take(struct span_metrics *m, const struct batch *b, struct spa
 {
     struct span_edges_result edges = { 0 };
     const struct event *before = NULL;
+    struct known_row known[1 << KNOWN_BITS] = { 0 };
+    uint32_t version_place = UINT32_MAX;
     *out = (struct span_metrics_result){ 0 };
     if (b->event_count == 0 || b->is_own || !atomic_load_explicit(&m->is_on, memory_order_relaxed))
         return;
@@ -131,11 +161,11 @@ void span_metrics_take(struct span_metrics *m, const struct batch *b, struct spa
             continue;
         }
         if (e->service.len)
-            see_version(m, b->tenant, e, before);
+            see_version(m, b->tenant, e, before, &version_place);
         before = e;
         if (e->kind != EVENT_SPAN)
             continue;
-        count_operation(m, b->tenant, e, out);
+        count_operation(m, b->tenant, e, known, out);
         span_edges_take(m->halves, &m->edges, b->tenant, e, m->now_ns, &edges);
     }
     span_edges_expire(m->halves, &m->edges, m->now_ns, false, &edges);
