@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
-import { readTrace } from '../src/api/tempo'
+import { lineLabels, readTrace } from '../src/api/tempo'
 import { bucketHeat, usAt } from '../src/lib/heat'
 import { attribute, conditionOf, differences, fromForm, isNarrowed, kept, likes, narrowed, numbersOf, searchOf, showsObserved, unitOfNumbers, widened, withStatus } from '../src/lib/traceql'
 
@@ -109,6 +109,10 @@ describe('answers', () => {
     ])
     expect(d.rows.map((r) => [r.attribute, r.value, r.selection, r.baseline])).toEqual([['a', 'x', 0.8, 0.1], ['a', 'y', 0.2, 0.9], ['b', 'same', 1, 1]])
     expect(d.cut).toEqual(['a'])
+  })
+  it('a number and its text are two lines', () => {
+    const of = (value: object) => ({ labels: [{ key: 'a', value }] })
+    expect(lineLabels([of({ intValue: '500' }), of({ stringValue: '500' }), of({ stringValue: '200' })])).toEqual([{ a: '500' }, { a: '"500"' }, { a: '200' }])
   })
   it('a number and its text are two values', () => {
     const of = (type: string, literal: string) => ({ labels: { __meta_type: type, a: '500' }, literals: { a: literal }, value: 1 })

@@ -147,8 +147,15 @@ function literalsOf(s: SeriesJSON): Record<string, string> {
   return out
 }
 
-function lineOf(s: SeriesJSON, grid: Grid): Line {
-  const labels = labelsOf(s)
+// Labels keep their types: 500 and "500" are two series. Where that alone tells two apart, texts stand in quotes.
+export function lineLabels(series: SeriesJSON[]): Record<string, string>[] {
+  const all = series.map(labelsOf)
+  const times = new Map<string, number>()
+  for (const l of all) times.set(labelText(l), (times.get(labelText(l)) ?? 0) + 1)
+  return all.map((l, i) => (times.get(labelText(l))! > 1 ? { ...l, ...literalsOf(series[i]) } : l))
+}
+
+function lineOf(s: SeriesJSON, labels: Record<string, string>, grid: Grid): Line {
   const points: [number, string][] = (s.samples ?? []).map((p) => [Number(p.timestampMs) / 1000, String(p.value ?? 0)])
   return { name: labelText(labels), labels, values: onGrid(points, grid) }
 }
@@ -162,7 +169,8 @@ const exemplarsOf = (s: SeriesJSON): Exemplar[] =>
 export async function numbersRange(query: string, grid: Grid, exemplars: number, signal?: AbortSignal): Promise<NumberLines> {
   const { body, warnings } = await noted<{ series?: SeriesJSON[] }>('/tempo/api/metrics/query_range', { q: query, start: grid.start, end: grid.end, step: grid.step, exemplars }, signal)
   const series = body.series ?? []
-  return { grid, lines: series.map((s) => lineOf(s, grid)), exemplars: series.flatMap(exemplarsOf).filter((e) => e.trace), warnings, infos: [] }
+  const labels = lineLabels(series)
+  return { grid, lines: series.map((s, i) => lineOf(s, labels[i], grid)), exemplars: series.flatMap(exemplarsOf).filter((e) => e.trace), warnings, infos: [] }
 }
 
 export async function numbersInstant(query: string, startMs: number, endMs: number, signal?: AbortSignal): Promise<{ series: Side[]; warnings: string[] }> {

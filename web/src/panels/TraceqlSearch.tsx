@@ -65,16 +65,18 @@ export function TraceqlSearch() {
         </button>
       </div>
       <div class="ql-tools">
-        <label>
-          {W.tracing.ql.limit}{' '}
-          <select name="limit" value={String(limit)} onChange={(e) => change({ limit: e.currentTarget.value })}>
-            {[...new Set([...LIMITS, String(limit)])].map((n) => (
-              <option key={n} value={n}>
-                {W.tracing.ql.limitOf(n)}
-              </option>
-            ))}
-          </select>
-        </label>
+        {!numbers && (
+          <label>
+            {W.tracing.ql.limit}{' '}
+            <select name="limit" value={String(limit)} onChange={(e) => change({ limit: e.currentTarget.value })}>
+              {[...new Set([...LIMITS, String(limit)])].map((n) => (
+                <option key={n} value={n}>
+                  {W.tracing.ql.limitOf(n)}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <a href={W.tracing.ql.manualHref}>{W.tracing.ql.manual}</a>
       </div>
       {!query && <Examples />}
