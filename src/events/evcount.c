@@ -109,6 +109,8 @@ struct groups {
     const struct evdir *d;
     uint32_t **of_stream; /* by the part's number of it: SEVERITY_VALUES of them, GROUP_NONE where not asked yet; NULL: none asked yet */
     const bool *is_seen;  /* by number of a field: does the caller look at it? */
+    const struct slice *seen; /* names of those */
+    size_t seen_count;
 };
 
 static struct event event_of(const struct groups *g, const struct evdir_block *b, size_t stream, uint8_t severity)
@@ -327,10 +329,12 @@ static enum status count_rows(struct evcount *c, struct table *t, struct evread 
 }
 
 /* Rows that the caller has to see: one has a field that it looks at, or an id. */
-static enum status count_seen(struct evcount *c, struct evread *x, struct err *err)
+static enum status count_seen(struct evcount *c, const struct groups *g, struct evread *x, struct err *err)
 {
     const struct evdir_block *b = evread_block(x);
     unsigned want = WANT_STREAM | WANT_FIELDS | (c->by->with_ids ? WANT_IDS : 0);
+    if (g->seen_count < g->d->field_count)
+        evread_only(x, g->seen, g->seen_count);
     enum status st = evread_load(x, want, err);
     if (st)
         return evscope_skip(c->sc, st, err);
@@ -360,9 +364,14 @@ static struct groups *groups_new(struct evcount *c, const struct evdir *d)
     struct arena *a = c->sc->arena;
     struct groups *g = arena_new_of(a, struct groups);
     bool *is_seen = arena_zalloc(a, d->field_count + 1);
-    for (size_t f = 0; f < d->field_count; f++)
+    struct slice *seen = arena_array(a, struct slice, d->field_count + 1);
+    size_t seen_count = 0;
+    for (size_t f = 0; f < d->field_count; f++) {
         is_seen[f] = c->by->looks_at(c->by->arg, d->fields[f].name);
-    *g = (struct groups){ d, arena_zalloc(a, (d->stream_count + 1) * sizeof *g->of_stream), is_seen };
+        seen[seen_count] = d->fields[f].name;
+        seen_count += is_seen[f];
+    }
+    *g = (struct groups){ d, arena_zalloc(a, (d->stream_count + 1) * sizeof *g->of_stream), is_seen, seen, seen_count };
     return g;
 }
 
@@ -403,7 +412,7 @@ static enum status count_block(struct evcount *c, struct evplan *plan, const str
     arena_reset(c->sc->scratch);
     st = evscope_select(c->sc, plan, b, &x, c->sel, &count, err);
     if (st == ST_OK && x)
-        st = is_wide ? count_seen(c, x, err) : count_rows(c, &t, x, count, err);
+        st = is_wide ? count_seen(c, g, x, err) : count_rows(c, &t, x, count, err);
     evread_free(x);
     return st;
 }
