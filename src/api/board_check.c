@@ -186,7 +186,7 @@ static enum status check_grid(struct check *c, struct json_value panel)
     return ST_OK;
 }
 
-/* "prometheus" or "loki"; older boards name a datasource by a text or a variable, which tells no type. */
+/* "prometheus", "loki" or "tempo"; older boards name a datasource by a text or a variable, which tells no type. */
 static struct slice source_of(struct json_value object, struct slice inherited)
 {
     struct json_value source, type;
@@ -196,37 +196,41 @@ static struct slice source_of(struct json_value object, struct slice inherited)
 }
 
 /* A query with a variable of the board in it is no query yet: it cannot be checked. */
-static enum status check_expr(struct check *c, struct slice field, struct slice expr, struct slice source)
+static enum status check_expr(struct check *c, struct slice target, struct slice expr, struct slice source)
 {
     struct err why;
-    enum value_type type;
-    const struct query_lang *lang = slice_eq(source, SLICE("loki")) ? c->langs->logql : c->langs->promql;
+    enum value_type type = VALUE_NONE;
+    bool is_tempo = slice_eq(source, SLICE("tempo"));
+    const struct query_lang *lang = is_tempo ? c->langs->traceql : slice_eq(source, SLICE("loki")) ? c->langs->logql : c->langs->promql;
     if (expr.len == 0 || slice_contains(expr, SLICE("$")) || slice_contains(expr, SLICE("[[")))
         return ST_OK;
-    if (lang->check(expr, UINT32_MAX, &type, &why) == ST_OK) /* whether it runs is the flags' matter */
-        return ST_OK;
-    return err_set(c->err, ST_INVALID, "%.*s: %.*s: %s", SLICE_FMT(c->where), SLICE_FMT(field), why.text);
+    if (lang->check(expr, UINT32_MAX, &type, &why)) /* whether it runs is the flags' matter */
+        return err_set(c->err, ST_INVALID, "%.*s: %.*s.%s: %s", SLICE_FMT(c->where), SLICE_FMT(target), is_tempo ? "query" : "expr", why.text);
+    if (is_tempo && type == VALUE_NONE)
+        buf_printf(c->warnings, "%.*s: %.*s searches for traces; of TraceQL, what gives numbers is drawn\n", SLICE_FMT(c->where), SLICE_FMT(target));
+    return ST_OK;
 }
 
 static enum status check_target(struct check *c, struct json_value target, size_t number, struct slice inherited)
 {
-    struct slice expr, legend, field = arena_printf(c->a, "targets[%zu].expr", number);
+    struct slice expr, legend, where = arena_printf(c->a, "targets[%zu]", number);
     if (json_type(target) != JSON_OBJECT)
-        return err_set(c->err, ST_INVALID, "%.*s: targets[%zu] must be an object", SLICE_FMT(c->where), number);
+        return err_set(c->err, ST_INVALID, "%.*s: %.*s must be an object", SLICE_FMT(c->where), SLICE_FMT(where));
     struct slice source = source_of(target, inherited);
-    if (source.len && !slice_eq(source, SLICE("prometheus")) && !slice_eq(source, SLICE("loki"))) {
-        buf_printf(c->warnings, "%.*s: targets[%zu] asks a datasource of type \"%.*s\"; prometheus and loki are answered\n", SLICE_FMT(c->where),
-                   number,
-                   SLICE_FMT(source));
+    bool is_tempo = slice_eq(source, SLICE("tempo"));
+    if (source.len && !is_tempo && !slice_eq(source, SLICE("prometheus")) && !slice_eq(source, SLICE("loki"))) {
+        buf_printf(c->warnings, "%.*s: %.*s asks a datasource of type \"%.*s\"; prometheus, loki and tempo are answered\n", SLICE_FMT(c->where),
+                   SLICE_FMT(where), SLICE_FMT(source));
         return ST_OK;
     }
     struct json_value v;
-    if (json_get(target, SLICE("expr"), &v) && json_type(v) != JSON_STRING)
-        return bad_text(c, field, v);
-    enum status st = text_of(c, target, SLICE("expr"), &expr);
+    struct slice member = is_tempo ? SLICE("query") : SLICE("expr");
+    if (json_get(target, member, &v) && json_type(v) != JSON_STRING)
+        return bad_text(c, arena_printf(c->a, "%.*s.%.*s", SLICE_FMT(where), SLICE_FMT(member)), v);
+    enum status st = text_of(c, target, member, &expr);
     if (!st)
         st = text_of(c, target, SLICE("legendFormat"), &legend);
-    return st ? st : check_expr(c, field, expr, source);
+    return st ? st : check_expr(c, where, expr, source);
 }
 
 static enum status check_panels(struct check *c, struct json_value panels, struct slice path, bool is_inner);

@@ -33,7 +33,7 @@ struct board_summary {
 bool board_summary_read(struct arena *a, struct slice json, struct board_summary *out);
 
 struct board_langs {
-    const struct query_lang *promql, *logql;
+    const struct query_lang *promql, *logql, *traceql;
 };
 
 /* text: a dashboard, or {"dashboard":{...}} as Grafana's own API has it. *json: the dashboard as it came, without its members id and

@@ -4,8 +4,9 @@
 #include "base/unit.h"
 #include "logql/logql.h"
 #include "promql/promql.h"
+#include "traceql/traceql.h"
 
-static const struct board_langs langs = { &promql_lang, &logql_lang };
+static const struct board_langs langs = { &promql_lang, &logql_lang, &traceql_lang };
 
 struct outcome {
     struct arena *a;
@@ -92,6 +93,20 @@ TEST(an_error_names_panel_and_field)
     fails("{\"title\":\"T\",\"panels\":[],\"templating\":{\"list\":[{\"type\":\"query\"}]}}", "variable 1: name is missing");
     fails("[1]", "expected a dashboard");
     fails("{", "board: ");
+}
+
+TEST(numbers_of_spans_are_drawn_and_a_search_is_kept)
+{
+    struct outcome o;
+    prepare(&o, "{\"title\":\"T\",\"panels\":[{\"type\":\"timeseries\",\"datasource\":{\"type\":\"tempo\"},\"targets\":["
+                "{\"query\":\"{ } | rate()\"},{\"query\":\"{ .a = $a } | rate()\"},{\"query\":\"{ status = error }\"}]}]}");
+    CHECK_INT(o.st, ST_OK);
+    CHECK_STR(buf_as_slice(&o.warnings), "panel 1: targets[2] searches for traces; of TraceQL, what gives numbers is drawn\n");
+    outcome_free(&o);
+    fails("{\"title\":\"T\",\"panels\":[{\"type\":\"stat\",\"targets\":[{\"datasource\":{\"type\":\"tempo\"},\"query\":\"{ } | rate(\"}]}]}",
+          "panel 1: targets[0].query: ");
+    fails("{\"title\":\"T\",\"panels\":[{\"type\":\"stat\",\"targets\":[{\"datasource\":{\"type\":\"tempo\"},\"query\":5}]}]}",
+          "targets[0].query is a number, expected a text");
 }
 
 TEST(what_is_kept_but_not_drawn_is_told)

@@ -6,6 +6,7 @@
 #include "codec/compress.h"
 #include "codec/json.h"
 #include "store/kv.h"
+#include "traceql/traceql.h"
 
 enum {
     BOARDS_MAX = 500,           /* of a tenant */
@@ -189,7 +190,7 @@ static enum status put(struct api *api, struct http_exchange *x, struct slice *u
 {
     struct slice tenant, json = SLICE_EMPTY, key;
     struct arena *a = http_arena(x);
-    struct board_langs langs = { api->promql, api->logql };
+    struct board_langs langs = { api->promql, api->logql, &traceql_lang };
     enum status st = uid_read(x, uid, &tenant, err);
     if (!st)
         st = refuse_built_in(*uid, err);

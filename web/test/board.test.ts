@@ -47,6 +47,11 @@ describe('a document', () => {
     expect(visible(b.panels, new Set()).map((v) => [v.panel.id, v.y])).toEqual([[1, 0], [2, 8], [4, 9]])
     expect(visible(b.panels, new Set([2])).map((v) => [v.panel.id, v.y])).toEqual([[1, 0], [2, 8], [3, 9], [4, 13]])
   })
+  it('a query of Tempo stands in a member of its own', () => {
+    const [p] = readBoard({ title: 'T', panels: [{ type: 'timeseries', datasource: { type: 'tempo' }, targets: [{ query: '{ } | rate()', legendFormat: '{{resource.service.name}}' }, { expr: 'up', datasource: { type: 'prometheus' } }] }] }).panels
+    expect(p.targets.map((t) => [t.source, t.expr])).toEqual([['tempo', '{ } | rate()'], ['prometheus', 'up']])
+    expect(legendOf(p.targets[0].legend, { 'resource.service.name': 'shop' }, 'x')).toBe('shop')
+  })
   it('anything at all is a board without panels, not a failure', () => {
     for (const v of [null, 3, 'x', [], { panels: 7 }, { panels: [null, 3, { targets: 'x', gridPos: { w: 'a' } }] }]) expect(readBoard(v).title).toBe('')
   })

@@ -3,12 +3,13 @@
 import type { Unit } from './units'
 import { durationMs } from './time'
 
+export type Source = 'prometheus' | 'loki' | 'tempo'
 export interface Target {
   refId: string
   expr: string
   legend: string
   instant: boolean
-  source: 'prometheus' | 'loki'
+  source: Source
 }
 export interface Step {
   value: number | null
@@ -81,10 +82,10 @@ function readTarget(v: unknown, i: number, panelSource: string): Target {
   const kind = text(obj(t.datasource).type) || panelSource
   return {
     refId: text(t.refId) || String.fromCharCode(65 + i),
-    expr: text(t.expr),
+    expr: kind === 'tempo' ? text(t.query) : text(t.expr),
     legend: text(t.legendFormat) === '__auto' ? '' : text(t.legendFormat),
     instant: t.instant === true || t.format === 'table' || t.queryType === 'instant',
-    source: kind === 'loki' ? 'loki' : 'prometheus',
+    source: kind === 'loki' || kind === 'tempo' ? kind : 'prometheus',
   }
 }
 

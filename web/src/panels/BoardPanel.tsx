@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { queryInstant, queryRange, type Row } from '../api/prom'
 import { queryLines, queryCounts, type LogLine } from '../api/loki'
+import { numbersInstant, numbersRange } from '../api/tempo'
 import { link, setRange, type RangeNow } from '../state/address'
 import { useDots } from '../state/dots'
 import { useFetch, type Fetched } from '../state/fetch'
@@ -56,6 +57,10 @@ async function linesOf(t: Target, p: PanelProps, signal: AbortSignal): Promise<{
   const query = fill(t.expr, p.variables, p.grid)
   const named = (lines: Line[]) => lines.map((l) => ({ ...l, name: legendOf(t.legend, l.labels, p.panel.targets.length > 1 && l.name === '{}' ? t.refId : l.name) }))
   if (t.source === 'loki') return { lines: named(await queryCounts(query, p.grid, signal)), notes: [] }
+  if (t.source === 'tempo') {
+    const a = await numbersRange(query, p.grid, 0, signal)
+    return { lines: named(a.lines), notes: a.warnings }
+  }
   const a = await queryRange(query, p.grid, signal)
   return { lines: named(a.lines), notes: [...a.warnings, ...a.infos] }
 }
@@ -203,12 +208,19 @@ function joined(answers: { refId: string; rows: Row[] }[]): TableRow[] {
   return [...rows.values()]
 }
 
+async function rowsOf(t: Target, p: PanelProps, signal: AbortSignal): Promise<Row[]> {
+  const query = fill(t.expr, p.variables, p.grid)
+  if (t.source !== 'tempo') return (await queryInstant(query, p.grid.end, signal)).rows
+  const a = await numbersInstant(query, p.range.startMs, p.range.endMs, signal)
+  return a.series.map((s) => ({ labels: s.labels, value: String(s.value), time: p.grid.end }))
+}
+
 function Rows(p: PanelProps) {
   const u = unitOf(p.panel.unit)
   const of = useFetch(keyOf(p, 'rows'), p.range.tick, async (signal) =>
     joined(
       await Promise.all(
-        p.panel.targets.map(async (t) => ({ refId: t.refId, rows: (await queryInstant(fill(t.expr, p.variables, p.grid), p.grid.end, signal)).rows })),
+        p.panel.targets.map(async (t) => ({ refId: t.refId, rows: await rowsOf(t, p, signal) })),
       ),
     ),
   )
@@ -318,13 +330,16 @@ function TextPanel({ panel }: PanelProps) {
   )
 }
 
+// Where one goes on with the query.
+const exploring = (t: Target, q: string): string => (t.source === 'tempo' ? link('/traces', { mode: 'traceql', q }) : link(t.source === 'loki' ? '/logs' : '/metrics-explorer', { q }))
+
 function Unknown({ panel, variables, grid }: PanelProps) {
   return (
     <div class="empty">
       <p>{W.boards.unknown(safe(panel.type))}</p>
       {panel.targets.map((t) => (
         <p key={t.refId}>
-          <a href={link(t.source === 'loki' ? '/logs' : '/metrics-explorer', { q: fill(t.expr, variables, grid) })}>{safe(fill(t.expr, variables, grid))}</a>
+          <a href={exploring(t, fill(t.expr, variables, grid))}>{safe(fill(t.expr, variables, grid))}</a>
         </p>
       ))}
     </div>
@@ -345,7 +360,7 @@ export function BoardPanel(p: PanelProps) {
   const Draw = DRAWN[p.panel.type] ?? Unknown
   const first = p.panel.targets[0]
   const open = first && (
-    <a class="quiet" title={W.boards.explore} href={link(first.source === 'loki' ? '/logs' : '/metrics-explorer', { q: fill(first.expr, p.variables, p.grid) })}>
+    <a class="quiet" title={W.boards.explore} href={exploring(first, fill(first.expr, p.variables, p.grid))}>
       ↗
     </a>
   )
