@@ -60,6 +60,9 @@ RULES = FAST + """groups:
       - alert: Errors
         lang: logql
         expr: 'sum by (service_name) (count_over_time({service_name="api"} |= "ERROR" [1m])) > 2'
+"""
+
+TRACE_RULES = FAST + """groups:
   - name: traces
     lang: traceql
     rules:
@@ -203,7 +206,7 @@ class Alerts(harness.Case):
         self.assertEqual((found[0]["labels"]["service_name"], float(found[0]["value"])), ("api", 5))
 
     def test_rules_over_traces_fire_and_record(self):
-        s = self.server(config=RULES)
+        s = self.server(config=TRACE_RULES)
         start = time.time_ns() - 10**9
         spans = [{"traceId": "5b8efff798038103d269b633813fc60c", "spanId": f"eee19b7ec3c1b17{kind}", "name": "q", "kind": kind, "startTimeUnixNano": str(start),
                   "endTimeUnixNano": str(start + kind * 3 * 10**8)} for kind in (2, 3)]
