@@ -29,6 +29,7 @@ enum {
     NAME_CACHE_SHIFT = 40,
     KNOWN_TEXTS = 256,
     KNOWN_SHAPES = 256,
+    AHEAD = 3, CACHE_LINE_BYTES = 64,
     PROBE_ROWS = 512, /* tell how many rows make a block full */
     NO_NUMBER = UINT32_MAX,
     FIELD_COST_BYTES = 8, /* what a field counts toward a block's size beside its text */
@@ -282,6 +283,14 @@ static uint32_t *gather_row(struct making *k, const struct event *row, uint64_t 
     return elements;
 }
 
+/* Asks for what will be looked at soon: a block's fields do not fit the processor's caches. */
+static void fetch_fields(const struct event *row)
+{
+    const char *at = (const char *)row->fields, *end = (const char *)(row->fields + row->field_count);
+    for (; at < end; at += CACHE_LINE_BYTES)
+        __builtin_prefetch(at);
+}
+
 static void gather_fields(struct making *k)
 {
     struct evwrite *x = k->x;
@@ -296,6 +305,8 @@ static void gather_fields(struct making *k)
     for (size_t i = 0; i < x->n; i++) {
         const struct event *row = x->rows[i];
         uint64_t hash;
+        if (i + AHEAD < x->n)
+            fetch_fields(x->rows[i + AHEAD]);
         uint32_t *elements = gather_row(k, row, &hash);
         struct known *at = &known[hash >> 32 & (KNOWN_SHAPES - 1)];
         if (at->elements && at->count == row->field_count && memcmp(at->elements, elements, row->field_count * sizeof *elements) == 0) {
