@@ -105,7 +105,7 @@ struct api {
     struct slice (*config_text)(void *arg, struct arena *a); /* as running; for status/config */
     enum status (*reload)(void *arg, struct err *err);
     void *server;                       /* argument of the functions above */
-    atomic_int queries_running;
+    atomic_int queries_running, exports_running;
     atomic_bool reload_failed;          /* the last one; the old configuration runs on */
     atomic_uint_fast64_t downsampled_days, downsample_failures;
     atomic_uint_fast64_t telemetry_dropped; /* own spans and lines that did not fit while the store did not take them */

@@ -190,6 +190,17 @@ static enum status begin(struct api_query *q, const struct asked *asked, struct 
     return q->api->engine->ops->events(q->api->engine, &q->ctx, &rows, it, &did, err);
 }
 
+/* An export goes as fast as its reader and holds a worker so long: half of them stay for who waits for an answer. */
+static enum status turn_take(struct api *api, struct http_exchange *x, struct err *err)
+{
+    int max = api->http ? MAX((int)http_server_workers(api->http) / 2, 1) : 1;
+    if (atomic_fetch_add(&api->exports_running, 1) < max)
+        return ST_OK;
+    atomic_fetch_sub(&api->exports_running, 1);
+    http_set_header(x, SLICE("Retry-After"), SLICE("5"));
+    return err_set(err, ST_UNAVAILABLE, "%d exports are running, which is the limit; try again", max);
+}
+
 void logs_export(void *user, struct http_exchange *x)
 {
     struct api *api = user;
@@ -202,6 +213,9 @@ void logs_export(void *user, struct http_exchange *x)
     if (!api_query_begin(api, x, &q))
         return;
     enum status st = read_asked(api, &q, &asked, &err);
+    if (!st)
+        st = turn_take(api, x, &err);
+    bool has_turn = !st;
     if (!st)
         st = begin(&q, &asked, &it, &err);
     if (st) {
@@ -229,5 +243,7 @@ void logs_export(void *user, struct http_exchange *x)
     }
     if (asked.rows)
         asked.lang->rows_close(asked.rows);
+    if (has_turn)
+        atomic_fetch_sub(&api->exports_running, 1);
     api_query_end(&q, "export", st, &err);
 }

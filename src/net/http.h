@@ -62,6 +62,7 @@ struct http_options {
 MUST_CHECK enum status http_server_start(struct http_server **out, const struct http_options *opt, struct err *err);
 /* The address really bound, "127.0.0.1:40123". Lives as long as the server. */
 struct slice http_server_address(const struct http_server *s);
+unsigned http_server_workers(const struct http_server *s);
 /* A further listener on the same loops and routes (a dialect's own port). tag is seen by http_listener_tag. */
 MUST_CHECK enum status http_server_listen(struct http_server *s, struct slice address, const char *tls_cert,
                                           const char *tls_key, int tag, struct slice *bound, struct err *err);

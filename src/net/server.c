@@ -134,6 +134,11 @@ enum status http_server_listen(struct http_server *s, struct slice address, cons
     return st;
 }
 
+unsigned http_server_workers(const struct http_server *s)
+{
+    return s->opt.workers;
+}
+
 struct slice http_server_address(const struct http_server *s)
 {
     return s->listeners[0].bound;

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a sloppy or hostile client asks of the APIs of logs and traces: times at the ends of 64 bits, ids that are all alike, answers without end."""
 import json
+import os
+import socket
 import time
+import urllib.parse
 
 import harness
 
@@ -89,6 +92,27 @@ class Attributes(harness.Case):
                 found = s.get("/tempo/api/search", {"tags": f'zone="{value}"'}).json["traces"]
                 self.assertEqual({int(t["traceID"], 16) for t in found}, want, value)
             s.post("/api/stoa/v1/flush")
+
+
+class Readers(harness.Case):
+    def test_exports_that_nobody_reads_leave_room_for_queries(self):
+        s = self.server()
+        now = time.time_ns()
+        for i in range(12):
+            values = [[str(now - (i * 2000 + k) * 1000), f"{i} {k} " + "x" * 1000] for k in range(2000)]
+            self.assertEqual(s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"service_name": "shop"}, "values": values}]}).status, 204)
+        query = urllib.parse.urlencode({"query": '{service_name="shop"}', "start": now - S})
+        for _ in range(2 * (os.cpu_count() or 1) + 4):
+            c = socket.socket()
+            self.addCleanup(c.close)
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            c.connect(("127.0.0.1", s.port))
+            c.sendall(f"GET /api/stoa/v1/logs/export?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(1)
+        self.assertEqual(s.get("/loki/api/v1/labels", timeout=15).status, 200)
+        r = s.request("GET", f"/api/stoa/v1/logs/export?{query}", timeout=15)
+        self.assertEqual((r.status, r.headers["Retry-After"]), (503, "5"), r.text[:200])
+        self.assertIn("exports are running, which is the limit", r.text)
 
 
 if __name__ == "__main__":
