@@ -243,4 +243,22 @@ export const checks = [
       await until(async () => (await rows(page).count()) === 1 && /5 spans match/.test(await textOf(rows(page))), 'the spans are not found')
     },
   },
+  {
+    name: 'traceql: numbers of spans on a board',
+    async run({ page, base }) {
+      const t = await shop(page, base)
+      const uid = unique('ql')
+      const target = (query) => [{ refId: 'A', query, legendFormat: '{{name}}' }]
+      const panelOf = (type, title, y, query) => ({ type, title, gridPos: { x: 0, y, w: 24, h: 8 }, datasource: { type: 'tempo' }, targets: target(query) })
+      const board = { title: uid, panels: [panelOf('timeseries', 'Spans', 0, `{ ${t.bank} } | count_over_time() by (name)`), panelOf('table', 'Slowest', 8, `{ ${t.bank} } | max_over_time(duration) by (name)`)] }
+      const put = await page.request.put(`${base}/api/stoa/v1/boards/${uid}`, { headers: { 'Content-Type': 'application/json' }, data: board })
+      must(put.ok(), `the board was answered with ${put.status()}: ${await put.text()}`)
+      await page.goto(`${base}/boards/${uid}?from=now-5m`)
+      await until(async () => /POST \/charge/.test(await textOf(panel(page, 'Spans'))), 'the chart has no line of the spans')
+      await until(async () => /POST \/charge 0\.4/.test((await panel(page, 'Slowest').locator('tbody tr').allTextContents()).join(' ').replace('charge0', 'charge 0')), `the table reads ${await textOf(panel(page, 'Slowest'))}`)
+      await panel(page, 'Spans').locator('a', { hasText: '↗' }).click()
+      await page.waitForURL(/\/traces\?.*mode=traceql/)
+      await page.request.delete(`${base}/api/stoa/v1/boards/${uid}`)
+    },
+  },
 ]
