@@ -214,6 +214,15 @@ static const struct tql_span *asked(const struct tql_field *f, const struct tql_
     return span == TQL_NO_SPAN ? NULL : &t->spans[span];
 }
 
+/* Of a list its elements. */
+static void add_each(struct arena *a, struct values *out, struct tql_value v)
+{
+    if (v.type == TQL_ARRAY)
+        add_elements(a, out, v.text);
+    else
+        add(a, out, v);
+}
+
 static struct tql_value single_value(const struct tql_field *f, const struct tql_trace *t, const struct tql_span *s, struct arena *a)
 {
     return f->scope == TQL_SCOPE_INTRINSIC ? intrinsic_value(f->intrinsic, t, s, a) : attribute_of(f, s->e, a);
@@ -225,16 +234,12 @@ struct tql_value *tql_field_values(const struct tql_field *f, const struct tql_t
     struct values out = { .count = 0 };
     if (s && is_of_events(f)) {
         for (uint32_t i = 0; i < s->e->event_count; i++)
-            add(scratch, &out, event_value(f, s->e, &s->e->events[i], scratch));
+            add_each(scratch, &out, event_value(f, s->e, &s->e->events[i], scratch));
     } else if (s && is_of_links(f)) {
         for (uint32_t i = 0; i < s->e->link_count; i++)
-            add(scratch, &out, link_value(f, &s->e->links[i], scratch));
+            add_each(scratch, &out, link_value(f, &s->e->links[i], scratch));
     } else if (s) {
-        struct tql_value v = single_value(f, t, s, scratch);
-        if (v.type == TQL_ARRAY)
-            add_elements(scratch, &out, v.text);
-        else
-            add(scratch, &out, v);
+        add_each(scratch, &out, single_value(f, t, s, scratch));
     }
     *count = out.count;
     return out.list;
@@ -243,9 +248,15 @@ struct tql_value *tql_field_values(const struct tql_field *f, const struct tql_t
 struct tql_value tql_field_value(const struct tql_field *f, const struct tql_trace *t, uint32_t span, struct arena *scratch)
 {
     const struct tql_span *s = asked(f, t, span);
-    size_t count;
-    if (s && !is_of_events(f) && !is_of_links(f))
-        return single_value(f, t, s, scratch);
-    const struct tql_value *list = tql_field_values(f, t, span, scratch, &count);
-    return count ? list[0] : nil;
+    struct tql_value v = nil;
+    if (s && is_of_events(f)) {
+        for (uint32_t i = 0; i < s->e->event_count && v.type == TQL_NIL; i++)
+            v = event_value(f, s->e, &s->e->events[i], scratch);
+    } else if (s && is_of_links(f)) {
+        for (uint32_t i = 0; i < s->e->link_count && v.type == TQL_NIL; i++)
+            v = link_value(f, &s->e->links[i], scratch);
+    } else if (s) {
+        v = single_value(f, t, s, scratch);
+    }
+    return v;
 }

@@ -82,6 +82,18 @@ static void number_from(struct walk *w, uint32_t top)
     }
 }
 
+/* Up from a span that was not numbered, of a ring or below one: the ring's first. seen: by span, from which one it was met last. */
+static uint32_t first_of_ring(const struct tql_trace *t, uint32_t span, uint32_t *seen)
+{
+    uint32_t at = span, first;
+    for (; seen[at] != span + 1; at = t->spans[at].parent)
+        seen[at] = span + 1;
+    first = at;
+    for (uint32_t next = t->spans[at].parent; next != at; next = t->spans[next].parent)
+        first = MIN(first, next);
+    return first;
+}
+
 static void cut_from_parent(struct tql_trace *t, uint32_t span)
 {
     t->spans[t->spans[span].parent].child_count--;
@@ -102,11 +114,16 @@ void tql_tree(struct arena *a, const struct event *const *list, size_t count, st
     for (uint32_t i = 0; i < count; i++)
         if (out->spans[i].parent == TQL_NO_SPAN)
             number_from(&w, i);
-    for (uint32_t i = 0; i < count; i++)
-        if (out->spans[i].left == 0) { /* of a ring, or below one */
-            cut_from_parent(out, i);
-            number_from(&w, i);
-        }
+    uint32_t *seen = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (out->spans[i].left)
+            continue;
+        if (seen == NULL)
+            seen = arena_zalloc(a, count * sizeof *seen);
+        uint32_t top = first_of_ring(out, i, seen);
+        cut_from_parent(out, top);
+        number_from(&w, top);
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct event *e = out->spans[i].e;
         end_ns = MAX(end_ns, sat_add(e->time_ns, e->duration_ns));

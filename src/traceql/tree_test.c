@@ -69,6 +69,16 @@ TEST(a_ring_of_spans_is_cut_at_its_first_and_a_span_is_not_its_own_parent)
     arena_free(f.arena);
 }
 
+TEST(a_span_below_a_ring_stays_there_though_it_begins_before_it)
+{
+    struct forest f;
+    plant(&f, (const unsigned[]){ 2, 3, 4, 3 }, 4); /* 1 -> 2 -> 3 -> 4 -> 3 */
+    const struct tql_span *s = f.trace.spans;
+    CHECK(s[0].parent == 1 && s[1].parent == 2 && s[2].parent == TQL_NO_SPAN && s[3].parent == 2);
+    CHECK(is_below(&f.trace, 0, 2) && is_below(&f.trace, 3, 2) && s[2].child_count == 2 && s[3].child_count == 0);
+    arena_free(f.arena);
+}
+
 TEST(a_hundred_thousand_spans_below_one_another_are_numbered)
 {
     enum { DEEP = 100 * 1000 };
