@@ -114,7 +114,7 @@ export function HeatPlot({ heat, onNarrow }: { heat: Heat; onNarrow: (s: Selecte
       <p class="heat-say dim" aria-live="polite">
         {told
           ? W.tracing.heat.box(W.tracing.heat.spans(told.count), told.errors, moment(told.fromMs), moment(told.toMs), say(told.min), say(told.max))
-          : `${W.tracing.heat.spans(heat.count)} · ${W.tracing.heat.hint} · ${W.tracing.heat.legend(heat.most)} · ${W.tracing.heat.failed}`}
+          : `${W.tracing.heat.spans(heat.count)} · ${W.tracing.heat.hint} · ${W.tracing.heat.legend(heat.most)}${heat.cells.some((c) => c.errors > 0) ? ` · ${W.tracing.heat.failed}` : ''}`}
       </p>
     </div>
   )
