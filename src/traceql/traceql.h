@@ -79,7 +79,7 @@ struct traceql_matrix {
 /* ST_INVALID: q asks for traces. All of it lives in env->result. */
 MUST_CHECK enum status traceql_metrics(struct query_env *env, const struct traceql *q, const struct traceql_window *w, struct traceql_matrix *out,
                                        struct err *err);
-/* Labels as Prometheus has them, canonical: values as text ("nil" for NIL), names as they are. Lives in a. */
+/* Labels as Prometheus has them, canonical: values as text ("<nil>" for NIL), names as they are. Lives in a. */
 struct slice traceql_labels_text(struct arena *a, const struct traceql_series *s);
 
 #endif
