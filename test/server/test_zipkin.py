@@ -101,7 +101,7 @@ class Test(unittest.TestCase):
         short, long = self.spans[0]["traceId"], self.spans[3]["traceId"]
         for params, expected in [(dict(serviceName="backend"), [short]), (dict(serviceName="batch"), [long]), (dict(spanName="alone"), [long]),
                                  (dict(annotationQuery="http.path=/api and error"), [short]), (dict(annotationQuery="ws"), [short]), (dict(annotationQuery="nothing"), []),
-                                 (dict(serviceName="backend", annotationQuery="error"), []), (dict(remoteServiceName="mysql"), [short]), (dict(minDuration=1400), [short]),
+                                 (dict(serviceName="backend", annotationQuery="error"), []), (dict(remoteServiceName="mysql"), [short]), (dict(serviceName="frontend", minDuration=1400), [short]),
                                  (dict(serviceName="frontend", maxDuration=1400), []), (dict(serviceName="batch", lookback=1000), []),
                                  (dict(serviceName="backend", endTs=(self.now - 10 * US) // 1000, lookback=3600000), [])]:
             self.assertEqual(found(**params), expected, params)
