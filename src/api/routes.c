@@ -60,8 +60,8 @@ static const struct row rows[] = {
     SECTION("About the server"),
     ROW(PUBLIC, NULL, GET | HEAD, "/-/healthy", ROUTE_ON_LOOP, BODY_NONE, self_healthy),
     ROW(PUBLIC, NULL, GET | HEAD, "/-/ready", ROUTE_ON_LOOP, BODY_NONE, self_ready),
-    ROW(ADMIN, "config.reload", POST | PUT, "/-/reload", 0, BODY_NONE, self_reload),
-    ROW(READ, NULL, GET | HEAD | SERVER, "/metrics", 0, BODY_NONE, self_metrics),
+    ROW(ADMIN, "config.reload", POST | PUT, "/-/reload", ROUTE_ASIDE, BODY_NONE, self_reload),
+    ROW(READ, NULL, GET | HEAD | SERVER, "/metrics", ROUTE_ASIDE, BODY_NONE, self_metrics),
 
     SECTION("Prometheus"),
     ROW(WRITE, NULL, POST, "/api/v1/write", ROUTE_ON_LOOP, BODY_INGEST, ingest_prom_write),
@@ -102,8 +102,8 @@ static const struct row rows[] = {
     ROW(ADMIN, "metrics.delete", POST | PUT, "/api/v1/admin/tsdb/delete_series", 0, BODY_FORM, prom_delete_series),
     ROW(ADMIN, "store.clean", POST | PUT, "/api/v1/admin/tsdb/clean_tombstones", 0, BODY_FORM, prom_clean_tombstones),
     ROW(ADMIN, "store.snapshot", POST | PUT, "/api/v1/admin/tsdb/snapshot", 0, BODY_FORM, prom_snapshot),
-    OWN("Queries that run now and the slowest of the last day.", READ, NULL, GET | SERVER, "queries", 0, BODY_NONE, queries_list),
-    OWN("Ends a running query.", ADMIN, "query.cancel", DELETE | SERVER, "queries/{id}", 0, BODY_NONE, queries_cancel),
+    OWN("Queries that run now and the slowest of the last day.", READ, NULL, GET | SERVER, "queries", ROUTE_ASIDE, BODY_NONE, queries_list),
+    OWN("Ends a running query.", ADMIN, "query.cancel", DELETE | SERVER, "queries/{id}", ROUTE_ASIDE, BODY_NONE, queries_cancel),
     ROW(WRITE, NULL, POST, "/api/v1/otlp/v1/metrics", ROUTE_ON_LOOP, BODY_INGEST, ingest_otlp_metrics),
 
     SECTION("Loki"),
@@ -279,7 +279,7 @@ static const struct row rows[] = {
 
     SECTION("Stoa"),
     OWN("This document.", READ, NULL, GET, "openapi.json", 0, BODY_NONE, openapi_get),
-    OWN("Counts, sizes, disk and warnings.", READ, NULL, GET, "status", 0, BODY_NONE, stoa_status),
+    OWN("Counts, sizes, disk and warnings.", READ, NULL, GET, "status", ROUTE_ASIDE, BODY_NONE, stoa_status),
     OWN("All services with rate, errors and latency.", READ, NULL, GET, "services", 0, BODY_NONE, stoa_services),
     OWN("Recording rules of the golden signals.", READ, NULL, GET, "golden/rules", 0, BODY_NONE, stoa_golden_rules),
     OWN("A service: its signals, callers and callees.", READ, NULL, GET, "services/{name}", 0, BODY_NONE, stoa_service),
@@ -324,17 +324,17 @@ static const struct row rows[] = {
 
     /* the page: its own paths, all answered by one index; what else a browser visits is the page's to name */
     SECTION("The page"),
-    ROW(PUBLIC, NULL, GET | HEAD, "/", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/metrics-explorer", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/logs", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/traces", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/trace/{id}", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/docs", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/docs/{page}", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/docs/{folder}/{page}", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD, "/assets/{file}", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD | VISIT, "/{page}", 0, BODY_NONE, page_serve),
-    ROW(PUBLIC, NULL, GET | HEAD | VISIT, "/{page}/{id}", 0, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/metrics-explorer", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/logs", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/traces", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/trace/{id}", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/docs", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/docs/{page}", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/docs/{folder}/{page}", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD, "/assets/{file}", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD | VISIT, "/{page}", ROUTE_ASIDE, BODY_NONE, page_serve),
+    ROW(PUBLIC, NULL, GET | HEAD | VISIT, "/{page}/{id}", ROUTE_ASIDE, BODY_NONE, page_serve),
 };
 
 static_assert(COUNT_OF(rows) <= ROUTES_MAX, "more rows than api.routes has room for");

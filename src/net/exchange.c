@@ -252,10 +252,15 @@ static void run_handler(void *arg)
     x->route->handle(x->route->user, x);
 }
 
+static bool submit(struct http_exchange *x)
+{
+    return pool_submit(x->route->flags & ROUTE_ASIDE ? x->server->aside : x->server->pool, run_handler, x);
+}
+
 static void to_worker(struct http_exchange *x)
 {
     x->handler_started = true;
-    if (!pool_submit(x->server->pool, run_handler, x)) {
+    if (!submit(x)) {
         x->handler_started = false;
         net_count_add(x->nl, COUNT_BUSY, 1);
         exchange_refuse(x, 503, "The server is busy: %d requests wait for a worker, no more are queued. Try again later.",
@@ -266,7 +271,7 @@ static void to_worker(struct http_exchange *x)
 void http_hand_over(struct http_exchange *x, const struct http_route *route)
 {
     x->route = route;
-    if (pool_submit(x->server->pool, run_handler, x))
+    if (submit(x))
         return;
     net_count_add(x->nl, COUNT_BUSY, 1);
     if (route->flags & ROUTE_GRPC) {

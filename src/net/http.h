@@ -29,7 +29,8 @@ struct http_header {
 enum route_flags {
     ROUTE_ON_LOOP = 1,   /* the handler is short and never blocks: run it on the loop when the body is small */
     ROUTE_STREAM = 2,    /* the handler reads the body itself, on a worker, by http_read */
-    ROUTE_GRPC = 4       /* the body is gRPC frames; the handler gets the one message, and answers by http_reply_grpc */
+    ROUTE_GRPC = 4,      /* the body is gRPC frames; the handler gets the one message, and answers by http_reply_grpc */
+    ROUTE_ASIDE = 8      /* quick, and wanted most when long requests hold all workers: has workers of its own */
 };
 
 struct http_route {

@@ -26,6 +26,7 @@ enum {
     WRITE_BUFFER_BYTES_MAX = 1 * MIB,
     DEFAULT_LOOPS_MAX = 4,
     DEFAULT_WORKERS_MIN = 4,
+    WORKERS_ASIDE = 2,
     WORKERS_MAX = 1024
 };
 
@@ -157,6 +158,8 @@ enum status http_server_start(struct http_server **out, const struct http_option
     /* A peer that closes early must not end the program. */
     signal(SIGPIPE, SIG_IGN);
     enum status st = pool_new(&s->pool, "http", s->opt.workers, WORKER_QUEUE_MAX, err);
+    if (!st)
+        st = pool_new(&s->aside, "http-aside", WORKERS_ASIDE, WORKER_QUEUE_MAX, err);
     if (st)
         goto fail;
     s->loops = mem_zalloc(s->opt.loops * sizeof *s->loops);
@@ -227,6 +230,7 @@ void http_server_stop(struct http_server *s, int64_t drain_ns)
     for (unsigned j = 0; j < s->loop_count; j++)
         loop_call(s->loops[j].loop, abort_loop, &s->loops[j]);
     pool_free(s->pool);
+    pool_free(s->aside);
     wait_idle(s, true, -1);
     for (unsigned j = 0; j < s->loop_count; j++) {
         loop_free(s->loops[j].loop);
@@ -259,6 +263,6 @@ void http_server_stats(const struct http_server *s, struct http_stats *out)
         .protocol_errors = sums[COUNT_PROTOCOL_ERRORS],
         .open_connections = atomic_load(&s->open_connections),
         .open_exchanges = sums[COUNT_OPEN_EXCHANGES],
-        .worker_queue = pool_queued(s->pool),
+        .worker_queue = pool_queued(s->pool) + pool_queued(s->aside),
     };
 }

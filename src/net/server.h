@@ -57,7 +57,7 @@ struct listener {
 
 struct http_server {
     struct http_options opt; /* defaults filled in */
-    struct pool *pool;
+    struct pool *pool, *aside;
     struct net_loop *loops;
     unsigned loop_count;
     struct mutex lock; /* listeners */

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 import time
 import urllib.parse
 
@@ -113,6 +114,32 @@ class Readers(harness.Case):
         r = s.request("GET", f"/api/stoa/v1/logs/export?{query}", timeout=15)
         self.assertEqual((r.status, r.headers["Retry-After"]), (503, "5"), r.text[:200])
         self.assertIn("exports are running, which is the limit", r.text)
+
+    def test_queries_that_hold_all_workers_can_be_seen_and_ended(self):
+        s = self.server()
+        now, over = time.time_ns(), []
+        for i in range(10):
+            values = [[str(now - (i * 2000 + k) * 1000), f"{i} {k}"] for k in range(2000)]
+            self.assertEqual(s.post_json("/loki/api/v1/push", {"streams": [{"stream": {"service_name": "shop"}, "values": values}]}).status, 204)
+        long = 'sum(count_over_time({service_name="shop"} | line_format "{{ range 8000 }}{{ range 10 }}{{ end }}{{ end }}" [1h]))'
+
+        def ask():
+            over.append(s.get("/loki/api/v1/query", {"query": long}, timeout=120).status)
+
+        threads = [threading.Thread(target=ask) for _ in range(2 * (os.cpu_count() or 1) + 4)]
+        for t in threads:
+            t.start()
+        time.sleep(0.5)
+        self.assertEqual(s.get("/metrics", timeout=10).status, 200)
+        begun = time.monotonic()
+        while len(over) < len(threads) and time.monotonic() - begun < 30:
+            for q in s.get("/api/stoa/v1/queries", timeout=10).json["data"]["running"]:
+                s.request("DELETE", f"/api/stoa/v1/queries/{q['id']}", timeout=10)
+            time.sleep(0.05)
+        for t in threads:
+            t.join()
+        self.assertEqual(len(over), len(threads))
+        self.assertNotIn(200, over)
 
 
 if __name__ == "__main__":
