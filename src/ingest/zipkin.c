@@ -5,8 +5,8 @@
  * Tags are attributes, annotations events; of tags, w3c.tracestate, otel.scope.name and .version have places of their own. A tag
  * "error" makes the span's status an error, and its text the status's message; it stays a tag, too. A shared span (the server's half
  * of a call, under the client's id) says so in an attribute. */
-#include "ingest/jread.h"
 #include "ingest/span.h"
+#include "ingest/zipkin_json.h"
 
 #include "base/num.h"
 #include "codec/json.h"
@@ -171,36 +171,6 @@ static void set_times(struct span_parts *s, uint64_t us, uint64_t duration_us)
 
 /* ---- JSON ---- */
 
-static uint64_t json_number(struct jread *j)
-{
-    uint64_t n = 0;
-    double d;
-    if (jread_peek(j) == JREAD_NULL) {
-        jread_skip(j);
-        return 0;
-    }
-    struct slice text = jread_number(j);
-    if (!j->bad && !num_parse_u64(text, &n)) {
-        if (num_parse_double(text, &d) && d >= 0 && d < 9e18)
-            n = (uint64_t)d;
-        else
-            jread_wrong(j, "a time, duration or port must be a whole number and not negative");
-    }
-    return n;
-}
-
-static struct slice json_text(struct jread *j)
-{
-    enum jread_type type = jread_peek(j);
-    if (type == JREAD_STRING)
-        return jread_string(j);
-    if (type == JREAD_NULL) {
-        jread_skip(j);
-        return SLICE_EMPTY;
-    }
-    return jread_raw(j); /* a number or a word, which Zipkin itself refuses */
-}
-
 static void json_endpoint(struct jread *j, struct endpoint *e)
 {
     struct slice key;
@@ -212,13 +182,13 @@ static void json_endpoint(struct jread *j, struct endpoint *e)
         return;
     while (jread_key(j, &key)) {
         if (slice_eq(key, SLICE("serviceName")))
-            e->service = json_text(j);
+            e->service = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("ipv4")))
-            e->ipv4 = json_text(j);
+            e->ipv4 = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("ipv6")))
-            e->ipv6 = json_text(j);
+            e->ipv6 = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("port")))
-            e->port = json_number(j);
+            e->port = zipkin_json_number(j);
         else
             jread_skip(j);
     }
@@ -236,9 +206,9 @@ static void json_annotations(struct jread *j, struct span_parts *s)
             return;
         while (jread_key(j, &key)) {
             if (slice_eq(key, SLICE("timestamp")))
-                us = json_number(j);
+                us = zipkin_json_number(j);
             else if (slice_eq(key, SLICE("value")))
-                value = json_text(j);
+                value = zipkin_json_text(j);
             else
                 jread_skip(j);
         }
@@ -252,7 +222,7 @@ static void json_tags(struct jread *j, struct span_parts *s)
     if (!jread_object(j))
         return;
     while (jread_key(j, &key))
-        put_tag(s, key, json_text(j));
+        put_tag(s, key, zipkin_json_text(j));
 }
 
 enum member { M_TRACE, M_ID, M_PARENT, M_NAME, M_KIND, M_TIME, M_DURATION, M_LOCAL, M_REMOTE, M_ANNOTATIONS, M_TAGS, M_DEBUG, M_SHARED, MEMBERS };
@@ -285,13 +255,13 @@ static void json_member(struct jread *j, enum member m, struct span_parts *s, st
         return;
     }
     switch (m) {
-    case M_TRACE: s->has_trace = span_id_of_text(json_text(j), s->e.trace_id, sizeof s->e.trace_id); return;
-    case M_ID: s->has_id = span_id_of_text(json_text(j), s->e.span_id, sizeof s->e.span_id); return;
-    case M_PARENT: span_id_of_text(json_text(j), s->e.parent_id, sizeof s->e.parent_id); return;
-    case M_NAME: s->e.body = json_text(j); return;
-    case M_KIND: s->e.span_kind = kind_of(json_text(j)); return;
-    case M_TIME: z->us = json_number(j); return;
-    case M_DURATION: z->duration_us = json_number(j); return;
+    case M_TRACE: s->has_trace = span_id_of_text(zipkin_json_text(j), s->e.trace_id, sizeof s->e.trace_id); return;
+    case M_ID: s->has_id = span_id_of_text(zipkin_json_text(j), s->e.span_id, sizeof s->e.span_id); return;
+    case M_PARENT: span_id_of_text(zipkin_json_text(j), s->e.parent_id, sizeof s->e.parent_id); return;
+    case M_NAME: s->e.body = zipkin_json_text(j); return;
+    case M_KIND: s->e.span_kind = kind_of(zipkin_json_text(j)); return;
+    case M_TIME: z->us = zipkin_json_number(j); return;
+    case M_DURATION: z->duration_us = zipkin_json_number(j); return;
     case M_LOCAL: json_endpoint(j, &z->local); return;
     case M_REMOTE: json_endpoint(j, &z->remote); return;
     case M_ANNOTATIONS: json_annotations(j, s); return;

@@ -7,44 +7,14 @@
 
 #include "base/num.h"
 #include "codec/hex.h"
-#include "ingest/jread.h"
 #include "ingest/thrift.h"
+#include "ingest/zipkin_json.h"
 
 #include <arpa/inet.h>
 
 enum { ZIPKIN1_TEXT_BYTES_MAX = 256 * MIB /* of a request told in the second model */, ID_DIGITS = 16 };
 
 /* ---- JSON ---- */
-
-static uint64_t json_number(struct jread *j)
-{
-    uint64_t n = 0;
-    double d;
-    if (jread_peek(j) == JREAD_NULL) {
-        jread_skip(j);
-        return 0;
-    }
-    struct slice text = jread_number(j);
-    if (!j->bad && !num_parse_u64(text, &n)) {
-        if (num_parse_double(text, &d) && d >= 0 && d < 9e18)
-            n = (uint64_t)d;
-        else
-            jread_wrong(j, "a time, duration or port must be a whole number and not negative");
-    }
-    return n;
-}
-
-static struct slice json_text(struct jread *j)
-{
-    enum jread_type type = jread_peek(j);
-    if (type == JREAD_STRING)
-        return jread_string(j);
-    if (type == JREAD_NULL) {
-        jread_skip(j);
-        return SLICE_EMPTY;
-    }
-    return jread_raw(j); /* values may be numbers and true */
-}
 
 static void json_endpoint(struct jread *j, struct zipkin1_endpoint *e)
 {
@@ -58,13 +28,13 @@ static void json_endpoint(struct jread *j, struct zipkin1_endpoint *e)
     e->is_there = true;
     while (jread_key(j, &key)) {
         if (slice_eq(key, SLICE("serviceName")))
-            e->service = json_text(j);
+            e->service = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("ipv4")))
-            e->ipv4 = json_text(j);
+            e->ipv4 = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("ipv6")))
-            e->ipv6 = json_text(j);
+            e->ipv6 = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("port")))
-            e->port = json_number(j);
+            e->port = zipkin_json_number(j);
         else
             jread_skip(j);
     }
@@ -78,11 +48,11 @@ static struct zipkin1_note json_note(struct jread *j)
         return n;
     while (jread_key(j, &key)) {
         if (slice_eq(key, SLICE("timestamp")))
-            n.us = json_number(j);
+            n.us = zipkin_json_number(j);
         else if (slice_eq(key, SLICE("key")))
-            n.key = json_text(j);
+            n.key = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("value")))
-            n.value = json_text(j);
+            n.value = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("endpoint")))
             json_endpoint(j, &n.at);
         else
@@ -112,19 +82,19 @@ static void json_span(struct jread *j, struct arena *a, struct zipkin1_span *s)
         return;
     while (jread_key(j, &key)) {
         if (slice_eq(key, SLICE("traceId")))
-            s->trace_id = json_text(j);
+            s->trace_id = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("id")))
-            s->id = json_text(j);
+            s->id = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("parentId")))
-            s->parent_id = json_text(j);
+            s->parent_id = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("name")))
-            s->name = json_text(j);
+            s->name = zipkin_json_text(j);
         else if (slice_eq(key, SLICE("timestamp")))
-            s->us = json_number(j);
+            s->us = zipkin_json_number(j);
         else if (slice_eq(key, SLICE("duration")))
-            s->duration_us = json_number(j);
+            s->duration_us = zipkin_json_number(j);
         else if (slice_eq(key, SLICE("debug")))
-            s->is_debug = slice_eq(json_text(j), SLICE("true"));
+            s->is_debug = slice_eq(zipkin_json_text(j), SLICE("true"));
         else if (slice_eq(key, SLICE("annotations")))
             json_notes(j, a, &s->notes, &s->note_count, &s->note_cap);
         else if (slice_eq(key, SLICE("binaryAnnotations")))
