@@ -162,6 +162,22 @@ static size_t exemplars_asked(const struct traceql *q, size_t given)
     return MIN(given, (size_t)TRACEQL_EXEMPLARS_MAX);
 }
 
+/* Many functions, or one series joined with many, may have more than asked for: those that stay are spread evenly. */
+static void thin_exemplars(struct tql_series_set *set, size_t max)
+{
+    size_t total = 0, seen = 0;
+    for (size_t i = 0; i < set->count; i++)
+        total += set->series[i].exemplar_count;
+    for (size_t i = 0; i < set->count && total > max; i++) {
+        struct traceql_series *s = &set->series[i];
+        size_t n = 0;
+        for (size_t k = 0; k < s->exemplar_count; k++, seen++)
+            if ((seen + 1) * max / total != seen * max / total)
+                s->exemplars[n++] = s->exemplars[k];
+        s->exemplar_count = n;
+    }
+}
+
 enum status tql_metrics_run(struct query_env *env, const struct traceql *q, const struct tql_grid *g, struct traceql_matrix *out, struct err *err)
 {
     struct tql_series_set set;
@@ -178,6 +194,7 @@ enum status tql_metrics_run(struct query_env *env, const struct traceql *q, cons
         if (set.series[i].exemplar_count)
             qsort(set.series[i].exemplars, set.series[i].exemplar_count, sizeof *set.series[i].exemplars, by_time);
     }
+    thin_exemplars(&set, exemplars);
     *out = (struct traceql_matrix){ .series = set.series, .count = set.count, .first_ms = g->first_ns / NS_MS, .step_ms = g->step_ns / NS_MS,
                                     .points = g->points, .inspected = v.inspected };
     st = tql_series_limit(set.count, err);
