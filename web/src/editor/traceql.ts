@@ -70,7 +70,7 @@ const words: StreamParser<unknown> = {
 const language = StreamLanguage.define(words)
 
 const CACHE_MS = 30000
-const VALUES_MAX = 500
+const VALUES_MAX = 1000
 const cache = new Map<string, { atMs: number; list: Promise<unknown> }>()
 
 function cached<T>(key: string, ask: () => Promise<T[]>): Promise<T[]> {

@@ -90,10 +90,13 @@ export function likes(service: string, operation: string, tags: Tag[], process: 
     const condition = tagText(t.value).length <= VALUE_MAX ? conditionOf(t, scope) : null
     if (condition && !out.some((l) => l.condition === condition)) out.push({ name: t.key, condition })
   }
-  for (const t of tags) add(t, 'span')
+  for (const t of [...tags].sort((a, b) => rankOf(a) - rankOf(b))) add(t, 'span')
   for (const t of process) if (t.key !== 'service.name') add(t, 'resource')
   return out
 }
+
+// How it ended, then its own attributes, then what it was written by.
+const rankOf = (t: Tag): number => (/^(error|otel\.status_|span\.kind$)/.test(t.key) ? 0 : t.key.startsWith('otel.') ? 2 : 1)
 const VALUE_MAX = 200
 
 /* ---- reading ---- */

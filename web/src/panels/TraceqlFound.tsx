@@ -22,7 +22,10 @@ const SPANS_FIRST = 3
 const SETS_FIRST = 4
 const ATTRIBUTES_MAX = 12
 
-const statusOf = (s: FoundSpan): string => s.attributes.find(([k]) => k === 'status')?.[1] ?? ''
+// What came along stands last: an attribute of the same name may stand before it.
+const placeOf = (s: FoundSpan, name: string): number => s.attributes.map(([k]) => k).lastIndexOf(name)
+const lastOf = (s: FoundSpan, name: string): string => s.attributes[placeOf(s, name)]?.[1] ?? ''
+const statusOf = (s: FoundSpan): string => lastOf(s, 'status')
 const idOf = (t: FoundTrace): string => t.id
 const chip = ([name, value]: [string, string]): string => `${safe(cut(name, VALUE_MAX))} = ${safe(cut(value, VALUE_MAX))}`
 
@@ -32,8 +35,9 @@ function spansOf(found: Found): HeatSpan[] {
 
 // Status and service came along; what the query asks for itself is shown as it was asked.
 function Span({ span, trace, query }: { span: FoundSpan; trace: FoundTrace; query: string }) {
-  const service = span.attributes.find(([k]) => k === 'service.name')?.[1] ?? ''
-  const asked = span.attributes.filter(([k, v]) => (k !== 'status' || (asksStatus(query) && v !== 'error')) && (k !== 'service.name' || v !== service))
+  const service = lastOf(span, 'service.name')
+  const hidden = [placeOf(span, 'service.name'), asksStatus(query) && statusOf(span) !== 'error' ? -1 : placeOf(span, 'status')]
+  const asked = span.attributes.filter(([k, v], i) => !hidden.includes(i) && !(k === 'service.name' && v === service))
   return (
     <a class="found-span" href={link(`/trace/${trace.id}`, { span: span.id })}>
       <span class="what">
