@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text as a query. What parses has a canonical form, which is its own canonical form; and it runs over traces of every shape: with an engine
+/* Any text as a query, and what stands behind a zero as a tree of spans: of each a byte, its parent's number and more. What parses has a canonical form, which is its own canonical form; and it runs over traces of every shape: with an engine
  * that filters and leaves out columns as it is asked to, the answer is the same as with one that gives every span whole. */
 #include <stdlib.h>
 
+#include "base/hash.h"
+#include "base/num.h"
 #include "base/rand.h"
 #include "events/evpred.h"
 #include "fuzz/fuzz.h"
 #include "traceql/eval.h"
 
-enum { TRACES = 24, SPANS_MAX = 400, NAMES = 5, BLOCK = 16, RESULT_BYTES_MAX = 64 * MIB, TIME_MS_MAX = 8000, SECONDS = 60 };
+enum { TRACES = 24, SPANS_MAX = 400, TREE_MAX = 31 /* spans of an input's own trace: a parent is five bits */, NAMES = 5, BLOCK = 16, RESULT_BYTES_MAX = 64 * MIB, TIME_MS_MAX = 8000, SECONDS = 60 };
 
 /* ---- spans ---- */
 
-static struct event spans[SPANS_MAX];
-static size_t span_count;
+static struct event common[SPANS_MAX];
+static size_t common_count;
 static struct arena *span_arena; /* for ever */
+static struct event *spans;      /* those looked at: the common ones, or an input's own */
+static size_t span_count;
 
 static const struct slice words[] = { SLICE_INIT("a"), SLICE_INIT("b"), SLICE_INIT("x"), SLICE_INIT(""), SLICE_INIT("12"), SLICE_INIT("foo"),
                                       SLICE_INIT("service.name"), SLICE_INIT("true") };
@@ -98,6 +102,7 @@ static void make_spans(void)
 {
     struct arena *a = span_arena = arena_new(0);
     struct rand r;
+    spans = common;
     rand_seed(&r, 7);
     for (uint8_t trace = 1; trace <= TRACES; trace++) {
         uint8_t count = (uint8_t)(1 + rand_below(&r, 12));
@@ -105,6 +110,27 @@ static void make_spans(void)
             add_span(a, &r, trace, i, count);
     }
     qsort(spans, span_count, sizeof *spans, by_time);
+    common_count = span_count;
+}
+
+/* One trace. Bits of a byte: 5 of the parent's number, 0 for none; 2 of the status; 1: the span has the first one's id. */
+static void make_tree(struct arena *a, struct slice bytes)
+{
+    struct rand r;
+    size_t n = MIN(bytes.len, (size_t)TREE_MAX);
+    spans = arena_array(a, struct event, TREE_MAX + 1);
+    span_count = 0;
+    rand_seed(&r, hash64(bytes, 0));
+    for (uint8_t i = 0; i < n; i++) {
+        uint8_t byte = (uint8_t)bytes.ptr[i];
+        add_span(a, &r, 1, i, (uint8_t)n);
+        memset(spans[i].parent_id, 0, sizeof spans[i].parent_id);
+        spans[i].parent_id[7] = byte & 31;
+        spans[i].span_id[7] = byte & 128 ? 1 : (uint8_t)(i + 1);
+        spans[i].span_status = (uint8_t)((byte >> 5 & 3) % 3);
+    }
+    if (n)
+        qsort(spans, span_count, sizeof *spans, by_time);
 }
 
 /* ---- engines of them ---- */
@@ -309,8 +335,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_of(data, size);
     struct arena *a = arena_new(0);
-    if (span_count == 0)
+    size_t zero = slice_find_char(text, '\0', 0);
+    if (common_count == 0)
         make_spans();
+    spans = common;
+    span_count = common_count;
+    if (zero != SIZE_MAX) {
+        make_tree(a, slice_skip(text, zero + 1));
+        text = slice_sub(text, 0, zero);
+    }
     if (check_format(a, text)) {
         check_runs(text, false);
         check_runs(text, true);

@@ -286,6 +286,11 @@ SEEDS["fuzz_logql"] = queries("logql")
 SEEDS["fuzz_traceql"] = {
     str(i): text.encode().decode("unicode_escape").encode("latin-1")
     for i, text in enumerate(re.findall(r'check_(?:same|format|refused)\("((?:[^"\\\\]|\\\\.)+)"', (SOURCE / "src" / "traceql" / "parser_test.c").read_text()))}
+SEEDS["fuzz_traceql"].update({ # a query over a tree of its own: a ring, a chain, an orphan, ids that come twice
+    f"tree_{i}_{k}": query + b"\0" + tree
+    for i, query in enumerate([b"{ kind = server } >> { status = error }", b"{ } !< { .a = 1 } | by(name) | count() > 1", b"({ .a } &~ { }) | coalesce()",
+                               b"{ nestedSetParent < 0 } | rate() by (parent.a)", b"{ childCount > 1 } &<< { } | avg(duration) > 1s"])
+    for k, tree in enumerate([bytes([3, 1, 2, 4, 2]), bytes(range(20)), bytes([0, 31, 1, 0x81, 0x42, 0xe1, 2])])})
 SEEDS["fuzz_template"] = {
     f"{name}_{i}": value + b"\n" + text.encode()
     for name, query in SEEDS["fuzz_logql"].items() if b"_format" in query
