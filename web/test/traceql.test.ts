@@ -114,6 +114,14 @@ describe('answers', () => {
     const of = (value: object) => ({ labels: [{ key: 'a', value }] })
     expect(lineLabels([of({ intValue: '500' }), of({ stringValue: '500' }), of({ stringValue: '200' })])).toEqual([{ a: '500' }, { a: '"500"' }, { a: '200' }])
   })
+  it('what few spans have tells little, though all of those have the same', () => {
+    const of = (type: string, value: number, labels: Record<string, string>) => ({ labels: { __meta_type: type, ...labels }, literals: {}, value })
+    const d = differences([
+      of('selection', 1, { rare: 'x' }), of('selection_total', 1, { rare: 'nil' }), of('selection', 60, { a: 'y' }), of('selection_total', 100, { a: 'nil' }),
+      of('baseline', 10, { a: 'y' }), of('baseline_total', 100, { a: 'nil' }),
+    ])
+    expect(d.rows.map((r) => [r.value, r.selection])).toEqual([['y', 0.6], ['x', 0.01]])
+  })
   it('a number and its text are two values', () => {
     const of = (type: string, literal: string) => ({ labels: { __meta_type: type, a: '500' }, literals: { a: literal }, value: 1 })
     expect(differences([of('selection', '500'), of('baseline', '"500"')]).rows.map((r) => r.literal).sort()).toEqual(['"500"', '500'])

@@ -176,7 +176,7 @@ export interface Difference {
   attribute: string // as a query writes it
   value: string
   literal?: string
-  selection: number // the share of those spans that have the attribute
+  selection: number // the share of all spans of the side
   baseline: number
   count: number // spans of the selection
 }
@@ -189,7 +189,8 @@ const META = '__meta_type'
 
 // Per value of an attribute, its share on both sides; the largest difference first.
 export function differences(series: Side[]): Differences {
-  const totals: Record<string, Map<string, number>> = { selection_total: new Map(), baseline_total: new Map() }
+  // Every span has a name, a kind and a status: the largest total of an attribute is that of all spans of the side.
+  const all: Record<string, number> = { selection_total: 0, baseline_total: 0 }
   const values = new Map<string, { attribute: string; value: string; literal?: string; selection: number; baseline: number }>()
   const cut: string[] = []
   for (const { labels, literals, value } of series) {
@@ -197,7 +198,7 @@ export function differences(series: Side[]): Differences {
     if (name === undefined) continue
     if (labels.__meta_error) cut.push(name)
     const type = labels[META]
-    if (totals[type]) totals[type].set(name, (totals[type].get(name) ?? 0) + value)
+    if (type in all) all[type] = Math.max(all[type], value)
     if (type !== 'selection' && type !== 'baseline') continue
     const key = `${name}\u0000${literals[name] ?? labels[name]}`
     const row = values.get(key) ?? { attribute: name, value: labels[name], literal: literals[name], selection: 0, baseline: 0 }
@@ -209,14 +210,14 @@ export function differences(series: Side[]): Differences {
     value: v.value,
     literal: v.literal,
     count: v.selection,
-    selection: share(v.selection, totals.selection_total.get(v.attribute)),
-    baseline: share(v.baseline, totals.baseline_total.get(v.attribute)),
+    selection: share(v.selection, all.selection_total),
+    baseline: share(v.baseline, all.baseline_total),
   }))
   const away = (d: Difference) => Math.abs(d.selection - d.baseline)
   return { rows: rows.sort((a, b) => away(b) - away(a) || b.count - a.count || (a.attribute < b.attribute ? -1 : 1)), cut }
 }
 
-const share = (n: number, of: number | undefined): number => (of ? n / of : 0)
+const share = (n: number, of: number): number => (of ? n / of : 0)
 
 // What such a label must look like to be a field of a query.
 const FIELD_LABEL = /^(?:(?:span|resource|instrumentation)\.(?:"(?:[^"\\]|\\.)*"|[^\s{}()=~!<>&|^,"])+|[A-Za-z]+(?::[A-Za-z]+)?)$/

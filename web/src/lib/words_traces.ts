@@ -176,7 +176,7 @@ export const TRACING = {
       selection: 'selection',
       baseline: 'all others',
       difference: 'difference',
-      hint: 'Shares of the spans that have the attribute. A click on a value keeps the spans that have it.',
+      hint: 'Shares of all spans of each side. A click on a value keeps the spans that have it.',
       cut: (names: string) => `More values than are told: ${names}`,
       none: 'No span has an attribute to compare by.',
     },
