@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text as a query, and what stands behind a zero as a tree of spans: of each a byte, its parent's number and more. What parses has a canonical form, which is its own canonical form; and it runs over traces of every shape: with an engine
- * that filters and leaves out columns as it is asked to, the answer is the same as with one that gives every span whole. */
+/* Any text as a query, and what stands behind a zero as a tree of spans: of each a byte, its parent's number and more. What parses has a canonical
+ * form, which is its own canonical form; and it runs over traces of every shape, or that tree: with an engine that filters and leaves out columns
+ * as it is asked to, the answer is the same as with one that gives every span whole. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -10,7 +11,9 @@
 #include "fuzz/fuzz.h"
 #include "traceql/eval.h"
 
-enum { TRACES = 24, SPANS_MAX = 400, TREE_MAX = 31 /* spans of an input's own trace: a parent is five bits */, NAMES = 5, BLOCK = 16, RESULT_BYTES_MAX = 64 * MIB, TIME_MS_MAX = 8000, SECONDS = 60 };
+enum { /* TREE_MAX: spans of an input's own trace, as a parent is five bits */
+    TRACES = 24, SPANS_MAX = 400, TREE_MAX = 31, NAMES = 5, BLOCK = 16, RESULT_BYTES_MAX = 64 * MIB, TIME_MS_MAX = 8000, SECONDS = 60
+};
 
 /* ---- spans ---- */
 
