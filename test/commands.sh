@@ -66,6 +66,9 @@ expect "queries that run, without a server" 1 'stoa query: ' "$stoa" query --url
 expect "running and a query" 2 'usage: stoa query' "$stoa" query --running up
 expect "running and stop" 2 'usage: stoa query' "$stoa" query --running --stop 1
 expect "query without a text" 2 'usage: stoa query' "$stoa" query
+expect "traces, with a mistake in the query" 1 'line 1, col 3' "$stoa" query --url http://127.0.0.1:1 --traces '{ a }'
+expect "traces, without a server" 1 'stoa query: .*127.0.0.1' "$stoa" query --url http://127.0.0.1:1 --traces '{ }'
+expect "traces and logs" 2 'usage: stoa query' "$stoa" query --traces --logs '{ }'
 
 expect "traceql scripts" 0 '^[0-9]+ passed, 0 failed' "$stoa" test traceql test/traceql/fields.test test/traceql/structure.test
 expect "promql scripts" 0 '^[0-9]+ passed, 0 failed' "$stoa" test promql test/promql/binary.test
