@@ -3,8 +3,8 @@
  *
  * A trace is one of five requests (below, `steps`): a tree of servers, clients, databases, a queue. A step's own time is log-normal around
  * its median, its children run within it one after another, so durations add up as in a real tree. Ids are random, paths and statements
- * have numbers in them, one leaf in some hundred fails with an exception and its stack, and what called it fails with it. Counts of
- * attributes, with those of the resource, are 15 to 20 a span. */
+ * have numbers in them, one leaf in some hundred fails with an exception and its stack, and what called it fails with it. A span has
+ * 14 to 19 attributes with those of its resource. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
