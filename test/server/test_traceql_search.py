@@ -429,8 +429,8 @@ def key_of(span_id, start):
 
 
 class Search(harness.Case):
-    def got(self, s, query):
-        r = s.get("/tempo/api/search", dict(WINDOW, q=query, limit=TRACES + 1, spss=100))
+    def got(self, s, query, **params):
+        r = s.get("/tempo/api/search", dict(WINDOW, q=query, limit=TRACES + 1, spss=100) | params)
         self.assertEqual(r.status, 200, (query, r.text))
         out = {}
         for t in r.json["traces"]:
@@ -445,6 +445,21 @@ class Search(harness.Case):
         r = s.get("/tempo/api/metrics/query", dict(WINDOW, q=f"{query} | count_over_time()"))
         self.assertEqual(r.status, 200, (query, r.text))
         return sum(x["value"] for x in r.json["series"])
+
+    def check_window(self, s, query, traces, want, rand):
+        """A window finds the same of a trace that lies within it, nothing of one without, and all or nothing of others; a limit cuts."""
+        start = BASE + rand.randrange(TRACES * 10)
+        end = start + rand.randrange(1, 200)
+        got = self.got(s, query, start=start, end=end)
+        for t in traces:
+            within = [start * S <= x.start < (end + 1) * S for x in t.spans]  # the last second belongs to it
+            if all(within) or t.id in got:
+                self.assertTrue(any(within), (query, t.id, start, end))
+                self.assertEqual(got.get(t.id), want.get(t.id), (query, t.id, start, end))
+        limit = rand.randrange(1, 30)
+        some = self.got(s, query, limit=limit)
+        self.assertEqual(len(some), min(limit, len(want)), query)
+        self.assertEqual(some, {k: want[k] for k in some}, query)
 
     def check(self, s, traces, rand):
         found = 0
@@ -461,6 +476,7 @@ class Search(harness.Case):
             for trace_id in sorted({*got, *want}):
                 self.assertEqual(got.get(trace_id), want.get(trace_id), (query, trace_id))
             self.assertEqual(self.count(s, query), total, query)
+            self.check_window(s, query, traces, want, rand)
             found += 0 < len(want) < len(traces)
         self.assertGreater(found, QUERIES // 4, "queries that tell traces apart")
 
