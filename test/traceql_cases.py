@@ -81,12 +81,13 @@ def examples(path):
 
 
 def manual(path):
-    """Blocks that are one query: not labels of an answer, placeholders, or several queries."""
+    """Blocks that are a query, or a query a line: not labels of an answer, nor placeholders."""
     with open(path, encoding="utf-8") as f:
         blocks = [c["query"].strip() for c in json.load(f)["cases"]]
+    several = re.compile(r"^\s*[{(].*\n\s*\{.*[}]")
+    queries = [q for b in blocks for q in (b.split("\n") if several.search(b) else [b])]
     operators = re.compile(r"<<|<=|< *\d|< *\{|&<|!<")
-    return [b for b in blocks if b.startswith(("{", "(")) and "<" not in operators.sub("", b) and "..." not in b and "\n\n" not in b and
-            not re.search(r"^\s*[{(].*\n\s*\{.*[}]", b)]
+    return [q for q in queries if q.startswith(("{", "(")) and "<" not in operators.sub("", q) and "..." not in q and "\n\n" not in q]
 
 
 def main():
