@@ -209,7 +209,7 @@ export const checks = [
     name: 'one id: lines, trace and points in the order of time',
     full: true,
     async run({ page, base, wide }) {
-      const service = unique('e2e-corr')
+      const service = unique('e2e-correlated-with-a-long-name') // longer than a narrow page is wide
       const id = unique('req')
       const traceId = hex(32)
       await pushTrace(page, base, service, traceId, { correlation_id: id })
