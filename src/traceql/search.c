@@ -131,7 +131,7 @@ static enum status take_hits(struct search *s, struct err *err)
     return s->out->on_more ? s->out->on_more(s->out->arg, s->out, from, err) : ST_OK;
 }
 
-static enum status run(struct search *s, const struct pred *pred, unsigned want, int64_t start_ns, int64_t end_ns, struct err *err)
+static enum status run(struct search *s, const struct pred *pred, const struct tql_needs *needs, int64_t start_ns, int64_t end_ns, struct err *err)
 {
     struct tql_ids ids = { .env = s->env, .pred = pred, .start_ns = start_ns, .end_ns = end_ns, .arena = arena_new(0) };
     size_t helping = MIN(s->limit, (size_t)TRACEQL_CHUNK);
@@ -140,7 +140,8 @@ static enum status run(struct search *s, const struct pred *pred, unsigned want,
         st = tql_ids_next(&ids, s->chunk, helping, &s->chunk_count, err);
         if (st || s->chunk_count == 0)
             break;
-        struct tql_read r = { .ids = s->chunk, .count = s->chunk_count, .want = want, .see = see_trace, .arg = s };
+        struct tql_read r = { .ids = s->chunk, .count = s->chunk_count, .want = needs->want, .names = needs->names, .name_count = needs->name_count,
+                              .see = see_trace, .arg = s };
         memset(s->hits, 0, TRACEQL_CHUNK * sizeof *s->hits);
         st = tql_traces_read(s->env, &r, err);
         if (!st)
@@ -157,7 +158,7 @@ enum status traceql_search(struct query_env *env, const struct traceql *q, int64
 {
     struct arena *a = env->result;
     struct shown shown = { .a = a };
-    struct tql_needs needs = { .want = WANT_BODY };
+    struct tql_needs needs = { .want = WANT_BODY, .a = a };
     struct tql_id *chunk = arena_array(a, struct tql_id, TRACEQL_CHUNK);
     bool is_all;
     if (q->metric)
@@ -170,5 +171,5 @@ enum status traceql_search(struct query_env *env, const struct traceql *q, int64
     struct search s = { .env = env, .stages = q->stages, .chunk = chunk, .limit = limit, .out = out,
                         .hits = arena_array(a, struct traceql_trace, TRACEQL_CHUNK) };
     tql_needs_of_stages(q->stages, &needs);
-    return run(&s, tql_push(a, q->stages, &is_all), needs.want, start_ns, end_ns, err);
+    return run(&s, tql_push(a, q->stages, &is_all), &needs, start_ns, end_ns, err);
 }
