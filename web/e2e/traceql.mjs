@@ -90,6 +90,27 @@ export const checks = [
     },
   },
   {
+    name: 'traceql: the page is drawn however early an answer comes, and hears a key as soon as it shows a row',
+    async run({ page, base }) {
+      const t = await shop(page, base, 2)
+      const me = await (await page.request.get(`${base}/api/stoa/v1/me`)).text()
+      await page.addInitScript((body) => {
+        // Answered before anything is painted.
+        const ask = window.fetch
+        window.fetch = (what, ...rest) => (String(what).endsWith('/api/stoa/v1/me') ? Promise.resolve(new Response(body)) : ask(what, ...rest))
+        // Pressed as the first row comes into the document, before it is painted.
+        new MutationObserver((_, self) => {
+          if (!document.querySelector('.trace-row')) return
+          self.disconnect()
+          window.dispatchEvent(new KeyboardEvent('keydown', { key: 'j' }))
+        }).observe(document, { childList: true, subtree: true })
+      }, me)
+      await page.goto(`${base}/traces?mode=traceql&q=${encodeURIComponent(`{ ${t.shop} }`)}`)
+      await found(page, 2)
+      await until(async () => (await page.locator('.trace-row.active').count()) === 1, 'j does not choose a trace', 5000)
+    },
+  },
+  {
     name: 'traceql: sets are told apart by what made them',
     async run({ page, base }) {
       const t = await shop(page, base, 2)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The address is the state: page, time range, query, selection. Everything that shows reads it from here.
-import { useEffect, useReducer } from 'preact/hooks'
 import { RANGE_DEFAULT, resolve, isRelative, type Range, type Window } from '../lib/time'
+import { notice } from './notice'
 import { useTick } from './refresh'
 
 export type Changes = Record<string, string | null | undefined>
-const listeners = new Set<() => void>()
+const moved = notice()
 
 export interface Address {
   path: string
@@ -50,14 +50,14 @@ export function go(href: string, replace = false): void {
   if (href === location.pathname + location.search) return
   history[replace ? 'replaceState' : 'pushState'](null, '', href)
   if (location.pathname !== before) window.scrollTo(0, 0)
-  listeners.forEach((f) => f())
+  moved.tell()
 }
 
 export const change = (changes: Changes, replace = false): void => go(here(changes), replace)
 
 // Links to the page's own paths change the page without loading it anew.
 export function listen(isOwnPath: (path: string) => boolean): void {
-  window.addEventListener('popstate', () => listeners.forEach((f) => f()))
+  window.addEventListener('popstate', moved.tell)
   document.addEventListener('click', (e) => {
     if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return
     const a = (e.target as Element | null)?.closest?.('a')
@@ -68,11 +68,7 @@ export function listen(isOwnPath: (path: string) => boolean): void {
 }
 
 export function useAddress(): Address {
-  const [, redraw] = useReducer((n: number) => n + 1, 0)
-  useEffect(() => {
-    listeners.add(redraw as () => void)
-    return () => void listeners.delete(redraw as () => void)
-  }, [])
+  moved.use()
   return address()
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys. What was opened last hears first; inside a field only Ctrl-K and Esc are ours.
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 export type KeyHandler = (key: string, e: KeyboardEvent) => boolean // true: it was mine
 const stack: { current: KeyHandler }[] = []
@@ -37,7 +37,8 @@ export function listenKeys(): void {
 export function useKeys(handler: KeyHandler, last = false): void {
   const ref = useRef(handler)
   ref.current = handler
-  useEffect(() => {
+  // Before what was drawn is seen: a key that is pressed as it appears is heard.
+  useLayoutEffect(() => {
     if (last) stack.unshift(ref)
     else stack.push(ref)
     return () => void stack.splice(stack.indexOf(ref), 1)

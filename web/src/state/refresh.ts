@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // One beat for the page: by hand or every few seconds, and none while nobody looks.
-import { useEffect, useReducer } from 'preact/hooks'
+import { notice } from './notice'
 
 export const INTERVALS: Record<string, number> = { off: 0, '5s': 5000, '10s': 10000, '30s': 30000, '1m': 60000, '5m': 300000 }
 
 let tick = 0
 let timer = 0
 let everyMs = 0
-const listeners = new Set<() => void>()
+const ticked = notice()
 
 export function refreshNow(): void {
   tick++
-  listeners.forEach((f) => f())
+  ticked.tell()
 }
 
 export function refreshEvery(ms: number): void {
@@ -26,10 +26,6 @@ document.addEventListener('visibilitychange', () => {
 })
 
 export function useTick(): number {
-  const [, redraw] = useReducer((n: number) => n + 1, 0)
-  useEffect(() => {
-    listeners.add(redraw as () => void)
-    return () => void listeners.delete(redraw as () => void)
-  }, [])
+  ticked.use()
   return tick
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who looks at the page, and what they may do. What they may not do is not offered.
-import { useEffect, useReducer } from 'preact/hooks'
 import * as account from '../api/account'
 import type { Me, Permission } from '../api/account'
 import { whenRefused } from '../api/http'
 import { address, go, link } from './address'
+import { notice } from './notice'
 import { refreshNow } from './refresh'
 
 export const LOGIN = '/login'
 
 // Undefined until the server has said; null when it does not say: then the page asks for everything and shows its answers.
 let now: Me | null | undefined
-const listeners = new Set<() => void>()
+const said = notice()
 
 function set(next: Me | null): void {
   now = next
-  listeners.forEach((f) => f())
+  said.tell()
 }
 
 // To the login, and from there back to where it happened.
@@ -70,11 +70,7 @@ export interface Session {
 }
 
 export function useSession(): Session {
-  const [, redraw] = useReducer((n: number) => n + 1, 0)
-  useEffect(() => {
-    listeners.add(redraw as () => void)
-    return () => void listeners.delete(redraw as () => void)
-  }, [])
+  said.use()
   return { me: now, may: (what) => may(now, what) }
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Light or dark: as the system says until a person chooses, then as chosen.
-import { useEffect, useReducer } from 'preact/hooks'
+import { notice } from './notice'
 
 export type Theme = 'system' | 'light' | 'dark'
 const KEY = 'stoa.theme'
 const system = window.matchMedia('(prefers-color-scheme: dark)')
-const listeners = new Set<() => void>()
+const changed = notice()
 
 function stored(): Theme {
   try {
@@ -22,7 +22,7 @@ export const isDark = (): boolean => (theme === 'system' ? system.matches : them
 
 function apply(): void {
   document.documentElement.dataset.theme = isDark() ? 'dark' : 'light'
-  listeners.forEach((f) => f())
+  changed.tell()
 }
 
 export function startTheme(): void {
@@ -48,10 +48,6 @@ export function toggleTheme(): void {
 }
 
 export function useTheme(): { theme: Theme; dark: boolean } {
-  const [, redraw] = useReducer((n: number) => n + 1, 0)
-  useEffect(() => {
-    listeners.add(redraw as () => void)
-    return () => void listeners.delete(redraw as () => void)
-  }, [])
+  changed.use()
   return { theme, dark: isDark() }
 }
