@@ -129,7 +129,7 @@ static enum status read_lines(struct api_query *q, struct report *r, int64_t sta
     struct events_iter *it;
     struct event_block block;
     unsigned did;
-    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .want = WANT_BODY | WANT_FIELDS,
+    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = 1u << EVENT_LOG, .want = WANT_BODY | WANT_FIELDS | WANT_SEQ,
                                .order = ORDER_NONE };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)

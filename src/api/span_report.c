@@ -95,7 +95,7 @@ enum status span_report_read(struct span_report *r, uint32_t kinds, struct pred 
         preds_add(r->q.arena, &both, pred_text(r->q.arena, COL_SERVICE, SLICE_EMPTY, r->service));
     if (pred)
         preds_add(r->q.arena, &both, pred);
-    struct events_query eq = { .start_ns = r->start_ns, .end_ns = r->end_ns, .kinds = kinds, .want = want, .order = ORDER_TIME_DESC,
+    struct events_query eq = { .start_ns = r->start_ns, .end_ns = r->end_ns, .kinds = kinds, .want = want, .order = ORDER_NEWEST,
                                .pred = both.count ? pred_node(r->q.arena, PRED_AND, &both) : NULL, .limit = SPAN_REPORT_ROWS_MAX + 1 };
     enum status st = engine->ops->events(engine, &r->q.ctx, &eq, &it, &did, &r->err);
     if (st)

@@ -117,7 +117,7 @@ enum status tempo_scan(struct api_query *q, const struct tempo_scan *s, struct e
     size_t rows = 0;
     bool more = true;
     struct events_query eq = { .start_ns = s->start_ns, .end_ns = s->end_ns, .kinds = SPAN_KINDS, .pred = s->pred, .want = s->want,
-                               .order = ORDER_TIME_DESC };
+                               .order = ORDER_NEWEST };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)
         return st;

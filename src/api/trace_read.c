@@ -24,7 +24,8 @@ static enum status read_spans(struct api_query *q, const struct pred *pred, int6
     struct events_iter *it;
     struct event_block block;
     unsigned did;
-    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = SPAN_KINDS, .pred = pred, .want = WANT_ALL, .order = ORDER_TIME_ASC };
+    struct events_query eq = { .start_ns = start_ns, .end_ns = end_ns, .kinds = SPAN_KINDS, .pred = pred, .want = WANT_ALL & ~(unsigned)WANT_OBSERVED,
+                               .order = ORDER_TIME_ASC };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)
         return st;
@@ -105,8 +106,8 @@ static enum status find_traces(struct api_query *q, const struct trace_search *t
     struct map seen;
     unsigned did;
     struct events_query eq = { .start_ns = t->start_ns, .end_ns = t->end_ns, .kinds = SPAN_KINDS, .pred = t->pred,
-                               .want = t->fits ? (t->want ? t->want | WANT_IDS : WANT_ALL) : WANT_IDS,
-                               .order = ORDER_TIME_DESC };
+                               .want = t->fits ? (t->want ? t->want | WANT_TRACE : WANT_ALL) : WANT_TRACE,
+                               .order = ORDER_NEWEST };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)
         return st;
@@ -166,7 +167,7 @@ static enum status count_spans(struct api_query *q, struct reading *r, struct er
     struct event_block block;
     struct map places;
     unsigned did;
-    struct events_query eq = { .start_ns = r->start_ns, .end_ns = r->end_ns, .kinds = SPAN_KINDS, .pred = pred_left(q, r), .want = WANT_IDS,
+    struct events_query eq = { .start_ns = r->start_ns, .end_ns = r->end_ns, .kinds = SPAN_KINDS, .pred = pred_left(q, r), .want = WANT_TRACE,
                                .order = ORDER_NONE };
     enum status st = q->api->engine->ops->events(q->api->engine, &q->ctx, &eq, &it, &did, err);
     if (st)

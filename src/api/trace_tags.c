@@ -112,6 +112,16 @@ static bool fits(void *arg, const struct event *e)
     return any;
 }
 
+/* Of those, the spans that have events or links. */
+static struct pred *with_children(struct arena *a, struct pred *pred)
+{
+    struct preds k = { 0 };
+    if (pred)
+        preds_add(a, &k, pred);
+    preds_add(a, &k, either(a, pred_int(a, PRED_GT, COL_EVENTS, 0), pred_int(a, PRED_GT, COL_LINKS, 0)));
+    return pred_node(a, PRED_AND, &k);
+}
+
 enum status trace_tags_search(struct api_query *q, const struct trace_search *t, struct pred *pred, const struct trace_tags *tags,
                               struct trace_spans *out, struct err *err)
 {
@@ -130,7 +140,7 @@ enum status trace_tags_search(struct api_query *q, const struct trace_search *t,
     for (size_t i = 0; i < out->count; i++)
         *map_put(&look.found, slice_of(out->list[i]->trace_id, sizeof out->list[i]->trace_id), NULL) = 1;
     if (look.found.count < t->limit) {
-        second = (struct trace_search){ pred, t->start_ns, t->end_ns, t->limit - look.found.count, fits, &look,
+        second = (struct trace_search){ with_children(q->arena, pred), t->start_ns, t->end_ns, t->limit - look.found.count, fits, &look,
                                          tags->count > 1 ? WANT_SPAN | WANT_FIELDS : WANT_SPAN };
         size_t sure = out->count;
         st = trace_search(q, &second, out, err);

@@ -121,22 +121,49 @@ static void join_planes(const uint8_t *p, unsigned w, int64_t *v, size_t n)
     }
 }
 
+struct planes { /* value i is min + gcd * (its bytes, one of each plane), wrapping */
+    uint64_t min, gcd;
+    unsigned w;
+    size_t n;
+    const uint8_t *bytes;
+};
+
+static bool read_planes(struct reader *r, size_t n, struct planes *p)
+{
+    p->min = (uint64_t)read_zigzag(r);
+    p->gcd = read_varint(r);
+    p->w = read_u8(r);
+    p->n = n;
+    if (r->bad || p->w > 8)
+        return false;
+    p->bytes = (const uint8_t *)read_bytes(r, (size_t)p->w * n).ptr;
+    return !r->bad;
+}
+
 static bool get_planes(struct reader *r, int64_t *v, size_t n)
 {
-    int64_t min = read_zigzag(r);
-    uint64_t gcd = read_varint(r);
-    unsigned w = read_u8(r);
-    if (r->bad || w > 8)
+    struct planes p;
+    if (!read_planes(r, n, &p))
         return false;
-    struct slice planes = read_bytes(r, (size_t)w * n);
-    if (r->bad)
-        return false;
-    join_planes((const uint8_t *)planes.ptr, w, v, n);
-    for (size_t i = 0; gcd != 1 && i < n; i++)
-        v[i] = (int64_t)((uint64_t)v[i] * gcd);
-    for (size_t i = 0; min != 0 && i < n; i++)
-        v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)min);
+    join_planes(p.bytes, p.w, v, n);
+    for (size_t i = 0; p.gcd != 1 && i < n; i++)
+        v[i] = (int64_t)((uint64_t)v[i] * p.gcd);
+    for (size_t i = 0; p.min != 0 && i < n; i++)
+        v[i] = (int64_t)((uint64_t)v[i] + p.min);
     return true;
+}
+
+/* The sum of values [from, to). */
+static uint64_t sum_of(const struct planes *p, size_t from, size_t to)
+{
+    uint64_t sum = 0;
+    for (unsigned k = 0; k < p->w; k++) {
+        uint64_t bytes = 0;
+        for (size_t i = from; i < to; i++)
+            bytes += p->bytes[k * p->n + i];
+        sum += bytes << (8 * k);
+    }
+    return sum * p->gcd + p->min * (to - from);
 }
 
 void evcol_put_ints(struct buf *out, const int64_t *v, size_t n)
@@ -185,6 +212,31 @@ bool evcol_get_ints(struct reader *r, int64_t *v, size_t n)
     return true;
 }
 
+bool evcol_get_some_ints(struct reader *r, int64_t *v, size_t n, const uint32_t *wanted, size_t count)
+{
+    struct planes p;
+    if (n == 0)
+        return true;
+    unsigned codec = read_u8(r);
+    bool is_plain = codec == EVCOL_INT_PLAIN;
+    uint64_t value = is_plain ? 0 : (uint64_t)read_zigzag(r);
+    size_t at = 0;
+    if (codec == EVCOL_INT_CONST) {
+        for (size_t k = 0; k < count; k++)
+            v[wanted[k]] = (int64_t)value;
+        return !r->bad;
+    }
+    if (codec > EVCOL_INT_DELTA || !read_planes(r, is_plain ? n : n - 1, &p))
+        return false;
+    for (size_t k = 0; k < count; k++) {
+        size_t i = wanted[k];
+        value = is_plain ? sum_of(&p, i, i + 1) : value + sum_of(&p, at, i);
+        v[i] = (int64_t)value;
+        at = i;
+    }
+    return true;
+}
+
 /* ---- doubles ---- */
 
 static bool is_decimal(const double *v, size_t n, int exponent, int64_t *out)
@@ -219,18 +271,30 @@ void evcol_put_doubles(struct buf *out, const double *v, size_t n)
     mem_free(ints);
 }
 
-bool evcol_get_doubles(struct reader *r, double *v, size_t n)
+static double double_of(int64_t number, unsigned codec, unsigned exponent)
+{
+    return codec == EVCOL_DOUBLE_BITS ? double_of_bits((uint64_t)number) : (double)number / POWERS[exponent];
+}
+
+bool evcol_get_some_doubles(struct reader *r, double *v, size_t n, const uint32_t *wanted, size_t count)
 {
     unsigned codec = read_u8(r);
     unsigned exponent = codec == EVCOL_DOUBLE_DECIMAL ? read_u8(r) : 0;
     if (r->bad || codec > EVCOL_DOUBLE_DECIMAL || exponent > DECIMAL_EXPONENT_MAX)
         return false;
     int64_t *ints = mem_alloc((n + 1) * sizeof *ints);
-    bool ok = evcol_get_ints(r, ints, n);
-    for (size_t i = 0; ok && i < n; i++)
-        v[i] = codec == EVCOL_DOUBLE_BITS ? double_of_bits((uint64_t)ints[i]) : (double)ints[i] / POWERS[exponent];
+    bool ok = wanted ? evcol_get_some_ints(r, ints, n, wanted, count) : evcol_get_ints(r, ints, n);
+    for (size_t i = 0; ok && wanted && i < count; i++)
+        v[wanted[i]] = double_of(ints[wanted[i]], codec, exponent);
+    for (size_t i = 0; ok && wanted == NULL && i < n; i++)
+        v[i] = double_of(ints[i], codec, exponent);
     mem_free(ints);
     return ok;
+}
+
+bool evcol_get_doubles(struct reader *r, double *v, size_t n)
+{
+    return evcol_get_some_doubles(r, v, n, NULL, 0);
 }
 
 /* ---- strings ---- */
@@ -340,12 +404,60 @@ void evcol_put_known_texts(struct buf *out, const struct slice *v, size_t n, con
     put_strings(out, v, n, d, (struct texts){ w, NULL, NULL });
 }
 
+bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
+{
+    uint32_t *ends;
+    *s = (struct evcol_strings){ .n = n, .bytes = "" };
+    bool ok = get_plain(r, n, a, &ends, &s->bytes);
+    s->ends = ends;
+    return ok;
+}
+
+/* wanted NULL: all. */
+static bool get_strings(struct reader *r, struct evcol_strings *s, size_t n, const uint32_t *wanted, size_t wanted_count, struct arena *a)
+{
+    unsigned codec = read_u8(r);
+    uint32_t *ends;
+    *s = (struct evcol_strings){ .n = n, .is_dict = codec == EVCOL_STRING_DICT };
+    if (codec == EVCOL_STRING_PLAIN)
+        return !r->bad && evcol_get_plain(r, s, n, a);
+    if (codec == EVCOL_STRING_SHAPES)
+        return !r->bad && evshape_get(r, n, a, &s->bytes, &s->ends);
+    uint64_t count = read_varint(r);
+    const char *bytes = "";
+    if (r->bad || codec != EVCOL_STRING_DICT || count > evdict_count_max(n) || !get_plain(r, (size_t)count, a, &ends, &bytes))
+        return false;
+    struct slice *dict = arena_array(a, struct slice, (size_t)count + 1);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t from = i ? ends[i - 1] : 0;
+        dict[i] = slice_of(bytes + from, ends[i] - from);
+    }
+    int64_t *wide = mem_alloc((n + 1) * sizeof *wide);
+    uint32_t *ids = arena_array(a, uint32_t, n + 1);
+    bool ok = wanted ? evcol_get_some_ints(r, wide, n, wanted, wanted_count) : evcol_get_ints(r, wide, n);
+    for (size_t k = 0; ok && k < (wanted ? wanted_count : n); k++) {
+        size_t i = wanted ? wanted[k] : k;
+        ok = (uint64_t)wide[i] < count;
+        ids[i] = (uint32_t)wide[i];
+    }
+    mem_free(wide);
+    s->dict_count = (size_t)count;
+    s->dict = dict;
+    s->ids = ids;
+    return ok;
+}
+
+bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
+{
+    return get_strings(r, s, n, NULL, 0, a);
+}
+
 /* wanted NULL: all. */
 static bool get_texts(struct reader *r, struct evcol_strings *s, size_t n, const struct evtext_rows *rows, const uint32_t *wanted, size_t count,
                       struct arena *a)
 {
     if (reader_left(r) == 0 || *r->at != EVCOL_STRING_TEXTS)
-        return evcol_get_strings(r, s, n, a);
+        return get_strings(r, s, n, wanted, count, a);
     struct evtext t;
     struct arena *scratch = arena_new(0); /* the columns take more room than the texts */
     struct zstd_ctx *zstd = zstd_ctx_new();
@@ -366,47 +478,6 @@ bool evcol_get_texts(struct reader *r, struct evcol_strings *s, size_t n, const 
 bool evcol_get_some_texts(struct reader *r, struct evcol_strings *s, size_t n, const uint32_t *wanted, size_t count, struct arena *a)
 {
     return get_texts(r, s, n, NULL, wanted, count, a);
-}
-
-bool evcol_get_plain(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
-{
-    uint32_t *ends;
-    *s = (struct evcol_strings){ .n = n, .bytes = "" };
-    bool ok = get_plain(r, n, a, &ends, &s->bytes);
-    s->ends = ends;
-    return ok;
-}
-
-bool evcol_get_strings(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
-{
-    unsigned codec = read_u8(r);
-    uint32_t *ends;
-    *s = (struct evcol_strings){ .n = n, .is_dict = codec == EVCOL_STRING_DICT };
-    if (codec == EVCOL_STRING_PLAIN)
-        return !r->bad && evcol_get_plain(r, s, n, a);
-    if (codec == EVCOL_STRING_SHAPES)
-        return !r->bad && evshape_get(r, n, a, &s->bytes, &s->ends);
-    uint64_t count = read_varint(r);
-    const char *bytes = "";
-    if (r->bad || codec != EVCOL_STRING_DICT || count > evdict_count_max(n) || !get_plain(r, (size_t)count, a, &ends, &bytes))
-        return false;
-    struct slice *dict = arena_array(a, struct slice, (size_t)count + 1);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t from = i ? ends[i - 1] : 0;
-        dict[i] = slice_of(bytes + from, ends[i] - from);
-    }
-    int64_t *wide = mem_alloc((n + 1) * sizeof *wide);
-    uint32_t *ids = arena_array(a, uint32_t, n + 1);
-    bool ok = evcol_get_ints(r, wide, n);
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = (uint64_t)wide[i] < count;
-        ids[i] = (uint32_t)wide[i];
-    }
-    mem_free(wide);
-    s->dict_count = (size_t)count;
-    s->dict = dict;
-    s->ids = ids;
-    return ok;
 }
 
 bool evcol_get_words(struct reader *r, struct evcol_strings *s, size_t n, struct arena *a)
@@ -438,30 +509,32 @@ void evcol_put_fixed(struct buf *out, const uint8_t *v, size_t width, size_t n)
     mem_free(list);
 }
 
-bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n)
+bool evcol_read_fixed(struct reader *r, struct evcol_fixed *out, size_t width, size_t n, struct arena *a)
 {
     unsigned codec = read_u8(r);
-    if (codec == EVCOL_FIXED_PLAIN) {
-        struct slice all = read_bytes(r, width * n);
-        if (r->bad)
-            return false;
-        if (all.len)
-            memcpy(v, all.ptr, all.len);
-        return true;
-    }
-    uint64_t count = read_varint(r);
-    if (r->bad || codec != EVCOL_FIXED_DICT || count > evdict_count_max(n))
+    uint64_t count = codec == EVCOL_FIXED_PLAIN ? n : read_varint(r);
+    *out = (struct evcol_fixed){ .count = (size_t)count, .step = width };
+    if (r->bad || codec > EVCOL_FIXED_DICT || (codec == EVCOL_FIXED_DICT && count > evdict_count_max(n)))
         return false;
-    struct slice dict = read_bytes(r, (size_t)count * width);
-    int64_t *ids = mem_alloc((n + 1) * sizeof *ids);
-    bool ok = !r->bad && evcol_get_ints(r, ids, n);
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = (uint64_t)ids[i] < count;
-        if (ok)
-            memcpy(v + i * width, dict.ptr + (size_t)ids[i] * width, width);
-    }
-    mem_free(ids);
+    out->bytes = (const uint8_t *)read_bytes(r, (size_t)count * width).ptr;
+    if (r->bad || codec == EVCOL_FIXED_PLAIN)
+        return !r->bad;
+    int64_t *codes = arena_array(a, int64_t, n + 1);
+    bool ok = evcol_get_ints(r, codes, n);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = (uint64_t)codes[i] < count;
+    out->codes = codes;
     return ok;
+}
+
+bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n, struct arena *a)
+{
+    struct evcol_fixed all;
+    if (!evcol_read_fixed(r, &all, width, n, a))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        memcpy(v + i * width, evcol_fixed_at(&all, i), width);
+    return true;
 }
 
 /* ---- cells ---- */

@@ -19,9 +19,12 @@ enum { EVCOL_VALUES_MAX = 1 << 24 }; /* of one column of one block: more is not 
 
 void evcol_put_ints(struct buf *out, const int64_t *v, size_t n);
 bool evcol_get_ints(struct reader *r, int64_t *v, size_t n);
+/* Sets v[wanted[0]], v[wanted[1]], ... alone, whose places ascend; reads to the same end. */
+bool evcol_get_some_ints(struct reader *r, int64_t *v, size_t n, const uint32_t *wanted, size_t count);
 
 void evcol_put_doubles(struct buf *out, const double *v, size_t n);
 bool evcol_get_doubles(struct reader *r, double *v, size_t n);
+bool evcol_get_some_doubles(struct reader *r, double *v, size_t n, const uint32_t *wanted, size_t count); /* wanted NULL: all */
 
 /* A decoded string column. Strings borrow from the bytes read. */
 struct evcol_strings {
@@ -64,7 +67,18 @@ static inline struct slice evcol_string(const struct evcol_strings *s, size_t i)
 
 /* n ids of width bytes each, in one run. */
 void evcol_put_fixed(struct buf *out, const uint8_t *v, size_t width, size_t n);
-bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n);
+bool evcol_get_fixed(struct reader *r, uint8_t *v, size_t width, size_t n, struct arena *a);
+/* The same where they lie: borrows from the bytes read. */
+struct evcol_fixed {
+    const uint8_t *bytes; /* count ids, step bytes apart */
+    size_t count, step;   /* step 0: all are the same one */
+    const int64_t *codes; /* which of them value i is; NULL: the i-th */
+};
+bool evcol_read_fixed(struct reader *r, struct evcol_fixed *out, size_t width, size_t n, struct arena *a);
+static inline const uint8_t *evcol_fixed_at(const struct evcol_fixed *f, size_t i)
+{
+    return f->bytes + (f->codes ? (size_t)f->codes[i] : i) * f->step;
+}
 
 /* Fields with their names beside them: for those without a column of their own, and those of span events and links. */
 void evcol_put_cells(struct buf *out, const struct field *const *fields, size_t n);

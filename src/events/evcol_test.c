@@ -37,6 +37,17 @@ TEST(columns_of_numbers_come_back_exactly)
         struct reader reader = reader_of(buf_as_slice(&b));
         CHECK(evcol_get_ints(&reader, out, n) && evcol_get_doubles(&reader, doubles_out, n) && reader_left(&reader) == 0);
         CHECK(memcmp(in, out, n * sizeof *in) == 0 && memcmp(doubles, doubles_out, n * sizeof *doubles) == 0);
+        uint32_t wanted[VALUES];
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            if (rand_one_in(&r, 1 + round % 9))
+                wanted[count++] = (uint32_t)i;
+        memset(out, 0xa5, sizeof out);
+        reader = reader_of(buf_as_slice(&b));
+        CHECK(evcol_get_some_ints(&reader, out, n, wanted, count) && evcol_get_some_doubles(&reader, doubles_out, n, wanted, count) &&
+              reader_left(&reader) == 0);
+        for (size_t k = 0; k < count; k++)
+            CHECK(out[wanted[k]] == in[wanted[k]] && double_bits(doubles_out[wanted[k]]) == double_bits(doubles[wanted[k]]));
         buf_free(&b);
     }
 }
@@ -61,7 +72,7 @@ TEST(columns_of_strings_and_ids_come_back_exactly)
         evcol_put_strings(&b, in, n);
         evcol_put_fixed(&b, ids, 16, n);
         struct reader reader = reader_of(buf_as_slice(&b));
-        CHECK(evcol_get_strings(&reader, &out, n, a) && evcol_get_fixed(&reader, ids_out, 16, n) && reader_left(&reader) == 0);
+        CHECK(evcol_get_strings(&reader, &out, n, a) && evcol_get_fixed(&reader, ids_out, 16, n, a) && reader_left(&reader) == 0);
         for (size_t i = 0; i < n; i++)
             CHECK(slice_eq(in[i], evcol_string(&out, i)));
         CHECK(memcmp(ids, ids_out, n * 16) == 0);

@@ -92,6 +92,13 @@ static enum evplan_verdict judge_none(const struct evpred *n)
     return verdict_of(evpred_test(n->p, &none));
 }
 
+/* Of a column that the block does not have. */
+static enum evplan_verdict judge_zero(const struct evpred *n, const struct evdir_block *b)
+{
+    struct evvalue zero = evvalue_of_int(n->p, b->kind, 0);
+    return verdict_of(evpred_test(n->p, &zero));
+}
+
 static enum evplan_verdict judge_numbers(struct evplan *plan, const struct evpred *n, const uint32_t *list, uint32_t count)
 {
     unsigned verdict = EVPLAN_NEVER;
@@ -223,6 +230,10 @@ static enum evplan_verdict judge_leaf(struct evplan *plan, const struct evpred *
     case COL_SPAN_KIND:
     case COL_SPAN_STATUS:
         return b->kind == EVENT_SPAN ? EVPLAN_BOTH : judge_none(n);
+    case COL_EVENTS:
+        return evdir_place_of(b, EVCOL_EVENTS) ? EVPLAN_BOTH : judge_zero(n, b);
+    case COL_LINKS:
+        return evdir_place_of(b, EVCOL_LINKS) ? EVPLAN_BOTH : judge_zero(n, b);
     case COL_SPAN_ID:
     case COL_PARENT_ID:
     case COL_SEQ:

@@ -198,7 +198,8 @@ struct evvalue evvalue_of_field(const struct field *f, struct arena *scratch)
 
 struct evvalue evvalue_of_int(const struct pred *p, uint8_t kind, int64_t v)
 {
-    bool is_of_spans = p->column == COL_DURATION || p->column == COL_SPAN_KIND || p->column == COL_SPAN_STATUS;
+    bool is_of_spans = p->column == COL_DURATION || p->column == COL_SPAN_KIND || p->column == COL_SPAN_STATUS ||
+                       p->column == COL_EVENTS || p->column == COL_LINKS;
     bool asks_text = p->op == PRED_RE || p->op == PRED_CONTAINS || p->op == PRED_CONTAINS_NOCASE ||
                      (p->op != PRED_EXISTS && p->type != FIELD_INT && p->type != FIELD_DOUBLE);
     if (is_of_spans && kind != EVENT_SPAN)
@@ -272,6 +273,10 @@ static struct evvalue value_of(const struct pred *p, const struct event *e, stru
         return evvalue_of_int(p, e->kind, e->span_status);
     case COL_SEQ:
         return evvalue_of_int(p, e->kind, (int64_t)e->seq);
+    case COL_EVENTS:
+        return evvalue_of_int(p, e->kind, e->event_count);
+    case COL_LINKS:
+        return evvalue_of_int(p, e->kind, e->link_count);
     }
     return (struct evvalue){ .kind = EVVALUE_NONE };
 }

@@ -106,8 +106,14 @@ enum status evread_open_column(struct evread *x, uint32_t column, const struct e
     return ST_OK;
 }
 
+/* Some or all rows: the k-th. */
+static inline size_t nth_row(const uint32_t *rows, size_t k)
+{
+    return rows ? rows[k] : k;
+}
+
 /* Services of rows from those of their streams. */
-static enum status load_stream_services(struct evread *x, int64_t *v, struct err *err)
+static enum status load_stream_services(struct evread *x, const uint32_t *rows, size_t count, int64_t *v, struct err *err)
 {
     const struct evdir_place *place;
     const int64_t *streams;
@@ -115,46 +121,62 @@ static enum status load_stream_services(struct evread *x, int64_t *v, struct err
     enum status st = evread_open_column(x, EVCOL_STREAM_SERVICE, &place, &r, err);
     if (st || place == NULL)
         return st;
-    st = evread_ints(x, EVCOL_STREAM, &streams, err);
+    st = rows ? evread_row_ints(x, EVCOL_STREAM, &streams, err) : evread_ints(x, EVCOL_STREAM, &streams, err);
     if (st)
         return st;
     int64_t *of = arena_array(x->arena, int64_t, x->b->stream_count + 1);
     if (!evcol_get_ints(&r, of, x->b->stream_count))
         return evread_corrupt(x, EVCOL_STREAM_SERVICE, err);
-    for (size_t i = 0; i < x->n; i++)
+    for (size_t k = 0; k < count; k++) {
+        size_t i = nth_row(rows, k);
         v[i] = of[streams[i]];
+    }
+    return ST_OK;
+}
+
+/* rows NULL: all. */
+static enum status load_ints(struct evread *x, enum evdir_column column, const uint32_t *rows, const int64_t **out, struct err *err)
+{
+    const struct evdir_place *place;
+    struct reader r;
+    size_t count = rows ? x->row_count : x->n;
+    enum status st = evread_open_column(x, column, &place, &r, err);
+    if (st)
+        return st;
+    int64_t *v = arena_array(x->arena, int64_t, x->n + 1), missing = column == EVCOL_WEIGHT ? 0x3f800000 /* bits of 1.0f */ : 0;
+    if (place && !(rows ? evcol_get_some_ints(&r, v, x->n, rows, count) : evcol_get_ints(&r, v, x->n)))
+        return evread_corrupt(x, column, err);
+    for (size_t k = 0; place == NULL && k < count; k++)
+        v[nth_row(rows, k)] = missing;
+    if (place == NULL && column == EVCOL_SERVICE)
+        st = load_stream_services(x, rows, count, v, err);
+    if (st)
+        return st;
+    bool is_number = column == EVCOL_STREAM || column == EVCOL_SERVICE;
+    uint64_t below = column == EVCOL_STREAM ? x->b->stream_count : x->b->service_count;
+    for (size_t k = 0; is_number && k < count; k++)
+        if ((uint64_t)v[nth_row(rows, k)] >= below)
+            return evread_corrupt(x, column, err);
+    *out = v;
     return ST_OK;
 }
 
 enum status evread_ints(struct evread *x, enum evdir_column column, const int64_t **out, struct err *err)
 {
+    enum status st = x->ints[column] ? ST_OK : load_ints(x, column, NULL, &x->ints[column], err);
     *out = x->ints[column];
-    if (*out)
-        return ST_OK;
-    const struct evdir_place *place;
-    struct reader r;
-    enum status st = evread_open_column(x, column, &place, &r, err);
-    if (st)
-        return st;
-    int64_t *v = arena_array(x->arena, int64_t, x->n + 1);
-    if (place && !evcol_get_ints(&r, v, x->n))
-        return evread_corrupt(x, column, err);
-    if (place == NULL)
-        memset(v, 0, x->n * sizeof *v);
-    if (place == NULL && column == EVCOL_SERVICE)
-        st = load_stream_services(x, v, err);
-    if (st)
-        return st;
-    bool is_number = column == EVCOL_STREAM || column == EVCOL_SERVICE;
-    uint64_t below = column == EVCOL_STREAM ? x->b->stream_count : x->b->service_count;
-    for (size_t i = 0; is_number && i < x->n; i++)
-        if ((uint64_t)v[i] >= below)
-            return evread_corrupt(x, column, err);
-    if (column == EVCOL_WEIGHT && place == NULL)
-        for (size_t i = 0; i < x->n; i++)
-            v[i] = 0x3f800000; /* bits of 1.0f */
-    *out = x->ints[column] = v;
-    return ST_OK;
+    return st;
+}
+
+enum status evread_row_ints(struct evread *x, enum evdir_column column, const int64_t **out, struct err *err)
+{
+    enum status st = ST_OK;
+    if (x->row_ints[column] == NULL && (x->rows == NULL || x->ints[column]))
+        st = evread_ints(x, column, &x->row_ints[column], err);
+    else if (x->row_ints[column] == NULL)
+        st = load_ints(x, column, x->rows, &x->row_ints[column], err);
+    *out = x->row_ints[column];
+    return st;
 }
 
 enum status evread_seqs(struct evread *x, const uint64_t **out, struct err *err)
@@ -228,6 +250,30 @@ enum status evread_strings(struct evread *x, enum evdir_column column, const str
     return ST_OK;
 }
 
+/* As evread_strings, good at the rows that are wanted. Not of texts, which need all rows. */
+static enum status row_strings(struct evread *x, enum evdir_column column, const struct evcol_strings **out, struct err *err)
+{
+    const struct evdir_place *place;
+    struct reader r;
+    *out = x->row_strings[column];
+    if (*out)
+        return ST_OK;
+    bool is_all = x->rows == NULL || x->strings[column];
+    enum status st = is_all ? ST_OK : evread_open_column(x, column, &place, &r, err);
+    if (st == ST_OK && (is_all || place == NULL || reader_left(&r) == 0 || *r.at == EVCOL_STRING_TEXTS)) {
+        st = evread_strings(x, column, out, err);
+        x->row_strings[column] = *out;
+        return st;
+    }
+    if (st)
+        return st;
+    struct evcol_strings *s = arena_new_of(x->arena, struct evcol_strings);
+    if (!evcol_get_some_texts(&r, s, x->n, x->rows, x->row_count, x->arena))
+        return evread_corrupt(x, column, err);
+    *out = x->row_strings[column] = s;
+    return ST_OK;
+}
+
 enum status evread_text(struct evread *x, struct evtext **out, struct err *err)
 {
     *out = x->text;
@@ -263,7 +309,7 @@ enum status evread_body(struct evread *x, size_t row, struct arena *a, struct sl
     const struct evcol_strings *all;
     enum status st = evread_text(x, &t, err);
     if (st == ST_OK && t == NULL) {
-        st = evread_strings(x, EVCOL_BODY, &all, err);
+        st = row_strings(x, EVCOL_BODY, &all, err);
         if (st == ST_OK)
             *out = evcol_string(all, row);
     }
@@ -282,51 +328,101 @@ enum status evread_body(struct evread *x, size_t row, struct arena *a, struct sl
     return len == SIZE_MAX ? evread_corrupt(x, EVCOL_BODY, err) : ST_OK;
 }
 
-static bool get_parents(struct evread *x, struct reader *r, const uint8_t *spans, uint8_t *v)
+enum status evread_fixed(struct evread *x, enum evdir_column column, const struct evcol_fixed **out, struct err *err)
+{
+    static const uint8_t none[16];
+    struct evcol_fixed *f = &x->fixed[column - EVCOL_TRACE_ID];
+    *out = f;
+    if (f->bytes)
+        return ST_OK;
+    const struct evdir_place *place;
+    struct reader r;
+    enum status st = evread_open_column(x, column, &place, &r, err);
+    if (st)
+        return st;
+    if (place == NULL) {
+        *f = (struct evcol_fixed){ .bytes = none, .count = 1 };
+    } else if (!evcol_read_fixed(&r, f, column == EVCOL_TRACE_ID ? 16 : 8, x->n, x->arena)) {
+        *f = (struct evcol_fixed){ 0 };
+        return evread_corrupt(x, column, err);
+    }
+    return ST_OK;
+}
+
+/* rows NULL: all. */
+static bool get_parents(struct evread *x, struct reader *r, const struct evcol_fixed *spans, const uint32_t *rows, uint8_t *v)
 {
     int64_t *codes = arena_array(x->arena, int64_t, x->n + 1);
+    size_t elsewhere = 0, at = 0;
     if (!evcol_get_ints(r, codes, x->n))
         return false;
-    for (size_t i = 0; i < x->n; i++) {
-        if (codes[i] < EVENCODE_PARENT_NONE)
-            return false;
-        if (codes[i] == EVENCODE_PARENT_NONE)
-            continue;
-        if (codes[i] == EVENCODE_PARENT_ELSEWHERE) {
-            struct slice raw = read_bytes(r, 8);
-            if (r->bad)
+    for (size_t i = 0; i < x->n; i++)
+        elsewhere += codes[i] == EVENCODE_PARENT_ELSEWHERE;
+    const char *others = read_bytes(r, 8 * elsewhere).ptr;
+    elsewhere = 0;
+    for (size_t k = 0; !r->bad && k < (rows ? x->row_count : x->n); k++) {
+        size_t i = nth_row(rows, k);
+        for (; at < i; at++)
+            elsewhere += codes[at] == EVENCODE_PARENT_ELSEWHERE;
+        if (codes[i] == EVENCODE_PARENT_NONE) {
+            memset(v + i * 8, 0, 8);
+        } else if (codes[i] == EVENCODE_PARENT_ELSEWHERE) {
+            memcpy(v + i * 8, others + 8 * elsewhere, 8);
+        } else {
+            uint64_t code = (uint64_t)codes[i] - EVENCODE_PARENT_ROWS;
+            uint64_t back = code >> 1 ^ -(code & 1), parent = i - back; /* a step too far wraps to a place that is not there */
+            if (codes[i] < EVENCODE_PARENT_NONE || parent >= x->n)
                 return false;
-            memcpy(v + i * 8, raw.ptr, 8);
-            continue;
+            memcpy(v + i * 8, evcol_fixed_at(spans, parent), 8);
         }
-        uint64_t code = (uint64_t)codes[i] - EVENCODE_PARENT_ROWS;
-        uint64_t back = code >> 1 ^ -(code & 1), parent = i - back; /* a step too far wraps to a place that is not there */
-        if (parent >= x->n)
-            return false;
-        memcpy(v + i * 8, spans + parent * 8, 8);
     }
-    return true;
+    return !r->bad;
+}
+
+static enum status load_parents(struct evread *x, const uint32_t *rows, const uint8_t **out, struct err *err)
+{
+    const struct evdir_place *place;
+    struct reader r;
+    const struct evcol_fixed *spans;
+    enum status st = evread_open_column(x, EVCOL_PARENT_ID, &place, &r, err);
+    if (st == ST_OK && place)
+        st = evread_fixed(x, EVCOL_SPAN_ID, &spans, err);
+    if (st)
+        return st;
+    uint8_t *v = place ? arena_alloc(x->arena, (x->n + 1) * 8) : arena_zalloc(x->arena, (x->n + 1) * 8);
+    if (place && !get_parents(x, &r, spans, rows, v))
+        return evread_corrupt(x, EVCOL_PARENT_ID, err);
+    *out = v;
+    return ST_OK;
 }
 
 enum status evread_ids(struct evread *x, enum evdir_column column, const uint8_t **out, struct err *err)
 {
-    *out = x->ids[column];
-    if (*out)
-        return ST_OK;
-    const struct evdir_place *place;
-    struct reader r;
-    const uint8_t *spans = NULL;
+    const struct evcol_fixed *f;
     size_t width = column == EVCOL_TRACE_ID ? 16 : 8;
-    enum status st = evread_open_column(x, column, &place, &r, err);
-    if (st == ST_OK && column == EVCOL_PARENT_ID && place)
-        st = evread_ids(x, EVCOL_SPAN_ID, &spans, err);
-    if (st)
+    enum status st = ST_OK;
+    if (x->ids[column] == NULL && column == EVCOL_PARENT_ID) {
+        st = load_parents(x, NULL, &x->ids[column], err);
+    } else if (x->ids[column] == NULL && (st = evread_fixed(x, column, &f, err)) == ST_OK) {
+        uint8_t *v = f->codes || f->step == 0 ? arena_alloc(x->arena, (x->n + 1) * width) : NULL;
+        for (size_t i = 0; v && i < x->n; i++)
+            memcpy(v + i * width, evcol_fixed_at(f, i), width);
+        x->ids[column] = v ? v : f->bytes;
+    }
+    *out = x->ids[column];
+    return st;
+}
+
+static enum status load_row_ids(struct evread *x, unsigned want, struct err *err)
+{
+    const struct evcol_fixed *f;
+    enum status st = want & (WANT_TRACE | WANT_IDS) ? evread_fixed(x, EVCOL_TRACE_ID, &f, err) : ST_OK;
+    if (st || !(want & WANT_IDS))
         return st;
-    uint8_t *v = arena_zalloc(x->arena, (x->n + 1) * width);
-    if (place && !(spans ? get_parents(x, &r, spans, v) : evcol_get_fixed(&r, v, width, x->n)))
-        return evread_corrupt(x, column, err);
-    *out = x->ids[column] = v;
-    return ST_OK;
+    st = evread_fixed(x, EVCOL_SPAN_ID, &f, err);
+    if (st == ST_OK && x->row_parents == NULL)
+        st = load_parents(x, x->rows, &x->row_parents, err);
+    return st;
 }
 
 enum status evread_filter(struct evread *x, struct slice *out, struct err *err)
@@ -385,10 +481,12 @@ static bool get_events(struct evread *x, struct reader *r, const int64_t *times,
     if (fields == NULL)
         return false;
     out->events = arena_array(x->arena, struct span_event, total + 1);
-    for (size_t row = 0; row < x->n; row++)
+    for (size_t k = 0; k < (x->rows ? x->row_count : x->n); k++) {
+        size_t row = nth_row(x->rows, k);
         for (size_t i = firsts[row]; i < firsts[row + 1]; i++)
             out->events[i] = (struct span_event){ (int64_t)((uint64_t)offsets[i] + (uint64_t)times[row]), evcol_string(&names, i),
                                                   fields + field_firsts[i], field_firsts[i + 1] - field_firsts[i] };
+    }
     return true;
 }
 
@@ -401,7 +499,7 @@ static bool get_links(struct evread *x, struct reader *r, struct spans *out)
     if (out->link_first == NULL)
         return false;
     uint8_t *traces = arena_alloc(x->arena, total * 16 + 16), *spans = arena_alloc(x->arena, total * 8 + 8);
-    if (!evcol_get_fixed(r, traces, 16, total) || !evcol_get_fixed(r, spans, 8, total) ||
+    if (!evcol_get_fixed(r, traces, 16, total, x->arena) || !evcol_get_fixed(r, spans, 8, total, x->arena) ||
         !evcol_get_strings(r, &states, total, x->arena))
         return false;
     struct field *fields = get_fields(x, r, total, &field_firsts);
@@ -426,7 +524,7 @@ static enum status load_spans(struct evread *x, struct err *err)
     if (x->spans)
         return ST_OK;
     struct spans *s = arena_new_of(x->arena, struct spans);
-    enum status st = evread_ints(x, EVCOL_TIME, &times, err);
+    enum status st = evread_row_ints(x, EVCOL_TIME, &times, err);
     if (st == ST_OK)
         st = evread_open_column(x, EVCOL_EVENTS, &place, &r, err);
     if (st)
@@ -482,18 +580,16 @@ enum status evread_load(struct evread *x, unsigned want, struct err *err)
 {
     static const enum evdir_column always[] = { EVCOL_TIME, EVCOL_SEVERITY, EVCOL_SERVICE, EVCOL_STREAM, EVCOL_WEIGHT,
                                                 EVCOL_DURATION, EVCOL_SPAN_KIND, EVCOL_SPAN_STATUS };
-    static const enum evdir_column ids[] = { EVCOL_TRACE_ID, EVCOL_SPAN_ID, EVCOL_PARENT_ID };
     const int64_t *ints;
     const uint64_t *seqs;
-    const uint8_t *bytes;
     const struct evcol_strings *strings;
-    enum status st = evread_seqs(x, &seqs, err);
+    enum status st = want & WANT_SEQ ? evread_seqs(x, &seqs, err) : ST_OK;
     for (size_t i = 0; st == ST_OK && i < COUNT_OF(always); i++)
-        st = evread_ints(x, always[i], &ints, err);
-    if (st == ST_OK)
+        st = evread_row_ints(x, always[i], &ints, err);
+    if (st == ST_OK && want & WANT_OBSERVED)
         st = load_observed(x, err);
-    for (size_t i = 0; st == ST_OK && want & WANT_IDS && i < COUNT_OF(ids); i++)
-        st = evread_ids(x, ids[i], &bytes, err);
+    if (st == ST_OK)
+        st = load_row_ids(x, want, err);
     if (st == ST_OK && want & WANT_BODY)
         st = evread_strings(x, EVCOL_BODY, &strings, err);
     if (st == ST_OK && want & WANT_FIELDS)
@@ -501,9 +597,9 @@ enum status evread_load(struct evread *x, unsigned want, struct err *err)
     if (st == ST_OK && want & WANT_SPAN)
         st = load_spans(x, err);
     if (st == ST_OK && want & WANT_SPAN)
-        st = evread_strings(x, EVCOL_TRACE_STATE, &strings, err);
+        st = row_strings(x, EVCOL_TRACE_STATE, &strings, err);
     if (st == ST_OK && want & WANT_SPAN)
-        st = evread_strings(x, EVCOL_STATUS_MESSAGE, &strings, err);
+        st = row_strings(x, EVCOL_STATUS_MESSAGE, &strings, err);
     return st;
 }
 
@@ -527,8 +623,8 @@ static void fill_fields(struct evread *x, size_t row, struct arena *a, struct ev
 static void fill_spans(struct evread *x, size_t row, struct event *e)
 {
     const struct spans *s = x->spans;
-    e->trace_state = evcol_string(x->strings[EVCOL_TRACE_STATE], row);
-    e->status_message = evcol_string(x->strings[EVCOL_STATUS_MESSAGE], row);
+    e->trace_state = evcol_string(x->row_strings[EVCOL_TRACE_STATE], row);
+    e->status_message = evcol_string(x->row_strings[EVCOL_STATUS_MESSAGE], row);
     if (s->event_first && s->event_first[row + 1] > s->event_first[row]) {
         e->events = s->events + s->event_first[row];
         e->event_count = s->event_first[row + 1] - s->event_first[row];
@@ -543,24 +639,25 @@ void evread_row(struct evread *x, size_t row, unsigned want, struct arena *a, st
 {
     *e = (struct event){ .kind = x->b->kind, .class = part_info(x->p)->class, .stream = SLICE_EMPTY, .body = SLICE_EMPTY,
                          .trace_state = SLICE_EMPTY, .status_message = SLICE_EMPTY };
-    e->time_ns = x->ints[EVCOL_TIME][row];
-    e->seq = x->seqs[row];
-    e->observed_ns = x->observed[row];
-    e->severity = (uint8_t)x->ints[EVCOL_SEVERITY][row];
-    e->duration_ns = x->ints[EVCOL_DURATION][row];
-    e->span_kind = (uint8_t)x->ints[EVCOL_SPAN_KIND][row];
-    e->span_status = (uint8_t)x->ints[EVCOL_SPAN_STATUS][row];
-    uint32_t weight = (uint32_t)x->ints[EVCOL_WEIGHT][row];
+    e->time_ns = x->row_ints[EVCOL_TIME][row];
+    e->seq = want & WANT_SEQ ? x->seqs[row] : 0;
+    e->observed_ns = want & WANT_OBSERVED ? x->observed[row] : 0;
+    e->severity = (uint8_t)x->row_ints[EVCOL_SEVERITY][row];
+    e->duration_ns = x->row_ints[EVCOL_DURATION][row];
+    e->span_kind = (uint8_t)x->row_ints[EVCOL_SPAN_KIND][row];
+    e->span_status = (uint8_t)x->row_ints[EVCOL_SPAN_STATUS][row];
+    uint32_t weight = (uint32_t)x->row_ints[EVCOL_WEIGHT][row];
     memcpy(&e->weight, &weight, sizeof weight);
-    e->service = x->d->services[x->b->services[x->ints[EVCOL_SERVICE][row]]];
+    e->service = x->d->services[x->b->services[x->row_ints[EVCOL_SERVICE][row]]];
     if (want & WANT_STREAM)
-        e->stream = x->d->streams[x->b->streams[x->ints[EVCOL_STREAM][row]]];
+        e->stream = x->d->streams[x->b->streams[x->row_ints[EVCOL_STREAM][row]]];
     if (want & WANT_BODY)
         e->body = evcol_string(x->strings[EVCOL_BODY], row);
+    if (want & (WANT_TRACE | WANT_IDS))
+        memcpy(e->trace_id, evcol_fixed_at(&x->fixed[0], row), 16);
     if (want & WANT_IDS) {
-        memcpy(e->trace_id, x->ids[EVCOL_TRACE_ID] + row * 16, 16);
-        memcpy(e->span_id, x->ids[EVCOL_SPAN_ID] + row * 8, 8);
-        memcpy(e->parent_id, x->ids[EVCOL_PARENT_ID] + row * 8, 8);
+        memcpy(e->span_id, evcol_fixed_at(&x->fixed[EVCOL_SPAN_ID - EVCOL_TRACE_ID], row), 8);
+        memcpy(e->parent_id, x->row_parents + row * 8, 8);
     }
     if (want & WANT_FIELDS)
         fill_fields(x, row, a, e);

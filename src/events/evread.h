@@ -32,7 +32,8 @@ struct evread *evread_new(const struct part *p, const struct evdir *d, const str
 void evread_free(struct evread *x); /* accepts NULL */
 /* For many blocks one after the other: borrowed by x from now on. */
 void evread_use_zstd(struct evread *x, struct zstd_ctx *zstd);
-/* evread_row will be asked for these rows alone: columns that none of them has are not read. Copies them; they stay when the block is released. */
+/* evread_row and evread_body will be asked for these rows alone, some of those before: columns that none of them has are not read, of others as
+ * little as will do. Copies them; they stay when the block is released. */
 void evread_only_rows(struct evread *x, const uint32_t *rows, size_t count);
 /* Forgets what was read; it can be asked for again. */
 void evread_release(struct evread *x);
@@ -40,6 +41,8 @@ size_t evread_bytes(const struct evread *x);
 const struct evdir_block *evread_block(const struct evread *x);
 
 MUST_CHECK enum status evread_ints(struct evread *x, enum evdir_column column, const int64_t **out, struct err *err);
+/* Good at the rows of evread_only_rows; at all rows without it. */
+MUST_CHECK enum status evread_row_ints(struct evread *x, enum evdir_column column, const int64_t **out, struct err *err);
 MUST_CHECK enum status evread_seqs(struct evread *x, const uint64_t **out, struct err *err);
 /* EVCOL_BODY, EVCOL_TRACE_STATE, EVCOL_STATUS_MESSAGE. */
 MUST_CHECK enum status evread_strings(struct evread *x, enum evdir_column column, const struct evcol_strings **out, struct err *err);
@@ -51,6 +54,8 @@ MUST_CHECK enum status evread_body(struct evread *x, size_t row, struct arena *a
 MUST_CHECK enum status evread_text_rows(struct evread *x, struct evtext_rows *rows, struct err *err);
 /* EVCOL_TRACE_ID (16 bytes a row), EVCOL_SPAN_ID, EVCOL_PARENT_ID (8). */
 MUST_CHECK enum status evread_ids(struct evread *x, enum evdir_column column, const uint8_t **out, struct err *err);
+/* EVCOL_TRACE_ID, EVCOL_SPAN_ID as they are kept. */
+MUST_CHECK enum status evread_fixed(struct evread *x, enum evdir_column column, const struct evcol_fixed **out, struct err *err);
 MUST_CHECK enum status evread_shapes(struct evread *x, const struct evread_shapes **out, struct err *err);
 /* number: of the part. *out NULL when no row has it. */
 MUST_CHECK enum status evread_values(struct evread *x, uint32_t number, const struct evread_values **out, struct err *err);

@@ -22,9 +22,13 @@ struct evread {
     struct block **frames;
     struct arena *arena;
     const int64_t *ints[COLUMNS];
+    const int64_t *row_ints[COLUMNS]; /* good at the rows that are wanted */
     const uint64_t *seqs;
     const struct evcol_strings *strings[COLUMNS];
+    const struct evcol_strings *row_strings[COLUMNS]; /* good at the rows that are wanted */
     const uint8_t *ids[COLUMNS];
+    struct evcol_fixed fixed[EVCOL_SPAN_ID - EVCOL_TRACE_ID + 1]; /* bytes NULL: not read yet */
+    const uint8_t *row_parents; /* good at the rows that are wanted */
     const struct evread_shapes *shapes;
     const struct evread_values **values; /* by number of the field */
     const struct field *cells;

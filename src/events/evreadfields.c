@@ -150,17 +150,17 @@ enum status evread_values(struct evread *x, uint32_t number, const struct evread
     if (!order_of(x, s, number + 1, n, &v->order))
         return evread_corrupt(x, place->column, err);
     bool ok;
+    size_t count = 0;
+    const uint32_t *wanted = x->rows ? wanted_values(x, s, number + 1, v->order, &count) : NULL;
     if (v->type == FIELD_INT || v->type == FIELD_BOOL) {
         int64_t *ints = arena_array(x->arena, int64_t, n + 1);
-        ok = evcol_get_ints(&r, ints, n);
+        ok = wanted ? evcol_get_some_ints(&r, ints, n, wanted, count) : evcol_get_ints(&r, ints, n);
         v->ints = ints;
     } else if (v->type == FIELD_DOUBLE) {
         double *doubles = arena_array(x->arena, double, n + 1);
-        ok = evcol_get_doubles(&r, doubles, n);
+        ok = evcol_get_some_doubles(&r, doubles, n, wanted, count);
         v->doubles = doubles;
-    } else if (x->rows) {
-        size_t count;
-        const uint32_t *wanted = wanted_values(x, s, number + 1, v->order, &count);
+    } else if (wanted) {
         ok = evcol_get_some_texts(&r, &v->texts, n, wanted, count, x->arena);
     } else {
         ok = evcol_get_texts(&r, &v->texts, n, NULL, x->arena);

@@ -8,13 +8,16 @@
  * (1) What next() returns points into blocks and tables; nothing is freed or released before the next call.
  * (2) Blocks hold at most OPEN_BYTES_MAX together, beyond one call: then they forget columns and read them again (the
  *     store's cache helps).
- * (3) A row with the time and seq of the row before it is the same row and is not given again. */
+ * (3) A row with the time and seq of the row before it is the same row and is not given again, where seqs are read: with an order by
+ *     them, or when they are wanted.
+ * (4) Who reads in order may have enough soon: the first call gives few rows, each further one twice as many, so that no blocks are
+ *     opened for nothing. */
 #include "events/evcount.h"
 #include "events/events.h"
 #include "events/evlot.h"
 #include "events/evscope.h"
 
-enum { BATCH_ROWS_MAX_OUT = 1024, SPARSE_ROWS = 16 /* of which one is wanted, or fewer */, OPEN_BYTES_MAX = 64 * MIB };
+enum { BATCH_ROWS_FIRST = 32, BATCH_ROWS_MAX_OUT = 1024, SPARSE_ROWS = 16 /* of which one is wanted, or fewer */, OPEN_BYTES_MAX = 64 * MIB };
 
 struct hit {
     int64_t time_ns;
@@ -48,7 +51,7 @@ struct scan {
     struct waiting *waiting;
     size_t waiting_count, waiting_at;
     struct cursor **heap;
-    size_t heap_count, heap_cap, open_bytes;
+    size_t heap_count, heap_cap, open_bytes, batch;
     struct cursor *retired;
     struct arena *rows_arena;
     struct event *rows;
@@ -221,12 +224,22 @@ static void open_mem(struct scan *s, const struct evmem *m)
     add_cursor(s, NULL, SLICE_EMPTY, hits, count);
 }
 
+static void want_rows(struct scan *s, struct evread *x, size_t selected)
+{
+    uint32_t *rows = arena_array(s->rows_arena, uint32_t, selected + 1);
+    size_t n = 0;
+    for (size_t r = 0; n < selected; r++)
+        if (s->sel[r])
+            rows[n++] = (uint32_t)r;
+    evread_only_rows(x, rows, n);
+}
+
 static enum status open_block(struct scan *s, const struct waiting *w, struct err *err)
 {
     struct evread *x;
     size_t selected, count = 0;
     const int64_t *times;
-    const uint64_t *seqs;
+    const uint64_t *seqs = NULL;
     enum status st = evscope_select(s->sc, w->plan, w->b, &x, s->sel, &selected, err);
     if (st || x == NULL)
         return st;
@@ -237,18 +250,22 @@ static enum status open_block(struct scan *s, const struct waiting *w, struct er
         evread_free(x);
         return ST_OK;
     }
+    if (selected < w->b->rows / SPARSE_ROWS)
+        want_rows(s, x, selected);
     if (st == ST_OK)
-        st = evread_ints(x, EVCOL_TIME, &times, err);
-    if (st == ST_OK)
+        st = evread_row_ints(x, EVCOL_TIME, &times, err);
+    if (st == ST_OK && s->q.want & WANT_SEQ)
         st = evread_seqs(x, &seqs, err);
     if (st) {
         evread_free(x);
         return evscope_skip(s->sc, st, err);
     }
     struct hit *hits = mem_alloc(selected * sizeof *hits);
-    for (size_t r = 0; r < w->b->rows; r++)
-        if (s->sel[r] && is_behind_cursor(s, times[r], seqs[r]))
-            hits[count++] = (struct hit){ .time_ns = times[r], .seq = seqs[r], .row = (uint32_t)r };
+    for (size_t r = 0; r < w->b->rows; r++) {
+        uint64_t seq = s->sel[r] && seqs ? seqs[r] : 0;
+        if (s->sel[r] && is_behind_cursor(s, times[r], seq))
+            hits[count++] = (struct hit){ .time_ns = times[r], .seq = seq, .row = (uint32_t)r };
+    }
     if (s->open_bytes + evread_bytes(x) > OPEN_BYTES_MAX)
         evread_release(x);
     s->open_bytes += count ? evread_bytes(x) : 0;
@@ -391,7 +408,7 @@ static enum status scan_next(struct events_iter *it, struct event_block *out, st
     arena_reset(s->rows_arena);
     enum status st = engine_ctx_check(s->sc->ctx, err);
     *out = (struct event_block){ .tenant = SLICE_EMPTY, .rows = s->rows };
-    while (st == ST_OK && n < BATCH_ROWS_MAX_OUT && (s->q.limit == 0 || s->given < s->q.limit)) {
+    while (st == ST_OK && n < s->batch && (s->q.limit == 0 || s->given < s->q.limit)) {
         st = open_due(s, err);
         if (st || s->heap_count == 0 || (n && s->open_bytes > 2 * OPEN_BYTES_MAX))
             break;
@@ -400,7 +417,7 @@ static enum status scan_next(struct events_iter *it, struct event_block *out, st
         if (n && !slice_eq(tenant, out->tenant))
             break;
         const struct hit *h = head_of(c);
-        bool is_given = false, is_same = s->given && h->time_ns == s->last_time_ns && h->seq == s->last_seq;
+        bool is_given = false, is_same = s->given && s->q.want & WANT_SEQ && h->time_ns == s->last_time_ns && h->seq == s->last_seq;
         s->last_time_ns = h->time_ns;
         s->last_seq = h->seq;
         if (!is_same)
@@ -414,6 +431,7 @@ static enum status scan_next(struct events_iter *it, struct event_block *out, st
             heap_down(s, 0);
     }
     out->n = n;
+    s->batch = MIN(2 * s->batch, (size_t)BATCH_ROWS_MAX_OUT);
     return st ? st : n ? ST_OK : ST_NOT_FOUND;
 }
 
@@ -437,7 +455,7 @@ enum status events_scan(struct store *store, struct engine_ctx *ctx, const struc
                         struct err *err)
 {
     int64_t start_ns = q->start_ns, end_ns = q->end_ns;
-    bool is_ordered = q->order != ORDER_NONE || q->has_cursor, is_desc = q->order == ORDER_TIME_DESC;
+    bool is_ordered = q->order != ORDER_NONE || q->has_cursor, is_desc = q->order == ORDER_TIME_DESC || q->order == ORDER_NEWEST;
     enum status st = engine_ctx_check(ctx, err);
     if (st)
         return st;
@@ -458,8 +476,10 @@ enum status events_scan(struct store *store, struct engine_ctx *ctx, const struc
     struct scan *s = mem_new(struct scan);
     s->it.ops = &scan_ops;
     s->q = *q;
+    s->q.want |= (is_ordered && q->order != ORDER_NEWEST) || q->has_cursor ? WANT_SEQ : 0;
     s->is_desc = is_desc;
     s->is_ordered = is_ordered;
+    s->batch = is_ordered ? BATCH_ROWS_FIRST : BATCH_ROWS_MAX_OUT;
     s->sc = evscope_open(store, ctx, start_ns, end_ns, q->kinds, q->pred);
     s->rows_arena = arena_new(0);
     s->rows = mem_alloc(BATCH_ROWS_MAX_OUT * sizeof *s->rows);

@@ -5,7 +5,7 @@
 #include "events/evplan.h"
 #include "events/evtextfind.h"
 
-enum { SMALL_INTS = 256, FEW_OF = 2 /* rows: so many are put together one by one rather than with all others */ };
+enum { SMALL_INTS = 256, AMONG_BITS = 4096, FEW_OF = 2 /* rows: so many are put together one by one rather than with all others */ };
 
 enum memo { MEMO_UNKNOWN = 0, MEMO_FALSE = 1, MEMO_TRUE = 2 };
 
@@ -82,6 +82,53 @@ static enum status eval_ids(struct evselect *s, const struct evpred *n, enum evd
         sel[r] = evpred_test(n->p, &value);
     }
     return st;
+}
+
+/* Which ids may be among those of a predicate: most are told at once. */
+struct among {
+    uint8_t has[AMONG_BITS / 8]; /* by the lowest bits of an id */
+};
+
+static unsigned among_bit(const uint8_t *id)
+{
+    return (id[14] << 8 | id[15]) % AMONG_BITS;
+}
+
+static struct among among_of(const struct pred *p)
+{
+    struct among a = { { 0 } };
+    for (size_t at = 0; p->op == PRED_AMONG && at + EVPRED_ID_BYTES <= p->text.len; at += EVPRED_ID_BYTES) {
+        unsigned bit = among_bit((const uint8_t *)p->text.ptr + at);
+        a.has[bit / 8] |= (uint8_t)(1u << bit % 8);
+    }
+    return a;
+}
+
+static bool test_trace(struct evselect *s, const struct pred *p, const struct among *a, const uint8_t *id)
+{
+    unsigned bit = among_bit(id);
+    if (p->op == PRED_AMONG && !(a->has[bit / 8] >> bit % 8 & 1))
+        return false;
+    if (p->op == PRED_EQ && p->text.len == EVPRED_ID_BYTES && memcmp(id, p->text.ptr, EVPRED_ID_BYTES) != 0)
+        return false;
+    struct evvalue value = evvalue_of_id(p, id, EVPRED_ID_BYTES, s->scratch);
+    return evpred_test(p, &value);
+}
+
+/* Each id that there is once, then the rows. */
+static enum status eval_traces(struct evselect *s, const struct evpred *n, uint8_t *sel)
+{
+    const struct evcol_fixed *f;
+    struct among a = among_of(n->p);
+    enum status st = evread_fixed(s->x, EVCOL_TRACE_ID, &f, s->err);
+    if (st)
+        return st;
+    uint8_t *is_match = arena_array(s->scratch, uint8_t, f->count + 1);
+    for (size_t i = 0; i < f->count; i++)
+        is_match[i] = test_trace(s, n->p, &a, f->bytes + i * f->step);
+    for (size_t r = 0; r < s->n; r++)
+        sel[r] &= is_match[f->step == 0 ? 0 : f->codes ? (size_t)f->codes[r] : r];
+    return ST_OK;
 }
 
 /* Bodies lie in one run: look for the needle in all of it, then see whose it is. A find may lie across two bodies. */
@@ -346,13 +393,17 @@ static enum status eval_leaf(struct evselect *s, const struct evpred *n, uint8_t
     case COL_SPAN_STATUS:
         return eval_ints(s, n, EVCOL_SPAN_STATUS, sel);
     case COL_TRACE_ID:
-        return eval_ids(s, n, EVCOL_TRACE_ID, 16, sel);
+        return eval_traces(s, n, sel);
     case COL_SPAN_ID:
         return eval_ids(s, n, EVCOL_SPAN_ID, 8, sel);
     case COL_PARENT_ID:
         return eval_ids(s, n, EVCOL_PARENT_ID, 8, sel);
     case COL_SEQ:
         return eval_seqs(s, n, sel);
+    case COL_EVENTS:
+        return eval_ints(s, n, EVCOL_EVENTS, sel);
+    case COL_LINKS:
+        return eval_ints(s, n, EVCOL_LINKS, sel);
     }
     return ST_OK;
 }

@@ -113,6 +113,10 @@ static struct value_of column(const struct pred *p, const struct event *e, struc
         return of_span(e, e->span_status);
     case COL_SEQ:
         return of_int((int64_t)e->seq);
+    case COL_EVENTS:
+        return of_span(e, e->event_count);
+    case COL_LINKS:
+        return of_span(e, e->link_count);
     }
     return of_text(SLICE_EMPTY);
 }
@@ -206,6 +210,11 @@ static bool selects(const struct pred *p, const struct event *e, struct arena *a
 
 /* ---- rows ---- */
 
+static bool is_newest_first(const struct events_query *q)
+{
+    return q->order == ORDER_TIME_DESC || q->order == ORDER_NEWEST;
+}
+
 static bool is_named(const struct events_query *q, struct slice name)
 {
     for (size_t i = 0; i < q->field_name_count; i++)
@@ -233,8 +242,13 @@ static struct event wanted(const struct event *e, const struct events_query *q, 
         out.trace_state = out.status_message = SLICE_EMPTY;
         out.event_count = out.link_count = 0;
     }
-    if (!(want & WANT_IDS)) {
+    if (!(want & WANT_OBSERVED))
+        out.observed_ns = 0;
+    if (!(want & WANT_SEQ) && (q->order == ORDER_NONE || q->order == ORDER_NEWEST))
+        out.seq = 0;
+    if (!(want & (WANT_TRACE | WANT_IDS)))
         memset(out.trace_id, 0, sizeof out.trace_id);
+    if (!(want & WANT_IDS)) {
         memset(out.span_id, 0, sizeof out.span_id);
         memset(out.parent_id, 0, sizeof out.parent_id);
     }
@@ -243,7 +257,7 @@ static struct event wanted(const struct event *e, const struct events_query *q, 
 
 static bool is_past_cursor(const struct events_query *q, const struct event *e)
 {
-    bool is_down = q->order == ORDER_TIME_DESC;
+    bool is_down = is_newest_first(q);
     if (!q->has_cursor)
         return true;
     if (e->time_ns != q->cursor_time_ns)
@@ -266,7 +280,7 @@ static enum status memory_next(struct events_iter *iter, struct event_block *out
     arena_reset(it->scratch);
     while (it->at < count && out->n < BLOCK_ROWS && (it->q.limit == 0 || it->given < it->q.limit)) {
         size_t i = it->at++;
-        const struct event *e = &it->m->list[it->q.order == ORDER_TIME_DESC ? count - 1 - i : i];
+        const struct event *e = &it->m->list[is_newest_first(&it->q) ? count - 1 - i : i];
         if (is_asked_for(it, e)) {
             it->block[out->n++] = wanted(e, &it->q, it->scratch);
             it->given++;

@@ -90,7 +90,7 @@ static enum status read_events(struct report *r, struct engine *engine, struct e
     struct events_iter *it;
     struct event_block block;
     unsigned did;
-    struct events_query eq = { .start_ns = r->q->start_ns, .end_ns = r->q->end_ns, .kinds = 1u << EVENT_RUM, .want = WANT_FIELDS,
+    struct events_query eq = { .start_ns = r->q->start_ns, .end_ns = r->q->end_ns, .kinds = 1u << EVENT_RUM, .want = WANT_FIELDS | WANT_SEQ,
                                .order = ORDER_NONE };
     enum status st = engine->ops->events(engine, ctx, &eq, &it, &did, err);
     if (st)

@@ -102,7 +102,8 @@ enum event_column { /* the fixed columns a predicate can name */
     COL_FIELD = 0,  /* a field by scope and name */
     COL_STREAM,     /* a stream label by name */
     COL_SERVICE, COL_BODY, COL_SEVERITY, COL_DURATION, COL_TRACE_ID, COL_SPAN_ID, COL_PARENT_ID, COL_SPAN_KIND,
-    COL_SPAN_STATUS, COL_SEQ
+    COL_SPAN_STATUS, COL_SEQ,
+    COL_EVENTS, COL_LINKS /* of a span: how many it has */
 };
 
 enum pred_op {
@@ -131,21 +132,25 @@ struct pred {
 
 enum event_want { /* which columns the caller will look at; the rest may be left empty */
     WANT_STREAM = 1, WANT_BODY = 2, WANT_FIELDS = 4, WANT_SPAN = 8 /* status message, trace state, events, links */, WANT_IDS = 16,
-    WANT_ALL = 31
+    WANT_OBSERVED = 32, WANT_SEQ = 64 /* comes unasked with an order by seq */, WANT_TRACE = 128 /* of the ids this alone */, WANT_ALL = 255
 };
 
-enum event_order { ORDER_TIME_ASC, ORDER_TIME_DESC, ORDER_NONE };
+enum event_order {
+    ORDER_TIME_ASC, ORDER_TIME_DESC, /* by (time_ns, seq) */
+    ORDER_NONE,
+    ORDER_NEWEST                     /* newest first, those of the same time as they come: cheaper where seqs are not looked at */
+};
 
 struct events_query {
     int64_t start_ns, end_ns;  /* [start, end) over time_ns */
     uint32_t kinds;            /* bit 1 << enum event_kind */
     const struct pred *pred;   /* NULL: all */
-    unsigned want;             /* enum event_want bits; times, kind, severity, service, seq always come */
+    unsigned want;             /* enum event_want bits; times, kind, severity, service always come */
     /* A hint: of fields those of these names alone are looked at, in any scope; an engine may leave out others. NULL: all. Borrowed until the
      * iterator is closed. */
     const struct slice *field_names;
     size_t field_name_count;
-    enum event_order order;    /* by (time_ns, seq) */
+    enum event_order order;
     size_t limit;              /* 0: all; otherwise the first so many in order */
     /* Continue behind this row (in order); has_cursor false: from the start. */
     bool has_cursor;

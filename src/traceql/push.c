@@ -100,6 +100,12 @@ static bool is_number(const struct tql_value *v)
 
 static struct pushed attribute(struct arena *a, const struct tql_expr *e, struct slice name, int scope, const struct tql_value *v);
 
+/* A span without events has nothing of an event that could be equal or unequal. */
+static struct pushed child(struct arena *a, enum event_column column)
+{
+    return rough(pred_int(a, PRED_GT, column, 0));
+}
+
 static struct pushed intrinsic(struct arena *a, const struct tql_expr *e, enum tql_intrinsic what, const struct tql_value *v)
 {
     switch (what) {
@@ -121,6 +127,12 @@ static struct pushed intrinsic(struct arena *a, const struct tql_expr *e, enum t
         return attribute(a, e, EVENT_SCOPE_NAME, SCOPE_INSTRUMENTATION, v);
     case TQL_SCOPE_VERSION:
         return attribute(a, e, EVENT_SCOPE_VERSION, SCOPE_INSTRUMENTATION, v);
+    case TQL_EVENT_NAME:
+    case TQL_EVENT_TIME:
+        return v->type == TQL_NIL ? nothing : child(a, COL_EVENTS);
+    case TQL_LINK_TRACE_ID:
+    case TQL_LINK_SPAN_ID:
+        return v->type == TQL_NIL ? nothing : child(a, COL_LINKS);
     default:
         return nothing; /* of the trace, of events or links, or without a column */
     }
@@ -194,7 +206,7 @@ static struct pushed compare_with(struct arena *a, const struct tql_expr *e, con
     if (f->scope == TQL_SCOPE_INTRINSIC)
         return intrinsic(a, e, f->intrinsic, v);
     if (!is_plain(f))
-        return nothing;
+        return v->type == TQL_NIL ? nothing : child(a, f->scope == TQL_SCOPE_EVENT ? COL_EVENTS : COL_LINKS);
     if (is_service)
         return service(a, e, f, v);
     if (v->type == TQL_NIL && e->op == TQL_EQ) /* an empty list says nothing, either */

@@ -11,8 +11,8 @@
 static enum status ids_open(struct tql_ids *s, struct err *err)
 {
     unsigned did;
-    struct events_query q = { .start_ns = s->start_ns, .end_ns = s->end_ns, .kinds = 1u << EVENT_SPAN, .pred = s->pred, .want = WANT_IDS,
-                              .order = ORDER_TIME_DESC };
+    struct events_query q = { .start_ns = s->start_ns, .end_ns = s->end_ns, .kinds = 1u << EVENT_SPAN, .pred = s->pred, .want = WANT_TRACE,
+                              .order = ORDER_NEWEST };
     enum status st = s->env->engine->ops->events(s->env->engine, s->env->ctx, &q, &s->it, &did, err);
     if (st)
         return st;
