@@ -8,6 +8,7 @@
 #include "codec/json.h"
 
 #define SCOPE_PREFIX SLICE("otel.scope.")
+#define EVENT_TAG    SLICE("event") /* as Jaeger shows the name of one */
 enum { STATUS_OK = 1, STATUS_ERROR = 2 };
 
 bool trace_tags_read(struct arena *a, struct slice text, struct trace_tags *out)
@@ -52,7 +53,7 @@ static struct pred *tag_pred(struct arena *a, struct slice name, struct slice va
     if (status)
         return either(a, pred_int(a, PRED_EQ, COL_SPAN_STATUS, status), field);
     if (slice_eq(name, SLICE("span.kind")) && trace_kind_of(value) >= 0)
-        return pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value));
+        return either(a, pred_int(a, PRED_EQ, COL_SPAN_KIND, trace_kind_of(value)), field);
     return of_scope.len ? either(a, field, pred_attribute(a, PRED_EQ, of_scope, value)) : field;
 }
 
@@ -74,7 +75,7 @@ static bool has_field(struct arena *a, const struct field *fields, uint32_t coun
 
 static bool is_inside(struct arena *a, const struct event *e, struct slice name, struct slice value)
 {
-    bool is_name = slice_eq(name, SLICE("event"));
+    bool is_name = slice_eq(name, EVENT_TAG);
     for (uint32_t i = 0; i < e->event_count; i++)
         if ((is_name && slice_eq(e->events[i].name, value)) || has_field(a, e->events[i].fields, e->events[i].field_count, name, value))
             return true;
@@ -112,14 +113,24 @@ static bool fits(void *arg, const struct event *e)
     return any;
 }
 
-/* Of those, the spans that have events or links. */
-static struct pred *with_children(struct arena *a, struct pred *pred)
+static struct pred *inside_pred(struct arena *a, struct slice name, struct slice value)
 {
-    struct preds k = { 0 };
+    struct pred *field = pred_child(a, name, value);
+    return slice_eq(name, EVENT_TAG) ? either(a, field, pred_child(a, EVENT_CHILD_NAME, value)) : field;
+}
+
+/* Of those, the spans that may have one of the tags inside, and the others wherever. */
+static struct pred *with_children(struct arena *a, struct pred *pred, const struct trace_tags *tags)
+{
+    struct preds all = { 0 }, any = { 0 };
     if (pred)
-        preds_add(a, &k, pred);
-    preds_add(a, &k, either(a, pred_int(a, PRED_GT, COL_EVENTS, 0), pred_int(a, PRED_GT, COL_LINKS, 0)));
-    return pred_node(a, PRED_AND, &k);
+        preds_add(a, &all, pred);
+    for (size_t i = 0; i < tags->count; i++) {
+        preds_add(a, &any, inside_pred(a, tags->names[i], tags->values[i]));
+        preds_add(a, &all, either(a, tag_pred(a, tags->names[i], tags->values[i]), inside_pred(a, tags->names[i], tags->values[i])));
+    }
+    preds_add(a, &all, pred_node(a, PRED_OR, &any));
+    return pred_node(a, PRED_AND, &all);
 }
 
 enum status trace_tags_search(struct api_query *q, const struct trace_search *t, struct pred *pred, const struct trace_tags *tags,
@@ -140,7 +151,7 @@ enum status trace_tags_search(struct api_query *q, const struct trace_search *t,
     for (size_t i = 0; i < out->count; i++)
         *map_put(&look.found, slice_of(out->list[i]->trace_id, sizeof out->list[i]->trace_id), NULL) = 1;
     if (look.found.count < t->limit) {
-        second = (struct trace_search){ with_children(q->arena, pred), t->start_ns, t->end_ns, t->limit - look.found.count, fits, &look,
+        second = (struct trace_search){ with_children(q->arena, pred, tags), t->start_ns, t->end_ns, t->limit - look.found.count, fits, &look,
                                          tags->count > 1 ? WANT_SPAN | WANT_FIELDS : WANT_SPAN };
         size_t sure = out->count;
         st = trace_search(q, &second, out, err);

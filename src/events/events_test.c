@@ -286,6 +286,54 @@ static void check_query(struct world *w)
     arena_free(a);
 }
 
+static bool child_has(const struct field *fields, uint32_t count, const struct pred *p, struct arena *a)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (slice_eq(fields[i].name, p->name) && (fields[i].type == FIELD_JSON || slice_eq(field_text(a, &fields[i]), p->text)))
+            return true;
+    return false;
+}
+
+static bool naive_child(const struct event *e, const struct pred *p, struct arena *a)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < e->event_count; i++)
+        found = found || child_has(e->events[i].fields, e->events[i].field_count, p, a) ||
+                (slice_eq(p->name, EVENT_CHILD_NAME) && slice_eq(e->events[i].name, p->text));
+    for (uint32_t i = 0; i < e->link_count; i++)
+        found = found || child_has(e->links[i].fields, e->links[i].field_count, p, a);
+    return found;
+}
+
+/* Who looks for what some event or link has is given each row that has it, and perhaps others. */
+static void check_children(struct world *w)
+{
+    struct arena *a = arena_new(0);
+    const struct event *from = &w->rows[rand_below(&w->rand, w->count)].e;
+    struct slice name = EVENT_CHILD_NAME, text = SLICE("nobody has this");
+    if (from->event_count) {
+        const struct span_event *ev = &from->events[rand_below(&w->rand, from->event_count)];
+        const struct field *f = ev->field_count ? &ev->fields[rand_below(&w->rand, ev->field_count)] : NULL;
+        name = f ? f->name : name;
+        text = f ? field_text(a, f) : ev->name;
+    } else if (from->link_count && from->links[0].field_count) {
+        name = from->links[0].fields[0].name;
+        text = field_text(a, &from->links[0].fields[0]);
+    }
+    struct events_query q = world_query_all();
+    q.pred = pred_child(a, name, text);
+    struct world_found got = world_scan(w, 3, &q, a);
+    size_t want_count, want = 0, found = 0;
+    struct events_query all = world_query_all();
+    const struct world_row **rows = naive_scan(w, 3, &all, a, &want_count);
+    for (size_t i = 0; i < want_count; i++)
+        want += naive_child(&rows[i]->e, q.pred, a);
+    for (size_t i = 0; i < got.count; i++)
+        found += naive_child(&got.rows[i], q.pred, a);
+    CHECK_INT(found, want);
+    arena_free(a);
+}
+
 static void erase_any(struct world *w)
 {
     unsigned tenant = (unsigned)rand_below(&w->rand, WORLD_TENANTS), app = (unsigned)rand_below(&w->rand, 4);
@@ -321,8 +369,10 @@ TEST(scans_give_what_a_naive_search_gives_after_any_flushes_merges_deletes_and_r
             erase_any(&w);
         else if (dice == 11)
             world_restart(&w);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 4; i++) {
             check_query(&w);
+            check_children(&w);
+        }
     }
     world_close(&w);
 }
@@ -446,6 +496,37 @@ TEST(a_trace_and_a_rare_word_are_found_without_reading_other_blocks)
     p = (struct pred){ .op = PRED_CONTAINS, .column = COL_BODY, .text = SLICE(" number40001 took") };
     got = world_scan(&w, 1, &q, w.arena);
     CHECK(got.count == 1 && got.rows_read <= 2 * 16384);
+    world_close(&w);
+}
+
+TEST(what_no_event_or_link_has_is_known_without_reading_spans)
+{
+    struct world w;
+    world_open(&w);
+    struct field fields[] = { { .type = FIELD_STRING, .name = SLICE("exception.type"), .text = SLICE("Timeout") },
+                              { .type = FIELD_INT, .name = SLICE("attempt"), .i = 3 },
+                              { .type = FIELD_JSON, .name = SLICE("tags"), .text = SLICE("[\"a\"]") } };
+    struct span_event events[] = { { .time_ns = 6, .name = SLICE("exception"), .fields = fields, .field_count = 2 } };
+    struct span_link links[] = { { .trace_id = { 1 }, .trace_state = SLICE_EMPTY, .fields = fields + 2, .field_count = 1 } };
+    struct event e = { .kind = EVENT_SPAN, .weight = 1, .time_ns = 5, .trace_id = { 7 }, .span_id = { 7 }, .stream = SLICE_EMPTY,
+                       .service = SLICE("s"), .body = SLICE("call"), .trace_state = SLICE_EMPTY, .status_message = SLICE_EMPTY,
+                       .events = events, .event_count = 1, .links = links, .link_count = 1 };
+    static const struct {
+        const char *name, *text;
+        size_t count;
+    } cases[] = { { "exception.type", "Timeout", 1 }, { "exception.type", "timeout", 0 }, { "attempt", "3", 1 }, { "attempt", "4", 0 },
+                  { "event:name", "exception", 1 },   { "event:name", "retry", 0 },       { "tags", "b", 1 },    { "none", "", 0 } };
+    world_append(&w, 0, &e, 1);
+    world_flush(&w);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena *a = arena_new(0);
+        struct events_query q = world_query_all();
+        q.pred = pred_child(a, slice_str(cases[i].name), slice_str(cases[i].text));
+        struct world_found got = world_scan(&w, 1, &q, a);
+        CHECK_INT(got.count, cases[i].count);
+        CHECK_INT(got.rows_read, cases[i].count);
+        arena_free(a);
+    }
     world_close(&w);
 }
 

@@ -16,7 +16,7 @@ enum {
     BITS_PER_WORD = 10,
     PROBES = 6,
     SLOTS_MIN = 1024,
-    FILTER_BLOOM = 0, FILTER_BLOOM_GRAMS = 1, /* codec ids */
+    FILTER_BLOOM = 0, FILTER_BLOOM_GRAMS = 1, FILTER_BLOOM_CHILDREN = 2, /* codec ids; each has what those before it have */
     GRAM_LETTERS = 4,
     LETTER_BITS = 5,
     GRAM_KELVIN = 1 << GRAM_LETTERS * LETTER_BITS, GRAM_LONG_S = 2 << GRAM_LETTERS * LETTER_BITS,
@@ -174,6 +174,17 @@ uint64_t evfilter_value_hash(struct slice name, struct slice value)
     return hash64(value, evfilter_name_seed(name));
 }
 
+uint64_t evfilter_list_hash(struct slice name)
+{
+    return hash_u64(evfilter_name_seed(name));
+}
+
+void evfilter_add_child(struct evfilter_set *s, const struct field *f, struct arena *scratch)
+{
+    uint64_t seed = evfilter_name_seed(f->name);
+    (void)add(s, f->type == FIELD_JSON ? evfilter_list_hash(f->name) : hash64(field_text(scratch, f), seed));
+}
+
 void evfilter_add_value(struct evfilter_set *s, uint64_t seed, struct slice value)
 {
     (void)add(s, hash64(value, seed));
@@ -189,7 +200,7 @@ static uint64_t probe(uint64_t hash, unsigned i, uint64_t bits)
 void evfilter_build(const struct evfilter_set *s, struct buf *out)
 {
     size_t bytes = (s->count * BITS_PER_WORD + 7) / 8 + 8;
-    buf_u8(out, FILTER_BLOOM_GRAMS);
+    buf_u8(out, FILTER_BLOOM_CHILDREN);
     uint8_t *at = (uint8_t *)buf_room(out, bytes);
     if (at == NULL)
         return;
@@ -204,7 +215,7 @@ void evfilter_build(const struct evfilter_set *s, struct buf *out)
 
 bool evfilter_has(struct slice bytes, uint64_t hash, bool *bad)
 {
-    *bad = bytes.len < 2 || (uint8_t)bytes.ptr[0] > FILTER_BLOOM_GRAMS;
+    *bad = bytes.len < 2 || (uint8_t)bytes.ptr[0] > FILTER_BLOOM_CHILDREN;
     if (*bad)
         return false;
     hash += hash == 0;
@@ -252,5 +263,10 @@ const uint64_t *evfilter_grams(struct slice needle, struct arena *a, size_t *cou
 
 bool evfilter_has_grams(struct slice bytes)
 {
-    return bytes.len > 1 && bytes.ptr[0] == FILTER_BLOOM_GRAMS;
+    return bytes.len > 1 && bytes.ptr[0] >= FILTER_BLOOM_GRAMS;
+}
+
+bool evfilter_has_children(struct slice bytes)
+{
+    return bytes.len > 1 && bytes.ptr[0] >= FILTER_BLOOM_CHILDREN;
 }

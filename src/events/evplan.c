@@ -210,6 +210,17 @@ static enum evplan_verdict judge_field(struct evplan *plan, const struct evpred 
     return is_lacking ? EVPLAN_FALSE : EVPLAN_BOTH;
 }
 
+static enum evplan_verdict judge_children(const struct evpred *n, const struct evdir_block *b, struct evread *x)
+{
+    struct slice filter;
+    struct err err = { 0 };
+    if (!evdir_place_of(b, EVCOL_EVENTS) && !evdir_place_of(b, EVCOL_LINKS))
+        return judge_zero(n, b);
+    if (x == NULL || evread_filter(x, &filter, &err) != ST_OK || !evfilter_has_children(filter))
+        return EVPLAN_BOTH;
+    return filter_lacks(x, &n->value_hash, 1) && filter_lacks(x, &n->list_hash, 1) ? judge_zero(n, b) : EVPLAN_BOTH;
+}
+
 static enum evplan_verdict judge_leaf(struct evplan *plan, const struct evpred *n, const struct evdir_block *b, struct evread *x)
 {
     switch (n->p->column) {
@@ -234,6 +245,8 @@ static enum evplan_verdict judge_leaf(struct evplan *plan, const struct evpred *
         return evdir_place_of(b, EVCOL_EVENTS) ? EVPLAN_BOTH : judge_zero(n, b);
     case COL_LINKS:
         return evdir_place_of(b, EVCOL_LINKS) ? EVPLAN_BOTH : judge_zero(n, b);
+    case COL_CHILDREN:
+        return judge_children(n, b, x);
     case COL_SPAN_ID:
     case COL_PARENT_ID:
     case COL_SEQ:

@@ -37,6 +37,9 @@ static void prepare_leaf(struct evpred *n, const struct pred *p, struct arena *a
     } else if (p->column == COL_FIELD && p->op == PRED_EQ && is_text && p->text.len) {
         n->has_value_hash = true;
         n->value_hash = evfilter_value_hash(p->name, p->text);
+    } else if (p->column == COL_CHILDREN) {
+        n->value_hash = evfilter_value_hash(p->name, p->text);
+        n->list_hash = evfilter_list_hash(p->name);
     }
 }
 
@@ -199,7 +202,7 @@ struct evvalue evvalue_of_field(const struct field *f, struct arena *scratch)
 struct evvalue evvalue_of_int(const struct pred *p, uint8_t kind, int64_t v)
 {
     bool is_of_spans = p->column == COL_DURATION || p->column == COL_SPAN_KIND || p->column == COL_SPAN_STATUS ||
-                       p->column == COL_EVENTS || p->column == COL_LINKS;
+                       p->column == COL_EVENTS || p->column == COL_LINKS || p->column == COL_CHILDREN;
     bool asks_text = p->op == PRED_RE || p->op == PRED_CONTAINS || p->op == PRED_CONTAINS_NOCASE ||
                      (p->op != PRED_EXISTS && p->type != FIELD_INT && p->type != FIELD_DOUBLE);
     if (is_of_spans && kind != EVENT_SPAN)
@@ -277,6 +280,8 @@ static struct evvalue value_of(const struct pred *p, const struct event *e, stru
         return evvalue_of_int(p, e->kind, e->event_count);
     case COL_LINKS:
         return evvalue_of_int(p, e->kind, e->link_count);
+    case COL_CHILDREN: /* as in blocks, which know no better */
+        return evvalue_of_int(p, e->kind, e->event_count + e->link_count);
     }
     return (struct evvalue){ .kind = EVVALUE_NONE };
 }

@@ -31,7 +31,8 @@ struct evpred {
     } *grams;
     bool is_nocase; /* letters of ASCII with other case count, too */
     bool has_value_hash; /* a field equal to a text that is not empty */
-    uint64_t value_hash;
+    uint64_t value_hash; /* of COL_CHILDREN, too */
+    uint64_t list_hash;  /* COL_CHILDREN */
 };
 
 /* NULL for NULL. Keeps p; lives in a. *count grows by the number of nodes. */

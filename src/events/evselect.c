@@ -54,6 +54,21 @@ static enum status eval_ints(struct evselect *s, const struct evpred *n, enum ev
     return st;
 }
 
+/* Which of them have the field is not looked at here. */
+static enum status eval_children(struct evselect *s, const struct evpred *n, uint8_t *sel)
+{
+    const int64_t *events, *links;
+    enum status st = evread_ints(s->x, EVCOL_EVENTS, &events, s->err);
+    if (st == ST_OK)
+        st = evread_ints(s->x, EVCOL_LINKS, &links, s->err);
+    for (size_t r = 0; st == ST_OK && r < s->n; r++)
+        if (sel[r]) {
+            struct evvalue value = evvalue_of_int(n->p, s->b->kind, events[r] + links[r]);
+            sel[r] = evpred_test(n->p, &value);
+        }
+    return st;
+}
+
 static enum status eval_seqs(struct evselect *s, const struct evpred *n, uint8_t *sel)
 {
     const uint64_t *v;
@@ -404,6 +419,8 @@ static enum status eval_leaf(struct evselect *s, const struct evpred *n, uint8_t
         return eval_ints(s, n, EVCOL_EVENTS, sel);
     case COL_LINKS:
         return eval_ints(s, n, EVCOL_LINKS, sel);
+    case COL_CHILDREN:
+        return eval_children(s, n, sel);
     }
     return ST_OK;
 }

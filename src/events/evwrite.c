@@ -397,9 +397,26 @@ static void filter_values(struct evwrite *x, struct slice name, const struct val
             evfilter_add_value(&x->filter, seed, list[i]);
 }
 
+static void filter_children(struct evwrite *x)
+{
+    uint64_t names = evfilter_name_seed(EVENT_CHILD_NAME);
+    for (size_t r = 0; r < x->n; r++) {
+        const struct event *e = x->rows[r];
+        for (uint32_t i = 0; i < e->event_count; i++) {
+            evfilter_add_value(&x->filter, names, e->events[i].name);
+            for (uint32_t f = 0; f < e->events[i].field_count; f++)
+                evfilter_add_child(&x->filter, &e->events[i].fields[f], x->block);
+        }
+        for (uint32_t i = 0; i < e->link_count; i++)
+            for (uint32_t f = 0; f < e->links[i].field_count; f++)
+                evfilter_add_child(&x->filter, &e->links[i].fields[f], x->block);
+    }
+}
+
 static void place_filter(struct making *k)
 {
     struct evwrite *x = k->x;
+    filter_children(x);
     for (size_t f = 0; f < x->dir.field_count; f++) {
         struct values *v = &x->values[f];
         if (v->texts)

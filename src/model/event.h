@@ -93,6 +93,7 @@ const struct field *event_field(const struct event *e, struct slice name);
 bool field_is_hidden(struct slice name);
 /* Names of an instrumentation scope's own name and version among the fields of SCOPE_INSTRUMENTATION. */
 #define EVENT_SCOPE_NAME    SLICE("scope.name")
+#define EVENT_CHILD_NAME    SLICE("event:name") /* a span event's name, where its fields are asked for by name */
 #define EVENT_SCOPE_VERSION SLICE("scope.version")
 /* All of it, living in a. */
 struct event event_copy(struct arena *a, const struct event *e);

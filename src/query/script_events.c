@@ -117,6 +117,8 @@ static struct value_of column(const struct pred *p, const struct event *e, struc
         return of_span(e, e->event_count);
     case COL_LINKS:
         return of_span(e, e->link_count);
+    case COL_CHILDREN:
+        return of_span(e, e->event_count + e->link_count);
     }
     return of_text(SLICE_EMPTY);
 }

@@ -103,7 +103,8 @@ enum event_column { /* the fixed columns a predicate can name */
     COL_STREAM,     /* a stream label by name */
     COL_SERVICE, COL_BODY, COL_SEVERITY, COL_DURATION, COL_TRACE_ID, COL_SPAN_ID, COL_PARENT_ID, COL_SPAN_KIND,
     COL_SPAN_STATUS, COL_SEQ,
-    COL_EVENTS, COL_LINKS /* of a span: how many it has */
+    COL_EVENTS, COL_LINKS, /* of a span: how many it has */
+    COL_CHILDREN           /* of a span: how many events and links have this text, or a list, in a field of this name; an engine may count others */
 };
 
 enum pred_op {
@@ -122,7 +123,7 @@ struct pred {
     size_t kid_count;
     enum event_column column;
     int scope;               /* COL_FIELD: enum field_scope, or -1 for any */
-    struct slice name;       /* COL_FIELD, COL_STREAM */
+    struct slice name;       /* COL_FIELD, COL_STREAM, COL_CHILDREN */
     enum field_type type;    /* of the value to compare with: STRING, INT or DOUBLE */
     struct slice text;       /* STRING; 16 or 8 raw bytes for ids; compares with fields as text */
     int64_t i;               /* INT: compares with numbers and numeric text */

@@ -40,6 +40,14 @@ struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column
     return p;
 }
 
+struct pred *pred_child(struct arena *a, struct slice name, struct slice text)
+{
+    struct pred *p = pred_int(a, PRED_GT, COL_CHILDREN, 0);
+    p->name = name;
+    p->text = text;
+    return p;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
     return memcmp(a, b, 16);

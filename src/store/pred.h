@@ -17,6 +17,9 @@ struct pred *pred_attribute(struct arena *a, enum pred_op op, struct slice name,
 /* The column is that text, or of ids those bytes. */
 struct pred *pred_text(struct arena *a, enum event_column column, struct slice name, struct slice text);
 struct pred *pred_int(struct arena *a, enum pred_op op, enum event_column column, int64_t i);
+/* One of a span's events or links may have this text, or a list, in a field of this name; EVENT_CHILD_NAME is that of an event's name. To look
+ * closer only: it may be true where nothing has it. */
+struct pred *pred_child(struct arena *a, struct slice name, struct slice text);
 /* The trace id is one of those, of 16 bytes each, which are sorted where they are. NULL: count is 0. */
 struct pred *pred_traces(struct arena *a, uint8_t (*ids)[16], size_t count);
 void preds_add(struct arena *a, struct preds *k, struct pred *p);

@@ -101,8 +101,12 @@ static bool is_number(const struct tql_value *v)
 static struct pushed attribute(struct arena *a, const struct tql_expr *e, struct slice name, int scope, const struct tql_value *v);
 
 /* A span without events has nothing of an event that could be equal or unequal. */
-static struct pushed child(struct arena *a, enum event_column column)
+static struct pushed child(struct arena *a, enum tql_op op, struct slice name, enum event_column column, const struct tql_value *v)
 {
+    if (v->type == TQL_NIL)
+        return nothing;
+    if (op == TQL_EQ && v->type == TQL_STRING && name.len)
+        return rough(pred_child(a, name, v->text));
     return rough(pred_int(a, PRED_GT, column, 0));
 }
 
@@ -128,11 +132,12 @@ static struct pushed intrinsic(struct arena *a, const struct tql_expr *e, enum t
     case TQL_SCOPE_VERSION:
         return attribute(a, e, EVENT_SCOPE_VERSION, SCOPE_INSTRUMENTATION, v);
     case TQL_EVENT_NAME:
+        return child(a, e->op, EVENT_CHILD_NAME, COL_EVENTS, v);
     case TQL_EVENT_TIME:
-        return v->type == TQL_NIL ? nothing : child(a, COL_EVENTS);
+        return child(a, e->op, SLICE_EMPTY, COL_EVENTS, v);
     case TQL_LINK_TRACE_ID:
     case TQL_LINK_SPAN_ID:
-        return v->type == TQL_NIL ? nothing : child(a, COL_LINKS);
+        return child(a, e->op, SLICE_EMPTY, COL_LINKS, v);
     default:
         return nothing; /* of the trace, of events or links, or without a column */
     }
@@ -206,7 +211,7 @@ static struct pushed compare_with(struct arena *a, const struct tql_expr *e, con
     if (f->scope == TQL_SCOPE_INTRINSIC)
         return intrinsic(a, e, f->intrinsic, v);
     if (!is_plain(f))
-        return v->type == TQL_NIL ? nothing : child(a, f->scope == TQL_SCOPE_EVENT ? COL_EVENTS : COL_LINKS);
+        return child(a, e->op, f->name, f->scope == TQL_SCOPE_EVENT ? COL_EVENTS : COL_LINKS, v);
     if (is_service)
         return service(a, e, f, v);
     if (v->type == TQL_NIL && e->op == TQL_EQ) /* an empty list says nothing, either */
