@@ -169,13 +169,22 @@ static struct slice event_shown(const struct event *e)
     return utf8_cut(e->body, SHOWN_BYTES);
 }
 
+static bool field_is_long(const struct pass *p, const struct field *f)
+{
+    return f->type != FIELD_INT && f->type != FIELD_DOUBLE && f->type != FIELD_BOOL && f->text.len > p->opt->body_bytes_max;
+}
+
 /* Names that cannot be are left out, texts over the limit are cut. */
 static void fields_limit(struct pass *p, const struct event *e, struct field *fields, uint32_t *count)
 {
     uint32_t kept = 0;
+    while (kept < *count && fields[kept].name.len - 1 < EVENT_FIELD_NAME_BYTES_MAX && !field_is_long(p, &fields[kept]))
+        kept++;
+    if (kept == *count)
+        return;
     struct slice of = event_shown(e);
     struct err what;
-    for (uint32_t i = 0; i < *count; i++) {
+    for (uint32_t i = kept; i < *count; i++) {
         struct field f = fields[i];
         struct slice name = utf8_cut(f.name, SHOWN_BYTES);
         if (f.name.len == 0 || f.name.len > EVENT_FIELD_NAME_BYTES_MAX) {
@@ -184,7 +193,7 @@ static void fields_limit(struct pass *p, const struct event *e, struct field *fi
             p->counts[PIPELINE_FIELD_NAME]++;
             continue;
         }
-        if (f.type != FIELD_INT && f.type != FIELD_DOUBLE && f.type != FIELD_BOOL && f.text.len > p->opt->body_bytes_max) {
+        if (field_is_long(p, &f)) {
             ingest_warn(p->result, (err_set(&what, ST_LIMIT, "field \"%.*s\" of \"%.*s\" is cut: it has %zu bytes, %u are kept", SLICE_FMT(name),
                                             SLICE_FMT(of), f.text.len, p->opt->body_bytes_max), &what));
             if (p->cut_from.ptr != f.text.ptr || p->cut_from.len != f.text.len) {
