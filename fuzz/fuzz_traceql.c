@@ -164,8 +164,9 @@ static struct event without(const struct event *e, unsigned want)
         out.status_message = out.trace_state = SLICE_EMPTY;
         out.event_count = out.link_count = 0;
     }
-    if (!(want & WANT_IDS)) {
+    if (!(want & (WANT_TRACE | WANT_IDS)))
         memset(out.trace_id, 0, sizeof out.trace_id);
+    if (!(want & WANT_IDS)) {
         memset(out.span_id, 0, sizeof out.span_id);
         memset(out.parent_id, 0, sizeof out.parent_id);
     }
@@ -177,7 +178,7 @@ static enum status next(struct events_iter *iter, struct event_block *out, struc
     struct iter *it = (struct iter *)iter;
     *out = (struct event_block){ .rows = it->block };
     for (; it->at < span_count && out->n < BLOCK; it->at++) {
-        const struct event *e = &spans[it->q->order == ORDER_TIME_DESC ? span_count - 1 - it->at : it->at];
+        const struct event *e = &spans[it->q->order == ORDER_NEWEST ? span_count - 1 - it->at : it->at];
         if (e->time_ns >= it->q->start_ns && e->time_ns < it->q->end_ns && (it->pred == NULL || evpred_row(it->pred, e, it->a)))
             it->block[out->n++] = it->is_exact ? without(e, it->q->want) : *e;
     }

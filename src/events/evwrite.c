@@ -286,9 +286,8 @@ static uint32_t *gather_row(struct making *k, const struct event *row, uint64_t 
 /* Asks for what will be looked at soon: a block's fields do not fit the processor's caches. */
 static void fetch_fields(const struct event *row)
 {
-    const char *at = (const char *)row->fields, *end = (const char *)(row->fields + row->field_count);
-    for (; at < end; at += CACHE_LINE_BYTES)
-        __builtin_prefetch(at);
+    for (size_t at = 0; at < row->field_count * sizeof *row->fields; at += CACHE_LINE_BYTES)
+        __builtin_prefetch((const char *)row->fields + at);
 }
 
 static void gather_fields(struct making *k)
