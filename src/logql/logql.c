@@ -98,6 +98,7 @@ static enum status run_metric(struct query_env *env, const struct expr *root, co
 static enum status run(struct query_env *env, struct slice text, const struct query_params *p, bool instant, struct value *out, struct err *err)
 {
     struct logql *q;
+    *out = (struct value){ 0 };
     enum status st = logql_parse(env->result, text, &q, err);
     if (st)
         return st;

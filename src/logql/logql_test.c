@@ -120,6 +120,7 @@ TEST(steps_are_counted_over_all_of_time)
     struct arena *a = arena_new(0);
     struct query_env env = { NULL, NULL, a, { 0 } };
     struct query_params p = { .start_ns = INT64_MIN, .end_ns = INT64_MAX, .step_ns = NS_S };
+    memset(&v, 0xa5, sizeof v); /* an answer is made anew, whatever was there */
     CHECK_INT(logql_lang.range(&env, SLICE("vector(1)"), &p, &v, &err), ST_INVALID);
     CHECK(slice_contains(slice_str(err.text), SLICE("at most 11000 points")));
     p.step_ns = INT64_MAX / 500;

@@ -321,6 +321,7 @@ static enum status run_counts(struct query_env *env, const struct search *s, con
 static enum status range(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err)
 {
     struct search *s;
+    *out = (struct value){ 0 };
     enum status st = search_parse(env->result, text, &s, err);
     if (st)
         return st;

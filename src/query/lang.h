@@ -63,6 +63,7 @@ struct query_lang {
     enum status (*check)(struct slice text, uint32_t features, enum value_type *type, struct err *err);
     /* The same query in canonical layout. */
     enum status (*format)(struct slice text, uint32_t features, struct buf *out, struct err *err);
+    /* *out is set anew; nothing is to be looked at after an error. */
     enum status (*instant)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
     enum status (*range)(struct query_env *env, struct slice text, const struct query_params *p, struct value *out, struct err *err);
     /* NULL: this language cannot say. */
